@@ -1,0 +1,58 @@
+"""The checks that need environments of their own; `nox -l` lists them, and `nox` alone runs lint and tests.
+
+Arguments after `--` go to what the session runs. An interpreter that is not on PATH can be named in the environment:
+RELOADLEAK_PYTHONS="3.14=/path/to/python3.14,3.15=/path/to/python3.15" (such a session bears the path in its name).
+"""
+
+import os
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"  # an interpreter that is not here is skipped, with a line that says so
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "tests"]
+
+NAMED = dict(entry.split("=", 1) for entry in os.environ.get("RELOADLEAK_PYTHONS", "").split(",") if entry)
+PYTHONS = [NAMED.get(version, version) for version in ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the test suite against the built wheel."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check format, style and types."""
+    session.install("--editable", ".[lint]")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def realworld(session: nox.Session) -> None:
+    """Reload discord.py cogs and a Flask application with blinker signals."""
+    session.install(".[realworld]")
+    # discord.py imports audioop, which warns on 3.11 and 3.12; from 3.13 on it brings its own.
+    audioop = "-Wignore:'audioop' is deprecated:DeprecationWarning"
+    session.run("pytest", audioop, "realworld", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Run the scenarios that other tools were compared on."""
+    session.install(".[test]")
+    session.run("pytest", "scenarios", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what a check costs beside bare reloads."""
+    session.install(".")
+    session.run("python", "benchmarks/run.py", *session.posargs)

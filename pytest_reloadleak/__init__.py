@@ -1,0 +1,40 @@
+"""Prove that Python code can be reloaded without leaking.
+
+Public names: `check_reload`, `measure_reload`, `ReloadLeakError`, `Report`, `Finding`. They are loaded on first use:
+pytest imports this package in every run that has the plugin installed, and only a run that checks something may pay.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.check import check_reload, measure_reload
+    from pytest_reloadleak.errors import ReloadLeakError, UsageError
+    from pytest_reloadleak.model import Finding, Report
+
+__all__ = ["Finding", "ReloadLeakError", "Report", "UsageError", "check_reload", "measure_reload"]
+
+_HOMES = {
+    "Finding": "model",
+    "Report": "model",
+    "ReloadLeakError": "errors",
+    "UsageError": "errors",
+    "check_reload": "check",
+    "measure_reload": "check",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pytest-reloadleak")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

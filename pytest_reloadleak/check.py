@@ -1,0 +1,310 @@
+"""One check: settings in, report out. `check_reload` and `measure_reload` are the plugin without pytest."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from pytest_reloadleak import judge
+from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
+from pytest_reloadleak.model import Outcome, Report
+from pytest_reloadleak.report import terminal
+from pytest_reloadleak.rounds import Run, Step, Surroundings, failure_text
+from pytest_reloadleak.settings import Settings, unknown_strategy
+from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.base import Strategy
+from pytest_reloadleak.strategies.decache import Decache
+from pytest_reloadleak.strategies.reimport import Reimport
+from pytest_reloadleak.strategies.reload import Reload
+from pytest_reloadleak.strategies.unit import Unit, is_glob
+
+_STRATEGIES: dict[str, Callable[[], Strategy]] = {"reload": Reload, "decache": Decache, "reimport": Reimport}
+
+PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
+"""Outcomes that do not fail a test."""
+
+Reloader = Callable[[], object]
+
+
+class Check:
+    """One check of one unit.
+
+    Args:
+        names: what the user called the target, or targets that are reloaded together.
+        settings: how to check.
+        reload: the application's own reload, sync or async; `None` for the strategy of the settings.
+        surroundings: the test runner's part.
+        plugins: modules of pytest's plugins, which are refused as targets.
+
+    Raises:
+        UsageError: a target does not exist or is refused.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        settings: Settings,
+        *,
+        reload: Reloader | None = None,
+        surroundings: Surroundings | None = None,
+        plugins: Iterable[str] = (),
+    ) -> None:
+        self.settings = settings
+        self._reload = reload
+        self.unit = Unit(tuple(_resolved(names, settings, reload, tuple(plugins))))
+        strategy = None if reload is not None else _STRATEGIES[settings.strategy]()
+        self.run = Run(self.unit, settings.rounds, settings.warmup, strategy, surroundings or Surroundings())
+        self._begun_s = time.perf_counter()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def perform(self, exercise: Callable[[], object] | None = None) -> Report:
+        """Run the check to its end, at once.
+
+        Args:
+            exercise: called in each round on the fresh generation; what it raises goes to the caller.
+        """
+        try:
+            self.run.begin()
+            for step in self.run.steps():
+                if step is Step.RELOAD:
+                    self._perform_reload()
+                elif step is Step.EXERCISE and exercise is not None:
+                    exercise()
+                elif step is Step.SETTLE:
+                    self.run.settle()
+            return self.report()
+        except RoundError as error:
+            return self.report(error.text)
+        finally:
+            self.end()
+
+    async def aperform(self, exercise: Callable[[], Awaitable[object]] | None = None) -> Report:
+        """`perform` on the running loop, which is the same for all rounds."""
+        pause = _pause()
+        try:
+            self.run.begin()
+            for step in self.run.steps():
+                if step is Step.RELOAD:
+                    await self.aperform_reload()
+                elif step is Step.EXERCISE and exercise is not None:
+                    await exercise()
+                elif step is Step.SETTLE:
+                    await self.run.asettle(pause)
+            return self.report()
+        except RoundError as error:
+            return self.report(error.text)
+        finally:
+            self.end()
+
+    def _perform_reload(self) -> None:
+        if self._reload is None:
+            self.run.reload()
+            return
+        with self.run.reloading():
+            result = self._call()
+            if inspect.isawaitable(result):
+                self._finish(result)
+
+    async def aperform_reload(self) -> None:
+        """Perform one reload on the running loop."""
+        if self._reload is None:
+            self.run.reload()
+            return
+        with self.run.reloading():
+            result = self._call()
+            if inspect.isawaitable(result):
+                try:
+                    await result
+                except Exception as error:  # noqa: BLE001 - what the application's reload raises is the outcome
+                    text = failure_text(error)
+                else:
+                    return
+                raise RoundError(self._raised(text))
+
+    def _call(self) -> object:
+        assert self._reload is not None
+        try:
+            return self._reload()
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - what the application's reload raises, `SystemExit` too, is the outcome
+            text = failure_text(error)
+        raise RoundError(self._raised(text))
+
+    def _finish(self, result: Awaitable[object]) -> None:
+        """Await on a loop of the check's own, the same for all rounds."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        try:
+            self._loop.run_until_complete(_awaited(result))
+        except Exception as error:  # noqa: BLE001 - as above
+            text = failure_text(error)
+        else:
+            return
+        raise RoundError(self._raised(text))
+
+    def _raised(self, text: str) -> str:
+        return f"round {self.run.generation + 1}: the reload raised: {text}"
+
+    def rounds_are(self, rounds: int) -> None:
+        """Set the number of counted rounds, where the loop that the user writes says it."""
+        self.settings = dataclasses.replace(self.settings, rounds=rounds)
+        self.run.rounds = rounds
+
+    def report(self, error: str | None = None) -> Report:
+        """The report of what was seen so far; `error` is what ended the check early."""
+        seen, settings = self.run.seen, self.settings
+        verdict = judge.judge(self.unit.target, settings.rounds, seen.first, seen.second)
+        notes = [*seen.notes, *verdict.notes]
+        if verdict.findings:
+            notes.append("site: the line that created a reference is not recorded by this version")
+        return Report(
+            target=self.unit.target,
+            nodeid=settings.nodeid,
+            strategy="callable" if self._reload is not None else settings.strategy,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+            outcome="error" if error is not None else verdict.outcome,
+            reason=error if error is not None else verdict.reason,
+            duration_s=round(time.perf_counter() - self._begun_s, 6),
+            reload_s=round(seen.reload_s, 6),
+            retained_generations=verdict.retained_generations,
+            series=judge.series(seen.samples),
+            findings=verdict.findings,
+            not_reloaded=seen.not_reloaded,
+            notes=tuple(notes),
+            error=error,
+        )
+
+    def end(self) -> None:
+        """Put everything back."""
+        self.run.end()
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+
+
+def _resolved(
+    names: Iterable[str], settings: Settings, reload: Reloader | None, plugins: tuple[str, ...]
+) -> list[str]:
+    out: list[str] = []
+    for name in names:
+        if reload is None:
+            out += targets.resolve(name, force=settings.force, plugins=plugins)
+            continue
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(f"a target must be the name of a module, not {name!r}")
+        reason = None if is_glob(name) else targets.refusal(name, force=settings.force, plugins=plugins)
+        if reason is not None and "refused" in reason:
+            raise UsageError(reason)
+        out.append(name.strip())
+    if not out:
+        raise UsageError("no target was given: name a module, such as 'myapp.plugins.weather'")
+    return list(dict.fromkeys(out))
+
+
+async def _awaited(result: Awaitable[object]) -> object:
+    return await result
+
+
+def _pause() -> Callable[[float], Any]:
+    """The sleep of the async library that runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        if trio is not None:
+            return trio.sleep  # type: ignore[no-any-return]  # trio is no dependency, so its types are not at hand
+        raise
+    return asyncio.sleep
+
+
+def settings_for(
+    *,
+    strategy: object = "reimport",
+    reload: object = None,
+    rounds: object = 5,
+    warmup: object = 1,
+    force: bool = False,
+    nodeid: str | None = None,
+) -> Settings:
+    """Validated settings from what a caller passed.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    if reload is not None and not callable(reload):
+        raise UsageError(f"reload must be a callable, not {reload!r}")
+    if not isinstance(strategy, str):
+        raise UsageError(unknown_strategy(strategy))
+    return Settings(
+        strategy="callable" if reload is not None else strategy,
+        rounds=rounds,  # type: ignore[arg-type]  # validated by Settings, which says what was received
+        warmup=warmup,  # type: ignore[arg-type]  # as above
+        force=force,
+        nodeid=nodeid,
+    )
+
+
+def measure_reload(
+    target: str,
+    *,
+    strategy: str = "reimport",
+    rounds: int = 5,
+    warmup: int = 1,
+    reload: Reloader | None = None,
+    force: bool = False,
+) -> Report:
+    """Reload a target in this process and report what stays alive; everything is put back.
+
+    Args:
+        target: a module, a package, or with `reload` also a glob of the modules that it makes.
+        strategy: `reload`, `decache` or `reimport`.
+        rounds: counted reloads, at least 1.
+        warmup: reloads before them.
+        reload: the application's own reload, sync or async, instead of a strategy.
+        force: check a target that is refused by default.
+
+    Returns:
+        The report, whatever its outcome.
+
+    Raises:
+        UsageError: an argument makes no sense, or the target does not exist or is refused.
+    """
+    settings = settings_for(strategy=strategy, reload=reload, rounds=rounds, warmup=warmup, force=force)
+    return Check([target], settings, reload=reload).perform()
+
+
+def check_reload(
+    target: str,
+    *,
+    strategy: str = "reimport",
+    rounds: int = 5,
+    warmup: int = 1,
+    reload: Reloader | None = None,
+    force: bool = False,
+) -> Report:
+    """`measure_reload`, but raise unless the outcome is `clean` or `known`.
+
+    Raises:
+        ReloadLeakError: with the full report as text, and as `report`.
+        UsageError: as for `measure_reload`.
+    """
+    __tracebackhide__ = True
+    report = measure_reload(
+        target, strategy=strategy, rounds=rounds, warmup=warmup, reload=reload, force=force
+    )
+    raise_unless_passing(report)
+    return report
+
+
+def raise_unless_passing(report: Report) -> None:
+    """Raise `ReloadLeakError` unless the report's outcome passes."""
+    __tracebackhide__ = True
+    if report.outcome not in PASSING:
+        raise ReloadLeakError(terminal.text(report), report)

@@ -1,0 +1,63 @@
+"""The numbers of the process: cheap counts, taken at settled rounds, for the report's series."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The process at one settled round. A number is `None` where this platform or interpreter cannot tell it."""
+
+    round: int
+    objects: int | None
+    blocks: int | None
+    native_bytes: int | None
+    fds: int | None
+    threads: int | None
+    tasks: int | None
+    children: int | None
+
+
+def sample(round_: int, objects: int) -> Sample:
+    """Take the numbers.
+
+    Args:
+        round_: which round this is.
+        objects: how many objects the collector tracks; asked by the caller, since only the heap layer may.
+    """
+    import psutil
+
+    process = psutil.Process()
+    heap = getattr(psutil, "heap_info", None)
+    return Sample(
+        round=round_,
+        objects=objects,
+        blocks=sys.getallocatedblocks(),
+        native_bytes=_number(lambda: heap().heap_used) if heap is not None else None,
+        fds=_number(process.num_fds) if hasattr(process, "num_fds") else None,
+        threads=_number(process.num_threads),
+        tasks=_tasks(),
+        children=_number(lambda: len(process.children())),
+    )
+
+
+def _number(read: Callable[[], int]) -> int | None:
+    """A number that the platform may refuse to tell."""
+    import psutil
+
+    try:
+        return int(read())
+    except (psutil.Error, OSError, NotImplementedError):
+        return None
+
+
+def _tasks() -> int | None:
+    """Tasks of the running event loop; `None` where no loop runs."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return None

@@ -1,0 +1,168 @@
+"""The one guarded place: read foreign objects without running a line of their code.
+
+Classes may define `__class__`, `__getattr__`, `__eq__`, `__hash__`, `__repr__` or a metaclass that raise, lie or have
+side effects, so the ordinary ways to look at an object are forbidden elsewhere in this package. Everything here goes
+through `type()` and the descriptors of CPython's own types, which no subclass can override.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any
+
+_MRO = type.__dict__["__mro__"].__get__
+_TYPE_DICT = type.__dict__["__dict__"].__get__
+_TYPE_QUALNAME = type.__dict__["__qualname__"].__get__
+_TYPE_MODULE = type.__dict__["__module__"].__get__
+_TYPE_SUBCLASSES = type.__subclasses__
+_MODULE_DICT = types.ModuleType.__dict__["__dict__"].__get__
+
+_ATOMS = frozenset(
+    map(id, (str, bytes, int, float, complex, bool, type(None), type(...), type(NotImplemented), range))
+)
+"""Ids of the types whose values are compared by value: two equal ones are never two versions of a thing. Ids, because
+`type(o) in (str, ...)` would ask a hostile metaclass for `__eq__` or `__hash__`."""
+
+_PLAIN_KEYS = frozenset(map(id, (str, int, bytes, bool, float, type(None))))
+
+
+def type_ids(*kinds: type) -> frozenset[int]:
+    """Ids of types, to be asked with `is_exactly`."""
+    return frozenset(map(id, kinds))
+
+
+def is_exactly(o: object, kinds: frozenset[int]) -> bool:
+    """Whether the type of `o` is one of `kinds` (from `type_ids`): by identity, so that no metaclass is asked."""
+    return id(type(o)) in kinds
+
+
+def is_class(o: object) -> bool:
+    """Whether `o` is a class. `issubclass` against a builtin asks nothing of the object."""
+    return issubclass(type(o), type)
+
+
+def is_module(o: object) -> bool:
+    """Whether `o` is a module object (or of a subclass of the module type)."""
+    return issubclass(type(o), types.ModuleType)
+
+
+def is_exception(o: object) -> bool:
+    """Whether `o` is an exception instance."""
+    return issubclass(type(o), BaseException)
+
+
+def mro(cls: type) -> tuple[type, ...]:
+    """The method resolution order as CPython keeps it."""
+    return _MRO(cls) or ()
+
+
+def class_dict(cls: type) -> Any:
+    """The namespace of a class, as a read-only proxy of a real dict."""
+    return _TYPE_DICT(cls)
+
+
+def subclasses(cls: type) -> list[type]:
+    """Direct subclasses that are alive; metaclasses too, whose own `__subclasses__` would be found first."""
+    return _TYPE_SUBCLASSES(cls)
+
+
+def class_module(cls: type) -> str:
+    """`__module__` of a class if it is a plain string, else ''."""
+    try:
+        name = _TYPE_MODULE(cls)
+    except AttributeError:
+        return ""
+    return name if type(name) is str else ""
+
+
+def class_name(cls: type) -> str:
+    """`module.Qualified.Name` of a class; builtins without their module."""
+    module, name = class_module(cls), _TYPE_QUALNAME(cls)
+    return name if module in {"", "builtins"} else f"{module}.{name}"
+
+
+def type_name(o: object) -> str:
+    """Name of the type of `o`."""
+    return class_name(type(o))
+
+
+def module_dict(o: object) -> dict[str, Any] | None:
+    """The namespace dict of a module object; `None` for anything else."""
+    if not is_module(o):
+        return None
+    namespace = _MODULE_DICT(o)
+    return namespace if type(namespace) is dict else None
+
+
+def module_name(namespace: dict[str, Any]) -> str:
+    """`__name__` of a namespace if it is a string, else ''."""
+    name = dict.get(namespace, "__name__")
+    return name if type(name) is str else ""
+
+
+def instance_dict(o: object) -> dict[Any, Any] | None:
+    """The attribute dict of an instance, or `None`. Only CPython's own getter is asked, never a property."""
+    for cls in mro(type(o)):
+        getter = class_dict(cls).get("__dict__")
+        if getter is not None:
+            if type(getter) is not types.GetSetDescriptorType:
+                return None
+            found = getter.__get__(o)
+            return found if type(found) is dict else None
+    return None
+
+
+def slots(o: object) -> Iterator[tuple[str, object]]:
+    """Name and value of each filled slot of `o`, struct members of C types included."""
+    for cls in mro(type(o)):
+        for name, descriptor in class_dict(cls).items():
+            if type(descriptor) is types.MemberDescriptorType:
+                try:
+                    yield str(name), descriptor.__get__(o)
+                except (AttributeError, TypeError, SystemError):
+                    continue
+
+
+def own_code(function: object) -> types.CodeType | None:
+    """The code of a plain Python function, else `None`."""
+    return function.__code__ if type(function) is types.FunctionType else None
+
+
+def is_atom(o: object) -> bool:
+    """Whether `o` is compared by value: an exact builtin scalar, or a tuple or frozenset of such."""
+    if id(type(o)) in _ATOMS:
+        return True
+    if type(o) is tuple or type(o) is frozenset:
+        return all(is_atom(item) for item in o)
+    return False
+
+
+def key_text(key: object) -> str:
+    """A dict key as text, if it is a plain scalar; otherwise `*`."""
+    if id(type(key)) in _PLAIN_KEYS:
+        text = repr(key)
+        return text if len(text) <= 80 else text[:77] + "..."
+    return "*"
+
+
+def code_location(code: types.CodeType) -> tuple[str, int]:
+    """File and first line of a code object."""
+    return code.co_filename, code.co_firstlineno
+
+
+def function_name(function: types.FunctionType) -> str:
+    """`module.qualname` of a function; both may be replaced by anything, so each is checked to be a string."""
+    module, name = function.__module__, function.__qualname__
+    name = name if type(name) is str else "function"
+    return f"{module}.{name}" if type(module) is str and module else name
+
+
+def exception_text(error: BaseException) -> str:
+    """Type and text of an exception whose `__str__` may itself raise."""
+    name = type(error).__qualname__
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - the text of a hostile exception is not worth the check
+        text = "<its text could not be read>"
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,64 @@
+"""Bounded interpreter caches as data: what they are, since when, and how they are emptied.
+
+Only *bounded* caches belong here. An unbounded one, such as `ctypes.POINTER`'s for own structures, is a leak and is
+reported as one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCache:
+    """A cache of the interpreter that keeps old generations up to a bound."""
+
+    name: str
+    module: str
+    """The cache exists only if this module is loaded."""
+    why: str
+    since: tuple[int, int]
+    until: tuple[int, int]
+    """First and last CPython version that has it."""
+    link: str
+    clear: Callable[[], None]
+
+    def applies(self) -> bool:
+        """Whether this interpreter has the cache, and it can hold anything."""
+        return self.since <= sys.version_info[:2] <= self.until and self.module in sys.modules
+
+
+def _clear_typing() -> None:
+    import typing
+
+    for clear in list(getattr_cleanups(typing)):
+        clear()
+
+
+def getattr_cleanups(typing_module: object) -> list[Callable[[], None]]:
+    """`typing._cleanups`, which CPython's own leak hunter uses for the same purpose."""
+    return vars(typing_module).get("_cleanups", [])
+
+
+_NEWEST = (3, 15)
+
+KNOWN_CACHES = (
+    KnownCache(
+        name="typing",
+        module="typing",
+        why="`typing` keeps the last 128 subscriptions of each generic, old classes in them included",
+        since=(3, 10),
+        until=_NEWEST,
+        link="https://docs.python.org/3/library/typing.html",
+        clear=_clear_typing,
+    ),
+)
+
+
+def clear_known_caches() -> None:
+    """Empty every bounded cache of this interpreter; each refills when it is used."""
+    for cache in KNOWN_CACHES:
+        if cache.applies():
+            cache.clear()

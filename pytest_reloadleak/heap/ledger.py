@@ -1,0 +1,354 @@
+"""The ledger of births: what was born in which round, held by weak references and ids only.
+
+A module object dies the moment `sys.modules` drops it, whatever leaks, and a dict cannot be weakly referenced, so a
+marker is planted in every namespace: it lives exactly as long as the namespace (reload facts 1 and 2; the idea is the
+"zombie marker" of Java's classloader-leak-prevention). Where a reload reuses the namespace, functions and classes are
+what has generations; they are dated by, in this order: the code object (so that in-place patchers, which keep the
+function and renew its code, count as renewed), the round that first saw them, and the identity of their `__module__`
+string, which our strategies make a fresh object in each round. `None` means "older than nothing we saw".
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import types
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+
+MARKER = "__reloadleak_generation__"
+"""Name of the marker in a namespace. Underscored, so that `from target import *` does not copy it."""
+
+_WALK_LIMIT = 200_000
+"""Objects visited per module when its functions are noted: beyond, the heap search of `strays` is cheaper."""
+
+
+@dataclass(slots=True)
+class Birth:
+    """What one round was seen to bear: weak references by id. An id counts only while its reference is alive."""
+
+    generation: int
+    functions: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+    codes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+    classes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+    modules: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+
+
+def _is_in(known: dict[int, weakref.ref[Any]], o: object) -> bool:
+    reference = known.get(id(o))
+    return reference is not None and reference() is o
+
+
+class Ledger:
+    """Births of one check.
+
+    Args:
+        owns: whether a module name belongs to the target's unit.
+    """
+
+    def __init__(self, owns: Callable[[str], bool]) -> None:
+        self.owns = owns
+        self.births: list[Birth] = []
+        # A marker class of our own per check: every instance holds a reference to its class, so the class's reference
+        # count tells how many markers are alive, including those whose weak references lie because a `__del__`
+        # resurrected them (reload facts 3). That makes the cross-check with the heap free when nothing leaks.
+        self._marker_type: Any = type(
+            "Generation", (), {"__slots__": ("generation", "module", "__weakref__")}
+        )
+        self._unused_count = sys.getrefcount(self._marker_type)
+        self._markers: list[tuple[int, weakref.ref[Any]]] = []
+        self._planted: dict[str, int] = {}
+        self._homes: dict[int, int] = {}
+        self._shared: set[int] = set()
+        self._stamps: dict[int, tuple[str, int | None]] = {}
+        self._specs: dict[str, weakref.ref[Any]] = {}
+
+    @property
+    def current(self) -> int:
+        """Number of the newest generation."""
+        return self.births[-1].generation
+
+    # -- noting -------------------------------------------------------------------------------------------------------
+
+    def note(self, generation: int, modules: Iterable[tuple[str, object]]) -> set[str]:
+        """Note what is there after a round.
+
+        Args:
+            generation: number of the generation that the round should have borne.
+            modules: name and `sys.modules` entry of each module of the unit.
+
+        Returns:
+            The names of the modules that were executed anew, proven by a new namespace, function, class, code object
+            or, for a module of nothing but data, module spec.
+        """
+        birth = Birth(generation)
+        self.births.append(birth)
+        reborn = set()
+        for name, module in modules:
+            for namespace in self._namespaces(name, module):
+                if self._note_namespace(birth, name, namespace):
+                    reborn.add(name)
+            if foreign.is_module(module):
+                birth.modules[id(module)] = weakref.ref(module)
+        return reborn
+
+    def _namespaces(self, name: str, module: object) -> list[dict[str, Any]]:
+        namespace = foreign.module_dict(module)
+        if namespace is not None:
+            return [namespace]
+        # The module replaced itself in `sys.modules`: its namespace is the globals of the replacement's methods.
+        found: dict[int, dict[str, Any]] = {}
+        for cls in foreign.mro(type(module)):
+            for value in foreign.class_dict(cls).values():
+                if type(value) is types.FunctionType and foreign.module_name(value.__globals__) == name:
+                    found[id(value.__globals__)] = value.__globals__
+        return list(found.values())
+
+    def _note_namespace(self, birth: Birth, name: str, namespace: dict[str, Any]) -> bool:
+        self._note_stamp(birth.generation, namespace)
+        marker = dict.get(namespace, MARKER)
+        fresh = type(marker) is not self._marker_type
+        if fresh:
+            self._plant(birth.generation, name, namespace)
+        else:
+            self._shared.add(id(namespace))
+        previous = self.births[-2] if len(self.births) > 1 else None
+        # Functions of a namespace of their own are dated by its marker; noting them is only worth its price where the
+        # namespace is reused, or may be by the next round.
+        replaced = fresh and self._planted.get(name, 0) > 1
+        renewed = self._walk(birth, namespace, previous, functions=not replaced)
+        spec = dict.get(namespace, "__spec__")
+        if type(spec) is ModuleSpec:
+            known = self._specs.get(name)
+            renewed = renewed or (known is not None and known() is not spec)
+            self._specs[name] = weakref.ref(spec)
+        return fresh or renewed
+
+    def _plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
+        marker = self._marker_type()
+        marker.generation, marker.module = generation, name
+        dict.__setitem__(namespace, MARKER, marker)
+        self._markers.append((generation, weakref.ref(marker)))
+        self._planted[name] = self._planted.get(name, 0) + 1
+        self._homes[id(namespace)] = generation
+
+    def _note_stamp(self, generation: int, namespace: dict[str, Any]) -> None:
+        name = dict.get(namespace, "__name__")
+        if type(name) is str:
+            known = self._stamps.get(id(name))
+            same = known is None or known[1] == generation
+            self._stamps[id(name)] = (name, generation if same else None)
+
+    def _walk(
+        self, birth: Birth, namespace: dict[str, Any], previous: Birth | None, *, functions: bool
+    ) -> bool:
+        """Note the functions and classes of a namespace; return whether one of them is new since `previous`."""
+        renewed = False
+        stack: list[Any] = list(dict.values(namespace))
+        seen: set[int] = {id(namespace)}
+        while stack and len(seen) < _WALK_LIMIT:
+            o = stack.pop()
+            if id(o) in seen:
+                continue
+            kind = type(o)
+            if kind is types.FunctionType:
+                if not functions:
+                    continue
+                seen.add(id(o))
+                stack.extend(cell for cell in o.__closure__ or ())
+                stack.extend(o.__dict__.values())
+                if o.__globals__ is namespace:
+                    birth.functions[id(o)] = weakref.ref(o)
+                    birth.codes[id(o.__code__)] = weakref.ref(o.__code__)
+                    stack.append(o.__code__)
+                    if previous is not None and not _is_in(previous.codes, o.__code__):
+                        renewed = True
+            elif kind is types.CodeType:
+                seen.add(id(o))
+                birth.codes[id(o)] = weakref.ref(o)
+                stack.extend(const for const in o.co_consts if type(const) is types.CodeType)
+            elif foreign.is_class(o):
+                seen.add(id(o))
+                if self.owns(foreign.class_module(o)):
+                    birth.classes[id(o)] = weakref.ref(o)
+                    stack.extend(foreign.class_dict(o).values())
+                    if previous is not None and not _is_in(previous.classes, o):
+                        renewed = True
+            elif kind is types.CellType:
+                seen.add(id(o))
+                try:
+                    stack.append(o.cell_contents)
+                except ValueError:  # an empty cell
+                    continue
+            elif id(kind) in _TRANSPARENT:
+                seen.add(id(o))
+                stack.extend(gc.get_referents(o))
+        return renewed
+
+    # -- who is alive -------------------------------------------------------------------------------------------------
+
+    def is_marker(self, o: object) -> bool:
+        """Whether `o` is one of this check's markers."""
+        return type(o) is self._marker_type
+
+    def live_markers(self) -> list[Any]:
+        """The markers that are alive, the resurrected ones included."""
+        alive = [marker for _, reference in self._markers if (marker := reference()) is not None]
+        if sys.getrefcount(self._marker_type) - self._unused_count > len(alive):
+            known = set(map(id, alive))
+            found = gc.get_referrers(self._marker_type)
+            alive += [o for o in found if type(o) is self._marker_type and id(o) not in known]
+        return alive
+
+    def older(self, limit: int, *, but: int | None) -> int:
+        """How many things born before generation `limit` are alive, by weak references only: cheap, for settling.
+
+        Args:
+            limit: generations below this one count.
+            but: a generation that the check itself keeps, which does not count.
+        """
+        count = sum(
+            1 for born, marker in self._markers if born < limit and born != but and marker() is not None
+        )
+        newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
+        for birth in self.births:
+            if birth.generation < limit and birth.generation != but:
+                for kind in ("functions", "classes"):
+                    known: dict[int, weakref.ref[Any]] = _table(birth, kind)
+                    count += sum(
+                        1
+                        for o in (reference() for reference in known.values())
+                        if o is not None and not any(_is_in(_table(n, kind), o) for n in newer)
+                    )
+        return count
+
+    def module_types(self) -> set[int]:
+        """Ids of the types of the unit's module objects: a module may give itself a class of its own."""
+        modules = [reference() for birth in self.births for reference in birth.modules.values()]
+        return {id(type(module)) for module in modules if module is not None}
+
+    def is_home(self, namespace: dict[str, Any]) -> bool:
+        """Whether a marker was planted in this very dict, and not copied into it with the rest (`update(vars(m))`)."""
+        marker = dict.get(namespace, MARKER)
+        return self.is_marker(marker) and self._homes.get(id(namespace)) == marker.generation
+
+    def live_classes(self, limit: int, but: int | None) -> list[tuple[type, int]]:
+        """Noted classes that are alive and were born before generation `limit`, with their generations."""
+        alive = [o for b in self.births for reference in b.classes.values() if (o := reference()) is not None]
+        dated = [(cls, self._class_born(cls)) for cls in alive]
+        return [(cls, born) for cls, born in dated if born is not None and born < limit and born != but]
+
+    def is_shared(self, namespace: dict[str, Any]) -> bool:
+        """Whether several generations live in this namespace, as `importlib.reload` makes them."""
+        return id(namespace) in self._shared
+
+    def strays(self, namespace: dict[str, Any]) -> list[types.FunctionType]:
+        """Functions of a shared namespace that no walk saw: lambdas in a foreign list, say.
+
+        A function refers to its globals, so the namespace's reference count tells whether there are any; only then is
+        the heap searched.
+        """
+        known = {
+            key: function
+            for birth in self.births
+            for key, reference in birth.functions.items()
+            if (function := reference()) is not None and function.__globals__ is namespace
+        }
+        others = 3  # the module, this argument's caller, and the argument of getrefcount
+        if sys.getrefcount(namespace) - len(known) <= others:
+            return []
+        found = gc.get_referrers(namespace)
+        return [
+            o
+            for o in found
+            if type(o) is types.FunctionType and o.__globals__ is namespace and id(o) not in known
+        ]
+
+    def note_strays(self, generation: int, namespaces: Iterable[dict[str, Any]]) -> None:
+        """Date what the walks did not see as born in `generation` at the latest."""
+        birth = next(b for b in self.births if b.generation == generation)
+        for namespace in namespaces:
+            for function in self.strays(namespace):
+                birth.functions[id(function)] = weakref.ref(function)
+                birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
+
+    # -- dating -------------------------------------------------------------------------------------------------------
+
+    def born(self, o: Any) -> int | None:
+        """Generation in which a function, class, instance, module or namespace of the unit was born; `None` if unknown."""
+        if type(o) is types.FunctionType:
+            return self._function_born(o)
+        if type(o) is dict:
+            return self._namespace_born(o)
+        if foreign.is_class(o):
+            return self._class_born(o) if self.owns(foreign.class_module(o)) else None
+        if foreign.is_module(o):
+            return next((b.generation for b in self.births if _is_in(b.modules, o)), None)
+        return self._class_born(type(o)) if self.owns(foreign.class_module(type(o))) else None
+
+    def _namespace_born(self, namespace: dict[str, Any]) -> int | None:
+        marker = dict.get(namespace, MARKER)
+        return marker.generation if self.is_marker(marker) and id(namespace) not in self._shared else None
+
+    def _function_born(self, function: types.FunctionType) -> int | None:
+        if not self.owns(foreign.module_name(function.__globals__)):
+            return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
+        of_namespace = self._namespace_born(function.__globals__)
+        if of_namespace is not None:
+            return of_namespace
+        if _is_in(self.births[-1].codes, function.__code__):
+            return self.current
+        first = next((b.generation for b in self.births if _is_in(b.codes, function.__code__)), None)
+        return first if first is not None else self._stamped(function.__module__)
+
+    def _class_born(self, cls: type) -> int | None:
+        dates = [
+            self._function_born(f) for f in functions_of(cls) if self.owns(foreign.module_name(f.__globals__))
+        ]
+        newest = max((d for d in dates if d is not None), default=None)
+        if _is_in(self.births[-1].classes, cls):
+            return self.current
+        first = next((b.generation for b in self.births if _is_in(b.classes, cls)), None)
+        if newest is not None and (first is None or newest > first):
+            return newest
+        return first if first is not None else self._stamped(type.__dict__["__module__"].__get__(cls))
+
+    def _stamped(self, name: object) -> int | None:
+        known = self._stamps.get(id(name))
+        return known[1] if known is not None and known[0] is name else None
+
+
+_STATIC = foreign.type_ids(staticmethod, classmethod)
+_TRANSPARENT = foreign.type_ids(
+    staticmethod,
+    classmethod,
+    property,
+    types.MethodType,
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    functools.partial,
+)
+
+
+def functions_of(cls: type) -> list[types.FunctionType]:
+    """The plain functions in a class's namespace, unwrapped from static and class methods and properties."""
+    out = []
+    for value in foreign.class_dict(cls).values():
+        if foreign.is_exactly(value, _STATIC):
+            value = value.__func__
+        parts = (value.fget, value.fset, value.fdel) if type(value) is property else (value,)
+        out += [part for part in parts if type(part) is types.FunctionType]
+    return out
+
+
+def _table(birth: Birth, kind: str) -> dict[int, weakref.ref[Any]]:
+    return birth.functions if kind == "functions" else birth.classes

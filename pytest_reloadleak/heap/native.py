@@ -1,0 +1,197 @@
+"""Holders that the sweep cannot reach: those that live in C.
+
+What is alive and yet unreached by the sweep is held by the interpreter or an extension. Two things help to say more
+without inventing anything. Some registries of the interpreter are ordinary lists or dicts that merely no Python object
+refers to (codec search functions, fork hooks), and can be recognised by what CPython itself puts into them. And some
+types hold objects without showing them to the collector (a `datetime` its `tzinfo`, code its constants, an array of
+objects its items): those can be asked.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime
+import gc
+import sys
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.describe import is_carrier
+from pytest_reloadleak.heap.roots import PACKAGE
+from pytest_reloadleak.heap.sweep import SLICE, Root, Sweep
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeHolder:
+    """A reference to a sink that has no path from a root. Lives only while the heap is looked at."""
+
+    registry: str | None
+    """The interpreter's registry, if it was recognised."""
+    opaque: str | None
+    """Name of the type that hides the reference from the collector."""
+    path: tuple[Any, ...]
+    """Objects from the topmost one that could be seen to the sink, both included."""
+    root: Root | None = None
+    """Where the path of an opaque holder starts; `None` for a path that starts in C."""
+
+
+def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
+    """Holders of the `sinks`, none of which the sweep reached.
+
+    Args:
+        sweep: the finished sweep, still open.
+        sinks: the unreached objects by id.
+        skip: ids of the tool's own objects.
+    """
+    parents = _unreached_parents(sweep, sinks, skip)
+    found = []
+    for key, sink in sinks.items():
+        for path in _climb(sink, parents):
+            found.append(NativeHolder(_registry(path[0]), None, tuple(path)))
+        if key not in parents:
+            opaque = _opaque_holders(sweep, sink)
+            found += opaque or [NativeHolder(None, None, (sink,))]
+    return found
+
+
+def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
+    """Ids of the tool's own containers: what `ours` lead to short of the program's objects."""
+    stack = list(ours)
+    ids = set(map(id, stack))
+    while stack:
+        for o in gc.get_referents(stack.pop()):
+            key = id(o)
+            if key not in ids and key not in sweep.seen and key not in sweep.sinks and gc.is_tracked(o):
+                ids.add(key)
+                stack.append(o)
+    return ids
+
+
+def _unreached_parents(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> dict[int, list[Any]]:
+    """For each unreached object, the unreached objects that refer to it, the sinks' own insides aside."""
+    mine = skip | sweep.own_ids()
+    rest = [
+        o
+        for o in gc.get_objects()
+        if id(o) not in sweep.seen and id(o) not in sweep.sinks and id(o) not in mine
+    ]
+    inside = _inside(sweep)
+    parents: dict[int, list[Any]] = {}
+    for o in rest:
+        if id(o) in inside or type(o) is types.FrameType or type(o) is types.GeneratorType and _is_ours(o):
+            continue
+        for child in gc.get_referents(o):
+            if id(child) not in sweep.seen:
+                parents.setdefault(id(child), []).append(o)
+    return parents
+
+
+def _is_ours(generator: types.GeneratorType[Any, Any, Any]) -> bool:
+    return generator.gi_code.co_filename.startswith(PACKAGE)
+
+
+def _inside(sweep: Sweep) -> set[int]:
+    """Ids of what the sinks themselves lead to and nothing else does: theirs, so no holder of them."""
+    stack = list(sweep.sinks.values())
+    inside = set(map(id, stack))
+    while stack:
+        for o in gc.get_referents(stack.pop()):
+            if id(o) not in inside and id(o) not in sweep.seen and gc.is_tracked(o):
+                inside.add(id(o))
+                stack.append(o)
+    return inside
+
+
+def _climb(sink: Any, parents: dict[int, list[Any]]) -> list[list[Any]]:
+    """Paths down to `sink` from the topmost unreached objects above it."""
+    out = []
+    for parent in parents.get(id(sink), ()):
+        path, seen = [parent, sink], {id(sink), id(parent)}
+        while above := [o for o in parents.get(id(path[0]), ()) if id(o) not in seen]:
+            path.insert(0, above[0])
+            seen.add(id(above[0]))
+        out.append(path)
+    return out
+
+
+def _registry(top: Any) -> str | None:
+    """The interpreter's registry that an otherwise unreachable list or dict is, or `None`."""
+    if type(top) is list:
+        members = set(map(id, top))
+        encodings = sys.modules.get("encodings")
+        if encodings is not None and id(vars(encodings).get("search_function")) in members:
+            return "codecs"
+        if members & set(map(id, _fork_hooks())):
+            return "fork"
+    if type(top) is dict and all(
+        dict.get(top, name) is codecs.lookup_error(name) for name in ("strict", "ignore")
+    ):
+        return "codecs"
+    return None
+
+
+def _fork_hooks() -> Iterator[object]:
+    """Functions that the standard library registers with `os.register_at_fork`, where they can be named."""
+    for module, name in (
+        ("threading", "_after_fork"),
+        ("logging", "_after_at_fork_child_reinit_locks"),
+        ("logging", "_acquireLock"),
+        ("logging", "_releaseLock"),
+    ):
+        loaded = sys.modules.get(module)
+        hook = vars(loaded).get(name) if loaded is not None else None
+        if hook is not None:
+            yield hook
+
+
+_TZINFO = (
+    (datetime.datetime, datetime.datetime.__dict__["tzinfo"].__get__),
+    (datetime.time, datetime.time.__dict__["tzinfo"].__get__),
+)
+
+
+def _hidden(o: Any) -> Sequence[Any]:
+    """What an object holds that its type does not show to the collector."""
+    for cls, tzinfo in _TZINFO:
+        if issubclass(type(o), cls):
+            return (tzinfo(o),)
+    if type(o) is types.CodeType:
+        return o.co_consts
+    if foreign.type_name(o) == "numpy.ndarray" and o.dtype.hasobject:
+        return list(o.flat)
+    return ()
+
+
+def _opaque_holders(sweep: Sweep, sink: Any) -> list[NativeHolder]:
+    """Reached objects that hide a reference to `sink`, or are an instance of it that the collector does not track."""
+    found = []
+    for level, position, o in _untracked(sweep):
+        if type(o) is sink or any(item is sink for item in _hidden(o)):
+            root, path = sweep.trace(level, position)
+            found.append(NativeHolder(None, foreign.type_name(o), (*path, o, sink), root))
+    return found
+
+
+def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
+    """Every object that a reached one refers to and that the collector does not track, with the reached one's place."""
+    for level, objects in enumerate(sweep.levels):
+        for at in range(0, len(objects), SLICE):
+            if all(
+                gc.is_tracked(o) or foreign.is_atom(o) for o in gc.get_referents(*objects[at : at + SLICE])
+            ):
+                continue
+            for position in range(at, min(len(objects), at + SLICE)):
+                for o in gc.get_referents(objects[position]):
+                    if not gc.is_tracked(o) and not foreign.is_atom(o):
+                        yield level, position, o
+
+
+def holder_of(path: Sequence[Any]) -> int:
+    """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
+    at = len(path) - 2
+    while at > 0 and is_carrier(path[at]):
+        at -= 1
+    return max(at, 0)

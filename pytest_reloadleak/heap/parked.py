@@ -1,0 +1,163 @@
+"""Is the generation that the check itself keeps also kept by somebody else?
+
+In the process, the original modules must come back with their identity, so the check has to hold them, and a weak
+reference to them says nothing. What says something is arithmetic: count the references to each of their objects from
+within what we hold, and compare with the reference counts. This is the trial deletion of CPython's own collector,
+confined to one unit, so that its price follows the size of the unit and not that of the heap. It only raises a
+suspicion; who the holder is, and whether it counts, is for the sweep to say.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.ledger import Ledger
+
+BUDGET = 50_000
+"""Objects to count before giving up and letting the sweep decide: a unit may reach a large part of the heap."""
+
+
+@dataclass(slots=True)
+class Parked:
+    """The original generation, kept alive by the check.
+
+    `containers` are the check's own lists and dicts that hold it; `namespaces` maps each module's name to its dict and
+    a copy of what that contained.
+    """
+
+    generation: int
+    containers: list[Any] = field(default_factory=list)
+    namespaces: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Let go of the original generation."""
+        self.containers.clear()
+        self.namespaces.clear()
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """What of a parked generation may have another holder."""
+
+    own: list[Any]
+    """Its modules, namespaces, functions, classes and instances."""
+    data: dict[int, str]
+    """Its other values that the target has replaced since, by id, with their names: `app.views.DEFAULTS`."""
+    values: list[Any]
+    """The same values, to keep the ids valid."""
+    is_held: bool
+    """Whether one of them has a reference from elsewhere, or the unit was too large to tell."""
+
+
+def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
+    """Look for references into the parked generation from outside of it.
+
+    Args:
+        parked: what the check keeps.
+        ledger: the births.
+        current: the target's present namespaces by module name.
+    """
+    nodes, inner, complete = _graph(parked, ledger)
+    own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
+    data = _replaced_data(parked, current, nodes)
+    values = [nodes[key] for key in data if key in nodes]
+    wanted = set(map(id, own)) | set(data)
+    held = not complete or any(key in wanted for key in _held_from_outside(nodes, inner))
+    return Suspicion(own, data, values, held)
+
+
+def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
+    if type(o) is dict:
+        return any(o is namespace for namespace, _ in parked.namespaces.values()) and not ledger.is_shared(o)
+    if type(o) is types.FunctionType:
+        return ledger.owns(foreign.module_name(o.__globals__)) and ledger.born(o) == parked.generation
+    if foreign.is_class(o):
+        return ledger.owns(foreign.class_module(o)) and ledger.born(o) == parked.generation
+    if foreign.is_module(o):
+        namespace = foreign.module_dict(o)
+        return namespace is not None and _is_own(namespace, parked, ledger)
+    cls = type(o)
+    return ledger.owns(foreign.class_module(cls)) and ledger.born(cls) == parked.generation
+
+
+def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
+    """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
+    kind = type(o)
+    if kind is types.FunctionType:
+        return not ledger.owns(foreign.module_name(o.__globals__))
+    if foreign.is_class(o):
+        return not ledger.owns(foreign.class_module(o))
+    if foreign.is_module(o):
+        return not _is_own(o, parked, ledger)
+    if kind is dict and ledger.is_shared(o):
+        return True
+    return kind is types.FrameType
+
+
+def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], bool]:
+    """The objects that the parked generation reaches, and how often each is referred to from among them."""
+    nodes: dict[int, Any] = {}
+    inner: dict[int, int] = {}
+    stack: list[Any] = list(parked.containers)
+    entered = set(map(id, stack))
+    while stack:
+        for o in gc.get_referents(stack.pop()):
+            key = id(o)
+            inner[key] = inner.get(key, 0) + 1
+            if key in entered:
+                continue
+            if not gc.is_tracked(o) and foreign.is_atom(o):
+                continue
+            entered.add(key)
+            nodes[key] = o
+            if not _is_boundary(o, parked, ledger):
+                stack.append(o)
+        if len(nodes) > BUDGET:
+            return nodes, inner, False
+    return nodes, inner, True
+
+
+def _held_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
+    """Ids of the nodes with a reference from outside the graph, and of what those lead to."""
+    yardstick = object()
+    nodes[0] = yardstick
+    del yardstick
+    ours = sys.getrefcount(nodes[0])
+    del nodes[0]
+    outside = [key for key in nodes if sys.getrefcount(nodes[key]) - ours > inner.get(key, 0)]
+    reached = set(outside)
+    while outside:
+        for o in gc.get_referents(nodes[outside.pop()]):
+            if id(o) in nodes and id(o) not in reached:
+                reached.add(id(o))
+                outside.append(id(o))
+    return reached
+
+
+def _replaced_data(
+    parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any]
+) -> dict[int, str]:
+    out: dict[int, str] = {}
+    for module, (_, saved) in parked.namespaces.items():
+        now = current.get(module, {})
+        for name, value in _names(saved):
+            plain = foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value)
+            if plain or type(value) is types.FunctionType or id(value) not in nodes:
+                continue
+            if name in now and dict.get(now, name) is not value:
+                out[id(value)] = f"{module}.{name}"
+    return out
+
+
+def _names(namespace: dict[str, Any]) -> Sequence[tuple[str, Any]]:
+    return [
+        (k, v)
+        for k, v in dict.items(namespace)
+        if type(k) is str and not (k.startswith("__") and k.endswith("__"))
+    ]

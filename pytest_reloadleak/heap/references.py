@@ -1,0 +1,263 @@
+"""Name one reference: how does this object hold that one?
+
+Asked only for the few references on a reported trace, so each name may cost a scan of its holder. Namespaces that are
+mere plumbing (the dict of a module or instance, the tuple of a closure, a cell) are folded into the step that a
+programmer would write: `.listeners`, `.__closure__['prev']`.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import gc
+import sys
+import types
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+
+_FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
+_WRAPPERS = {id(staticmethod): "__func__", id(classmethod): "__func__"}
+_ITERABLES: tuple[Any, ...] = (list, tuple, collections.deque, set, frozenset)
+_UNKNOWN = "<reference>"
+
+
+def step(parent: object, child: object) -> str:
+    """Name of the reference from `parent` to `child`.
+
+    Args:
+        parent: any object.
+        child: an object that `gc.get_referents(parent)` lists.
+
+    Returns:
+        `.name` for attributes, `[key]` for items of mappings, `[*]` for items of sequences and sets, whose indexes
+        change from round to round, and `<...>` for what has no Python spelling.
+    """
+    return next(_candidates(parent, child), _UNKNOWN)
+
+
+def _candidates(parent: Any, child: object) -> Iterator[str]:
+    kind = type(parent)
+    if foreign.is_module(parent):
+        yield from _in_dict(foreign.module_dict(parent) or {}, child, attribute=True)
+    elif foreign.is_class(parent):
+        yield from _in_class(parent, child)
+    elif kind is types.FunctionType:
+        yield from _in_function(parent, child)
+    elif kind is types.MethodType:
+        yield from _among(parent, child, ("__self__", "__func__"))
+    elif kind is types.CellType:
+        yield ".cell_contents"
+    elif kind is functools.partial:
+        yield from _among(parent, child, ("func", "args", "keywords"))
+    elif kind is property:
+        yield from _among(parent, child, ("fget", "fset", "fdel"))
+    elif id(kind) in _WRAPPERS:
+        yield f".{_WRAPPERS[id(kind)]}"
+    elif kind is types.TracebackType:
+        yield from _among(parent, child, ("tb_frame", "tb_next"))
+    elif kind is types.FrameType:
+        yield from _in_frame(parent, child)
+    elif kind is types.GeneratorType:
+        yield from _in_suspended(parent.gi_frame, child)
+    elif kind is types.CoroutineType:
+        yield from _in_suspended(parent.cr_frame, child)
+    elif kind is types.AsyncGeneratorType:
+        yield from _in_suspended(parent.ag_frame, child)
+    elif kind is types.BuiltinFunctionType or kind is types.MethodWrapperType:
+        yield ".__self__"
+    elif issubclass(kind, weakref.ref):
+        yield ".__callback__"
+    elif _is_lru_cache(kind):
+        yield from _in_lru_cache(parent, child)
+    yield from _in_container(parent, child)
+    yield from _in_instance(parent, child)
+    if kind is types.FunctionType:
+        yield ".__annotations__"  # what is left; reading it may run the function's annotate code (PEP 649)
+
+
+def _among(parent: object, child: object, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if object.__getattribute__(parent, name) is child:
+            yield f".{name}"
+
+
+def _in_dict(d: dict[Any, Any], child: object, *, attribute: bool = False) -> Iterator[str]:
+    for key, value in dict.items(d):
+        if value is child:
+            yield f".{key}" if attribute and type(key) is str else f"[{foreign.key_text(key)}]"
+            return
+    for key in dict.keys(d):
+        if key is child:
+            yield "<key>"
+            return
+
+
+def _in_container(parent: Any, child: object) -> Iterator[str]:
+    kind = type(parent)
+    if issubclass(kind, dict):
+        yield from _in_dict(parent, child)
+    for base in _ITERABLES:
+        if kind is base or (issubclass(kind, base) and any(item is child for item in base.__iter__(parent))):
+            yield "[*]"
+            return
+
+
+def _in_class(cls: Any, child: object) -> Iterator[str]:
+    for name, value in foreign.class_dict(cls).items():
+        if value is child:
+            yield f".{name}"
+            return
+    bases = type.__dict__["__bases__"].__get__(cls)
+    if child is bases or any(base is child for base in bases):
+        yield ".__bases__"
+    elif child is foreign.mro(cls) or any(base is child for base in foreign.mro(cls)):
+        yield ".__mro__"
+
+
+def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
+    for name in _FUNCTION_PARTS:
+        if getattr_plain(function, name) is child:
+            yield f".{name}"
+    if function.__closure__ is child:
+        yield ".__closure__"
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        if cell is child:
+            yield f".__closure__[{name!r}]"
+    if function.__defaults__ is child:
+        yield ".__defaults__"
+    if function.__kwdefaults__ is child:
+        yield ".__kwdefaults__"
+
+
+def getattr_plain(function: types.FunctionType, name: str) -> object:
+    """Attribute of a plain function, whose type cannot be subclassed."""
+    return object.__getattribute__(function, name)
+
+
+def _in_frame(frame: types.FrameType, child: object) -> Iterator[str]:
+    if frame.f_globals is child:
+        yield ".f_globals"
+    elif frame.f_back is child:
+        yield ".f_back"
+    elif frame.f_code is child:
+        yield ".f_code"
+    else:
+        name = next((n for n, value in frame_locals(frame) if value is child), None)
+        yield f".<local {name}>" if name else ".<temporary>"
+
+
+def _in_suspended(frame: types.FrameType | None, child: object) -> Iterator[str]:
+    if frame is None or frame is child:
+        yield ".<frame>"
+    elif frame.f_code is child:
+        yield ".<code>"
+    else:
+        yield from _in_frame(frame, child)
+
+
+def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
+    """Names and values of a frame's locals, leaving no trace in the frame.
+
+    Before PEP 667 (3.13) reading `f_locals` stores a snapshot dict on the frame, which would keep every local of that
+    moment alive for as long as the frame runs (reload facts, E37b). A snapshot that nobody else has is emptied again;
+    one that the program asked for itself (`locals()`) is the program's.
+    """
+    namespace = frame.f_locals
+    if namespace is frame.f_globals:
+        return []
+    items = [(str(name), value) for name, value in namespace.items()]
+    optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
+    # References to an unshared snapshot: the frame's own, `namespace` here, and the argument of getrefcount.
+    if sys.version_info < (3, 13) and optimized and sys.getrefcount(namespace) <= 3:
+        namespace.clear()
+    return items
+
+
+def _in_instance(parent: object, child: object) -> Iterator[str]:
+    attributes = foreign.instance_dict(parent)
+    if attributes is not None:
+        if attributes is child:
+            yield ".__dict__"
+        yield from _in_dict(attributes, child, attribute=True)
+    for name, value in foreign.slots(parent):
+        if value is child:
+            yield f".{name}"
+            return
+    if type(parent) is child:
+        yield ".__class__"
+    if foreign.is_exception(parent):
+        for name in ("__traceback__", "__cause__", "__context__", "args"):
+            if BaseException.__dict__[name].__get__(parent) is child:
+                yield f".{name}"
+                return
+
+
+def _is_lru_cache(kind: type) -> bool:
+    return kind is functools._lru_cache_wrapper
+
+
+def _in_lru_cache(wrapper: Any, child: object) -> Iterator[str]:
+    attributes = foreign.instance_dict(wrapper)
+    if attributes is None or all(value is not child for value in attributes.values()):
+        yield "<cache entry>"
+
+
+def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
+    """A path of objects as `(parent, step, child)` with the plumbing folded away.
+
+    The dict of a module, class or instance, an argument tuple or closure, a cell and the links of an `lru_cache` take
+    part in the path but are not named: the step jumps from their owner to what they hold.
+    """
+    out: list[tuple[object, str, object]] = []
+    at = 0
+    while at < len(path) - 1:
+        parent, child = path[at], path[at + 1]
+        name = step(parent, child)
+        while at + 2 < len(path):
+            inner = _through(parent, child, path[at + 2], name)
+            if inner is None:
+                break
+            name, child = inner, path[at + 2]
+            at += 1
+        out.append((parent, name, child))
+        at += 1
+    return out
+
+
+def _through(parent: object, middle: Any, child: object, name: str) -> str | None:
+    """The step from `parent` to `child` when `middle` is mere plumbing between them, else `None`."""
+    if type(middle) is dict:
+        owner = foreign.module_dict(parent)
+        if owner is None and not foreign.is_class(parent):
+            owner = foreign.instance_dict(parent)
+        if owner is middle:
+            return next(_in_dict(middle, child, attribute=True), None)
+        if name in {".__globals__", ".f_globals"}:
+            return None
+    if type(middle) is types.CellType:
+        return name
+    if (
+        type(middle) is tuple
+        and type(parent) is types.FunctionType
+        and name in {".__closure__", ".__defaults__"}
+    ):
+        if name == ".__defaults__":
+            return name
+        return next((n for n in _in_function(parent, child)), name)
+    if type(middle) is dict and name == ".__kwdefaults__":
+        return f"{name}{next(_in_dict(middle, child), '')}"
+    if name == "<cache entry>" and (type(middle) is dict or "lru_list_elem" in foreign.type_name(middle)):
+        return name
+    if type(middle) is tuple and name in {".__mro__", ".__bases__"}:
+        return name
+    if type(middle) is types.FrameType and name == ".tb_frame":
+        return None
+    return None
+
+
+def referents(o: object) -> list[Any]:
+    """What `o` refers to, as the collector sees it."""
+    return gc.get_referents(o)

@@ -1,0 +1,139 @@
+"""The roots: where reachability starts, as far as Python lets us list it.
+
+The frames of running code show their locals to nobody since 3.11, so they are read here; signal handlers, the current
+context and the `atexit` table have no Python object that the collector could enter. What cannot be listed (fork and
+audit hooks, codec search functions, a temporary on a C stack) is left to `heap.native`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextvars
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.references import frame_locals
+from pytest_reloadleak.heap.sweep import Root
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+"""Where this tool's own code lies."""
+_RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
+"""Packages whose frames run the test; a trace through them explains less than any other."""
+
+
+def is_own(frame: types.FrameType) -> bool:
+    """Whether a frame belongs to this tool, whose locals are not the program's."""
+    return frame.f_code.co_filename.startswith(PACKAGE)
+
+
+def stack() -> list[types.FrameType]:
+    """The frames of the calling thread that are not this tool's, innermost first."""
+    return [frame for frame in _outward(sys._getframe()) if not is_own(frame)]
+
+
+def collect() -> tuple[list[Root], list[Root]]:
+    """Every root, and those to ask last.
+
+    Returns:
+        Roots of the program, and roots that belong to the machinery that runs its tests.
+    """
+    roots = list(_modules())
+    later: list[Root] = []
+    for frame in _frames():
+        runner = foreign.module_name(frame.f_globals).partition(".")[0] in _RUNNERS
+        (later if runner else roots).extend(_locals(frame))
+    roots += [*_signals(), *_atexit(), *_context(), *_hooks()]
+    return roots, later
+
+
+def _modules() -> Iterator[Root]:
+    for name, module in list(sys.modules.items()):
+        if module is not None and type(name) is str and not name.startswith("pytest_reloadleak"):
+            yield Root("sys.modules", f"sys.modules[{name!r}]", name, module)
+
+
+def _frames() -> Iterator[types.FrameType]:
+    for frame in sys._current_frames().values():
+        yield from (f for f in _outward(frame) if not is_own(f))
+
+
+def _outward(frame: types.FrameType | None) -> Iterator[types.FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _locals(frame: types.FrameType) -> Iterator[Root]:
+    module = foreign.module_name(frame.f_globals) or os.path.basename(frame.f_code.co_filename)
+    where = f"{module}.{frame.f_code.co_name}"
+    for name, value in frame_locals(frame):
+        yield Root("frame", f"local {name} of {where}", f"{where}.<local {name}>", value)
+
+
+def _signals() -> Iterator[Root]:
+    for number in sorted(signal.valid_signals()):
+        handler = signal.getsignal(number)
+        if handler is not None and not _is_int(handler):
+            name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+            yield Root("signal", f"signal {name}", f"signal.{name}", handler)
+
+
+def _is_int(o: object) -> bool:
+    """Whether `o` is an int or an enum of ints (`SIG_DFL`, `SIG_IGN`), asked of its type."""
+    return issubclass(type(o), int)
+
+
+class _Listener:
+    """Equal to nothing; remembers what it was compared with.
+
+    `atexit.unregister(f)` compares every callback with `f`, so this one is shown them all and none is removed.
+    """
+
+    __slots__ = ("callbacks",)
+    __hash__ = None  # type: ignore[assignment]  # never hashed: it only stands on one side of a comparison
+
+    def __init__(self) -> None:
+        self.callbacks: list[object] = []
+
+    def __eq__(self, other: object) -> bool:
+        self.callbacks.append(other)
+        return False
+
+
+def _atexit() -> Iterator[Root]:
+    listener = _Listener()
+    try:
+        atexit.unregister(listener)
+    except BaseException:  # noqa: BLE001 - a callback whose own `__eq__` raises ends the listing, not the check
+        listener.callbacks.append(None)
+    for callback in listener.callbacks:
+        if callback is not None:
+            yield Root("atexit", "atexit", "atexit", callback)
+
+
+def _context() -> Iterator[Root]:
+    for variable, value in contextvars.copy_context().items():
+        yield Root("contextvars", f"contextvars[{variable.name!r}]", f"contextvars[{variable.name!r}]", value)
+        yield Root(
+            "contextvars", f"contextvars[{variable.name!r}]", f"contextvars[{variable.name!r}]", variable
+        )
+
+
+def _hooks() -> Iterator[Root]:
+    hooks = {
+        "sys.gettrace()": sys.gettrace(),
+        "sys.getprofile()": sys.getprofile(),
+        "threading.gettrace()": threading.gettrace(),
+        "threading.getprofile()": threading.getprofile(),
+    }
+    asyncgen = sys.get_asyncgen_hooks()
+    hooks["sys.get_asyncgen_hooks().firstiter"] = asyncgen.firstiter
+    hooks["sys.get_asyncgen_hooks().finalizer"] = asyncgen.finalizer
+    for name, hook in hooks.items():
+        if hook is not None:
+            yield Root(name.partition("(")[0], name, name, hook)

@@ -1,0 +1,109 @@
+"""Settle: give what should be dead every chance to die, with bounded patience.
+
+One collection is not enough (a chain of five `__del__`s takes five), so collections go on while each one still frees
+something that is waited for. A thread or a loop may need a moment to let go, so with one at work the last attempts are
+spread over `PATIENCE_S`, the pauses growing as in goleak's retry.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+from pytest_reloadleak.heap.known import clear_known_caches
+
+PATIENCE_S = 0.5
+"""How long to wait for threads and loops, in all, when something that should be dead is alive."""
+_FIRST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.1
+
+_collect = gc.collect  # a private copy: the target may have replaced `gc.collect`
+_sleep = time.sleep
+
+
+def settle(waited_for: Callable[[], int], release: Callable[[], None], *, alone: bool | None = None) -> int:
+    """Collect until nothing that is waited for is alive, or patience ends.
+
+    Args:
+        waited_for: how many things that should be dead are alive, cheaply.
+        release: lets go of what the test runner keeps of the program's objects.
+        alone: whether no other thread runs; `None` to find out.
+
+    Returns:
+        How many of them are still alive.
+    """
+    left = 0
+    for left, pause_s in _attempts(waited_for, release, alone):
+        if pause_s:
+            _sleep(pause_s)
+    return left
+
+
+async def asettle(
+    waited_for: Callable[[], int], release: Callable[[], None], pause: Callable[[float], Awaitable[None]]
+) -> int:
+    """`settle` on a running loop: the pauses are spent on the loop, so that it can finish what it has begun.
+
+    Args:
+        waited_for: as for `settle`.
+        release: as for `settle`.
+        pause: an async sleep of the loop's own library.
+    """
+    left = 0
+    for _ in range(3):
+        await pause(0)
+    for left, pause_s in _attempts(waited_for, release, False):
+        if pause_s:
+            await pause(pause_s)
+    return left
+
+
+def _attempts(
+    waited_for: Callable[[], int], release: Callable[[], None], alone: bool | None
+) -> Iterator[tuple[int, float]]:
+    """Settle step by step; yields how many are left and how long to pause before the next step."""
+    deadline = time.monotonic() + PATIENCE_S
+    pause_s = _FIRST_PAUSE_S
+    before = None
+    while True:
+        release()
+        clear_known_caches()
+        _collect()
+        left = waited_for()
+        if not left:
+            yield 0, 0
+            return
+        if before is None or left < before:  # this one freed something, so the next may too
+            before = left
+            yield left, 0
+            continue
+        if alone is None:
+            alone = len(sys._current_frames()) <= 1  # raw `_thread` threads included
+        if alone or time.monotonic() >= deadline:
+            yield left, 0
+            return
+        yield left, pause_s
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def is_enabled() -> bool:
+    """Whether automatic collection is on."""
+    return gc.isenabled()
+
+
+def put_back(enabled: bool) -> None:
+    """Set automatic collection to what it was."""
+    if enabled != gc.isenabled():
+        (gc.enable if enabled else gc.disable)()
+
+
+def frozen_count() -> int:
+    """Objects that the program itself froze with `gc.freeze`; no collection ever frees them."""
+    return gc.get_freeze_count()
+
+
+def tracked_count() -> int:
+    """Objects that the collector tracks."""
+    return len(gc.get_objects())

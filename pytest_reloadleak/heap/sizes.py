@@ -1,0 +1,91 @@
+"""How much is alive only because of old generations: what the sinks lead to and the sweep did not reach.
+
+The sweep never enters a sink, so what it has not seen is exactly what nothing but the sinks keeps; counting it is a
+walk over the leak, not over the heap.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.retained import Retained
+from pytest_reloadleak.heap.sweep import Sweep
+
+_SIZEOF = object.__sizeof__
+_GC_HEADER_BYTES = 16
+
+
+@dataclass(slots=True)
+class Reach:
+    """What some sinks lead to."""
+
+    generations: set[int] = field(default_factory=set)
+    ids: set[int] = field(default_factory=set)
+    objects: int = 0
+    size_bytes: int = 0
+
+
+def reach_of(
+    sinks: dict[int, Any], sweep: Sweep, retained: Retained, cache: dict[frozenset[int], Reach]
+) -> Reach:
+    """What `sinks` keep alive.
+
+    Args:
+        sinks: retained objects by id.
+        sweep: the finished sweep.
+        retained: all retained objects, for their generations.
+        cache: reaches already counted, by the namespaces they start from: ten thousand functions of one old namespace
+            keep the same things alive.
+    """
+    homes = {id(home): home for home in map(_home, sinks.values())}
+    key = frozenset(homes)
+    if key not in cache:
+        cache[key] = _walk(homes, sweep, retained)
+    base = cache[key]
+    if all(sink in base.ids for sink in sinks):
+        return base
+    return _walk({**homes, **sinks}, sweep, retained)
+
+
+def _home(o: Any) -> Any:
+    """The namespace that an object of the target keeps alive, or the object itself."""
+    return o.__globals__ if type(o) is types.FunctionType else o
+
+
+def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
+    reach = Reach(ids=set())
+    stack = [o for key, o in start.items() if key in retained.born]
+    reach.ids.update(map(id, stack))
+    while stack:
+        o = stack.pop()
+        key = id(o)
+        reach.objects += 1
+        reach.size_bytes += _size(o)
+        generation = retained.born.get(key)
+        if generation is not None:
+            reach.generations.add(generation)
+        for child in gc.get_referents(o):
+            if id(child) in reach.ids or id(child) in sweep.seen:
+                continue
+            if gc.is_tracked(child):
+                reach.ids.add(id(child))
+                stack.append(child)
+            elif (
+                sys.getrefcount(child) <= 3
+            ):  # this loop's, the list of referents', getrefcount's own: nobody else's
+                reach.size_bytes += _size(child)
+    return reach
+
+
+def _size(o: Any) -> int:
+    """Shallow size in bytes, header included, never through a `__sizeof__` that Python code defines."""
+    for cls in foreign.mro(type(o)):
+        method = foreign.class_dict(cls).get("__sizeof__")
+        if type(method) is types.MethodDescriptorType:
+            return int(method(o)) + (_GC_HEADER_BYTES if gc.is_tracked(o) else 0)
+    return int(_SIZEOF(o))

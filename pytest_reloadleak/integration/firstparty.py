@@ -1,0 +1,119 @@
+"""Which modules are the project's own?
+
+First-party is what lies under the rootdir, or belongs to the distribution that the rootdir's `pyproject.toml` names,
+editable or not; never a test module, a `conftest.py`, or anything else in `site-packages`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import sys
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pytest_reloadleak.strategies import targets
+
+
+def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
+    """Names of the first-party modules that are loaded and can be reloaded, in sorted order.
+
+    Args:
+        config: for the rootdir and the patterns of test files.
+        test_modules: names of the test modules that were collected.
+    """
+    names = [name for name in list(sys.modules) if isinstance(name, str) and name not in test_modules]
+    return sorted(n for n in names if is_first_party(config, n) and targets.refusal(n) is None)
+
+
+def is_first_party(config: pytest.Config, name: str) -> bool:
+    """Whether a loaded module is the project's own."""
+    module = sys.modules.get(name)
+    if not isinstance(module, ModuleType) or name in {"__main__", "__mp_main__", "conftest"}:
+        return False
+    file = vars(module).get("__file__")
+    if not isinstance(file, str):
+        return False
+    path = Path(file).resolve()
+    if _is_test_file(config, path):
+        return False
+    if path in _distribution_files(config.rootpath):
+        return True
+    return path.is_relative_to(config.rootpath.resolve()) and not _is_installed(path)
+
+
+def _is_test_file(config: pytest.Config, path: Path) -> bool:
+    patterns = [str(pattern) for pattern in config.getini("python_files")]
+    package_of_tests = path.name == "__init__.py" and path.parent.name in {"tests", "test"}
+    return path.name == "conftest.py" or package_of_tests or any(fnmatch(path.name, p) for p in patterns)
+
+
+def _is_installed(path: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+
+
+@lru_cache(maxsize=8)
+def _distribution_files(rootpath: Path) -> frozenset[Path]:
+    """Files of the installed distribution that the rootdir's `pyproject.toml` names."""
+    name = _project_name(rootpath)
+    if name is None:
+        return frozenset()
+    try:
+        files = importlib.metadata.files(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return frozenset()
+    return frozenset(Path(str(file.locate())).resolve() for file in files if file.suffix == ".py")
+
+
+def _project_name(rootpath: Path) -> str | None:
+    try:
+        text = (rootpath / "pyproject.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    try:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib  # pytest itself needs it there
+        name = tomllib.loads(text).get("project", {}).get("name")
+    except ValueError:
+        return None
+    return name if isinstance(name, str) else None
+
+
+def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
+    """First-party modules that a test module imports, in the order of its imports.
+
+    Read from the import statements, since a binding does not tell: `import app.views` binds `app`.
+    """
+    try:
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        tree = ast.parse(source)
+    except (OSError, SyntaxError, ValueError):
+        return []
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, module)
+            inner = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in sys.modules]
+            names += inner or [base]
+    own = [
+        name
+        for name in dict.fromkeys(names)
+        if is_first_party(config, name) and targets.refusal(name) is None
+    ]
+    return [name for name in own if not any(name.startswith(f"{other}.") for other in own)]
+
+
+def _absolute(node: ast.ImportFrom, module: ModuleType) -> str:
+    if not node.level:
+        return node.module or ""
+    package = str(vars(module).get("__package__") or "").split(".")
+    base = package[: len(package) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)

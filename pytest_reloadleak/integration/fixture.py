@@ -1,0 +1,194 @@
+"""The `reload_leaks` fixture: checks that a test asks for by hand. Asking is opting in: no flag is needed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+from pytest_reloadleak.check import PASSING, Check, Reloader, settings_for
+from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
+from pytest_reloadleak.integration.items import keep, render
+from pytest_reloadleak.integration.marked import surroundings
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.rounds import failure_text
+from pytest_reloadleak.settings import whole_number
+
+
+class ReloadLeaks:
+    """Checks of one test. Each is independent of the others, and adds an entry to the JSON report."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._item: pytest.Item = request.node
+
+    def check(self, target: str, **keywords: Any) -> Report:
+        """Reload a target and raise if an old generation stays alive.
+
+        Args:
+            target: a module or package; with `reload` also a glob of the modules that it makes.
+            keywords: `strategy`, `rounds`, `warmup`, `reload`, `force`.
+
+        Returns:
+            The report, of outcome `clean` or `known`.
+
+        Raises:
+            ReloadLeakError: any other outcome; the text is the full report, `report` the `Report`.
+        """
+        __tracebackhide__ = True
+        return self._passing(self.measure(target, **keywords))
+
+    async def acheck(self, target: str, **keywords: Any) -> Report:
+        """`check` on the running loop; `reload` may be a coroutine function."""
+        __tracebackhide__ = True
+        check = self._check(target, keywords)
+        report = await check.aperform()
+        keep(self._item, report)
+        return self._passing(report)
+
+    def measure(self, target: str, **keywords: Any) -> Report:
+        """`check`, but return the report whatever its outcome."""
+        __tracebackhide__ = True
+        report = self._check(target, keywords).perform()
+        keep(self._item, report)
+        return report
+
+    def watch(self, target: str, **keywords: Any) -> Watch:
+        """A context manager for reloads that the test does by hand, in a loop over `watch.rounds(n)`."""
+        __tracebackhide__ = True
+        if keywords.get("reload") is not None:
+            _refuse(
+                "watch takes no reload=: the block itself reloads; use check(..., reload=...) for a callable"
+            )
+        return Watch(self, target, keywords)
+
+    def _check(self, target: str, keywords: dict[str, Any]) -> Check:
+        __tracebackhide__ = True
+        config = self._item.config
+        if config.getoption("reload_leak_check") is False:
+            pytest.skip("--no-reload-leak-check: explicit checks are skipped")
+        force = keywords.pop("force", bool(config.getoption("reload_leak_force")))
+        reload: Reloader | None = keywords.get("reload")
+        try:
+            unknown = sorted(set(keywords) - {"strategy", "rounds", "warmup", "reload"})
+            if unknown:
+                raise UsageError(
+                    f"unknown keyword {unknown[0]!r}; the keywords are strategy, rounds, warmup, reload, force"
+                )
+            settings = settings_for(force=force, nodeid=self._item.nodeid, **keywords)
+            return Check([target], settings, reload=reload, surroundings=surroundings(self._item))
+        except UsageError as error:
+            text = str(error)
+        _refuse(text)
+        raise AssertionError("unreachable: _refuse raises")
+
+    def _passing(self, report: Report) -> Report:
+        __tracebackhide__ = True
+        if report.outcome not in PASSING:
+            raise ReloadLeakError(render(self._item.config, report), report)
+        return report
+
+
+def _refuse(text: str) -> None:
+    __tracebackhide__ = True
+    raise UsageError(text)
+
+
+class Watch:
+    """Reloads by hand, watched. `report` is set when the block is left."""
+
+    report: Report
+
+    def __init__(self, leaks: ReloadLeaks, target: str, keywords: dict[str, Any]) -> None:
+        self._leaks = leaks
+        self._target = target
+        self._keywords = keywords
+        self._check: Check | None = None
+        self._ran = False
+
+    def __enter__(self) -> Watch:
+        __tracebackhide__ = True
+        self._keywords["reload"] = _by_hand
+        self._check = self._leaks._check(self._target, self._keywords)
+        self._check.run.begin()
+        return self
+
+    async def __aenter__(self) -> Watch:
+        __tracebackhide__ = True
+        return self.__enter__()
+
+    def rounds(self, count: int) -> Iterator[int]:
+        """Yield warm-up plus `count` times; the loop's body reloads the target once."""
+        __tracebackhide__ = True
+        check = self._counted(count)
+        for number in range(1 - check.run.warmup, count + 1):
+            with check.run.reloading():
+                yield number
+            if number == 0:
+                check.run.settle()
+                check.run.take_baseline()
+
+    async def arounds(self, count: int) -> AsyncIterator[int]:
+        """`rounds` for `async for`."""
+        __tracebackhide__ = True
+        for number in self.rounds(count):
+            yield number
+
+    def _counted(self, count: int) -> Check:
+        __tracebackhide__ = True
+        if self._check is None:
+            _refuse("watch.rounds(...) is for use inside `with reload_leaks.watch(...) as watch`")
+        assert self._check is not None
+        if self._ran:
+            _refuse("watch.rounds(...) was already run: one loop per watch")
+        whole_number("rounds", count, least=1)
+        self._ran = True
+        self._check.rounds_are(count)
+        return self._check
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        self._leave(error, lambda check: check.run.settle())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        self._leave(error, lambda check: check.run.settle())
+
+    def _leave(self, error: BaseException | None, settle: Callable[[Check], object]) -> None:
+        __tracebackhide__ = True
+        check = self._check
+        assert check is not None
+        self._check = None
+        try:
+            self.report = self._judged(check, error, settle)
+        finally:
+            check.end()
+        if error is not None and not isinstance(error, (Exception,)):
+            return
+        keep(self._leaks._item, self.report)
+        if self.report.outcome not in PASSING:
+            text = render(self._leaks._item.config, self.report)
+            chained = None if isinstance(error, RoundError) else error
+            raise ReloadLeakError(text, self.report) from chained
+
+    def _judged(self, check: Check, error: BaseException | None, settle: Callable[[Check], object]) -> Report:
+        if isinstance(error, RoundError):
+            return check.report(error.text)
+        if error is not None:
+            return check.report(f"{check.run.where()}: the watched block raised: {failure_text(error)}")
+        if not self._ran:
+            return check.report(
+                "the watched block ran no round: loop over watch.rounds(n) and reload in its body"
+            )
+        settle(check)
+        check.run.take_look()
+        return check.report()
+
+
+def _by_hand() -> None:
+    """Stands for the reloads that the watched block does itself."""

@@ -1,0 +1,89 @@
+"""Targets as test items, reported like any other test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_reloadleak import worker
+from pytest_reloadleak.check import PASSING, Check
+from pytest_reloadleak.errors import ReloadLeakError, UsageError
+from pytest_reloadleak.integration import noise
+from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.report import jsonfile, terminal
+from pytest_reloadleak.rounds import Surroundings
+from pytest_reloadleak.settings import Settings
+
+
+class Targets(pytest.Collector):
+    """Parent of the target items: their node ids begin with `reload-leak::`."""
+
+    def collect(self) -> list[pytest.Item]:
+        """Nothing: the items are made when the session's collection is complete."""
+        return []
+
+
+class TargetItem(pytest.Item):
+    """One target under one strategy."""
+
+    target: str
+    strategy: str
+    options: Options
+    plugins: tuple[str, ...]
+
+    @classmethod
+    def make(
+        cls, parent: Targets, target: str, strategy: str, options: Options, plugins: tuple[str, ...]
+    ) -> TargetItem:
+        """An item named `target[strategy]`."""
+        item: TargetItem = cls.from_parent(parent, name=f"{target}[{strategy}]")
+        item.target, item.strategy, item.options, item.plugins = target, strategy, options, plugins
+        item.add_marker("reloadable")
+        return item
+
+    def runtest(self) -> None:
+        """Check the target; raises `ReloadLeakError` unless the outcome passes."""
+        options = self.options
+        settings = Settings(
+            strategy=self.strategy,
+            rounds=options.rounds,
+            warmup=options.warmup,
+            force=options.force,
+            nodeid=self.nodeid,
+            rootdir=str(self.config.rootpath),
+        )
+        if options.isolation == "process":
+            outcome = worker.run(self.target, settings, options.timeout_s, self.plugins)
+            report = outcome.report
+            if outcome.output:
+                self.add_report_section("call", "output of the target", outcome.output)
+        else:
+            surroundings = Surroundings(release=noise.release)
+            report = Check([self.target], settings, surroundings=surroundings, plugins=self.plugins).perform()
+        keep(self, report)
+        if report.outcome not in PASSING:
+            raise ReloadLeakError(render(self.config, report), report)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The report, without a traceback of the tool."""
+        if isinstance(excinfo.value, (ReloadLeakError, UsageError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the item is, for `-v` and the summary."""
+        return self.config.rootpath, None, f"reload-leak::{self.name}"
+
+
+def keep(item: pytest.Item, report: Report) -> None:
+    """Add a check to those that go with the test's report; the plugin's report hook looks for the attribute."""
+    checks: list[dict[str, Any]] = item.__dict__.setdefault("reload_leak_checks", [])
+    checks.append(jsonfile.to_dict(report))
+
+
+def render(config: pytest.Config, report: Report) -> str:
+    """A report as this run shows it."""
+    return terminal.text(report, verbose=config.get_verbosity() > 0, rootdir=str(config.rootpath))

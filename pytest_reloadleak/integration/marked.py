@@ -1,0 +1,220 @@
+"""Marked tests: the body is the exercise of each round, on a fresh generation.
+
+The test function is replaced, for the length of its call, by one that runs all rounds. Whatever runs the function then
+runs the rounds: pytest itself, unittest, or an async plugin on one loop.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_reloadleak.check import PASSING, Check, Reloader, settings_for
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.heap.sweep import Root
+from pytest_reloadleak.integration import firstparty, noise
+from pytest_reloadleak.integration.bindings import Bindings
+from pytest_reloadleak.integration.items import keep, render
+from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.rounds import Surroundings
+
+KEYWORDS = ("strategy", "rounds", "warmup", "reload")
+
+
+@contextmanager
+def in_rounds(
+    item: pytest.Function, marker: pytest.Mark, options: Options, plugins: tuple[str, ...]
+) -> Iterator[None]:
+    """Within the block, calling the item's function runs all rounds of its check."""
+    original = item.obj
+    try:
+        checks = _checks(item, marker, options, plugins)
+    except UsageError as error:
+        pytest.fail(str(error), pytrace=False)
+    item.obj = _wrapped(item, original, checks)
+    try:
+        yield
+    finally:
+        item.obj = original
+
+
+def _checks(
+    item: pytest.Function, marker: pytest.Mark, options: Options, plugins: tuple[str, ...]
+) -> list[Callable[[], tuple[Check, Bindings]]]:
+    """One check per strategy; each is made when its turn comes, as it takes the state of the process then."""
+    unknown = sorted(set(marker.kwargs) - set(KEYWORDS))
+    if unknown:
+        raise UsageError(
+            f"reloadable: unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}"
+        )
+    names = targets_of(item, marker)
+    reload = _reloader(item, marker.kwargs.get("reload"))
+    given = marker.kwargs.get("strategy")
+    strategies = [given] if given is not None else list(options.strategies)
+    if reload is not None:
+        strategies = ["callable"]
+
+    def make(strategy: object) -> tuple[Check, Bindings]:
+        settings = settings_for(
+            strategy=strategy,
+            reload=reload,
+            rounds=marker.kwargs.get("rounds", options.rounds),
+            warmup=marker.kwargs.get("warmup", options.warmup),
+            force=options.force,
+            nodeid=item.nodeid,
+        )
+        around = surroundings(item)
+        check = Check(names, settings, reload=reload, surroundings=around, plugins=plugins)
+        bindings = Bindings(vars(item.module), check.unit.owns)
+        around.born = bindings.renew
+        return check, bindings
+
+    makers = [functools.partial(make, strategy) for strategy in strategies]
+    makers[0]()  # what is wrong without running the target is said before the test's body begins
+    return makers
+
+
+def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:
+    """What a marked test reloads.
+
+    Raises:
+        UsageError: the marker names nothing, and the test module imports nothing of the project's own.
+    """
+    if marker.args:
+        return list(marker.args)
+    names = firstparty.imported_by(item.config, item.module)
+    if not names:
+        raise UsageError(
+            f"reloadable: {item.module.__name__} imports no module of the project's own, so there is nothing to "
+            "reload; name the target: @pytest.mark.reloadable('myapp.module')"
+        )
+    return names
+
+
+def _reloader(item: pytest.Function, given: object) -> Reloader | None:
+    """The reload keyword: a callable, or the name of a fixture that is one."""
+    if isinstance(given, str):
+        try:
+            given = item._request.getfixturevalue(given)
+        except pytest.FixtureLookupError:
+            raise UsageError(f"reloadable: reload={given!r} names no fixture of this test") from None
+    if given is not None and not callable(given):
+        raise UsageError(f"reloadable: reload must be a callable or the name of a fixture, not {given!r}")
+    return given
+
+
+def surroundings(item: pytest.Item) -> Surroundings:
+    """What pytest contributes to a check within a test."""
+    return Surroundings(
+        release=noise.release, spared=lambda: test_namespaces(item), roots=lambda: _fixture_roots(item)
+    )
+
+
+def test_namespaces(item: pytest.Item) -> list[dict[str, Any]]:
+    """Globals of the test modules and conftests of the session: their bindings are the tests' own."""
+    modules = [getattr(i, "module", None) for i in item.session.items]
+    modules += [
+        plugin for plugin in item.config.pluginmanager.get_plugins() if isinstance(plugin, ModuleType)
+    ]
+    return list({id(m): vars(m) for m in modules if isinstance(m, ModuleType)}.values())
+
+
+def _fixture_roots(item: pytest.Item) -> list[Root]:
+    values = getattr(item, "funcargs", {})
+    return [Root("fixture", f"fixture {name}", f"fixture.{name}", value) for name, value in values.items()]
+
+
+def _wrapped(
+    item: pytest.Function, original: Callable[..., Any], checks: list[Callable[[], tuple[Check, Bindings]]]
+) -> Callable[..., Any]:
+    def arguments(given: dict[str, Any], check: Check) -> dict[str, Any]:
+        return {**given, "reloaded": _fresh(check.unit.names)} if "reloaded" in given else given
+
+    if inspect.iscoroutinefunction(original):
+
+        async def all_rounds(*args: Any, **kwargs: Any) -> None:
+            __tracebackhide__ = True
+            reports = []
+            for make in checks:
+                check, bindings = make()
+                try:
+                    exercise: Callable[[], Awaitable[object]] = lambda check=check: original(  # type: ignore[misc]  # bound now
+                        *args, **arguments(kwargs, check)
+                    )
+                    reports.append(await check.aperform(exercise))
+                finally:
+                    bindings.put_back()
+            _conclude(item, reports)
+
+        return functools.wraps(original)(all_rounds)
+
+    def rounds(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        reports = []
+        for make in checks:
+            check, bindings = make()
+            try:
+                reports.append(check.perform(lambda check=check: original(*args, **arguments(kwargs, check))))
+            finally:
+                bindings.put_back()
+        _conclude(item, reports)
+
+    return functools.wraps(original)(rounds)
+
+
+def _conclude(item: pytest.Function, reports: list[Report]) -> None:
+    __tracebackhide__ = True
+    for report in reports:
+        keep(item, report)
+    failing = [report for report in reports if report.outcome not in PASSING]
+    if failing:
+        pytest.fail("\n\n".join(render(item.config, report) for report in failing), pytrace=False)
+
+
+def _fresh(names: tuple[str, ...]) -> object:
+    modules = {name: sys.modules.get(name) for name in names}
+    return modules[names[0]] if len(names) == 1 else modules
+
+
+class Current:
+    """Stands for the module of the present round, for fixtures that are made once and used in every round."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(_fresh(self._names), name)
+
+    def __getitem__(self, name: str) -> object:
+        return sys.modules[name]
+
+
+def current_modules(request: pytest.FixtureRequest) -> object:
+    """The value of the `reloaded` fixture.
+
+    Without the flag the modules as they are imported; with it a stand-in, which the test's own argument is replaced
+    for in each round.
+    """
+    item = request.node
+    marker = item.get_closest_marker("reloadable")
+    if marker is None:
+        pytest.fail("the fixture `reloaded` is for tests marked @pytest.mark.reloadable(...)", pytrace=False)
+    try:
+        names = tuple(targets_of(item, marker))
+    except UsageError as error:
+        pytest.fail(str(error), pytrace=False)
+    if item.config.pluginmanager.has_plugin("reloadleak-session"):
+        return Current(names)
+    for name in names:
+        __import__(name)
+    return _fresh(names)

@@ -1,0 +1,64 @@
+"""Options and ini values to settings; the option wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.settings import ISOLATIONS, STRATEGIES, seconds, unknown_strategy, whole_number
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line and the ini file ask for."""
+
+    targets: tuple[str, ...]
+    strategies: tuple[str, ...]
+    rounds: int
+    warmup: int
+    isolation: str
+    timeout_s: float
+    force: bool
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Options:
+        """Read and validate.
+
+        Raises:
+            pytest.UsageError: with one line that names the option, the value received and what is allowed.
+        """
+        try:
+            return cls(
+                targets=tuple(config.getoption("reload_leak_target") or config.getini("reload_leak_targets")),
+                strategies=_strategies(config),
+                rounds=whole_number("--reload-leak-rounds", _value(config, "rounds", "5"), least=1),
+                warmup=whole_number("--reload-leak-warmup", _value(config, "warmup", "1"), least=0),
+                isolation=_isolation(_value(config, "isolation", "process")),
+                timeout_s=seconds("--reload-leak-timeout", _value(config, "timeout", "60")),
+                force=bool(config.getoption("reload_leak_force")),
+            )
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def _value(config: pytest.Config, name: str, default: str) -> str:
+    given = config.getoption(f"reload_leak_{name}")
+    return str(given) if given is not None else str(config.getini(f"reload_leak_{name}") or default)
+
+
+def _strategies(config: pytest.Config) -> tuple[str, ...]:
+    names = (
+        config.getoption("reload_leak_strategy") or config.getini("reload_leak_strategies") or ["reimport"]
+    )
+    for name in names:
+        if name not in STRATEGIES:
+            raise UsageError(unknown_strategy(name))
+    return tuple(dict.fromkeys(names))
+
+
+def _isolation(name: str) -> str:
+    if name not in ISOLATIONS:
+        raise UsageError(f"unknown isolation {name!r}: use one of {', '.join(ISOLATIONS)}")
+    return name

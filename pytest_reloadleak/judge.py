@@ -1,0 +1,173 @@
+"""From what a run saw to findings and an outcome: a pure function of values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pytest_reloadleak.effects.process import Sample
+from pytest_reloadleak.heap.look import Look, Retention
+from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series
+
+_ORDER: tuple[Kind, ...] = (
+    "child-process",
+    "live-timer",
+    "live-thread",
+    "pending-task",
+    "registration",
+    "open-fd",
+    "patched-global",
+    "retained-generation",
+    "stale-reference",
+    "object-growth",
+    "memory-growth",
+)
+"""Which kind a cause is when several fit, and the order of findings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run amounts to."""
+
+    outcome: Outcome
+    reason: str
+    findings: tuple[Finding, ...]
+    retained_generations: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict:
+    """Judge a run.
+
+    Args:
+        target: the target's name, part of each signature.
+        rounds: counted rounds of each pass.
+        first: the look after the first pass.
+        second: the look after as many rounds more; `None` when there was nothing to confirm or no second pass.
+    """
+    later = {_identity(r): r for r in second.retentions} if second is not None else None
+    findings, notes = [], []
+    for retention in first.retentions:
+        growth, per_round = _growth(retention, later, rounds)
+        if growth is None:
+            notes.append(
+                f"{retention.holder.path} let go of {retention.held.name} during the second pass: not a leak"
+            )
+            continue
+        findings.append(_finding(target, retention, growth, per_round))
+    findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
+    generations = tuple(sorted({g for f in findings for g in f.generations}))
+    return Verdict(
+        outcome="leaking" if findings else "clean",
+        reason=_reason(findings, generations, rounds),
+        findings=tuple(findings),
+        retained_generations=generations,
+        notes=tuple(notes),
+    )
+
+
+def _identity(retention: Retention) -> tuple[object, ...]:
+    return (retention.trace, retention.holder)
+
+
+def _growth(
+    retention: Retention, later: dict[tuple[object, ...], Retention] | None, rounds: int
+) -> tuple[Growth | None, float]:
+    """Whether more rounds leave more; `None` when the second pass no longer found it."""
+    held = len(retention.generations)
+    if later is None:
+        most = max(retention.items, held)
+        return ("growing", round(most / held, 2)) if held > 1 else ("bounded", 0.0)
+    again = later.get(_identity(retention))
+    if again is None:
+        return None, 0.0
+    more = max(again.items - retention.items, len(again.generations) - held)
+    return ("growing", round(more / rounds, 2)) if more > 0 else ("bounded", 0.0)
+
+
+def _finding(target: str, retention: Retention, growth: Growth, per_round: float) -> Finding:
+    kind: Kind = "stale-reference" if growth == "bounded" and retention.is_binding else "retained-generation"
+    return Finding(
+        kind=kind,
+        signature=signature(kind, target, (*retention.trace, retention.holder.type)),
+        growth=growth,
+        per_round=per_round,
+        generations=retention.generations,
+        registry=None,
+        holder=retention.holder,
+        held=retention.held,
+        trace=retention.trace,
+        site=None,
+        retained_objects=retention.objects,
+        retained_bytes=retention.size_bytes,
+        sole_holder=retention.is_sole,
+        proven=None,
+        also_retains=(),
+        advice=_advice(kind, retention),
+        known=None,
+    )
+
+
+def signature(kind: str, target: str, trace: Iterable[str]) -> str:
+    """Stable id of a finding: eight hex digits of what does not change when lines move or other names change."""
+    text = "\0".join((kind, target, *trace))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _advice(kind: Kind, retention: Retention) -> str:
+    holder, held = retention.holder, retention.held
+    if kind == "stale-reference" and retention.is_within:
+        return (
+            f"{holder.path} was not defined again by the new execution and still is the old one: "
+            "delete the name before it is reloaded, or define it unconditionally"
+        )
+    if kind == "stale-reference":
+        module = held.name.rpartition(".")[0] or held.name
+        return (
+            f"{holder.path} was bound once and never renewed: look {held.name} up where it is used "
+            f"(through the module {module}), or reload whoever binds it too"
+        )
+    if holder.root == "native":
+        return (
+            f"something in C holds {held.name}, and the collector cannot see inside it: "
+            "unregister it before the reload, with whatever registered it"
+        )
+    if holder.root == "frame":
+        return f"running code still uses {held.name}: let {holder.path} end, or drop the name, before the next reload"
+    if retention.is_within:
+        return (
+            f"each generation keeps the one before it through {holder.path}: do not carry the old object over"
+        )
+    return f"remove {held.name} from {holder.path} before the reload, let it overwrite its predecessor, or hold it weakly"
+
+
+def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) -> str:
+    if not findings:
+        return f"{_count(rounds, 'reload')}, nothing of an old generation is alive"
+    growing = sum(1 for f in findings if f.growth == "growing")
+    what = f"{_count(len(generations), 'old generation')} still alive after {_count(rounds, 'reload')}"
+    how = (
+        f"{_count(len(findings), 'finding')}, {growing} growing"
+        if growing
+        else _count(len(findings), "finding")
+    )
+    return f"{what}: {how}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def series(samples: list[Sample]) -> Series:
+    """The numbers of the settled rounds as the report's columns."""
+    return Series(
+        rounds=tuple(s.round for s in samples),
+        objects=tuple(s.objects for s in samples),
+        blocks=tuple(s.blocks for s in samples),
+        native_bytes=tuple(s.native_bytes for s in samples),
+        fds=tuple(s.fds for s in samples),
+        threads=tuple(s.threads for s in samples),
+        tasks=tuple(s.tasks for s in samples),
+        children=tuple(s.children for s in samples),
+    )

@@ -1,0 +1,128 @@
+"""The frozen vocabulary of results. Field names are those of the JSON report (`docs/json.md`), schema 1.
+
+No field can hold a user object: everything is a string, a number, `None` or a tuple of such values. That is what makes
+it safe to keep a report for as long as one likes: it cannot be the leak.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["clean", "leaking", "known", "inconclusive", "error"]
+Growth = Literal["growing", "bounded"]
+Kind = Literal[
+    "child-process",
+    "live-timer",
+    "live-thread",
+    "pending-task",
+    "registration",
+    "open-fd",
+    "patched-global",
+    "retained-generation",
+    "stale-reference",
+    "object-growth",
+    "memory-growth",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The object outside the target's generations that refers into an old one."""
+
+    root: str
+    """Where reachability starts: `sys.modules`, `frame`, an interpreter registry such as `atexit`, or `native`."""
+    path: str
+    """Dotted path of the holder from its root, with `[*]` for indexes and changing keys."""
+    type: str
+    """Name of the holder's type; of an opaque object when the collector cannot see inside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The target's object that the holder keeps."""
+
+    type: str
+    name: str
+    file: str | None
+    """Source file of its definition; `None` for objects without one, such as instances and data."""
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The line that created the holder's item."""
+
+    file: str
+    line: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One leak with one cause, grouped over generations."""
+
+    kind: Kind
+    signature: str
+    growth: Growth
+    per_round: float
+    """Items that one round leaves behind through this holder; 0 when `bounded`."""
+    generations: tuple[int, ...]
+    registry: str | None
+    """The process-wide registry, for the kind `registration` only."""
+    holder: Holder | None
+    held: Held | None
+    trace: tuple[str, ...]
+    site: Site | None
+    """`None` when the creating line is not known; the report's notes say why."""
+    retained_objects: int | None
+    """Tracked objects that are alive only through the target's old generations which this holder reaches."""
+    retained_bytes: int | None
+    sole_holder: bool
+    """Whether nothing else holds any of these generations."""
+    proven: bool | None
+    """Whether removing the reference was tried and freed what it should; `None` when it was not tried."""
+    also_retains: tuple[str, ...]
+    advice: str
+    known: str | None
+    """Why this finding is expected; `None` when it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Numbers of the process at the settled rounds; an entry is `None` where nothing could look."""
+
+    rounds: tuple[int, ...] = ()
+    objects: tuple[int | None, ...] = ()
+    blocks: tuple[int | None, ...] = ()
+    native_bytes: tuple[int | None, ...] = ()
+    fds: tuple[int | None, ...] = ()
+    threads: tuple[int | None, ...] = ()
+    tasks: tuple[int | None, ...] = ()
+    children: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one check found: one entry of the JSON report's `checks`."""
+
+    target: str
+    nodeid: str | None
+    """Node id of the test; `None` outside of pytest."""
+    strategy: str
+    rounds: int
+    warmup: int
+    outcome: Outcome
+    reason: str
+    """One sentence for the outcome."""
+    duration_s: float
+    reload_s: float
+    """Time inside the reloads themselves, of all rounds."""
+    retained_generations: tuple[int, ...] = ()
+    series: Series = Series()
+    findings: tuple[Finding, ...] = ()
+    not_reloaded: tuple[str, ...] = ()
+    """Modules of the unit that no round reloaded, such as extension modules."""
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    """What ended the check early: the round, the exception's type and text, and the user's own frames."""

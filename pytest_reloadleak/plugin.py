@@ -1,0 +1,114 @@
+"""The pytest plugin: options, marker and fixtures, and nothing else until a check is asked for.
+
+This module is imported in every pytest run of an environment that has the plugin installed. Whatever a check needs is
+imported when the flag is given, or when a test asks for one of the fixtures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.integration.fixture import ReloadLeaks
+
+_MARKER = (
+    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=...): with --reload-leak-check, run the test's "
+    "body once per reload of the targets (default: the first-party modules that the test module imports) and fail if "
+    "an old generation stays alive."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the options and their ini counterparts."""
+    group = parser.getgroup("reload-leak", "reload leaks")
+    group.addoption(
+        "--reload-leak-check",
+        action="store_true",
+        default=None,
+        dest="reload_leak_check",
+        help="reload targets and marked tests several times, and fail if an old generation stays alive",
+    )
+    group.addoption(
+        "--no-reload-leak-check",
+        action="store_false",
+        dest="reload_leak_check",
+        help="do not, whatever the ini file says; tests that check with the reload_leaks fixture are skipped",
+    )
+    group.addoption(
+        "--reload-leak-target",
+        action="append",
+        metavar="NAME",
+        help="a module, a package or a glob of modules to check; repeatable (default: the project's own modules)",
+    )
+    group.addoption(
+        "--reload-leak-strategy",
+        action="append",
+        metavar="NAME",
+        help="how to reload: reload, decache or reimport (the default); repeatable",
+    )
+    group.addoption("--reload-leak-rounds", metavar="N", help="counted reloads (default: 5)")
+    group.addoption("--reload-leak-warmup", metavar="N", help="reloads before them (default: 1)")
+    group.addoption(
+        "--reload-leak-isolation",
+        metavar="process|none",
+        help="check each target in a process of its own (the default), or in this one",
+    )
+    group.addoption(
+        "--reload-leak-timeout", metavar="S", help="seconds that an isolated check may take (default: 60)"
+    )
+    group.addoption(
+        "--reload-leak-force",
+        action="store_true",
+        help="check targets that are refused by default, where possible",
+    )
+    group.addoption("--reload-leak-json", metavar="FILE", help="write all checks to this file as JSON")
+    parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
+    parser.addini("reload_leak_targets", "targets, one a line", type="linelist", default=[])
+    parser.addini("reload_leak_strategies", "strategies, one a line", type="linelist", default=[])
+    parser.addini("reload_leak_rounds", "counted reloads", default="")
+    parser.addini("reload_leak_warmup", "reloads before them", default="")
+    parser.addini("reload_leak_isolation", "process or none", default="")
+    parser.addini("reload_leak_timeout", "seconds that an isolated check may take", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; with the flag, load what checks."""
+    config.addinivalue_line("markers", _MARKER)
+    wanted = config.getoption("reload_leak_check")
+    if wanted or (wanted is None and config.getini("reload_leak_check")):
+        from pytest_reloadleak.integration.session import Session
+
+        config.pluginmanager.register(Session(config), "reloadleak-session")
+    elif config.getoption("reload_leak_json"):
+        from pytest_reloadleak.integration.reports import Collected
+
+        config.pluginmanager.register(Collected(config), "reloadleak-reports")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hand the checks that a test made on with its report, where xdist serialises them too."""
+    report = yield
+    checks = getattr(item, "reload_leak_checks", None)
+    if checks and report.when == "call":
+        report.reload_leak = checks
+    return report
+
+
+@pytest.fixture
+def reload_leaks(request: pytest.FixtureRequest) -> Iterator[ReloadLeaks]:
+    """Check by hand that something can be reloaded without leaking: `check`, `acheck`, `measure`, `watch`."""
+    from pytest_reloadleak.integration.fixture import ReloadLeaks
+
+    yield ReloadLeaks(request)
+
+
+@pytest.fixture
+def reloaded(request: pytest.FixtureRequest) -> object:
+    """The fresh module of this round, for a test marked `reloadable`; by name if there are several targets."""
+    from pytest_reloadleak.integration.marked import current_modules
+
+    return current_modules(request)

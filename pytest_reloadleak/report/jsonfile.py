@@ -1,0 +1,56 @@
+"""Reports as the JSON document of schema 1; `schema-1.json` beside this file describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from pytest_reloadleak.model import Finding, Held, Holder, Report, Series, Site
+
+SCHEMA = 1
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """A report as plain data: one entry of `checks`."""
+    return dataclasses.asdict(report)
+
+
+def from_dict(data: Mapping[str, Any]) -> Report:
+    """The inverse of `to_dict`, for reports that crossed a process."""
+    values = dict(data)
+    values["series"] = Series(**_tupled(values["series"]))
+    values["findings"] = tuple(_finding(f) for f in values["findings"])
+    return Report(**_tupled(values))
+
+
+def _finding(data: Mapping[str, Any]) -> Finding:
+    values = _tupled(data)
+    for name, cls in (("holder", Holder), ("held", Held), ("site", Site)):
+        if values[name] is not None:
+            values[name] = cls(**values[name])
+    return Finding(**values)
+
+
+def _tupled(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+def document(checks: Iterable[Mapping[str, Any]]) -> str:
+    """The JSON document of one session.
+
+    Args:
+        checks: entries as `to_dict` makes them, in the order of the tests.
+    """
+    content = {
+        "schema": SCHEMA,
+        "tool": {"name": "pytest-reloadleak", "version": version("pytest-reloadleak")},
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "checks": list(checks),
+    }
+    return json.dumps(content, indent=2) + "\n"

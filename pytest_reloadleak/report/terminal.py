@@ -1,0 +1,110 @@
+"""A report as text for a terminal: the key fact first, then a block per finding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from pytest_reloadleak.model import Finding, Report
+
+SHORT_FINDINGS = 10
+"""Findings that are shown without `-v`; the rest is counted."""
+
+
+def text(report: Report, *, verbose: bool = True, rootdir: str | None = None) -> str:
+    """The whole report.
+
+    Args:
+        report: what to show.
+        verbose: also traces' tails, sizes, notes, and every finding.
+        rootdir: files are shown relative to this directory; `None` for the current one.
+    """
+    return "\n".join(_lines(report, verbose, rootdir or "."))
+
+
+def headline(report: Report) -> str:
+    """One line: target, strategy and what came of it."""
+    return f"{report.target} ({report.strategy}) {_verb(report)}: {report.reason}"
+
+
+def _verb(report: Report) -> str:
+    return {
+        "clean": "is clean",
+        "leaking": "leaks on reload",
+        "known": "has known findings only",
+        "inconclusive": "could not be judged",
+        "error": "could not be checked",
+    }[report.outcome]
+
+
+def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
+    yield headline(report)
+    shown = report.findings if verbose else report.findings[:SHORT_FINDINGS]
+    for finding in shown:
+        yield ""
+        yield from _finding(finding, report, verbose, rootdir)
+    if len(shown) < len(report.findings):
+        yield ""
+        yield f"  ... and {len(report.findings) - len(shown)} findings more (-v shows them all)"
+    if report.not_reloaded and (verbose or report.findings):
+        yield ""
+        yield f"  not reloaded: {', '.join(report.not_reloaded)}"
+    if report.notes and verbose:
+        yield ""
+        yield from (f"  note: {note}" for note in report.notes)
+
+
+def _finding(finding: Finding, report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
+    rate = f"growing by {finding.per_round:g} a round" if finding.growth == "growing" else "bounded"
+    yield f"  {finding.kind} {finding.signature}, {rate}, generations {_numbers(finding.generations)}"
+    if finding.holder is not None and finding.held is not None:
+        alone = "" if finding.sole_holder else " (not alone: the other holders must let go too)"
+        yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root}){alone}"
+        yield f"    holds   {finding.held.type} {finding.held.name}{_place(finding, rootdir)}"
+    if verbose or finding.holder is None:
+        yield from _trace(finding)
+        if finding.retained_objects is not None and finding.retained_bytes is not None:
+            yield f"    keeps   {finding.retained_objects} objects, {_size(finding.retained_bytes)}"
+    yield f"    do      {finding.advice}"
+
+
+def _place(finding: Finding, rootdir: str) -> str:
+    held = finding.held
+    if held is None or held.file is None:
+        return ""
+    file = _relative(held.file, rootdir)
+    return f", {file}:{held.line}" if held.line is not None else f", {file}"
+
+
+def _trace(finding: Finding) -> Iterator[str]:
+    for depth, step in enumerate(finding.trace):
+        yield f"    {'trace   ' if depth == 0 else '        '}{'  ' * depth}{step}"
+
+
+def _relative(file: str, rootdir: str) -> str:
+    try:
+        relative = os.path.relpath(file, rootdir)
+    except ValueError:  # another drive
+        return file
+    return file if relative.startswith("..") else relative
+
+
+def _numbers(generations: tuple[int, ...]) -> str:
+    """Generation numbers, runs of them shortened: `-1 to 3, 7`."""
+    runs: list[list[int]] = []
+    for number in generations:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+def _size(size_bytes: int) -> str:
+    """Bytes with a unit."""
+    size = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024 or unit == "MiB":
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable: the loop returns at its last unit")

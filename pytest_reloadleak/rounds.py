@@ -1,0 +1,341 @@
+"""The protocol of a run: warm up, settle, rounds, settle, look; and everything back. No judgement.
+
+A run is a list of steps (`Run.steps`) that somebody performs: at once, on an event loop, or spread over a loop that
+the user writes. The order of the steps is the same for all of them, and stands in one place.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from pytest_reloadleak.effects.process import Sample, sample
+from pytest_reloadleak.errors import RoundError
+from pytest_reloadleak.heap import foreign, look, settle
+from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.parked import Parked
+from pytest_reloadleak.heap.retained import GRACE
+from pytest_reloadleak.heap.roots import PACKAGE
+from pytest_reloadleak.heap.sweep import Root
+from pytest_reloadleak.strategies import bytecode, stamps
+from pytest_reloadleak.strategies.base import Strategy
+from pytest_reloadleak.strategies.transaction import Transaction
+from pytest_reloadleak.strategies.unit import Unit
+
+
+class Step(enum.Enum):
+    """What a performer of a run has to do next."""
+
+    RELOAD = enum.auto()
+    EXERCISE = enum.auto()
+    SETTLE = enum.auto()
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the test runner contributes to a run. The defaults suit a run without one."""
+
+    release: Callable[[], None] = lambda: None
+    """Lets go of what the runner itself keeps of the program's objects: log records, recorded warnings."""
+    born: Callable[[], None] = lambda: None
+    """Called after each reload, before the exercise: refreshes the test module's bindings."""
+    spared: Callable[[], list[dict[str, Any]]] = list
+    """Namespaces whose bindings of the original generation are the caller's own."""
+    roots: Callable[[], list[Root]] = list
+    """Further roots with names that a reader knows, such as fixtures."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a run saw: values only."""
+
+    first: look.Look = look.Look()
+    second: look.Look | None = None
+    samples: list[Sample] = field(default_factory=list)
+    not_reloaded: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    reload_s: float = 0.0
+    confirmed_rounds: int = 0
+
+
+class Run:
+    """One run of a unit.
+
+    Args:
+        unit: the target.
+        rounds: counted rounds.
+        warmup: rounds before them.
+        strategy: a built-in strategy, or `None` when the application reloads itself.
+        surroundings: the test runner's part.
+    """
+
+    def __init__(
+        self, unit: Unit, rounds: int, warmup: int, strategy: Strategy | None, surroundings: Surroundings
+    ) -> None:
+        self.unit = unit
+        self.rounds = rounds
+        self.warmup = warmup
+        self.strategy = strategy
+        self.surroundings = surroundings
+        self.seen = Seen()
+        self.generation = -warmup
+        self._ledger = Ledger(unit.owns)
+        self._parked = Parked(-warmup)
+        self._transaction: Transaction | None = None
+        self._gc_enabled = True
+        self._spared: set[int] = set()
+        self._reborn: set[str] = set()
+        self._names: list[str] = []
+        self._frozen = 0
+
+    # -- begin and end ------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the state of the process, load the target if it is not, and note its first generation.
+
+        Raises:
+            RoundError: the target could not be imported.
+        """
+        self._gc_enabled = settle.is_enabled()
+        self._frozen = settle.frozen_count()
+        self._transaction = Transaction.begin(self.unit)
+        if self.strategy is not None:
+            for name in self.unit.names:
+                if name not in sys.modules:
+                    self._guarded(
+                        "the target could not be imported", lambda name=name: importlib.import_module(name)
+                    )
+        self._park()
+        if self.unit.loaded():
+            self._note()
+
+    def _park(self) -> None:
+        held = Transaction.begin(self.unit)
+        modules = {name: sys.modules[name] for name in self.unit.loaded()}
+        self._parked.namespaces.update(held.namespaces)
+        self._parked.containers += [modules, *(saved for _, saved in held.namespaces.values())]
+        held.end()
+
+    def end(self) -> None:
+        """Put everything back, and let go of every object."""
+        if self._transaction is not None:
+            self._transaction.roll_back()
+            self._transaction.end()
+            self._transaction = None
+        self._parked.clear()
+        self._ledger = Ledger(self.unit.owns)
+        settle.put_back(self._gc_enabled)
+
+    # -- the steps ----------------------------------------------------------------------------------------------------
+
+    def steps(self) -> Iterator[Step]:
+        """The steps of the whole run, the second pass included if the first one found something."""
+        yield from self._some_rounds(self.warmup)
+        yield Step.SETTLE
+        self.take_baseline()
+        yield from self._some_rounds(self.rounds)
+        yield Step.SETTLE
+        self.take_look()
+        if self.seen.first.retentions:
+            yield from self._second_pass()
+
+    def _some_rounds(self, count: int) -> Iterator[Step]:
+        for _ in range(count):
+            yield Step.RELOAD
+            yield Step.EXERCISE
+            self.finish_round()
+
+    def _second_pass(self) -> Iterator[Step]:
+        samples = [self._sample(0)]
+        for number in range(1, self.rounds + 1):
+            yield from self._some_rounds(1)
+            yield Step.SETTLE
+            samples.append(self._sample(number))
+        self.seen.samples = samples
+        self.seen.second = self._look()
+        self.seen.confirmed_rounds = self.rounds
+
+    def reload(self) -> None:
+        """Perform `Step.RELOAD` with a built-in strategy.
+
+        Raises:
+            RoundError: the target's code raised, or nothing was reloaded.
+        """
+        assert self.strategy is not None
+        with self.reloading():
+            strategy = self.strategy
+            self._guarded("", lambda: strategy.reload(self.unit, self._names))
+
+    def reloading(self) -> Reloading:
+        """A context manager around one reload, whoever does it: prepares it, times it, and asks for its proof."""
+        return Reloading(self)
+
+    def before_reload(self) -> Any:
+        """Prepare one reload; returns a context manager in which it sees the sources as they are."""
+        self._names = self.unit.loaded()
+        if self.strategy is None:
+            stamps.stamp_specs(self._names)
+        return bytecode.fresh(self._names)
+
+    def after_reload(self, duration_s: float) -> None:
+        """Note the new generation and refresh who depends on it.
+
+        Raises:
+            RoundError: nothing was born.
+        """
+        self.seen.reload_s += duration_s
+        first = not self._ledger.births
+        if not first:
+            self.generation += 1
+        reborn = self._note()
+        self._reborn |= reborn
+        if not reborn:
+            raise RoundError(
+                f"{self.where()}: the target was not reloaded: no new module, namespace, function, class or code of "
+                f"{self.unit.target!r} was born; check what the reload really does"
+            )
+        self.surroundings.born()
+
+    def finish_round(self) -> None:
+        """Called when a round's exercise is over."""
+
+    def where(self) -> str:
+        """The present round in words."""
+        number = self.generation
+        return f"round {number}" if number > 0 else f"warm-up round {number + self.warmup}"
+
+    def _note(self) -> set[str]:
+        names = self.unit.loaded()
+        reborn = self._ledger.note(self.generation, [(name, sys.modules[name]) for name in names])
+        transaction = self._transaction
+        if transaction is not None:
+            for name in names:
+                if name not in transaction.modules:
+                    transaction.remember_attribute(name)
+        return reborn
+
+    def _guarded(self, what: str, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except KeyboardInterrupt:
+            raise
+        except RoundError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the target raises, `SystemExit` too, is its outcome
+            text = failure_text(error)
+        else:
+            return
+        prefix = what or f"round {self.generation + 1}: the reload raised"
+        raise RoundError(f"{prefix}: {text}")
+
+    # -- settling and looking -----------------------------------------------------------------------------------------
+
+    def waited_for(self) -> int:
+        """How many things that should be dead are alive: what settling waits for."""
+        if not self._ledger.births:
+            return 0
+        kept = self._parked.generation if self._parked.containers else None
+        return self._ledger.older(self._ledger.current - GRACE, but=kept)
+
+    def settle(self) -> None:
+        """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
+        alone = True if self.seen.first.retentions else None
+        settle.settle(self.waited_for, self.surroundings.release, alone=alone)
+
+    async def asettle(self, pause: Callable[[float], Any]) -> None:
+        """`settle` on the running loop."""
+        await settle.asettle(self.waited_for, self.surroundings.release, pause)
+
+    def take_baseline(self) -> None:
+        """Take the numbers at the end of the warm-up."""
+        self.seen.samples = [self._sample(0)]
+        self._note_strays()
+
+    def _note_strays(self) -> None:
+        namespaces = [n for n in self._namespaces().values() if self._ledger.is_shared(n)]
+        if namespaces:
+            self._ledger.note_strays(self.generation, namespaces)
+
+    def _sample(self, number: int) -> Sample:
+        return sample(number, settle.tracked_count())
+
+    def take_look(self) -> None:
+        """Take the numbers after the last round, and look at the heap."""
+        self.seen.samples.append(self._sample(self.rounds))
+        names = {name for birth in [self.unit.loaded()] for name in birth}
+        self.seen.not_reloaded = tuple(sorted(names - self._reborn))
+        frozen = settle.frozen_count()
+        if frozen:
+            since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
+            self.seen.notes.append(
+                f"the program froze {frozen} objects with gc.freeze(){since}: what is among them is never collected"
+            )
+        self.seen.first = self._look()
+
+    def _look(self) -> look.Look:
+        spared = {id(n) for n in [*look.caller_namespaces(), *self.surroundings.spared()]}
+        scene = look.Scene(
+            ledger=self._ledger,
+            parked=self._parked,
+            namespaces=self._namespaces(),
+            rename=self.unit.rename,
+            spared=spared | self._spared,
+            extra_roots=self.surroundings.roots(),
+            skip=[self, self.__dict__, self._transaction, *self._transaction_parts()],
+        )
+        return look.look(scene)
+
+    def _transaction_parts(self) -> list[Any]:
+        t = self._transaction
+        if t is None:
+            return []
+        parts: list[Any] = [t.modules, t.attributes, t.namespaces]
+        return parts + [part for pair in t.namespaces.values() for part in (pair, pair[1])]
+
+    def _namespaces(self) -> dict[str, dict[str, Any]]:
+        found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}
+        return {name: namespace for name, namespace in found.items() if namespace is not None}
+
+
+class Reloading:
+    """One reload in progress: see `Run.reloading`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> None:
+        self._sources = self._run.before_reload()
+        self._sources.__enter__()
+        self._begun_s = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        duration_s = time.perf_counter() - self._begun_s
+        self._sources.__exit__(None, None, None)
+        if kind is None:
+            self._run.after_reload(duration_s)
+
+
+def failure_text(error: BaseException) -> str:
+    """Type and text of an exception and the user's own frames, innermost last, in one line.
+
+    The exception itself is not kept: its traceback would hold the half-built generation.
+    """
+    frames = [
+        f"{frame.filename}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<frozen", PACKAGE)) and "importlib" not in frame.filename
+    ]
+    where = f" ({', '.join(frames)})" if frames else ""
+    return f"{foreign.exception_text(error)}{where}"
+
+
+def is_module_loaded(name: str) -> bool:
+    """Whether a module of this name is loaded."""
+    return isinstance(sys.modules.get(name), ModuleType)

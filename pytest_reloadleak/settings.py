@@ -1,0 +1,64 @@
+"""What a check is asked to do: one frozen value, validated in one place, that knows nothing of pytest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_reloadleak.errors import UsageError
+
+STRATEGIES = ("reload", "decache", "reimport")
+"""Names of the strategies that need no argument, in the order in which they are offered."""
+
+ISOLATIONS = ("process", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of one check. Raises `UsageError` when a value makes no sense."""
+
+    strategy: str = "reimport"
+    rounds: int = 5
+    warmup: int = 1
+    force: bool = False
+    nodeid: str | None = None
+    rootdir: str = "."
+
+    def __post_init__(self) -> None:
+        if self.strategy != "callable" and self.strategy not in STRATEGIES:
+            raise UsageError(unknown_strategy(self.strategy))
+        whole_number("rounds", self.rounds, least=1)
+        whole_number("warmup", self.warmup, least=0)
+
+
+def unknown_strategy(name: object) -> str:
+    """One line for a strategy that does not exist."""
+    return f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}, or pass a callable as reload="
+
+
+def whole_number(name: str, value: object, *, least: int) -> int:
+    """Return `value` as an int of at least `least`; text is accepted, as options and ini lines are text.
+
+    Raises `UsageError` with the name, the value received and what is allowed.
+    """
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise ValueError
+        number = int(value)
+    except ValueError:
+        raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}") from None
+    if number < least:
+        raise UsageError(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def seconds(name: str, value: object) -> float:
+    """Return `value` as a positive number of seconds; raises `UsageError` otherwise."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError
+        number = float(value)
+    except ValueError:
+        raise UsageError(f"{name} must be a number of seconds, not {value!r}") from None
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{name} must be a positive number of seconds, not {value!r}")
+    return number

@@ -1,0 +1,1 @@
+"""How to reload: one strategy per file. The only writers of `sys.modules`."""

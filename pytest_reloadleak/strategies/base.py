@@ -1,0 +1,34 @@
+"""What a strategy is, and what the built-in ones share."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any, Protocol
+
+from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.unit import Unit
+
+
+class Strategy(Protocol):
+    """One way to reload."""
+
+    name: str
+
+    def reload(self, unit: Unit, names: list[str]) -> None:
+        """Reload the unit once.
+
+        Args:
+            unit: the target.
+            names: its modules, parents first. Raises whatever the target's code raises.
+        """
+
+
+def reloadable(names: list[str]) -> list[str]:
+    """The modules whose code Python can execute again: extension modules stay where they are."""
+    return [name for name in names if not targets.is_extension(spec_of(sys.modules.get(name)))]
+
+
+def spec_of(module: Any) -> object:
+    """The `__spec__` of a `sys.modules` entry, if it is a module."""
+    return vars(module).get("__spec__") if isinstance(module, ModuleType) else None

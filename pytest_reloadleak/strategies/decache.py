@@ -1,0 +1,24 @@
+"""Drop the names from `sys.modules` and import again: what `delete require.cache[...]` is in Node."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.stamps import fresh_name
+from pytest_reloadleak.strategies.unit import Unit
+
+
+class Decache:
+    """The strategy `decache`."""
+
+    name = "decache"
+
+    def reload(self, unit: Unit, names: list[str]) -> None:
+        """Drop and import again, leaving parents' attributes and finders' caches as they are."""
+        modules = reloadable(names)
+        for name in modules:
+            del sys.modules[name]
+        for name in modules:
+            importlib.import_module(fresh_name(name))

@@ -1,0 +1,36 @@
+"""Drop the unit from wherever the import system keeps it, and import again: the default."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+
+from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.stamps import fresh_name
+from pytest_reloadleak.strategies.unit import Unit
+
+
+class Reimport:
+    """The strategy `reimport`."""
+
+    name = "reimport"
+
+    def reload(self, unit: Unit, names: list[str]) -> None:
+        """Drop the modules, the parents' attributes and the finders' caches, and import again.
+
+        Without the parent's attribute gone, `from pkg import sub` would go on to find the old module there
+        (reload facts, row 4).
+        """
+        modules = reloadable(names)
+        for name in modules:
+            parent, _, leaf = name.rpartition(".")
+            holder = sys.modules.get(parent)
+            if isinstance(holder, ModuleType) and vars(holder).get(leaf) is sys.modules[name]:
+                del vars(holder)[leaf]
+        for name in modules:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        for name in modules:
+            if name not in sys.modules:
+                importlib.import_module(fresh_name(name))

@@ -1,0 +1,25 @@
+"""Give each round's code a name of its own identity.
+
+A function's and a class's `__module__` is the very string object that was the namespace's `__name__` when it was
+made. A fresh, equal string per round therefore dates everything that the round bore, wherever it went.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+def fresh_name(name: str) -> str:
+    """An equal string that is a new object; names of one letter are shared by the interpreter and stay what they are."""
+    return name[:1] + name[1:]
+
+
+def stamp_specs(names: list[str]) -> None:
+    """Give the specs of loaded modules a fresh name, which `importlib.reload` hands on to the namespace."""
+    for name in names:
+        module = sys.modules.get(name)
+        spec = vars(module).get("__spec__") if isinstance(module, ModuleType) else None
+        if type(spec) is ModuleSpec and spec.name == name:
+            spec.name = fresh_name(name)

@@ -1,0 +1,62 @@
+"""The unit: the modules that are reloaded together, named by what the user called the target."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+_WILD = frozenset("*?[")
+
+
+def is_glob(name: str) -> bool:
+    """Whether a target's name is a pattern."""
+    return not _WILD.isdisjoint(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The target's modules: each name with all its submodules, or everything that matches a pattern."""
+
+    names: tuple[str, ...]
+    wholes: tuple[bool, ...] = ()
+    """Whether each name, if it is a package, is reloaded with all its submodules. Empty for all."""
+
+    @property
+    def target(self) -> str:
+        """The target as messages and reports spell it."""
+        return ", ".join(self.names)
+
+    def owns(self, module: str) -> bool:
+        """Whether a module of this name belongs to the unit."""
+        return any(
+            fnmatchcase(module, name) if is_glob(name) else module == name or module.startswith(f"{name}.")
+            for name in self.names
+        )
+
+    def rename(self, text: str) -> str:
+        """Text with the names that the application invents per round replaced by the pattern that matches them."""
+        for name in self.names:
+            if is_glob(name):
+                for word in sorted(_dotted(text), key=len, reverse=True):
+                    if fnmatchcase(word, name):
+                        text = text.replace(word, name)
+        return text
+
+    def loaded(self) -> list[str]:
+        """Names of the unit's loaded modules, parents before children, otherwise in the order of their import."""
+        names = [
+            name for name, module in list(sys.modules.items()) if type(name) is str and module is not None
+        ]
+        mine = [name for name in names if self.owns(name)]
+        return sorted(mine, key=lambda name: name.count("."))
+
+
+def _dotted(text: str) -> Iterable[str]:
+    """The dotted names in a text, and each one's leading parts."""
+    out: set[str] = set()
+    for word in text.replace("'", " ").replace("[", " ").replace("]", " ").split():
+        parts = word.split(".")
+        out.update(".".join(parts[: end + 1]) for end in range(len(parts)))
+    return out

@@ -1,0 +1,188 @@
+"""One check in a process of its own: the target's crash, exit or hang ends that process and nothing else.
+
+Parent and worker talk through files, not pipes: a child that the target left running would inherit a pipe and keep the
+parent waiting for its end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_reloadleak.check import Check
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.report import jsonfile
+from pytest_reloadleak.settings import Settings
+
+_BOOT = (
+    "import json,sys;job=json.load(open(sys.argv.pop(),encoding='utf-8'));sys.path[:]=job['path'];"
+    "from pytest_reloadleak.worker import main;main(job)"
+)
+"""What the worker starts with: the parent's `sys.path` must stand before anything of ours can be imported."""
+
+_OUTPUT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker came to."""
+
+    report: Report
+    output: str
+    """What the target printed, its end if it was long."""
+
+
+def run(target: str, settings: Settings, timeout_s: float, plugins: tuple[str, ...] = ()) -> Outcome:
+    """Check a target in a fresh interpreter with this one's `sys.path`, flags and working directory.
+
+    Args:
+        target: the target's name, not a glob.
+        settings: how to check.
+        timeout_s: after this many seconds the worker is ended and the outcome is `error`.
+        plugins: modules of pytest's plugins, which are refused as targets.
+
+    Returns:
+        The report; of outcome `error` with the reason when the worker did not finish.
+    """
+    begun_s = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="reloadleak-", ignore_cleanup_errors=True) as folder:
+        job, result, output = (Path(folder, name) for name in ("job", "result", "output"))
+        content = {
+            "path": [entry or os.getcwd() for entry in sys.path],
+            "target": target,
+            "settings": {name: getattr(settings, name) for name in Settings.__slots__},
+            "plugins": plugins,
+            "result": str(result),
+        }
+        job.write_text(json.dumps(content), encoding="utf-8")
+        with output.open("wb") as out:
+            status = _wait(job, out, timeout_s)
+        text = _tail(output)
+        report = _report(result) if status is None or result.exists() else None
+    if report is None:
+        assert status is not None
+        report = _failed(target, settings, status, time.perf_counter() - begun_s)
+    return Outcome(report, text)
+
+
+def _wait(job: Path, out: Any, timeout_s: float) -> str | None:
+    """Run the worker; returns why it did not finish, or `None`."""
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing uses the same
+    process = subprocess.Popen(
+        [sys.executable, *flags, "-c", _BOOT, str(job)],
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        status = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        _stop(process)
+        return f"the worker was ended after {timeout_s:g} s, the timeout (--reload-leak-timeout)"
+    except BaseException:
+        _end_group(process)
+        process.wait()
+        raise
+    _end_group(process)
+    if status == 0:
+        return None
+    if status < 0:
+        return f"the worker was ended by {_signal_name(-status)}"
+    return f"the worker exited with status {status} before the check was over"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a worker that hangs; `SIGABRT` first, on which `faulthandler` prints where it hung."""
+    process.send_signal(signal.SIGABRT)
+    try:
+        process.wait(2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End what the target left running: the worker leads a session of its own, so its children are known by it."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+    elif process.poll() is None:
+        process.kill()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tail(output: Path) -> str:
+    data = output.read_bytes()
+    cut = (
+        f"... {len(data) - _OUTPUT_BYTES} bytes before this are left out\n"
+        if len(data) > _OUTPUT_BYTES
+        else ""
+    )
+    return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")
+
+
+def _report(result: Path) -> Report | None:
+    try:
+        data = json.loads(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if "usage" in data:
+        raise UsageError(data["usage"])
+    return jsonfile.from_dict(data)
+
+
+def _failed(target: str, settings: Settings, reason: str, duration_s: float) -> Report:
+    return Report(
+        target=target,
+        nodeid=settings.nodeid,
+        strategy=settings.strategy,
+        rounds=settings.rounds,
+        warmup=settings.warmup,
+        outcome="error",
+        reason=reason,
+        duration_s=round(duration_s, 6),
+        reload_s=0.0,
+        error=reason,
+    )
+
+
+def main(job: dict[str, Any]) -> None:
+    """The worker: check the job's target, write the result, and leave at once.
+
+    `os._exit`: a thread that the target left running must not keep a finished worker alive, and an `atexit` hook of
+    the target's must not be run for a check.
+    """
+    import faulthandler
+
+    faulthandler.enable()
+    settings = Settings(**job["settings"])
+    try:
+        report = Check([job["target"]], settings, plugins=job["plugins"]).perform()
+        content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
+    except UsageError as error:
+        content = {"usage": str(error)}
+    unfinished = Path(job["result"] + ".part")
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(job["result"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
