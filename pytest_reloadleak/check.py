@@ -58,7 +58,8 @@ class Check:
         self._reload = reload
         self.unit = Unit(tuple(_resolved(names, settings, reload, tuple(plugins))))
         strategy = None if reload is not None else _STRATEGIES[settings.strategy]()
-        self.run = Run(self.unit, settings.rounds, settings.warmup, strategy, surroundings or Surroundings())
+        around = surroundings or Surroundings()
+        self.run = Run(self.unit, strategy, around, rounds=settings.rounds, warmup=settings.warmup)
         self._begun_s = time.perf_counter()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -197,8 +198,7 @@ def _resolved(
         if reload is None:
             out += targets.resolve(name, force=settings.force, plugins=plugins)
             continue
-        if not isinstance(name, str) or not name.strip():
-            raise UsageError(f"a target must be the name of a module, not {name!r}")
+        targets.assert_name(name)
         reason = None if is_glob(name) else targets.refusal(name, force=settings.force, plugins=plugins)
         if reason is not None and "refused" in reason:
             raise UsageError(reason)
@@ -224,7 +224,7 @@ def _pause() -> Callable[[float], Any]:
     return asyncio.sleep
 
 
-def settings_for(
+def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
     *,
     strategy: object = "reimport",
     reload: object = None,
@@ -251,7 +251,7 @@ def settings_for(
     )
 
 
-def measure_reload(
+def measure_reload(  # noqa: PLR0913 - the contract's keywords
     target: str,
     *,
     strategy: str = "reimport",
@@ -280,7 +280,7 @@ def measure_reload(
     return Check([target], settings, reload=reload).perform()
 
 
-def check_reload(
+def check_reload(  # noqa: PLR0913 - the contract's keywords
     target: str,
     *,
     strategy: str = "reimport",

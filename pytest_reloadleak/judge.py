@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_reloadleak.effects.process import Sample
-from pytest_reloadleak.heap.look import Look, Retention
+from pytest_reloadleak.heap.scene import Look, Retention
 from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series
 
 _ORDER: tuple[Kind, ...] = (
@@ -139,7 +139,10 @@ def _advice(kind: Kind, retention: Retention) -> str:
         return (
             f"each generation keeps the one before it through {holder.path}: do not carry the old object over"
         )
-    return f"remove {held.name} from {holder.path} before the reload, let it overwrite its predecessor, or hold it weakly"
+    return (
+        f"remove {held.name} from {holder.path} before the reload, "
+        "let it overwrite its predecessor, or hold it weakly"
+    )
 
 
 def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) -> str:

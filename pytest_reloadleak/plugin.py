@@ -6,7 +6,7 @@ imported when the flag is given, or when a test asks for one of the fixtures.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,16 +94,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     checks = getattr(item, "reload_leak_checks", None)
     if checks and report.when == "call":
-        report.reload_leak = checks
+        report.__dict__["reload_leak"] = checks
     return report
 
 
 @pytest.fixture
-def reload_leaks(request: pytest.FixtureRequest) -> Iterator[ReloadLeaks]:
+def reload_leaks(request: pytest.FixtureRequest) -> ReloadLeaks:
     """Check by hand that something can be reloaded without leaking: `check`, `acheck`, `measure`, `watch`."""
     from pytest_reloadleak.integration.fixture import ReloadLeaks
 
-    yield ReloadLeaks(request)
+    return ReloadLeaks(request)
 
 
 @pytest.fixture

@@ -13,16 +13,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import ModuleType
+from functools import partial
+from types import TracebackType
 from typing import Any
 
 from pytest_reloadleak.effects.process import Sample, sample
 from pytest_reloadleak.errors import RoundError
-from pytest_reloadleak.heap import foreign, look, settle
+from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.look import caller_namespaces, look
 from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.retained import GRACE
 from pytest_reloadleak.heap.roots import PACKAGE
+from pytest_reloadleak.heap.scene import Look, Scene
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies import bytecode, stamps
 from pytest_reloadleak.strategies.base import Strategy
@@ -56,8 +59,8 @@ class Surroundings:
 class Seen:
     """What a run saw: values only."""
 
-    first: look.Look = look.Look()
-    second: look.Look | None = None
+    first: Look = field(default_factory=Look)
+    second: Look | None = None
     samples: list[Sample] = field(default_factory=list)
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -77,7 +80,7 @@ class Run:
     """
 
     def __init__(
-        self, unit: Unit, rounds: int, warmup: int, strategy: Strategy | None, surroundings: Surroundings
+        self, unit: Unit, strategy: Strategy | None, surroundings: Surroundings, *, rounds: int, warmup: int
     ) -> None:
         self.unit = unit
         self.rounds = rounds
@@ -109,9 +112,7 @@ class Run:
         if self.strategy is not None:
             for name in self.unit.names:
                 if name not in sys.modules:
-                    self._guarded(
-                        "the target could not be imported", lambda name=name: importlib.import_module(name)
-                    )
+                    self._guarded("the target could not be imported", partial(importlib.import_module, name))
         self._park()
         if self.unit.loaded():
             self._note()
@@ -150,7 +151,6 @@ class Run:
         for _ in range(count):
             yield Step.RELOAD
             yield Step.EXERCISE
-            self.finish_round()
 
     def _second_pass(self) -> Iterator[Step]:
         samples = [self._sample(0)]
@@ -171,7 +171,7 @@ class Run:
         assert self.strategy is not None
         with self.reloading():
             strategy = self.strategy
-            self._guarded("", lambda: strategy.reload(self.unit, self._names))
+            self._guarded("", lambda: strategy.reload(self._names))
 
     def reloading(self) -> Reloading:
         """A context manager around one reload, whoever does it: prepares it, times it, and asks for its proof."""
@@ -202,9 +202,6 @@ class Run:
                 f"{self.unit.target!r} was born; check what the reload really does"
             )
         self.surroundings.born()
-
-    def finish_round(self) -> None:
-        """Called when a round's exercise is over."""
 
     def where(self) -> str:
         """The present round in words."""
@@ -269,8 +266,7 @@ class Run:
     def take_look(self) -> None:
         """Take the numbers after the last round, and look at the heap."""
         self.seen.samples.append(self._sample(self.rounds))
-        names = {name for birth in [self.unit.loaded()] for name in birth}
-        self.seen.not_reloaded = tuple(sorted(names - self._reborn))
+        self.seen.not_reloaded = tuple(sorted(set(self.unit.loaded()) - self._reborn))
         frozen = settle.frozen_count()
         if frozen:
             since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
@@ -279,9 +275,9 @@ class Run:
             )
         self.seen.first = self._look()
 
-    def _look(self) -> look.Look:
-        spared = {id(n) for n in [*look.caller_namespaces(), *self.surroundings.spared()]}
-        scene = look.Scene(
+    def _look(self) -> Look:
+        spared = {id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]}
+        scene = Scene(
             ledger=self._ledger,
             parked=self._parked,
             namespaces=self._namespaces(),
@@ -290,7 +286,7 @@ class Run:
             extra_roots=self.surroundings.roots(),
             skip=[self, self.__dict__, self._transaction, *self._transaction_parts()],
         )
-        return look.look(scene)
+        return look(scene)
 
     def _transaction_parts(self) -> list[Any]:
         t = self._transaction
@@ -315,7 +311,9 @@ class Reloading:
         self._sources.__enter__()
         self._begun_s = time.perf_counter()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         duration_s = time.perf_counter() - self._begun_s
         self._sources.__exit__(None, None, None)
         if kind is None:
@@ -334,8 +332,3 @@ def failure_text(error: BaseException) -> str:
     ]
     where = f" ({', '.join(frames)})" if frames else ""
     return f"{foreign.exception_text(error)}{where}"
-
-
-def is_module_loaded(name: str) -> bool:
-    """Whether a module of this name is loaded."""
-    return isinstance(sys.modules.get(name), ModuleType)

@@ -77,7 +77,7 @@ def run(target: str, settings: Settings, timeout_s: float, plugins: tuple[str, .
 def _wait(job: Path, out: Any, timeout_s: float) -> str | None:
     """Run the worker; returns why it did not finish, or `None`."""
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing uses the same
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
         [sys.executable, *flags, "-c", _BOOT, str(job)],
         stdin=subprocess.DEVNULL,
         stdout=out,

@@ -16,7 +16,7 @@ _TYPE_DICT = type.__dict__["__dict__"].__get__
 _TYPE_QUALNAME = type.__dict__["__qualname__"].__get__
 _TYPE_MODULE = type.__dict__["__module__"].__get__
 _TYPE_SUBCLASSES = type.__subclasses__
-_MODULE_DICT = types.ModuleType.__dict__["__dict__"].__get__
+_MODULE_DICT = vars(types.ModuleType)["__dict__"].__get__
 
 _ATOMS = frozenset(
     map(id, (str, bytes, int, float, complex, bool, type(None), type(...), type(NotImplemented), range))

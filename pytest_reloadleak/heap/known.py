@@ -31,15 +31,9 @@ class KnownCache:
 
 
 def _clear_typing() -> None:
-    import typing
-
-    for clear in list(getattr_cleanups(typing)):
+    """Call `typing._cleanups`, which CPython's own leak hunter uses for the same purpose."""
+    for clear in list(vars(sys.modules["typing"]).get("_cleanups", ())):
         clear()
-
-
-def getattr_cleanups(typing_module: object) -> list[Callable[[], None]]:
-    """`typing._cleanups`, which CPython's own leak hunter uses for the same purpose."""
-    return vars(typing_module).get("_cleanups", [])
 
 
 _NEWEST = (3, 15)

@@ -112,8 +112,7 @@ class Ledger:
 
     def _note_namespace(self, birth: Birth, name: str, namespace: dict[str, Any]) -> bool:
         self._note_stamp(birth.generation, namespace)
-        marker = dict.get(namespace, MARKER)
-        fresh = type(marker) is not self._marker_type
+        fresh = self.marker_of(namespace) is None
         if fresh:
             self._plant(birth.generation, name, namespace)
         else:
@@ -145,7 +144,7 @@ class Ledger:
             same = known is None or known[1] == generation
             self._stamps[id(name)] = (name, generation if same else None)
 
-    def _walk(
+    def _walk(  # noqa: PLR0912 - one branch per type that can lead to a function
         self, birth: Birth, namespace: dict[str, Any], previous: Birth | None, *, functions: bool
     ) -> bool:
         """Note the functions and classes of a namespace; return whether one of them is new since `previous`."""
@@ -161,7 +160,7 @@ class Ledger:
                 if not functions:
                     continue
                 seen.add(id(o))
-                stack.extend(cell for cell in o.__closure__ or ())
+                stack.extend(o.__closure__ or ())
                 stack.extend(o.__dict__.values())
                 if o.__globals__ is namespace:
                     birth.functions[id(o)] = weakref.ref(o)
@@ -193,9 +192,10 @@ class Ledger:
 
     # -- who is alive -------------------------------------------------------------------------------------------------
 
-    def is_marker(self, o: object) -> bool:
-        """Whether `o` is one of this check's markers."""
-        return type(o) is self._marker_type
+    def marker_of(self, namespace: object) -> Any:
+        """This check's marker in a namespace dict, or `None`; `None` also for what is no dict."""
+        marker = dict.get(namespace, MARKER) if type(namespace) is dict else None
+        return marker if type(marker) is self._marker_type else None
 
     def live_markers(self) -> list[Any]:
         """The markers that are alive, the resurrected ones included."""
@@ -235,8 +235,8 @@ class Ledger:
 
     def is_home(self, namespace: dict[str, Any]) -> bool:
         """Whether a marker was planted in this very dict, and not copied into it with the rest (`update(vars(m))`)."""
-        marker = dict.get(namespace, MARKER)
-        return self.is_marker(marker) and self._homes.get(id(namespace)) == marker.generation
+        marker = self.marker_of(namespace)
+        return marker is not None and self._homes.get(id(namespace)) == marker.generation
 
     def live_classes(self, limit: int, but: int | None) -> list[tuple[type, int]]:
         """Noted classes that are alive and were born before generation `limit`, with their generations."""
@@ -278,10 +278,14 @@ class Ledger:
                 birth.functions[id(function)] = weakref.ref(function)
                 birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
 
+    def has_noted(self, function: types.FunctionType) -> bool:
+        """Whether the first round's walk saw this function's code: older checks may have left others behind."""
+        return _is_in(self.births[0].codes, function.__code__)
+
     # -- dating -------------------------------------------------------------------------------------------------------
 
     def born(self, o: Any) -> int | None:
-        """Generation in which a function, class, instance, module or namespace of the unit was born; `None` if unknown."""
+        """Generation in which a function, class, instance, module or namespace was born; `None` if not known."""
         if type(o) is types.FunctionType:
             return self._function_born(o)
         if type(o) is dict:
@@ -293,8 +297,8 @@ class Ledger:
         return self._class_born(type(o)) if self.owns(foreign.class_module(type(o))) else None
 
     def _namespace_born(self, namespace: dict[str, Any]) -> int | None:
-        marker = dict.get(namespace, MARKER)
-        return marker.generation if self.is_marker(marker) and id(namespace) not in self._shared else None
+        marker = self.marker_of(namespace)
+        return marker.generation if marker is not None and id(namespace) not in self._shared else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
         if not self.owns(foreign.module_name(function.__globals__)):
@@ -342,9 +346,8 @@ _TRANSPARENT = foreign.type_ids(
 def functions_of(cls: type) -> list[types.FunctionType]:
     """The plain functions in a class's namespace, unwrapped from static and class methods and properties."""
     out = []
-    for value in foreign.class_dict(cls).values():
-        if foreign.is_exactly(value, _STATIC):
-            value = value.__func__
+    for entry in foreign.class_dict(cls).values():
+        value = entry.__func__ if foreign.is_exactly(entry, _STATIC) else entry
         parts = (value.fget, value.fset, value.fdel) if type(value) is property else (value,)
         out += [part for part in parts if type(part) is types.FunctionType]
     return out

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.describe import is_carrier
 from pytest_reloadleak.heap.roots import PACKAGE
 from pytest_reloadleak.heap.sweep import SLICE, Root, Sweep
 
@@ -46,11 +45,10 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
         sinks: the unreached objects by id.
         skip: ids of the tool's own objects.
     """
-    parents = _unreached_parents(sweep, sinks, skip)
+    parents = _unreached_parents(sweep, skip)
     found = []
     for key, sink in sinks.items():
-        for path in _climb(sink, parents):
-            found.append(NativeHolder(_registry(path[0]), None, tuple(path)))
+        found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
         if key not in parents:
             opaque = _opaque_holders(sweep, sink)
             found += opaque or [NativeHolder(None, None, (sink,))]
@@ -70,7 +68,7 @@ def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
     return ids
 
 
-def _unreached_parents(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> dict[int, list[Any]]:
+def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
     """For each unreached object, the unreached objects that refer to it, the sinks' own insides aside."""
     mine = skip | sweep.own_ids()
     rest = [
@@ -81,7 +79,7 @@ def _unreached_parents(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> d
     inside = _inside(sweep)
     parents: dict[int, list[Any]] = {}
     for o in rest:
-        if id(o) in inside or type(o) is types.FrameType or type(o) is types.GeneratorType and _is_ours(o):
+        if id(o) in inside or _is_ours(o):
             continue
         for child in gc.get_referents(o):
             if id(child) not in sweep.seen:
@@ -89,8 +87,11 @@ def _unreached_parents(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> d
     return parents
 
 
-def _is_ours(generator: types.GeneratorType[Any, Any, Any]) -> bool:
-    return generator.gi_code.co_filename.startswith(PACKAGE)
+def _is_ours(o: Any) -> bool:
+    """Whether `o` is a frame, which the roots have dealt with, or a generator of the tool's own code."""
+    if type(o) is types.GeneratorType:
+        return o.gi_code.co_filename.startswith(PACKAGE)
+    return type(o) is types.FrameType
 
 
 def _inside(sweep: Sweep) -> set[int]:
@@ -187,11 +188,3 @@ def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
                 for o in gc.get_referents(objects[position]):
                     if not gc.is_tracked(o) and not foreign.is_atom(o):
                         yield level, position, o
-
-
-def holder_of(path: Sequence[Any]) -> int:
-    """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
-    at = len(path) - 2
-    while at > 0 and is_carrier(path[at]):
-        at -= 1
-    return max(at, 0)

@@ -38,7 +38,7 @@ def step(parent: object, child: object) -> str:
     return next(_candidates(parent, child), _UNKNOWN)
 
 
-def _candidates(parent: Any, child: object) -> Iterator[str]:
+def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 - a branch per type
     kind = type(parent)
     if foreign.is_module(parent):
         yield from _in_dict(foreign.module_dict(parent) or {}, child, attribute=True)
@@ -125,7 +125,7 @@ def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
         yield ".__closure__"
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         if cell is child:
-            yield f".__closure__[{name!r}]"
+            yield f".__closure__[{foreign.key_text(name)}]"
     if function.__defaults__ is child:
         yield ".__defaults__"
     if function.__kwdefaults__ is child:

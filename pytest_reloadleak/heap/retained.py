@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.ledger import MARKER, Ledger
+from pytest_reloadleak.heap.ledger import Ledger
 
 GRACE = 1
 """Rounds by which a generation may outlive its replacement: somebody may be mid-flight (Erlang's two generations)."""
@@ -24,6 +24,9 @@ class Retained:
     """Generation by object id."""
     objects: dict[int, Any] = field(default_factory=dict)
     """The objects by id: namespaces, modules, functions, classes and instances."""
+
+    names: dict[int, str] = field(default_factory=dict)
+    """Names of those that are plain data of the target, by id."""
 
     def add(self, o: Any, generation: int) -> None:
         """Take an object in."""
@@ -102,47 +105,46 @@ def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None) -> Ret
     """
     limit = ledger.current - GRACE
     retained = Retained()
-    markers = [m for m in ledger.live_markers() if m.generation < limit and m.generation != but]
-    namespaces: dict[int, int] = {}
-    if markers:
-        for o in gc.get_referrers(*markers):
-            marker = dict.get(o, MARKER) if type(o) is dict else None
-            if ledger.is_marker(marker) and marker.generation < limit and ledger.is_home(o):
-                namespaces[id(o)] = marker.generation
-                retained.add(o, marker.generation)
-    classes = dict[int, int]()
+    for namespace, generation in _old_namespaces(ledger, limit, but):
+        retained.add(namespace, generation)
     for cls, generation in [*old_classes(ledger, limit, but), *ledger.live_classes(limit, but)]:
-        classes[id(cls)] = generation
         retained.add(cls, generation)
     for namespace in shared:
         for function, generation in _old_strays(ledger, namespace, limit, but):
             retained.add(function, generation)
-    _scan(retained, ledger, namespaces, classes, set(map(id, shared)), limit, but)
+    homes = set(map(id, shared))
+    for o in _candidates(retained, ledger):
+        found = _dated(o, retained, ledger, homes)
+        if found is not None and found < limit and found != but:
+            retained.add(o, found)
     return retained
 
 
-def _scan(
-    retained: Retained,
-    ledger: Ledger,
-    namespaces: dict[int, int],
-    classes: dict[int, int],
-    shared: set[int],
-    limit: int,
-    but: int | None,
-) -> None:
-    wanted = {id(types.FunctionType), id(types.ModuleType), *ledger.module_types(), *classes}
-    for o in [o for o in gc.get_objects() if id(type(o)) in wanted]:
-        if type(o) is types.FunctionType:
-            home = id(o.__globals__)
-            if home in namespaces:
-                retained.add(o, namespaces[home])
-            elif home in shared and id(o) not in retained.born:
-                generation = ledger.born(o)
-                if generation is not None and generation < limit and generation != but:
-                    retained.add(o, generation)
-        elif id(type(o)) in classes:
-            retained.add(o, classes[id(type(o))])
-        else:
-            namespace = foreign.module_dict(o)
-            if id(namespace) in namespaces:
-                retained.add(o, namespaces[id(namespace)])
+def _old_namespaces(ledger: Ledger, limit: int, but: int | None) -> Iterator[tuple[dict[str, Any], int]]:
+    markers = [m for m in ledger.live_markers() if m.generation < limit and m.generation != but]
+    for o in gc.get_referrers(*markers) if markers else ():
+        marker = ledger.marker_of(o)
+        if (
+            marker is not None
+            and marker.generation < limit
+            and marker.generation != but
+            and ledger.is_home(o)
+        ):
+            yield o, marker.generation
+
+
+def _candidates(retained: Retained, ledger: Ledger) -> list[Any]:
+    """Functions, modules and instances of the old classes: the only pass over the whole heap."""
+    kinds = {id(types.FunctionType), id(types.ModuleType), *ledger.module_types(), *retained.objects}
+    return [o for o in gc.get_objects() if id(type(o)) in kinds]
+
+
+def _dated(o: Any, retained: Retained, ledger: Ledger, shared: set[int]) -> int | None:
+    """Generation of a function, module or instance; `None` if it is not the unit's, or known already."""
+    if id(o) in retained.born:
+        return None
+    if type(o) is types.FunctionType:
+        home = id(o.__globals__)
+        return ledger.born(o) if home in shared else retained.born.get(home)
+    of_class = retained.born.get(id(type(o)))
+    return of_class if of_class is not None else retained.born.get(id(foreign.module_dict(o)))

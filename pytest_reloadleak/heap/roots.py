@@ -15,6 +15,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from typing import Any, cast
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.references import frame_locals
@@ -52,9 +53,10 @@ def collect() -> tuple[list[Root], list[Root]]:
 
 
 def _modules() -> Iterator[Root]:
-    for name, module in list(sys.modules.items()):
+    table: list[tuple[Any, Any]] = list(sys.modules.items())
+    for name, module in table:
         if module is not None and type(name) is str and not name.startswith("pytest_reloadleak"):
-            yield Root("sys.modules", f"sys.modules[{name!r}]", name, module)
+            yield Root("sys.modules", f"sys.modules[{foreign.key_text(name)}]", name, module)
 
 
 def _frames() -> Iterator[types.FrameType]:
@@ -108,7 +110,7 @@ class _Listener:
 def _atexit() -> Iterator[Root]:
     listener = _Listener()
     try:
-        atexit.unregister(listener)
+        atexit.unregister(cast(Any, listener))
     except BaseException:  # noqa: BLE001 - a callback whose own `__eq__` raises ends the listing, not the check
         listener.callbacks.append(None)
     for callback in listener.callbacks:
@@ -118,14 +120,13 @@ def _atexit() -> Iterator[Root]:
 
 def _context() -> Iterator[Root]:
     for variable, value in contextvars.copy_context().items():
-        yield Root("contextvars", f"contextvars[{variable.name!r}]", f"contextvars[{variable.name!r}]", value)
-        yield Root(
-            "contextvars", f"contextvars[{variable.name!r}]", f"contextvars[{variable.name!r}]", variable
-        )
+        name = f"contextvars[{foreign.key_text(variable.name)}]"
+        yield Root("contextvars", name, name, value)
+        yield Root("contextvars", name, name, variable)
 
 
 def _hooks() -> Iterator[Root]:
-    hooks = {
+    hooks: dict[str, object] = {
         "sys.gettrace()": sys.gettrace(),
         "sys.getprofile()": sys.getprofile(),
         "threading.gettrace()": threading.gettrace(),

@@ -35,7 +35,8 @@ def settle(waited_for: Callable[[], int], release: Callable[[], None], *, alone:
         How many of them are still alive.
     """
     left = 0
-    for left, pause_s in _attempts(waited_for, release, alone):
+    for remaining, pause_s in _attempts(waited_for, release, alone):
+        left = remaining
         if pause_s:
             _sleep(pause_s)
     return left
@@ -54,7 +55,8 @@ async def asettle(
     left = 0
     for _ in range(3):
         await pause(0)
-    for left, pause_s in _attempts(waited_for, release, False):
+    for remaining, pause_s in _attempts(waited_for, release, False):
+        left = remaining
         if pause_s:
             await pause(pause_s)
     return left

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.targets import is_module
+from pytest_reloadleak.strategies.unit import module_names
 
 
 class Bindings:
@@ -24,31 +28,12 @@ class Bindings:
         self._namespace = namespace
         self._original: dict[str, Any] = {}
         self._sources: dict[str, tuple[str, str | None]] = {}
-        modules = {
-            name: vars(module)
-            for name, module in sys.modules.items()
-            if isinstance(module, ModuleType) and owns(name)
-        }
-        by_id = {
-            id(value): (name, key) for name, contents in modules.items() for key, value in contents.items()
-        }
-        for name, module in sys.modules.items():
-            if name in modules:
-                by_id[id(module)] = (name, None)
+        sources = _sources(owns)
         for key, value in list(namespace.items()):
-            source = by_id.get(id(value))
-            if (
-                source is None
-                or key.startswith("__")
-                or value is None
-                or type(value) in {bool, int, str, float}
-            ):
-                continue
-            own = vars(value).get("__module__") if isinstance(value, type) else None
-            if own in modules and modules[own].get(key) is value:
-                source = (own, key)
-            self._sources[key] = source
-            self._original[key] = value
+            source = sources.get(id(value))
+            if source is not None and not key.startswith("__") and not foreign.is_atom(value):
+                self._sources[key] = source
+                self._original[key] = value
 
     def renew(self) -> None:
         """Bind what the present modules have."""
@@ -63,3 +48,18 @@ class Bindings:
         """Bind what was there at the beginning, and let go of it."""
         self._namespace.update(self._original)
         self._original.clear()
+
+
+def _sources(owns: Callable[[str], bool]) -> dict[int, tuple[str, str | None]]:
+    """Where each object of the unit's namespaces comes from, by id: module and attribute, or a module itself.
+
+    What several modules of the unit bind is said to come from the one that its own `__module__` names.
+    """
+    out: dict[int, tuple[str, str | None]] = {}
+    names = [name for name in module_names() if owns(name) and is_module(sys.modules[name])]
+    for name in names:
+        for key, value in vars(sys.modules[name]).items():
+            home = value.__module__ if type(value) is FunctionType or type(value) is type else None
+            if id(value) not in out or home == name:
+                out[id(value)] = (name, key)
+    return out | {id(sys.modules[name]): (name, None) for name in names}

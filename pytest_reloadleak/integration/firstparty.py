@@ -7,16 +7,19 @@ editable or not; never a test module, a `conftest.py`, or anything else in `site
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import sys
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.unit import module_names
 
 
 def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
@@ -26,7 +29,7 @@ def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
         config: for the rootdir and the patterns of test files.
         test_modules: names of the test modules that were collected.
     """
-    names = [name for name in list(sys.modules) if isinstance(name, str) and name not in test_modules]
+    names = [name for name in module_names() if name not in test_modules]
     return sorted(n for n in names if is_first_party(config, n) and targets.refusal(n) is None)
 
 
@@ -75,11 +78,9 @@ def _project_name(rootpath: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     try:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib  # pytest itself needs it there
-        name = tomllib.loads(text).get("project", {}).get("name")
+        # pytest itself needs a TOML reader, so there is one: the standard library's, or `tomli` before 3.11.
+        toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+        name = toml.loads(text).get("project", {}).get("name")
     except ValueError:
         return None
     return name if isinstance(name, str) else None

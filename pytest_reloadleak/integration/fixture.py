@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from pytest_reloadleak.integration.marked import surroundings
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.rounds import failure_text
 from pytest_reloadleak.settings import whole_number
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in `typing` since 3.11 only
 
 
 class ReloadLeaks:
@@ -107,14 +110,14 @@ class Watch:
         self._check: Check | None = None
         self._ran = False
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         __tracebackhide__ = True
         self._keywords["reload"] = _by_hand
         self._check = self._leaks._check(self._target, self._keywords)
         self._check.run.begin()
         return self
 
-    async def __aenter__(self) -> Watch:
+    async def __aenter__(self) -> Self:
         __tracebackhide__ = True
         return self.__enter__()
 

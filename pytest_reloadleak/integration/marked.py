@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -77,7 +77,9 @@ def _checks(
         around.born = bindings.renew
         return check, bindings
 
-    makers = [functools.partial(make, strategy) for strategy in strategies]
+    makers: list[Callable[[], tuple[Check, Bindings]]] = [
+        functools.partial(make, name) for name in strategies
+    ]
     makers[0]()  # what is wrong without running the target is said before the test's body begins
     return makers
 
@@ -135,8 +137,12 @@ def _fixture_roots(item: pytest.Item) -> list[Root]:
 def _wrapped(
     item: pytest.Function, original: Callable[..., Any], checks: list[Callable[[], tuple[Check, Bindings]]]
 ) -> Callable[..., Any]:
-    def arguments(given: dict[str, Any], check: Check) -> dict[str, Any]:
-        return {**given, "reloaded": _fresh(check.unit.names)} if "reloaded" in given else given
+    def body(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
+        def exercise() -> Any:
+            fresh = {"reloaded": _fresh(check.unit.names)} if "reloaded" in kwargs else {}
+            return original(*args, **{**kwargs, **fresh})
+
+        return exercise
 
     if inspect.iscoroutinefunction(original):
 
@@ -146,10 +152,7 @@ def _wrapped(
             for make in checks:
                 check, bindings = make()
                 try:
-                    exercise: Callable[[], Awaitable[object]] = lambda check=check: original(  # type: ignore[misc]  # bound now
-                        *args, **arguments(kwargs, check)
-                    )
-                    reports.append(await check.aperform(exercise))
+                    reports.append(await check.aperform(body(check, args, kwargs)))
                 finally:
                     bindings.put_back()
             _conclude(item, reports)
@@ -162,7 +165,7 @@ def _wrapped(
         for make in checks:
             check, bindings = make()
             try:
-                reports.append(check.perform(lambda check=check: original(*args, **arguments(kwargs, check))))
+                reports.append(check.perform(body(check, args, kwargs)))
             finally:
                 bindings.put_back()
         _conclude(item, reports)

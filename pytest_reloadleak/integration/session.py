@@ -33,9 +33,11 @@ class Session(Collected):
         if not names:
             return
         parent: Targets = Targets.from_parent(session, name="reload-leak", nodeid="reload-leak")
-        for name in names:
-            for strategy in self.options.strategies:
-                items.append(TargetItem.make(parent, name, strategy, self.options, plugins))
+        items += [
+            TargetItem.make(parent, name, strategy, self.options, plugins)
+            for name in names
+            for strategy in self.options.strategies
+        ]
 
     def _targets(self, items: list[pytest.Item], plugins: tuple[str, ...]) -> list[str]:
         if self.options.targets:

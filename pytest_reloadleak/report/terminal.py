@@ -42,7 +42,7 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
     shown = report.findings if verbose else report.findings[:SHORT_FINDINGS]
     for finding in shown:
         yield ""
-        yield from _finding(finding, report, verbose, rootdir)
+        yield from _finding(finding, verbose, rootdir)
     if len(shown) < len(report.findings):
         yield ""
         yield f"  ... and {len(report.findings) - len(shown)} findings more (-v shows them all)"
@@ -54,7 +54,7 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
         yield from (f"  note: {note}" for note in report.notes)
 
 
-def _finding(finding: Finding, report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
+def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
     rate = f"growing by {finding.per_round:g} a round" if finding.growth == "growing" else "bounded"
     yield f"  {finding.kind} {finding.signature}, {rate}, generations {_numbers(finding.generations)}"
     if finding.holder is not None and finding.held is not None:

@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from pytest_reloadleak.strategies import targets
-from pytest_reloadleak.strategies.unit import Unit
 
 
 class Strategy(Protocol):
@@ -15,12 +14,11 @@ class Strategy(Protocol):
 
     name: str
 
-    def reload(self, unit: Unit, names: list[str]) -> None:
+    def reload(self, names: list[str]) -> None:
         """Reload the unit once.
 
         Args:
-            unit: the target.
-            names: its modules, parents first. Raises whatever the target's code raises.
+            names: the target's modules, parents first. Raises whatever the target's code raises.
         """
 
 

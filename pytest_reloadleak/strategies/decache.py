@@ -7,7 +7,6 @@ import sys
 
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.stamps import fresh_name
-from pytest_reloadleak.strategies.unit import Unit
 
 
 class Decache:
@@ -15,7 +14,7 @@ class Decache:
 
     name = "decache"
 
-    def reload(self, unit: Unit, names: list[str]) -> None:
+    def reload(self, names: list[str]) -> None:
         """Drop and import again, leaving parents' attributes and finders' caches as they are."""
         modules = reloadable(names)
         for name in modules:

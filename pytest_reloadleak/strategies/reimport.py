@@ -8,7 +8,6 @@ from types import ModuleType
 
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.stamps import fresh_name
-from pytest_reloadleak.strategies.unit import Unit
 
 
 class Reimport:
@@ -16,7 +15,7 @@ class Reimport:
 
     name = "reimport"
 
-    def reload(self, unit: Unit, names: list[str]) -> None:
+    def reload(self, names: list[str]) -> None:
         """Drop the modules, the parents' attributes and the finders' caches, and import again.
 
         Without the parent's attribute gone, `from pkg import sub` would go on to find the old module there

@@ -7,7 +7,6 @@ import sys
 
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.stamps import stamp_specs
-from pytest_reloadleak.strategies.unit import Unit
 
 
 class Reload:
@@ -15,7 +14,7 @@ class Reload:
 
     name = "reload"
 
-    def reload(self, unit: Unit, names: list[str]) -> None:
+    def reload(self, names: list[str]) -> None:
         """Reload each module in place; a package after its submodules, so that it sees the new ones."""
         modules = sorted(reloadable(names), key=lambda name: -name.count("."))
         stamp_specs(modules)

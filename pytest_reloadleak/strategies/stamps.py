@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 def fresh_name(name: str) -> str:
-    """An equal string that is a new object; names of one letter are shared by the interpreter and stay what they are."""
+    """An equal string that is a new object; one letter is shared by the whole interpreter and stays the same."""
     return name[:1] + name[1:]
 
 

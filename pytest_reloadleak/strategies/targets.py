@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -16,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.strategies.unit import is_glob
+from pytest_reloadleak.strategies.unit import is_glob, module_names
 
 PROCESS_WIDE = frozenset({
     "__main__", "_thread", "abc", "asyncio", "atexit", "builtins", "codecs", "concurrent", "contextvars", "copyreg",
@@ -37,9 +38,9 @@ def find(name: str) -> ModuleSpec | None:
     """
     loaded = sys.modules.get(name)
     if loaded is not None:
-        spec = vars(loaded).get("__spec__") if isinstance(loaded, ModuleType) else None
-        if isinstance(spec, ModuleSpec):
-            return spec
+        known = vars(loaded).get("__spec__") if is_module(loaded) else None
+        if isinstance(known, ModuleSpec):
+            return known
     path: Sequence[str] | None = None
     parent, _, _ = name.rpartition(".")
     if parent:
@@ -52,6 +53,11 @@ def find(name: str) -> ModuleSpec | None:
         if isinstance(spec, ModuleSpec):
             return spec
     return None
+
+
+def is_module(entry: object) -> bool:
+    """Whether an entry of `sys.modules` is a module, which it need not be."""
+    return isinstance(entry, ModuleType)
 
 
 def search_locations(package: str) -> list[str] | None:
@@ -67,7 +73,7 @@ def search_locations(package: str) -> list[str] | None:
     return list(spec.submodule_search_locations)
 
 
-def resolve(name: object, *, force: bool = False, plugins: Iterable[str] = ()) -> list[str]:
+def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> list[str]:
     """The targets that a name or glob stands for.
 
     Args:
@@ -81,8 +87,7 @@ def resolve(name: object, *, force: bool = False, plugins: Iterable[str] = ()) -
     Raises:
         UsageError: the target does not exist or is refused.
     """
-    if not isinstance(name, str) or not name.strip():
-        raise UsageError(f"a target must be the name of a module, not {name!r}")
+    assert_name(name)
     name = name.strip()
     if not is_glob(name):
         if name.endswith(".py") or "/" in name:
@@ -103,10 +108,16 @@ def resolve(name: object, *, force: bool = False, plugins: Iterable[str] = ()) -
     return accepted
 
 
+def assert_name(name: object) -> None:
+    """Raise `UsageError` unless a target is given as text."""
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"a target must be the name of a module, not {name!r}")
+
+
 def _candidates(pattern: str) -> set[str]:
     """Modules that may match a glob: the loaded ones, and those below the part of it that has no wildcard."""
-    names = {name for name in sys.modules if isinstance(name, str)}
-    stem = pattern.split("*")[0].split("?")[0].split("[")[0].rpartition(".")[0]
+    names = set(module_names())
+    stem = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition(".")[0]
     if stem:
         names |= {stem, *_below(stem, depth=pattern.count(".") + 4)}
     else:
@@ -147,7 +158,7 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
         return None
     hint = "use --reload-leak-force to check it all the same"
     if top in PROCESS_WIDE:
-        return f"target {name!r} is refused: it owns state of the whole process, which a second copy would split; {hint}"
+        return f"target {name!r} is refused: it owns state of the whole process, which a copy would split; {hint}"
     if top in _RUNNERS or any(name == plugin or plugin.startswith(f"{name}.") for plugin in plugins):
         return f"target {name!r} is refused: it is part of the pytest that runs this check; {hint}"
     return None
@@ -155,13 +166,18 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
 
 def _unloadable(spec: ModuleSpec) -> str | None:
     loader = spec.loader
-    if spec.origin == "built-in" or loader is importlib.machinery.BuiltinImporter:
+    if spec.origin == "built-in" or _is(loader, importlib.machinery.BuiltinImporter):
         return "a builtin module"
-    if spec.origin == "frozen" or loader is importlib.machinery.FrozenImporter:
+    if spec.origin == "frozen" or _is(loader, importlib.machinery.FrozenImporter):
         return "a frozen module"
     if is_extension(spec):
         return "an extension module"
     return None
+
+
+def _is(loader: object, importer: object) -> bool:
+    """Whether a spec's loader is one of the importer classes, which are their own loaders."""
+    return loader is importer
 
 
 def is_extension(spec: object) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.strategies.unit import Unit, module_names
 
 _ABSENT: Any = object()
 
@@ -55,7 +55,7 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Put the state back."""
-        for name in [name for name in sys.modules if isinstance(name, str) and self.unit.owns(name)]:
+        for name in [name for name in module_names() if self.unit.owns(name)]:
             if name not in self.modules:
                 self._forget(name)
         for name, module in self.modules.items():

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 _WILD = frozenset("*?[")
 
@@ -46,11 +47,14 @@ class Unit:
 
     def loaded(self) -> list[str]:
         """Names of the unit's loaded modules, parents before children, otherwise in the order of their import."""
-        names = [
-            name for name, module in list(sys.modules.items()) if type(name) is str and module is not None
-        ]
-        mine = [name for name in names if self.owns(name)]
+        mine = [name for name in module_names() if self.owns(name)]
         return sorted(mine, key=lambda name: name.count("."))
+
+
+def module_names() -> list[str]:
+    """Names of the loaded modules. Programs put other things into `sys.modules` too: `None`, and keys of any type."""
+    table: list[tuple[Any, Any]] = list(sys.modules.items())
+    return [name for name, module in table if type(name) is str and module is not None]
 
 
 def _dotted(text: str) -> Iterable[str]:

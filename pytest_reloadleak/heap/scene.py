@@ -1,0 +1,75 @@
+"""Whom to look at, and the values in which a look answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.parked import Parked
+from pytest_reloadleak.heap.sweep import Root
+from pytest_reloadleak.model import Held, Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """One holder of old generations, grouped over generations: everything with the same trace is one."""
+
+    holder: Holder
+    held: Held
+    trace: tuple[str, ...]
+    generations: tuple[int, ...]
+    """Judged generations that are alive through this holder, directly or through one another."""
+    items: int
+    """References from the holder to the target's old objects."""
+    objects: int
+    size_bytes: int
+    is_sole: bool
+    is_binding: bool
+    """Whether the reference is a name bound once: a global, class attribute, default or closure."""
+    is_within: bool
+    """Whether the holder belongs to the target's current generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look saw."""
+
+    generations: tuple[int, ...] = ()
+    """Judged generations of which something is alive that should not be."""
+    retentions: tuple[Retention, ...] = ()
+
+
+@dataclass(slots=True)
+class Scene:
+    """Whom to look at, and whose references do not count. Lives only while the heap is looked at."""
+
+    ledger: Ledger
+    parked: Parked
+    namespaces: dict[str, dict[str, Any]]
+    """The target's present namespaces by module name."""
+    rename: Callable[[str], str]
+    """The stable form of a text in which module names occur."""
+    spared: set[int] = field(default_factory=set)
+    """Ids of namespaces whose bindings of the original generation are the caller's own business: the test module's,
+    and those of the frames that called the check."""
+    extra_roots: list[Root] = field(default_factory=list)
+    skip: list[Any] = field(default_factory=list)
+    """The tool's own objects, which are not entered."""
+
+    @property
+    def kept(self) -> int | None:
+        """The generation that the check keeps, or `None` when it keeps none."""
+        return self.parked.generation if self.parked.containers else None
+
+    @property
+    def shared(self) -> list[dict[str, Any]]:
+        """The namespaces that several generations share."""
+        return [n for n in self.namespaces.values() if self.ledger.is_shared(n)]
+
+    def own_objects(self) -> list[Any]:
+        """The tool's objects from which the program's can be reached."""
+        parked = self.parked
+        own: list[Any] = [self, parked, parked.containers, parked.namespaces, *parked.containers, *self.skip]
+        return own + [part for pair in parked.namespaces.values() for part in (pair, pair[1])]

@@ -1,0 +1,157 @@
+"""Put one reference into words: the holder, what it holds, and the way from the root to the old namespace."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_reloadleak.heap import describe, foreign, references
+from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.retained import Retained
+from pytest_reloadleak.heap.scene import Scene
+from pytest_reloadleak.heap.sweep import Arrival
+from pytest_reloadleak.model import Held, Holder
+
+Step = tuple[Any, str, Any]
+"""Parent, name of the reference, child."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """One arrival in words, with the sink that later steps still need. Lives only while the heap is looked at."""
+
+    root: str
+    holder: Holder
+    held: Held
+    steps: tuple[str, ...]
+    is_binding: bool
+    is_within: bool
+    is_spared: bool
+    """Whether the reference does not count."""
+    sink: Any
+
+
+def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+    """Name everything on the path of an arrival."""
+    path, root = arrival.path, arrival.root
+    sink = path[-1]
+    folded = references.folded(path)
+    before, top, holder = _split(folded, path)
+    steps = tuple(_erased(name, scene.rename) for _, name, _ in before)
+    label, start = scene.rename(root.label), scene.rename(root.path)
+    if not folded and root.kind == "sys.modules":  # the module table itself holds an old module
+        label = start = "sys.modules[*]"
+    held = _held(top, retained, scene)
+    tail = [_erased(name, scene.rename) for _, name, _ in folded[len(before) :]] if top is not sink else []
+    return Trace(
+        root=label,
+        holder=Holder(root=root.kind, path=start + "".join(steps), type=_holder_type(holder, root.kind)),
+        held=held,
+        steps=(*steps, describe.spelled(held), *tail, *_to_namespace(sink, scene.ledger)),
+        is_binding=_is_binding(holder, steps),
+        is_within=_is_within(holder, scene),
+        is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
+        sink=sink,
+    )
+
+
+def holder_index(path: Sequence[object]) -> int:
+    """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
+    at = len(path) - 2
+    while at > 0 and describe.is_carrier(path[at]):
+        at -= 1
+    return max(at, 0)
+
+
+def _split(folded: list[Step], path: Sequence[Any]) -> tuple[list[Step], Any, Any]:
+    """The steps up to the held object, the held object, and the object that holds it (`None`: the root itself)."""
+    if not folded:
+        return [], path[-1], None
+    at = holder_index(path)
+    if describe.is_carrier(
+        path[at]
+    ):  # the root's own value carries the target's object, so the root is the holder
+        return [], path[0], None
+    positions = {id(o): index for index, o in enumerate(path)}
+    count = next(n for n, (_, _, child) in enumerate(folded, start=1) if positions[id(child)] > at)
+    parent, _, child = folded[count - 1]
+    return folded[:count], child, parent
+
+
+def _holder_type(holder: Any, root_kind: str) -> str:
+    if holder is None:
+        return root_kind
+    if foreign.is_module(holder):
+        return "module"
+    return "class" if foreign.is_class(holder) else foreign.type_name(holder)
+
+
+_NUMBERED = re.compile(r"\d")
+
+
+def _erased(step: str, rename: Callable[[str], str]) -> str:
+    """A step without what changes from round to round: indexes, and keys that carry a number."""
+    if step.startswith("["):
+        return rename(step) if step.startswith("['") and not _NUMBERED.search(step) else "[*]"
+    return step
+
+
+def _held(top: Any, retained: Retained, scene: Scene) -> Held:
+    name = retained.names.get(id(top))
+    if name is not None:
+        return Held(type=foreign.type_name(top), name=scene.rename(name), file=None, line=None)
+    return describe.describe(top, scene.rename)
+
+
+def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
+    """How an object of the target leads to its namespace, where that is one of the old ones."""
+    if type(o) is types.FunctionType:
+        return [] if ledger.is_shared(o.__globals__) else [".__globals__"]
+    if foreign.is_module(o):
+        return [".__dict__"]
+    if foreign.is_class(o):
+        for name, value in foreign.class_dict(o).items():
+            if type(value) is types.FunctionType:
+                return [f".{name}", *_to_namespace(value, ledger)]
+        return []
+    if type(o) is dict or not ledger.owns(foreign.class_module(type(o))):
+        return []
+    rest = _to_namespace(type(o), ledger)
+    return [".__class__", *rest] if rest else []
+
+
+def _is_binding(holder: Any, steps: tuple[str, ...]) -> bool:
+    if holder is None or not steps:
+        return False
+    if foreign.is_module(holder) or foreign.is_class(holder):
+        return steps[-1].startswith(".")
+    return steps[-1].startswith((".__defaults__", ".__kwdefaults__", ".__closure__", ".__wrapped__"))
+
+
+def _is_within(holder: Any, scene: Scene) -> bool:
+    if holder is None:
+        return False
+    if foreign.is_module(holder):
+        namespace = foreign.module_dict(holder)
+        return any(namespace is own for own in scene.namespaces.values())
+    return scene.ledger.born(holder) is not None
+
+
+def _is_spared(arrival: Arrival, scene: Scene) -> bool:
+    """Whether a reference to the original generation does not count.
+
+    It is the caller's own, a local of the test or a global of its file; or it comes from code of the unit that is
+    older than the check, which an earlier check left: checks are independent.
+    """
+    if arrival.root.kind == "frame":
+        return True
+    return any(id(o) in scene.spared or _is_left_over(o, scene) for o in arrival.path[:-1])
+
+
+def _is_left_over(o: Any, scene: Scene) -> bool:
+    if type(o) is not types.FunctionType or not scene.ledger.owns(foreign.module_name(o.__globals__)):
+        return False
+    return scene.ledger.born(o) in {None, scene.kept} and not scene.ledger.has_noted(o)
