@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_reloadleak.integration.session import Session
 
         config.pluginmanager.register(Session(config), "reloadleak-session")
-    elif config.getoption("reload_leak_json"):
+    elif config.getoption("reload_leak_json") is not None:
         from pytest_reloadleak.integration.reports import Collected
 
         config.pluginmanager.register(Collected(config), "reloadleak-reports")

@@ -118,17 +118,20 @@ class Run:
             self._note()
 
     def _park(self) -> None:
-        held = Transaction.begin(self.unit)
-        modules = {name: sys.modules[name] for name in self.unit.loaded()}
-        self._parked.namespaces.update(held.namespaces)
-        self._parked.containers += [modules, *(saved for _, saved in held.namespaces.values())]
-        held.end()
+        """Keep the original generation, which may just have been loaded, in containers that are all known."""
+        transaction = self._transaction
+        assert transaction is not None
+        loaded = self.unit.loaded()
+        taken = [transaction]
+        if not all(name in transaction.modules for name in loaded):
+            taken.append(Transaction.begin(self.unit))
+        self._parked.namespaces = taken[-1].namespaces
+        self._parked.containers = [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
 
     def end(self) -> None:
         """Put everything back, and let go of every object."""
         if self._transaction is not None:
             self._transaction.roll_back()
-            self._transaction.end()
             self._transaction = None
         self._parked.clear()
         self._ledger = Ledger(self.unit.owns)
@@ -258,7 +261,7 @@ class Run:
     def _note_strays(self) -> None:
         namespaces = [n for n in self._namespaces().values() if self._ledger.is_shared(n)]
         if namespaces:
-            self._ledger.note_strays(self.generation, namespaces)
+            self._ledger.note_strays(namespaces)
 
     def _sample(self, number: int) -> Sample:
         return sample(number, settle.tracked_count())
@@ -284,16 +287,9 @@ class Run:
             rename=self.unit.rename,
             spared=spared | self._spared,
             extra_roots=self.surroundings.roots(),
-            skip=[self, self.__dict__, self._transaction, *self._transaction_parts()],
+            skip=[self, self.__dict__, self._transaction],
         )
         return look(scene)
-
-    def _transaction_parts(self) -> list[Any]:
-        t = self._transaction
-        if t is None:
-            return []
-        parts: list[Any] = [t.modules, t.attributes, t.namespaces]
-        return parts + [part for pair in t.namespaces.values() for part in (pair, pair[1])]
 
     def _namespaces(self) -> dict[str, dict[str, Any]]:
         found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}

@@ -188,6 +188,10 @@ class Ledger:
             elif id(kind) in _TRANSPARENT:
                 seen.add(id(o))
                 stack.extend(gc.get_referents(o))
+            elif gc.is_tracked(o) and not foreign.is_module(o):
+                # A command, route or cache that wraps the target's function: one step into it, no further.
+                seen.add(id(o))
+                stack.extend(_wrapped(o))
         return renewed
 
     # -- who is alive -------------------------------------------------------------------------------------------------
@@ -270,13 +274,14 @@ class Ledger:
             if type(o) is types.FunctionType and o.__globals__ is namespace and id(o) not in known
         ]
 
-    def note_strays(self, generation: int, namespaces: Iterable[dict[str, Any]]) -> None:
-        """Date what the walks did not see as born in `generation` at the latest."""
-        birth = next(b for b in self.births if b.generation == generation)
+    def note_strays(self, namespaces: Iterable[dict[str, Any]]) -> None:
+        """Date what no walk saw and no stamp tells as born with the first generation: it is older than the count."""
+        birth = self.births[0]
         for namespace in namespaces:
             for function in self.strays(namespace):
-                birth.functions[id(function)] = weakref.ref(function)
-                birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
+                if self.born(function) is None:
+                    birth.functions[id(function)] = weakref.ref(function)
+                    birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
 
     def has_noted(self, function: types.FunctionType) -> bool:
         """Whether the first round's walk saw this function's code: older checks may have left others behind."""
@@ -341,6 +346,13 @@ _TRANSPARENT = foreign.type_ids(
     frozenset,
     functools.partial,
 )
+
+
+def _wrapped(o: Any) -> list[Any]:
+    """The plain functions that an object refers to, directly or through its attribute dict."""
+    near = gc.get_referents(o)
+    near += [value for inner in near if type(inner) is dict for value in inner.values()]
+    return [value for value in near if type(value) is types.FunctionType]
 
 
 def functions_of(cls: type) -> list[types.FunctionType]:

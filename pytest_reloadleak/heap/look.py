@@ -69,7 +69,7 @@ class _Diagnosis:
             self.__dict__,
         ]
         first, later = roots.collect()
-        skip = set(map(id, self._own))
+        skip = set(map(id, self._own)) | roots.own_ids()
         self._sweep = Sweep([*scene.extra_roots, *first], later, retained.objects, skip)
 
     def retentions(self) -> tuple[Retention, ...]:

@@ -9,6 +9,7 @@ suspicion; who the holder is, and whether it counts, is for the sweep to say.
 
 from __future__ import annotations
 
+import builtins
 import gc
 import sys
 import types
@@ -27,18 +28,19 @@ BUDGET = 50_000
 class Parked:
     """The original generation, kept alive by the check.
 
-    `containers` are the check's own lists and dicts that hold it; `namespaces` maps each module's name to its dict and
-    a copy of what that contained.
+    `containers` are the check's own dicts that hold it, every one of them, or the arithmetic is off; `namespaces`, one
+    of them, maps each module's name to its dict and a copy of what that contained.
     """
 
     generation: int
-    containers: list[Any] = field(default_factory=list)
+    containers: list[dict[str, Any]] = field(default_factory=list)
     namespaces: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Let go of the original generation."""
+        for container in self.containers:
+            container.clear()
         self.containers.clear()
-        self.namespaces.clear()
 
 
 @dataclass(slots=True)
@@ -63,13 +65,13 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
         ledger: the births.
         current: the target's present namespaces by module name.
     """
-    nodes, inner, complete = _graph(parked, ledger)
+    nodes, inner, borders, complete = _graph(parked, ledger)
+    outside = _held_from_outside(nodes, inner, borders)  # before anything here refers to the nodes
     own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
     data = _replaced_data(parked, current, nodes)
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
-    held = not complete or any(key in wanted for key in _held_from_outside(nodes, inner))
-    return Suspicion(own, data, values, held)
+    return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside))
 
 
 def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
@@ -100,8 +102,13 @@ def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
     return kind is types.FrameType
 
 
-def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], bool]:
-    """The objects that the parked generation reaches, and how often each is referred to from among them."""
+def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
+    """The objects that the parked generation reaches, and how often each is referred to from among them.
+
+    Returns:
+        Objects by id, references by id, the ids of those that were not entered, and whether the count is complete.
+    """
+    borders: set[int] = {id(vars(builtins))}
     nodes: dict[int, Any] = {}
     inner: dict[int, int] = {}
     stack: list[Any] = list(parked.containers)
@@ -116,15 +123,20 @@ def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, in
                 continue
             entered.add(key)
             nodes[key] = o
-            if not _is_boundary(o, parked, ledger):
+            if key not in borders and not _is_boundary(o, parked, ledger):
                 stack.append(o)
+            else:
+                borders.add(key)
         if len(nodes) > BUDGET:
-            return nodes, inner, False
-    return nodes, inner, True
+            return nodes, inner, borders, False
+    return nodes, inner, borders, True
 
 
-def _held_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
-    """Ids of the nodes with a reference from outside the graph, and of what those lead to."""
+def _held_from_outside(nodes: dict[int, Any], inner: dict[int, int], borders: set[int]) -> set[int]:
+    """Ids of the nodes with a reference from outside the graph, and of what those lead to.
+
+    What was not entered leads nowhere here: its references were not counted either, so they show in what they hold.
+    """
     yardstick = object()
     nodes[0] = yardstick
     del yardstick
@@ -132,11 +144,13 @@ def _held_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]
     del nodes[0]
     outside = [key for key in nodes if sys.getrefcount(nodes[key]) - ours > inner.get(key, 0)]
     reached = set(outside)
+    outside = [key for key in outside if key not in borders]
     while outside:
         for o in gc.get_referents(nodes[outside.pop()]):
             if id(o) in nodes and id(o) not in reached:
                 reached.add(id(o))
-                outside.append(id(o))
+                if id(o) not in borders:
+                    outside.append(id(o))
     return reached
 
 

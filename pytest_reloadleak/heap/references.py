@@ -110,11 +110,11 @@ def _in_class(cls: Any, child: object) -> Iterator[str]:
         if value is child:
             yield f".{name}"
             return
-    bases = type.__dict__["__bases__"].__get__(cls)
-    if child is bases or any(base is child for base in bases):
+    # One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one.
+    if child is type.__dict__["__bases__"].__get__(cls) or child is foreign.mro(cls):
         yield ".__bases__"
-    elif child is foreign.mro(cls) or any(base is child for base in foreign.mro(cls)):
-        yield ".__mro__"
+    elif any(base is child for base in foreign.mro(cls)):
+        yield ".__bases__"
 
 
 def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
@@ -230,10 +230,7 @@ def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
 def _through(parent: object, middle: Any, child: object, name: str) -> str | None:
     """The step from `parent` to `child` when `middle` is mere plumbing between them, else `None`."""
     if type(middle) is dict:
-        owner = foreign.module_dict(parent)
-        if owner is None and not foreign.is_class(parent):
-            owner = foreign.instance_dict(parent)
-        if owner is middle:
+        if _namespace(parent) is middle:
             return next(_in_dict(middle, child, attribute=True), None)
         if name in {".__globals__", ".f_globals"}:
             return None
@@ -251,11 +248,17 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
         return f"{name}{next(_in_dict(middle, child), '')}"
     if name == "<cache entry>" and (type(middle) is dict or "lru_list_elem" in foreign.type_name(middle)):
         return name
-    if type(middle) is tuple and name in {".__mro__", ".__bases__"}:
+    if type(middle) is tuple and name == ".__bases__":
         return name
-    if type(middle) is types.FrameType and name == ".tb_frame":
-        return None
     return None
+
+
+def _namespace(o: object) -> object:
+    """The dict of a module, class or instance, which the collector shows as an object of its own."""
+    if foreign.is_class(o):
+        return next(iter(gc.get_referents(foreign.class_dict(o))), None)  # what the read-only proxy stands for
+    namespace = foreign.module_dict(o)
+    return namespace if namespace is not None else foreign.instance_dict(o)
 
 
 def referents(o: object) -> list[Any]:

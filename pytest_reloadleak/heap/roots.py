@@ -32,6 +32,16 @@ def is_own(frame: types.FrameType) -> bool:
     return frame.f_code.co_filename.startswith(PACKAGE)
 
 
+def own_ids() -> set[int]:
+    """Ids of this tool's modules, namespaces and classes: nothing is looked for in them, nor through them."""
+    table: list[tuple[Any, Any]] = list(sys.modules.items())
+    modules = [m for name, m in table if type(name) is str and name.partition(".")[0] == "pytest_reloadleak"]
+    namespaces = [vars(m) for m in modules]
+    classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
+    mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
+    return set(map(id, [*modules, *namespaces, *mine]))
+
+
 def stack() -> list[types.FrameType]:
     """The frames of the calling thread that are not this tool's, innermost first."""
     return [frame for frame in _outward(sys._getframe()) if not is_own(frame)]

@@ -33,32 +33,35 @@ class Options:
             return cls(
                 targets=tuple(config.getoption("reload_leak_target") or config.getini("reload_leak_targets")),
                 strategies=_strategies(config),
-                rounds=whole_number("--reload-leak-rounds", _value(config, "rounds", "5"), least=1),
-                warmup=whole_number("--reload-leak-warmup", _value(config, "warmup", "1"), least=0),
-                isolation=_isolation(_value(config, "isolation", "process")),
-                timeout_s=seconds("--reload-leak-timeout", _value(config, "timeout", "60")),
+                rounds=whole_number(*_given(config, "rounds", "5"), least=1),
+                warmup=whole_number(*_given(config, "warmup", "1"), least=0),
+                isolation=_isolation(*_given(config, "isolation", "process")),
+                timeout_s=seconds(*_given(config, "timeout", "60")),
                 force=bool(config.getoption("reload_leak_force")),
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
 
 
-def _value(config: pytest.Config, name: str, default: str) -> str:
-    given = config.getoption(f"reload_leak_{name}")
-    return str(given) if given is not None else str(config.getini(f"reload_leak_{name}") or default)
+def _given(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
+    """Where a value comes from, as the user wrote it there, and the value."""
+    option = config.getoption(f"reload_leak_{name}")
+    if option is not None:
+        return f"--reload-leak-{name}", str(option)
+    return f"reload_leak_{name}", str(config.getini(f"reload_leak_{name}") or default)
 
 
 def _strategies(config: pytest.Config) -> tuple[str, ...]:
-    names = (
-        config.getoption("reload_leak_strategy") or config.getini("reload_leak_strategies") or ["reimport"]
-    )
+    option = config.getoption("reload_leak_strategy")
+    where = "--reload-leak-strategy" if option else "reload_leak_strategies"
+    names = option or config.getini("reload_leak_strategies") or ["reimport"]
     for name in names:
         if name not in STRATEGIES:
-            raise UsageError(unknown_strategy(name))
+            raise UsageError(f"{where}: {unknown_strategy(name)}")
     return tuple(dict.fromkeys(names))
 
 
-def _isolation(name: str) -> str:
+def _isolation(where: str, name: str) -> str:
     if name not in ISOLATIONS:
-        raise UsageError(f"unknown isolation {name!r}: use one of {', '.join(ISOLATIONS)}")
+        raise UsageError(f"{where}: unknown isolation {name!r}: use one of {', '.join(ISOLATIONS)}")
     return name

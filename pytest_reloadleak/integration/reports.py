@@ -22,27 +22,27 @@ class Collected:
         self.config = config
         self.checks: list[dict[str, Any]] = []
         path = config.getoption("reload_leak_json")
-        self._path = Path(path) if path and not is_worker(config) else None
+        self._path = Path(path) if path is not None and not is_worker(config) else None
         if self._path is not None:
-            _assert_writable(self._path)
+            _assert_writable(self._path, str(path))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the checks that came with a test's report."""
         self.checks += getattr(report, "reload_leak", ())
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:  # noqa: ARG002 - a subclass needs it
         """Write the file."""
         if self._path is not None:
             ordered = sorted(self.checks, key=lambda check: str(check["nodeid"]))
             self._path.write_text(jsonfile.document(ordered), encoding="utf-8")
 
 
-def _assert_writable(path: Path) -> None:
+def _assert_writable(path: Path, given: str) -> None:
     """Find out before anything runs that the report can be written; an existing file keeps its content until then."""
     try:
         with path.open("a", encoding="utf-8"):
             pass
     except OSError as error:
         raise pytest.UsageError(
-            f"--reload-leak-json: cannot write {str(path)!r}: {error.strerror}; name a file in an existing directory"
+            f"--reload-leak-json: cannot write {given!r}: {error.strerror}; name a file in an existing directory"
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,10 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration import firstparty, marked
 from pytest_reloadleak.integration.items import TargetItem, Targets
 from pytest_reloadleak.integration.options import Options
-from pytest_reloadleak.integration.reports import Collected
+from pytest_reloadleak.integration.reports import Collected, is_worker
 from pytest_reloadleak.strategies import targets
+
+_USAGE = "reload_leak_usage"
 
 
 class Session(Collected):
@@ -20,6 +23,7 @@ class Session(Collected):
 
     def __init__(self, config: pytest.Config) -> None:
         self.options = Options.of(config)
+        self._usage: str | None = None
         super().__init__(config)
 
     @pytest.hookimpl(tryfirst=True)
@@ -29,7 +33,12 @@ class Session(Collected):
         try:
             names = self._targets(items, plugins)
         except UsageError as error:
-            raise pytest.UsageError(str(error)) from None
+            if not is_worker(session.config):
+                raise pytest.UsageError(str(error)) from None
+            # xdist loses what a worker raises here, so the line travels with the worker's own output.
+            session.config.workeroutput[_USAGE] = str(error)  # type: ignore[attr-defined]  # xdist's attribute
+            items.clear()
+            return
         if not names:
             return
         parent: Targets = Targets.from_parent(session, name="reload-leak", nodeid="reload-leak")
@@ -49,6 +58,24 @@ class Session(Collected):
             return []
         modules = {m.__name__ for item in items if isinstance(m := getattr(item, "module", None), ModuleType)}
         return firstparty.loaded(self.config, modules)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take a usage error that an xdist worker found."""
+        self._usage = getattr(node, "workeroutput", {}).get(_USAGE, self._usage)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say a usage error that came from an xdist worker."""
+        if self._usage is not None:
+            terminalreporter.write_line(f"ERROR: {self._usage}", red=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the file; a usage error of an xdist worker is the session's."""
+        super().pytest_sessionfinish(session)
+        if self._usage is not None:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:

@@ -77,12 +77,6 @@ class Transaction:
         ):
             vars(holder).pop(leaf, None)
 
-    def end(self) -> None:
-        """Let go of everything."""
-        self.modules.clear()
-        self.attributes.clear()
-        self.namespaces.clear()
-
 
 def _put_back(namespace: dict[str, Any], saved: dict[str, Any]) -> None:
     """Restore a namespace key by key: emptied first, it would be seen empty by whoever runs in it meanwhile."""
