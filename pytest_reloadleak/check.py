@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import inspect
 import sys
 import time
@@ -59,6 +60,8 @@ class Check:
         self.unit = Unit(tuple(_resolved(names, settings, reload, tuple(plugins))))
         strategy = None if reload is not None else _STRATEGIES[settings.strategy]()
         around = surroundings or Surroundings()
+        if reload is not None:
+            around = dataclasses.replace(around, spared=_also(around.spared, reload))
         self.run = Run(self.unit, strategy, around, rounds=settings.rounds, warmup=settings.warmup)
         self._begun_s = time.perf_counter()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -206,6 +209,18 @@ def _resolved(
     if not out:
         raise UsageError("no target was given: name a module, such as 'myapp.plugins.weather'")
     return list(dict.fromkeys(out))
+
+
+def _also(
+    spared: Callable[[], Iterable[dict[str, Any]]], reload: Reloader
+) -> Callable[[], list[dict[str, Any]]]:
+    """The spared namespaces and that of the reload callable: whoever reloads a module may well import it."""
+    function = inspect.unwrap(reload)
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = getattr(function, "__func__", function)
+    namespace = getattr(function, "__globals__", None)
+    return lambda: [*spared(), *([namespace] if isinstance(namespace, dict) else [])]
 
 
 async def _awaited(result: Awaitable[object]) -> object:

@@ -11,7 +11,7 @@ import importlib
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -49,7 +49,7 @@ class Surroundings:
     """Lets go of what the runner itself keeps of the program's objects: log records, recorded warnings."""
     born: Callable[[], None] = lambda: None
     """Called after each reload, before the exercise: refreshes the test module's bindings."""
-    spared: Callable[[], list[dict[str, Any]]] = list
+    spared: Callable[[], Iterable[dict[str, Any]]] = list
     """Namespaces whose bindings of the original generation are the caller's own."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
@@ -126,7 +126,9 @@ class Run:
         if not all(name in transaction.modules for name in loaded):
             taken.append(Transaction.begin(self.unit))
         self._parked.namespaces = taken[-1].namespaces
-        self._parked.containers = [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
+        self._parked.containers = (
+            [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
+        )
 
     def end(self) -> None:
         """Put everything back, and let go of every object."""
@@ -194,9 +196,7 @@ class Run:
             RoundError: nothing was born.
         """
         self.seen.reload_s += duration_s
-        first = not self._ledger.births
-        if not first:
-            self.generation += 1
+        self.generation += 1
         reborn = self._note()
         self._reborn |= reborn
         if not reborn:

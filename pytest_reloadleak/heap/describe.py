@@ -41,6 +41,14 @@ def is_carrier(o: object) -> bool:
     return foreign.is_exactly(o, CARRIERS) or foreign.is_exception(o)
 
 
+def is_stack(o: object) -> bool:
+    """Whether `o` is an exception, or a part of a traceback."""
+    return foreign.is_exactly(o, _STACKS) or foreign.is_exception(o)
+
+
+_STACKS = foreign.type_ids(types.TracebackType, types.FrameType)
+
+
 def describe(o: Any, rename: Callable[[str], str]) -> Held:
     """Describe an object of the target, or a carrier of one.
 

@@ -10,7 +10,6 @@ string, which our strategies make a fresh object in each round. `None` means "ol
 
 from __future__ import annotations
 
-import functools
 import gc
 import sys
 import types
@@ -21,12 +20,10 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.walk import Found, functions_of, site_of, walk
 
 MARKER = "__reloadleak_generation__"
 """Name of the marker in a namespace. Underscored, so that `from target import *` does not copy it."""
-
-_WALK_LIMIT = 200_000
-"""Objects visited per module when its functions are noted: beyond, the heap search of `strays` is cheaper."""
 
 
 @dataclass(slots=True)
@@ -63,6 +60,8 @@ class Ledger:
         )
         self._unused_count = sys.getrefcount(self._marker_type)
         self._markers: list[tuple[int, weakref.ref[Any]]] = []
+        self._codes: dict[int, weakref.ref[Any]] = {}
+        self._classes: dict[int, weakref.ref[Any]] = {}
         self._planted: dict[str, int] = {}
         self._homes: dict[int, int] = {}
         self._shared: set[int] = set()
@@ -117,11 +116,10 @@ class Ledger:
             self._plant(birth.generation, name, namespace)
         else:
             self._shared.add(id(namespace))
-        previous = self.births[-2] if len(self.births) > 1 else None
         # Functions of a namespace of their own are dated by its marker; noting them is only worth its price where the
         # namespace is reused, or may be by the next round.
         replaced = fresh and self._planted.get(name, 0) > 1
-        renewed = self._walk(birth, namespace, previous, functions=not replaced)
+        renewed = self._file(birth, walk(namespace, self.owns, functions=not replaced))
         spec = dict.get(namespace, "__spec__")
         if type(spec) is ModuleSpec:
             known = self._specs.get(name)
@@ -144,55 +142,25 @@ class Ledger:
             same = known is None or known[1] == generation
             self._stamps[id(name)] = (name, generation if same else None)
 
-    def _walk(  # noqa: PLR0912 - one branch per type that can lead to a function
-        self, birth: Birth, namespace: dict[str, Any], previous: Birth | None, *, functions: bool
-    ) -> bool:
-        """Note the functions and classes of a namespace; return whether one of them is new since `previous`."""
-        renewed = False
-        stack: list[Any] = list(dict.values(namespace))
-        seen: set[int] = {id(namespace)}
-        while stack and len(seen) < _WALK_LIMIT:
-            o = stack.pop()
-            if id(o) in seen:
-                continue
-            kind = type(o)
-            if kind is types.FunctionType:
-                if not functions:
-                    continue
-                seen.add(id(o))
-                stack.extend(o.__closure__ or ())
-                stack.extend(o.__dict__.values())
-                if o.__globals__ is namespace:
-                    birth.functions[id(o)] = weakref.ref(o)
-                    birth.codes[id(o.__code__)] = weakref.ref(o.__code__)
-                    stack.append(o.__code__)
-                    if previous is not None and not _is_in(previous.codes, o.__code__):
-                        renewed = True
-            elif kind is types.CodeType:
-                seen.add(id(o))
-                birth.codes[id(o)] = weakref.ref(o)
-                stack.extend(const for const in o.co_consts if type(const) is types.CodeType)
-            elif foreign.is_class(o):
-                seen.add(id(o))
-                if self.owns(foreign.class_module(o)):
-                    birth.classes[id(o)] = weakref.ref(o)
-                    stack.extend(foreign.class_dict(o).values())
-                    if previous is not None and not _is_in(previous.classes, o):
-                        renewed = True
-            elif kind is types.CellType:
-                seen.add(id(o))
-                try:
-                    stack.append(o.cell_contents)
-                except ValueError:  # an empty cell
-                    continue
-            elif id(kind) in _TRANSPARENT:
-                seen.add(id(o))
-                stack.extend(gc.get_referents(o))
-            elif gc.is_tracked(o) and not foreign.is_module(o):
-                # A command, route or cache that wraps the target's function: one step into it, no further.
-                seen.add(id(o))
-                stack.extend(_wrapped(o))
-        return renewed
+    def _file(self, birth: Birth, found: Found) -> bool:
+        """File what a walk found under a birth; return whether any of it is new.
+
+        What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
+        not change. It was superseded if this round bore a newer execution of the same definition; then it is an old
+        one that the new one, or a list of both, still leads to.
+        """
+        new_codes = [code for code in found.codes if not _is_in(self._codes, code)]
+        new_classes = [cls for cls in found.classes if not _is_in(self._classes, cls)]
+        sites = set(map(site_of, new_codes))
+        names = set(map(foreign.class_name, new_classes))
+        current = {id(c): c for c in found.codes if site_of(c) not in sites} | {id(c): c for c in new_codes}
+        classes = [c for c in found.classes if foreign.class_name(c) not in names] + new_classes
+        birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
+        birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
+        birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
+        self._codes.update(birth.codes)
+        self._classes.update(birth.classes)
+        return bool(new_codes or new_classes)
 
     # -- who is alive -------------------------------------------------------------------------------------------------
 
@@ -283,9 +251,13 @@ class Ledger:
                     birth.functions[id(function)] = weakref.ref(function)
                     birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
 
-    def has_noted(self, function: types.FunctionType) -> bool:
-        """Whether the first round's walk saw this function's code: older checks may have left others behind."""
-        return _is_in(self.births[0].codes, function.__code__)
+    def is_left_over(self, o: Any) -> bool:
+        """Whether `o` is a function of the unit that is older than the check: an earlier one left it behind."""
+        if type(o) is not types.FunctionType or not self.owns(foreign.module_name(o.__globals__)):
+            return False
+        return self.born(o) in {None, self.births[0].generation} and not _is_in(
+            self.births[0].codes, o.__code__
+        )
 
     # -- dating -------------------------------------------------------------------------------------------------------
 
@@ -331,38 +303,6 @@ class Ledger:
     def _stamped(self, name: object) -> int | None:
         known = self._stamps.get(id(name))
         return known[1] if known is not None and known[0] is name else None
-
-
-_STATIC = foreign.type_ids(staticmethod, classmethod)
-_TRANSPARENT = foreign.type_ids(
-    staticmethod,
-    classmethod,
-    property,
-    types.MethodType,
-    list,
-    tuple,
-    dict,
-    set,
-    frozenset,
-    functools.partial,
-)
-
-
-def _wrapped(o: Any) -> list[Any]:
-    """The plain functions that an object refers to, directly or through its attribute dict."""
-    near = gc.get_referents(o)
-    near += [value for inner in near if type(inner) is dict for value in inner.values()]
-    return [value for value in near if type(value) is types.FunctionType]
-
-
-def functions_of(cls: type) -> list[types.FunctionType]:
-    """The plain functions in a class's namespace, unwrapped from static and class methods and properties."""
-    out = []
-    for entry in foreign.class_dict(cls).values():
-        value = entry.__func__ if foreign.is_exactly(entry, _STATIC) else entry
-        parts = (value.fget, value.fset, value.fdel) if type(value) is property else (value,)
-        out += [part for part in parts if type(part) is types.FunctionType]
-    return out
 
 
 def _table(birth: Birth, kind: str) -> dict[int, weakref.ref[Any]]:

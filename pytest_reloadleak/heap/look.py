@@ -30,18 +30,33 @@ def look(scene: Scene) -> Look:
             suspicion = None
     if suspicion is None and not is_suspicious(scene.ledger, scene.shared, scene.kept):
         return Look()
-    retained = gather(scene.ledger, scene.shared, scene.kept)
+    retained = gather(scene.ledger, scene.shared, scene.kept, suspicion.own if suspicion is not None else [])
     if suspicion is not None:
-        for o in (*suspicion.own, *suspicion.values):
-            retained.add(o, scene.parked.generation)
+        for value in suspicion.values:
+            retained.add(value, scene.parked.generation)
         retained.names.update(suspicion.data)
     del suspicion
-    diagnosis = _Diagnosis(scene, retained)
-    try:
-        retentions = diagnosis.retentions()
-    finally:
-        diagnosis.close()
+    retentions = _diagnosed(scene, retained)
     return Look(tuple(sorted({g for retention in retentions for g in retention.generations})), retentions)
+
+
+def _diagnosed(scene: Scene, retained: Retained) -> tuple[Retention, ...]:
+    """Every holder. Data of the original generation counts where a name is bound to it, and only there.
+
+    A timer or handler that the target created is data of the target too, and whoever runs it is no stale binding. It
+    must not stand in the way of what it leads to, so without such a binding it is no sink, and the sweep is repeated.
+    """
+    while True:
+        diagnosis = _Diagnosis(scene, retained)
+        try:
+            retentions = diagnosis.retentions()
+            unbound = diagnosis.unbound_data()
+        finally:
+            diagnosis.close()
+        if not unbound:
+            return retentions
+        for key in unbound:
+            retained.drop(key)
 
 
 @dataclass(slots=True)
@@ -60,6 +75,7 @@ class _Diagnosis:
         self._scene = scene
         self._retained = retained
         self._groups: dict[tuple[Any, ...], _Group] = {}
+        self._unbound: set[int] = set()
         self._own = [
             *scene.own_objects(),
             retained,
@@ -68,15 +84,20 @@ class _Diagnosis:
             retained.names,
             self.__dict__,
         ]
-        first, later = roots.collect()
+        groups = roots.collect()
+        groups[0] = [*scene.extra_roots, *groups[0]]
         skip = set(map(id, self._own)) | roots.own_ids()
-        self._sweep = Sweep([*scene.extra_roots, *first], later, retained.objects, skip)
+        self._sweep = Sweep(groups, retained.objects, skip)
 
     def retentions(self) -> tuple[Retention, ...]:
         """Every holder, grouped."""
         self._take_arrivals()
         self._add_native(self._unexplained())
         return self._grouped()
+
+    def unbound_data(self) -> set[int]:
+        """Ids of the target's data that somebody holds in another way than by a name."""
+        return self._unbound
 
     def close(self) -> None:
         """Let go of every object."""
@@ -90,9 +111,11 @@ class _Diagnosis:
             self._take(trace_of(arrival, self._scene, self._retained))
 
     def _take(self, trace: Trace) -> None:
+        if id(trace.sink) in self._retained.names and not trace.is_binding and not trace.is_spared:
+            self._unbound.add(id(trace.sink))
         if trace.is_spared:
             return
-        group = self._groups.setdefault((trace.root, trace.steps, trace.holder), _Group(trace))
+        group = self._groups.setdefault((trace.root, trace.to_held, trace.holder, trace.held), _Group(trace))
         group.sinks[id(trace.sink)] = trace.sink
         group.items += 1
 
@@ -143,7 +166,7 @@ class _Diagnosis:
             Retention(
                 holder=group.first.holder,
                 held=group.first.held,
-                trace=(group.first.root, *group.first.steps),
+                trace=(group.first.root, *group.first.to_held, *group.first.tail),
                 generations=tuple(sorted(reaches[key].generations)),
                 items=group.items,
                 objects=reaches[key].objects,

@@ -47,12 +47,38 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
     """
     parents = _unreached_parents(sweep, skip)
     found = []
+    explained: set[int] = set()
     for key, sink in sinks.items():
-        found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
-        if key not in parents:
-            opaque = _opaque_holders(sweep, sink)
-            found += opaque or [NativeHolder(None, None, (sink,))]
+        if key in parents:
+            found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
+            explained |= _inside([sink], sweep)
+    for sink in _held_in_c([o for key, o in sinks.items() if key not in explained], sweep, explained):
+        found += _opaque_holders(sweep, sink) or [NativeHolder(None, None, (sink,))]
     return found
+
+
+def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
+    """Those of `rest` to which something refers that the collector does not see, or one that leads to all others.
+
+    As in the collector's own trial deletion: count the references from among what they lead to, and compare.
+    """
+    inner: dict[int, int] = {}
+    for key in _inside(rest, sweep):
+        inner[key] = 0
+    for o in [o for o in gc.get_objects() if id(o) in inner]:
+        for child in gc.get_referents(o):
+            if id(child) in inner:
+                inner[id(child)] += 1
+    yardstick = [object()]
+    ours = sys.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
+    held = [at for at in range(len(rest)) if sys.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
+    tops = [rest[at] for at in held] or rest
+    out: list[Any] = []
+    for o in tops:
+        if id(o) not in explained:
+            out.append(o)
+            explained |= _inside([o], sweep)
+    return out
 
 
 def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
@@ -76,7 +102,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
         for o in gc.get_objects()
         if id(o) not in sweep.seen and id(o) not in sweep.sinks and id(o) not in mine
     ]
-    inside = _inside(sweep)
+    inside = _inside(sweep.sinks.values(), sweep)
     parents: dict[int, list[Any]] = {}
     for o in rest:
         if id(o) in inside or _is_ours(o):
@@ -94,9 +120,9 @@ def _is_ours(o: Any) -> bool:
     return type(o) is types.FrameType
 
 
-def _inside(sweep: Sweep) -> set[int]:
-    """Ids of what the sinks themselves lead to and nothing else does: theirs, so no holder of them."""
-    stack = list(sweep.sinks.values())
+def _inside(start: Iterable[Any], sweep: Sweep) -> set[int]:
+    """Ids of `start` and of what it leads to and the sweep did not reach: its own, so no holder of it."""
+    stack = list(start)
     inside = set(map(id, stack))
     while stack:
         for o in gc.get_referents(stack.pop()):

@@ -21,6 +21,8 @@ from pytest_reloadleak.heap import foreign
 _FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
 _WRAPPERS = {id(staticmethod): "__func__", id(classmethod): "__func__"}
 _ITERABLES: tuple[Any, ...] = (list, tuple, collections.deque, set, frozenset)
+_FUTURES = frozenset({"_asyncio.Task", "_asyncio.Future"})
+"""Types of C whose references have no names that Python code could read without side effects."""
 _UNKNOWN = "<reference>"
 
 
@@ -72,6 +74,10 @@ def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 -
         yield ".__callback__"
     elif _is_lru_cache(kind):
         yield from _in_lru_cache(parent, child)
+    elif kind is types.MappingProxyType:
+        yield from _in_proxy(parent, child)
+    elif foreign.type_name(parent) in _FUTURES:
+        yield "<coroutine>" if type(child) is types.CoroutineType else "<callback>"
     yield from _in_container(parent, child)
     yield from _in_instance(parent, child)
     if kind is types.FunctionType:
@@ -111,9 +117,7 @@ def _in_class(cls: Any, child: object) -> Iterator[str]:
             yield f".{name}"
             return
     # One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one.
-    if child is type.__dict__["__bases__"].__get__(cls) or child is foreign.mro(cls):
-        yield ".__bases__"
-    elif any(base is child for base in foreign.mro(cls)):
+    if child is type.__dict__["__bases__"].__get__(cls) or child is foreign.mro(cls) or any(base is child for base in foreign.mro(cls)):
         yield ".__bases__"
 
 
@@ -195,6 +199,14 @@ def _in_instance(parent: object, child: object) -> Iterator[str]:
                 return
 
 
+def _in_proxy(proxy: Any, child: object) -> Iterator[str]:
+    for inner in gc.get_referents(proxy):
+        if inner is child:
+            yield ""
+        elif type(inner) is dict:
+            yield from _in_dict(inner, child)
+
+
 def _is_lru_cache(kind: type) -> bool:
     return kind is functools._lru_cache_wrapper
 
@@ -234,6 +246,8 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
             return next(_in_dict(middle, child, attribute=True), None)
         if name in {".__globals__", ".f_globals"}:
             return None
+        if type(parent) is types.MappingProxyType:
+            return next(_in_dict(middle, child), None)
     if type(middle) is types.CellType:
         return name
     if (
@@ -256,7 +270,9 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
 def _namespace(o: object) -> object:
     """The dict of a module, class or instance, which the collector shows as an object of its own."""
     if foreign.is_class(o):
-        return next(iter(gc.get_referents(foreign.class_dict(o))), None)  # what the read-only proxy stands for
+        return next(
+            iter(gc.get_referents(foreign.class_dict(o))), None
+        )  # what the read-only proxy stands for
     namespace = foreign.module_dict(o)
     return namespace if namespace is not None else foreign.instance_dict(o)
 

@@ -28,6 +28,11 @@ class Retained:
     names: dict[int, str] = field(default_factory=dict)
     """Names of those that are plain data of the target, by id."""
 
+    def drop(self, key: int) -> None:
+        """Leave an object out again."""
+        for table in (self.born, self.objects, self.names):
+            table.pop(key, None)
+
     def add(self, o: Any, generation: int) -> None:
         """Take an object in."""
         self.born[id(o)] = generation
@@ -98,13 +103,16 @@ def _old_strays(
                 yield function, limit - age
 
 
-def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None) -> Retained:
+def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked: list[Any]) -> Retained:
     """Every live object of the judged generations: one pass over the heap.
 
-    Args as for `is_suspicious`.
+    Args as for `is_suspicious`, and:
+        parked: the parked generation's own objects if it is to be judged, else nothing.
     """
     limit = ledger.current - GRACE
     retained = Retained()
+    for o in parked:
+        retained.add(o, ledger.births[0].generation)
     for namespace, generation in _old_namespaces(ledger, limit, but):
         retained.add(namespace, generation)
     for cls, generation in [*old_classes(ledger, limit, but), *ledger.live_classes(limit, but)]:
@@ -115,7 +123,7 @@ def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None) -> Ret
     homes = set(map(id, shared))
     for o in _candidates(retained, ledger):
         found = _dated(o, retained, ledger, homes)
-        if found is not None and found < limit and found != but:
+        if found is not None and found < limit and (found != but or (parked and not ledger.is_left_over(o))):
             retained.add(o, found)
     return retained
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextvars
 import os
+import re
 import signal
 import sys
 import threading
@@ -33,13 +34,16 @@ def is_own(frame: types.FrameType) -> bool:
 
 
 def own_ids() -> set[int]:
-    """Ids of this tool's modules, namespaces and classes: nothing is looked for in them, nor through them."""
+    """Ids of what is not entered: this tool's modules, namespaces and classes, and the module table itself.
+
+    Each module is a root of its own, with its name; through the `modules` of `sys` it would be a mere item.
+    """
     table: list[tuple[Any, Any]] = list(sys.modules.items())
     modules = [m for name, m in table if type(name) is str and name.partition(".")[0] == "pytest_reloadleak"]
     namespaces = [vars(m) for m in modules]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
     mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
-    return set(map(id, [*modules, *namespaces, *mine]))
+    return set(map(id, [sys.modules, *modules, *namespaces, *mine]))
 
 
 def stack() -> list[types.FrameType]:
@@ -47,19 +51,46 @@ def stack() -> list[types.FrameType]:
     return [frame for frame in _outward(sys._getframe()) if not is_own(frame)]
 
 
-def collect() -> tuple[list[Root], list[Root]]:
-    """Every root, and those to ask last.
+def collect() -> list[list[Root]]:
+    """Every root, in the order in which a reader would want to hear of it.
 
     Returns:
-        Roots of the program, and roots that belong to the machinery that runs its tests.
+        Groups that are swept one after the other: what threads run and modules hold; then the interpreter's
+        registries; then locals; and last the frames of whatever runs the tests, through which a trace explains least.
     """
-    roots = list(_modules())
-    later: list[Root] = []
+    ours: list[Root] = []
+    runners: list[Root] = []
     for frame in _frames():
-        runner = foreign.module_name(frame.f_globals).partition(".")[0] in _RUNNERS
-        (later if runner else roots).extend(_locals(frame))
-    roots += [*_signals(), *_atexit(), *_context(), *_hooks()]
-    return roots, later
+        runs_tests = foreign.module_name(frame.f_globals).partition(".")[0] in _RUNNERS
+        (runners if runs_tests else ours).extend(_locals(frame))
+    registries = [*_signals(), *_atexit(), *_context(), *_hooks()]
+    return [[*_threads(), *_tasks(), *_modules()], registries, ours, runners]
+
+
+_NUMBER = re.compile(r"\d+")
+
+
+def _threads() -> Iterator[Root]:
+    for thread in threading.enumerate():
+        name = (foreign.instance_dict(thread) or {}).get("_name")
+        if thread is not threading.main_thread() and type(name) is str:
+            label = f"thread {foreign.key_text(_NUMBER.sub('*', name))}"
+            yield Root("thread", label, label, thread)
+
+
+def _tasks() -> Iterator[Root]:
+    """Tasks of the running asyncio loop. They are in a weak set, and what keeps them is a long way round."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return
+    try:
+        tasks = vars(asyncio)["all_tasks"]()
+    except RuntimeError:  # no loop runs in this thread
+        return
+    for task in tasks:
+        if type(task) is vars(asyncio)["Task"]:
+            label = f"task {foreign.key_text(_NUMBER.sub('*', task.get_name()))}"
+            yield Root("task", label, label, task)
 
 
 def _modules() -> Iterator[Root]:

@@ -42,20 +42,19 @@ class Arrival:
 
 
 class Sweep:
-    """A sweep from `roots`, then from `later` roots for what the first could not reach.
+    """A sweep from one group of roots after the other, each for what those before could not reach.
 
     Args:
-        roots: where reachability starts.
-        later: roots that are asked last, because a trace from them explains less (pytest's own frames).
+        roots: where reachability starts, in groups.
         sinks: the target's old objects by id.
         skip: ids that are not entered: the tool's own objects.
     """
 
     def __init__(
-        self, roots: Sequence[Root], later: Sequence[Root], sinks: dict[int, object], skip: Iterable[int]
+        self, roots: Sequence[Sequence[Root]], sinks: dict[int, object], skip: Iterable[int]
     ) -> None:
         self.sinks = sinks
-        self.roots = [*roots, *later]
+        self.roots = [root for group in roots for root in group]
         self.seen: set[int] = set(skip)
         self.levels: list[list[Any]] = []
         self._starts: list[list[int]] = []
@@ -69,8 +68,10 @@ class Sweep:
         enabled = gc.isenabled()
         gc.disable()  # the lists below would set off collections of the whole heap, once per quarter of its size
         try:
-            self._run(0, len(roots))
-            self._run(len(roots), len(self.roots))
+            start = 0
+            for group in roots:
+                self._run(start, start + len(group))
+                start += len(group)
         finally:
             if enabled:
                 gc.enable()

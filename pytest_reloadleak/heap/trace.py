@@ -26,7 +26,10 @@ class Trace:
     root: str
     holder: Holder
     held: Held
-    steps: tuple[str, ...]
+    to_held: tuple[str, ...]
+    """Steps from the root to the held object, which is the last."""
+    tail: tuple[str, ...]
+    """Steps from the held object to the old namespace. References that differ in this only are one cause."""
     is_binding: bool
     is_within: bool
     is_spared: bool
@@ -50,7 +53,8 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
         root=label,
         holder=Holder(root=root.kind, path=start + "".join(steps), type=_holder_type(holder, root.kind)),
         held=held,
-        steps=(*steps, describe.spelled(held), *tail, *_to_namespace(sink, scene.ledger)),
+        to_held=(*steps, describe.spelled(held)),
+        tail=(*tail, *_to_namespace(sink, scene.ledger)),
         is_binding=_is_binding(holder, steps),
         is_within=_is_within(holder, scene),
         is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
@@ -59,8 +63,13 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
 
 
 def holder_index(path: Sequence[object]) -> int:
-    """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
-    at = len(path) - 2
+    """Index of the holder in a path: the last object before the sink that is not a mere carrier.
+
+    Whoever keeps an exception keeps the frames of its traceback and their callers' with all their locals: what lies
+    below one is its doing.
+    """
+    kept = next((n for n, o in enumerate(path) if describe.is_stack(o)), len(path) - 1)
+    at = kept - 1
     while at > 0 and describe.is_carrier(path[at]):
         at -= 1
     return max(at, 0)
@@ -146,12 +155,15 @@ def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     It is the caller's own, a local of the test or a global of its file; or it comes from code of the unit that is
     older than the check, which an earlier check left: checks are independent.
     """
-    if arrival.root.kind == "frame":
+    above = arrival.path[:-1]
+    if arrival.root.kind == "frame" and all(_is_plain(o) for o in above):
         return True
-    return any(id(o) in scene.spared or _is_left_over(o, scene) for o in arrival.path[:-1])
+    return any(id(o) in scene.spared or scene.ledger.is_left_over(o) for o in above)
 
 
-def _is_left_over(o: Any, scene: Scene) -> bool:
-    if type(o) is not types.FunctionType or not scene.ledger.owns(foreign.module_name(o.__globals__)):
-        return False
-    return scene.ledger.born(o) in {None, scene.kept} and not scene.ledger.has_noted(o)
+_CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
+
+
+def _is_plain(o: Any) -> bool:
+    """Whether `o` merely passes a local on: a builtin container, or a carrier."""
+    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o)

@@ -71,10 +71,9 @@ def _checks(
             force=options.force,
             nodeid=item.nodeid,
         )
-        around = surroundings(item)
-        check = Check(names, settings, reload=reload, surroundings=around, plugins=plugins)
+        check = Check(names, settings, reload=reload, surroundings=surroundings(item), plugins=plugins)
         bindings = Bindings(vars(item.module), check.unit.owns)
-        around.born = bindings.renew
+        check.run.surroundings.born = bindings.renew
         return check, bindings
 
     makers: list[Callable[[], tuple[Check, Bindings]]] = [

@@ -1,0 +1,107 @@
+"""Find the functions and classes that a namespace bears, without entering what others own."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+
+LIMIT = 200_000
+"""Objects visited per namespace. What lies beyond is found by reference counts (`Ledger.strays`)."""
+_WIDEST = 1_000
+"""Items of a container that is entered: a larger one is a table of data."""
+
+_SIZED = foreign.type_ids(list, tuple, dict, set, frozenset)
+_TRANSPARENT = _SIZED | foreign.type_ids(
+    staticmethod, classmethod, property, types.MethodType, functools.partial
+)
+
+
+@dataclass(slots=True)
+class Found:
+    """What a walk found. Lives only while the ledger is written."""
+
+    functions: list[types.FunctionType] = field(default_factory=list)
+    """Functions whose globals are the namespace, closures' and wrappers' inner ones included."""
+    codes: list[types.CodeType] = field(default_factory=list)
+    """Their code objects, and those of the functions that they define."""
+    classes: list[type] = field(default_factory=list)
+
+
+def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, functions: bool) -> Found:
+    """Walk a namespace.
+
+    Args:
+        namespace: a module's dict.
+        owns: whether a module name belongs to the unit; classes of others are not entered.
+        functions: whether functions are looked for, or classes only.
+    """
+    found = Found()
+    stack: list[Any] = [value for name, value in dict.items(namespace) if name != "__builtins__"]
+    seen: set[int] = {id(namespace)}
+    while stack and len(seen) < LIMIT:
+        o = stack.pop()
+        if id(o) in seen:
+            continue
+        seen.add(id(o))
+        if type(o) is types.FunctionType:
+            if functions:
+                stack += _of_function(o, namespace, found)
+        elif type(o) is types.CodeType:
+            found.codes.append(o)
+            stack += [const for const in o.co_consts if type(const) is types.CodeType]
+        elif foreign.is_class(o):
+            if owns(foreign.class_module(o)):
+                found.classes.append(o)
+                stack += foreign.class_dict(o).values()
+        elif not foreign.is_module(o) and gc.is_tracked(o):
+            stack += _inside(o)
+    return found
+
+
+def _of_function(function: types.FunctionType, namespace: dict[str, Any], found: Found) -> list[Any]:
+    inner: list[Any] = [*(function.__closure__ or ()), *function.__dict__.values()]
+    if function.__globals__ is namespace:
+        found.functions.append(function)
+        inner.append(function.__code__)
+    return inner
+
+
+def _inside(o: Any) -> list[Any]:
+    if type(o) is types.CellType:
+        return gc.get_referents(o)
+    if foreign.is_exactly(o, _TRANSPARENT):
+        return gc.get_referents(o) if not foreign.is_exactly(o, _SIZED) or len(o) <= _WIDEST else []
+    return _wrapped(o)
+
+
+def _wrapped(o: Any) -> list[Any]:
+    """The functions that a command, route or cache wraps: one step into it, no further."""
+    near = gc.get_referents(o)
+    near += [
+        value for inner in near if type(inner) is dict and len(inner) <= _WIDEST for value in inner.values()
+    ]
+    return [value for value in near if type(value) is types.FunctionType]
+
+
+def site_of(code: types.CodeType) -> tuple[str, int, str]:
+    """Where a code object was written: the same for every execution of the same source."""
+    return code.co_filename, code.co_firstlineno, code.co_name
+
+
+def functions_of(cls: type) -> list[types.FunctionType]:
+    """The plain functions in a class's namespace, unwrapped from static and class methods and properties."""
+    out = []
+    for entry in foreign.class_dict(cls).values():
+        value = entry.__func__ if foreign.is_exactly(entry, _STATIC) else entry
+        parts = (value.fget, value.fset, value.fdel) if type(value) is property else (value,)
+        out += [part for part in parts if type(part) is types.FunctionType]
+    return out
+
+
+_STATIC = foreign.type_ids(staticmethod, classmethod)
