@@ -128,7 +128,7 @@ class Check:
                     text = failure_text(error)
                 else:
                     return
-                raise RoundError(self._raised(text))
+                raise RoundError(self.run.raised(text))
 
     def _call(self) -> object:
         assert self._reload is not None
@@ -138,7 +138,7 @@ class Check:
             raise
         except BaseException as error:  # noqa: BLE001 - what the application's reload raises, `SystemExit` too, is the outcome
             text = failure_text(error)
-        raise RoundError(self._raised(text))
+        raise RoundError(self.run.raised(text))
 
     def _finish(self, result: Awaitable[object]) -> None:
         """Await on a loop of the check's own, the same for all rounds."""
@@ -150,10 +150,7 @@ class Check:
             text = failure_text(error)
         else:
             return
-        raise RoundError(self._raised(text))
-
-    def _raised(self, text: str) -> str:
-        return f"round {self.run.generation + 1}: the reload raised: {text}"
+        raise RoundError(self.run.raised(text))
 
     def rounds_are(self, rounds: int) -> None:
         """Set the number of counted rounds, where the loop that the user writes says it."""

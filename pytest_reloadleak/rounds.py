@@ -53,6 +53,8 @@ class Surroundings:
     """Namespaces whose bindings of the original generation are the caller's own."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
+    is_interruptible: bool = True
+    """Whether a `KeyboardInterrupt` is the user's, who wants the whole run to end, or else the target's doing."""
 
 
 @dataclass(slots=True)
@@ -147,10 +149,16 @@ class Run:
         yield Step.SETTLE
         self.take_baseline()
         yield from self._some_rounds(self.rounds)
+        if self.is_too_short():  # then even a leak would be within the grace, so go on for as long as that
+            yield from self._some_rounds(GRACE)
         yield Step.SETTLE
         self.take_look()
         if self.seen.first.retentions:
             yield from self._second_pass()
+
+    def is_too_short(self) -> bool:
+        """Whether no generation is old enough yet to be judged."""
+        return self.generation + self.warmup <= GRACE
 
     def _some_rounds(self, count: int) -> Iterator[Step]:
         for _ in range(count):
@@ -201,15 +209,18 @@ class Run:
         self._reborn |= reborn
         if not reborn:
             raise RoundError(
-                f"{self.where()}: the target was not reloaded: no new module, namespace, function, class or code of "
-                f"{self.unit.target!r} was born; check what the reload really does"
+                f"{self.where(self.generation)}: the target was not reloaded: no new module, namespace, function, "
+                f"class or code of {self.unit.target!r} was born; check what the reload really does"
             )
         self.surroundings.born()
 
-    def where(self) -> str:
-        """The present round in words."""
-        number = self.generation
-        return f"round {number}" if number > 0 else f"warm-up round {number + self.warmup}"
+    def where(self, generation: int) -> str:
+        """The round that bears a generation, in words."""
+        return f"round {generation}" if generation > 0 else f"warm-up round {generation + self.warmup}"
+
+    def raised(self, text: str) -> str:
+        """What is said when the reload that is under way raised."""
+        return f"{self.where(self.generation + 1)}: the reload raised: {text}"
 
     def _note(self) -> set[str]:
         names = self.unit.loaded()
@@ -224,16 +235,15 @@ class Run:
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
         try:
             action()
-        except KeyboardInterrupt:
-            raise
         except RoundError:
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever the target raises, `SystemExit` too, is its outcome
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self.surroundings.is_interruptible:
+                raise
             text = failure_text(error)
         else:
             return
-        prefix = what or f"round {self.generation + 1}: the reload raised"
-        raise RoundError(f"{prefix}: {text}")
+        raise RoundError(f"{what}: {text}" if what else self.raised(text))
 
     # -- settling and looking -----------------------------------------------------------------------------------------
 

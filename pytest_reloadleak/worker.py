@@ -21,6 +21,7 @@ from pytest_reloadleak.check import Check
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
+from pytest_reloadleak.rounds import Surroundings
 from pytest_reloadleak.settings import Settings
 
 _BOOT = (
@@ -67,15 +68,12 @@ def run(target: str, settings: Settings, timeout_s: float, plugins: tuple[str, .
         with output.open("wb") as out:
             status = _wait(job, out, timeout_s)
         text = _tail(output)
-        report = _report(result) if status is None or result.exists() else None
-    if report is None:
-        assert status is not None
-        report = _failed(target, settings, status, time.perf_counter() - begun_s)
-    return Outcome(report, text)
+        report = _report(result)
+    return Outcome(report or _failed(target, settings, status, time.perf_counter() - begun_s), text)
 
 
-def _wait(job: Path, out: Any, timeout_s: float) -> str | None:
-    """Run the worker; returns why it did not finish, or `None`."""
+def _wait(job: Path, out: Any, timeout_s: float) -> str:
+    """Run the worker; returns how it ended, which is why it did not finish if it left no result."""
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing uses the same
     process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
         [sys.executable, *flags, "-c", _BOOT, str(job)],
@@ -94,8 +92,6 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str | None:
         process.wait()
         raise
     _end_group(process)
-    if status == 0:
-        return None
     if status < 0:
         return f"the worker was ended by {_signal_name(-status)}"
     return f"the worker exited with status {status} before the check was over"
@@ -176,7 +172,8 @@ def main(job: dict[str, Any]) -> None:
     faulthandler.enable()
     settings = Settings(**job["settings"])
     try:
-        report = Check([job["target"]], settings, plugins=job["plugins"]).perform()
+        around = Surroundings(is_interruptible=False)
+        report = Check([job["target"]], settings, surroundings=around, plugins=job["plugins"]).perform()
         content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
     except UsageError as error:
         content = {"usage": str(error)}

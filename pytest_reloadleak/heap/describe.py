@@ -10,35 +10,52 @@ from typing import Any
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.model import Held
 
-_SUSPENDED: dict[int, tuple[str, str]] = {
-    id(types.GeneratorType): ("generator", "gi_code"),
-    id(types.CoroutineType): ("coroutine", "cr_code"),
-    id(types.AsyncGeneratorType): ("async generator", "ag_code"),
+_SUSPENDED: dict[int, tuple[str, str, str]] = {
+    id(types.GeneratorType): ("generator", "gi_code", "gi_frame"),
+    id(types.CoroutineType): ("coroutine", "cr_code", "cr_frame"),
+    id(types.AsyncGeneratorType): ("async generator", "ag_code", "ag_frame"),
 }
 _WRAPPED = foreign.type_ids(staticmethod, classmethod)
 
-CARRIERS = foreign.type_ids(
-    types.MethodType,
+_ALWAYS = foreign.type_ids(
     types.CellType,
-    types.GeneratorType,
-    types.CoroutineType,
-    types.AsyncGeneratorType,
     types.TracebackType,
     types.FrameType,
     types.BuiltinFunctionType,
     types.MethodWrapperType,
-    functools.partial,
     staticmethod,
     classmethod,
     property,
 )
-"""Builtin types whose objects merely carry the target's: a bound method in a list is the target's thing in the list,
-so the list is the holder."""
 
 
-def is_carrier(o: object) -> bool:
-    """Whether `o` only wraps what it refers to."""
-    return foreign.is_exactly(o, CARRIERS) or foreign.is_exception(o)
+def is_carrier(o: Any, owns: Callable[[str], bool]) -> bool:
+    """Whether `o` merely carries what it refers to.
+
+    A bound method of the target's in a list is the target's thing in the list, so the list is the holder. One of a
+    foreign function is a thing of its own, which holds its arguments.
+
+    Args:
+        o: an object on a trace.
+        owns: whether a module name belongs to the target's unit.
+    """
+    if foreign.is_exactly(o, _ALWAYS) or foreign.is_exception(o):
+        return True
+    if type(o) is types.MethodType:
+        function = o.__func__
+        return type(function) is not types.FunctionType or owns(foreign.module_name(function.__globals__))
+    if type(o) is functools.partial:
+        return type(o.func) is types.FunctionType and owns(foreign.module_name(o.func.__globals__))
+    namespace = _suspended_globals(o)
+    return namespace is not None and owns(foreign.module_name(namespace))
+
+
+def _suspended_globals(o: Any) -> dict[str, Any] | None:
+    """Globals of a suspended generator or coroutine; `None` for anything else, and for one that has ended."""
+    if id(type(o)) not in _SUSPENDED:
+        return None
+    frame = object.__getattribute__(o, _SUSPENDED[id(type(o))][2])
+    return frame.f_globals if frame is not None else None
 
 
 def is_stack(o: object) -> bool:
@@ -70,17 +87,26 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
     if type(o) is dict and "__name__" in o:
         return Held(type="namespace", name=rename(foreign.module_name(o)), file=None, line=None)
     if id(type(o)) in _SUSPENDED:
-        word, attribute = _SUSPENDED[id(type(o))]
-        code = object.__getattribute__(o, attribute)
+        word, attribute, _ = _SUSPENDED[id(type(o))]
+        module = foreign.module_name(_suspended_globals(o) or {})
         name = object.__getattribute__(o, "__qualname__")
-        return _of_code(word, name, code)
+        return _of_code(
+            word, rename(f"{module}.{name}" if module else name), object.__getattribute__(o, attribute)
+        )
     if foreign.is_exactly(o, _WRAPPED):
         return describe(o.__func__, rename)
-    if type(o) is functools.partial:
-        inner = describe(o.func, rename)
-        return Held(type="functools.partial", name=inner.name, file=inner.file, line=inner.line)
+    wrapped = _wrapped_function(o)
+    if wrapped is not None:
+        inner = describe(wrapped, rename)
+        return Held(type=foreign.type_name(o), name=inner.name, file=inner.file, line=inner.line)
     name = rename(foreign.type_name(o))
     return _plain(name, name, _first_code(type(o)))
+
+
+def _wrapped_function(o: Any) -> types.FunctionType | None:
+    """The plain function that a partial or a property wraps, if that is what it wraps."""
+    inner = o.func if type(o) is functools.partial else o.fget if type(o) is property else None
+    return inner if type(inner) is types.FunctionType else None
 
 
 def _method(method: types.MethodType, rename: Callable[[str], str]) -> Held:

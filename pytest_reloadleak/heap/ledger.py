@@ -119,13 +119,19 @@ class Ledger:
         # Functions of a namespace of their own are dated by its marker; noting them is only worth its price where the
         # namespace is reused, or may be by the next round.
         replaced = fresh and self._planted.get(name, 0) > 1
-        renewed = self._file(birth, walk(namespace, self.owns, functions=not replaced))
-        spec = dict.get(namespace, "__spec__")
-        if type(spec) is ModuleSpec:
-            known = self._specs.get(name)
-            renewed = renewed or (known is not None and known() is not spec)
-            self._specs[name] = weakref.ref(spec)
+        executed = self._is_executed_again(name, namespace) and not fresh
+        found = walk(namespace, self.owns, functions=not replaced)
+        renewed = self._file(birth, found, name if executed else None) or executed
         return fresh or renewed
+
+    def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
+        """Whether `importlib.reload` ran: it gives the module a new spec each time."""
+        spec = dict.get(namespace, "__spec__")
+        if type(spec) is not ModuleSpec:
+            return False
+        known = self._specs.get(name)
+        self._specs[name] = weakref.ref(spec)
+        return known is not None and known() is not spec
 
     def _plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
         marker = self._marker_type()
@@ -142,25 +148,42 @@ class Ledger:
             same = known is None or known[1] == generation
             self._stamps[id(name)] = (name, generation if same else None)
 
-    def _file(self, birth: Birth, found: Found) -> bool:
+    def _file(self, birth: Birth, found: Found, executed: str | None) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
         What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
-        not change. It was superseded if this round bore a newer execution of the same definition; then it is an old
-        one that the new one, or a list of both, still leads to.
+        not change. It was superseded if this round bore a newer execution of the same definition (then it is an old
+        one that the new one, or a list of both, still leads to), or if the whole module was executed again and did
+        not define it (then it is a ghost).
+
+        Args:
+            birth: the round's.
+            found: what the walk of one namespace found.
+            executed: name of the module if it was executed again in place, else `None`.
         """
         new_codes = [code for code in found.codes if not _is_in(self._codes, code)]
         new_classes = [cls for cls in found.classes if not _is_in(self._classes, cls)]
         sites = set(map(site_of, new_codes))
         names = set(map(foreign.class_name, new_classes))
-        current = {id(c): c for c in found.codes if site_of(c) not in sites} | {id(c): c for c in new_codes}
-        classes = [c for c in found.classes if foreign.class_name(c) not in names] + new_classes
+        kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
+        current = {id(c): c for c in (*kept, *new_codes)}
+        classes = [
+            c for c in found.classes if foreign.class_name(c) not in names and not self._is_ghost(c, executed)
+        ]
+        classes += new_classes
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
         birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
         birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
-        self._codes.update(birth.codes)
-        self._classes.update(birth.classes)
+        self._codes.update((id(code), weakref.ref(code)) for code in found.codes)
+        self._classes.update((id(cls), weakref.ref(cls)) for cls in found.classes)
         return bool(new_codes or new_classes)
+
+    def _is_ghost(self, cls: type, executed: str | None) -> bool:
+        """Whether a class of a module that was executed again is an older execution's; types of C never are."""
+        if executed is None or foreign.class_module(cls) != executed:
+            return False
+        stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
+        return stamp is not None and stamp < self.births[-1].generation
 
     # -- who is alive -------------------------------------------------------------------------------------------------
 

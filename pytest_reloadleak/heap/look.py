@@ -26,15 +26,15 @@ def look(scene: Scene) -> Look:
     suspicion = None
     if scene.kept is not None and scene.kept < scene.ledger.current - GRACE:
         suspicion = suspect(scene.parked, scene.ledger, scene.namespaces)
-        if not suspicion.is_held:
-            suspicion = None
-    if suspicion is None and not is_suspicious(scene.ledger, scene.shared, scene.kept):
+    is_held = suspicion is not None and suspicion.is_held
+    if not is_held and not is_suspicious(scene.ledger, scene.shared, scene.kept):
         return Look()
     retained = gather(scene.ledger, scene.shared, scene.kept, suspicion.own if suspicion is not None else [])
     if suspicion is not None:
         for value in suspicion.values:
             retained.add(value, scene.parked.generation)
         retained.names.update(suspicion.data)
+        retained.held_outside |= suspicion.outside
     del suspicion
     retentions = _diagnosed(scene, retained)
     return Look(tuple(sorted({g for retention in retentions for g in retention.generations})), retentions)
@@ -125,12 +125,12 @@ class _Diagnosis:
 
     def _unexplained(self) -> dict[int, Any]:
         """Retained objects that no holder found so far keeps, and that not only the check itself keeps."""
-        explained = {key for reach in self._reaches().values() for key in reach.ids} | self._kept_ids()
-        retained, kept = self._retained, self._scene.kept
+        explained = {key for reach in self._reaches().values() for key in reach.ids}
+        only_kept = self._kept_ids() - self._retained.held_outside
         return {
             key: o
-            for key, o in retained.objects.items()
-            if key not in explained and retained.born[key] != kept and key not in retained.names
+            for key, o in self._retained.objects.items()
+            if key not in explained and key not in only_kept and key not in self._retained.names
         }
 
     def _kept_ids(self) -> set[int]:
@@ -148,7 +148,8 @@ class _Diagnosis:
         if not missing:
             return
         own = native.own_closure([*self._own, self._groups, missing, self._sweep.roots], self._sweep)
-        for holder in native.find(self._sweep, missing, own):
+        kept = {key for key in missing if self._retained.born[key] == self._scene.kept}
+        for holder in native.find(self._sweep, missing, own, kept):
             kind = holder.registry or "native"
             root = holder.root or Root(kind, kind, kind, None)
             trace = trace_of(Arrival(root, holder.path), self._scene, self._retained)

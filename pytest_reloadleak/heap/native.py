@@ -37,13 +37,15 @@ class NativeHolder:
     """Where the path of an opaque holder starts; `None` for a path that starts in C."""
 
 
-def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
+def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int], kept: set[int]) -> list[NativeHolder]:
     """Holders of the `sinks`, none of which the sweep reached.
 
     Args:
         sweep: the finished sweep, still open.
         sinks: the unreached objects by id.
         skip: ids of the tool's own objects.
+        kept: ids of those sinks that the check itself keeps as well. That they are alive proves nothing, so only a
+            holder that can be seen counts for them.
     """
     parents = _unreached_parents(sweep, skip)
     found = []
@@ -52,7 +54,8 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
         if key in parents:
             found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
             explained |= _inside([sink], sweep)
-    for sink in _held_in_c([o for key, o in sinks.items() if key not in explained], sweep, explained):
+    rest = [o for key, o in sinks.items() if key not in explained and key not in kept]
+    for sink in _held_in_c(rest, sweep, explained):
         found += _opaque_holders(sweep, sink) or [NativeHolder(None, None, (sink,))]
     return found
 

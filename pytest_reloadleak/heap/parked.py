@@ -54,7 +54,9 @@ class Suspicion:
     values: list[Any]
     """The same values, to keep the ids valid."""
     is_held: bool
-    """Whether one of them has a reference from elsewhere, or the unit was too large to tell."""
+    """Whether one of them has a reference from elsewhere, or leads from what has, or the unit was too large to tell."""
+    outside: set[int]
+    """Ids of those that have such a reference themselves."""
 
 
 def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
@@ -66,12 +68,13 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
         current: the target's present namespaces by module name.
     """
     nodes, inner, borders, complete = _graph(parked, ledger)
-    outside = _held_from_outside(nodes, inner, borders)  # before anything here refers to the nodes
+    direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
+    outside = _led_to(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
     data = _replaced_data(parked, current, nodes)
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
-    return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside))
+    return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside), direct & wanted)
 
 
 def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
@@ -132,25 +135,29 @@ def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, in
     return nodes, inner, borders, True
 
 
-def _held_from_outside(nodes: dict[int, Any], inner: dict[int, int], borders: set[int]) -> set[int]:
-    """Ids of the nodes with a reference from outside the graph, and of what those lead to.
-
-    What was not entered leads nowhere here: its references were not counted either, so they show in what they hold.
-    """
+def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
+    """Ids of the nodes that have more references than come from the graph."""
     yardstick = object()
     nodes[0] = yardstick
     del yardstick
     ours = sys.getrefcount(nodes[0])
     del nodes[0]
-    outside = [key for key in nodes if sys.getrefcount(nodes[key]) - ours > inner.get(key, 0)]
-    reached = set(outside)
-    outside = [key for key in outside if key not in borders]
-    while outside:
-        for o in gc.get_referents(nodes[outside.pop()]):
+    return {key for key in nodes if sys.getrefcount(nodes[key]) - ours > inner.get(key, 0)}
+
+
+def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
+    """Ids of what some nodes lead to.
+
+    What was not entered leads nowhere here: its references were not counted either, so they show in what they hold.
+    """
+    reached = set(start)
+    stack = list(start)
+    while stack:
+        for o in gc.get_referents(nodes[stack.pop()]):
             if id(o) in nodes and id(o) not in reached:
                 reached.add(id(o))
                 if id(o) not in borders:
-                    outside.append(id(o))
+                    stack.append(id(o))
     return reached
 
 

@@ -8,6 +8,7 @@ programmer would write: `.listeners`, `.__closure__['prev']`.
 from __future__ import annotations
 
 import collections
+import datetime
 import functools
 import gc
 import sys
@@ -21,6 +22,7 @@ from pytest_reloadleak.heap import foreign
 _FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
 _WRAPPERS = {id(staticmethod): "__func__", id(classmethod): "__func__"}
 _ITERABLES: tuple[Any, ...] = (list, tuple, collections.deque, set, frozenset)
+_WITH_TZINFO = (datetime.datetime, datetime.time)
 _FUTURES = frozenset({"_asyncio.Task", "_asyncio.Future"})
 """Types of C whose references have no names that Python code could read without side effects."""
 _UNKNOWN = "<reference>"
@@ -76,6 +78,10 @@ def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 -
         yield from _in_lru_cache(parent, child)
     elif kind is types.MappingProxyType:
         yield from _in_proxy(parent, child)
+    elif issubclass(kind, _WITH_TZINFO):
+        yield ".tzinfo"
+    elif kind is types.CodeType:
+        yield ".co_consts[*]"
     elif foreign.type_name(parent) in _FUTURES:
         yield "<coroutine>" if type(child) is types.CoroutineType else "<callback>"
     yield from _in_container(parent, child)
@@ -117,7 +123,11 @@ def _in_class(cls: Any, child: object) -> Iterator[str]:
             yield f".{name}"
             return
     # One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one.
-    if child is type.__dict__["__bases__"].__get__(cls) or child is foreign.mro(cls) or any(base is child for base in foreign.mro(cls)):
+    if (
+        child is type.__dict__["__bases__"].__get__(cls)
+        or child is foreign.mro(cls)
+        or any(base is child for base in foreign.mro(cls))
+    ):
         yield ".__bases__"
 
 
@@ -158,6 +168,8 @@ def _in_suspended(frame: types.FrameType | None, child: object) -> Iterator[str]
         yield ".<frame>"
     elif frame.f_code is child:
         yield ".<code>"
+    elif type(child) is types.FunctionType and child.__code__ is frame.f_code:
+        yield ".<function>"
     else:
         yield from _in_frame(frame, child)
 
@@ -267,12 +279,11 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
     return None
 
 
-def _namespace(o: object) -> object:
+def _namespace(o: Any) -> object:
     """The dict of a module, class or instance, which the collector shows as an object of its own."""
     if foreign.is_class(o):
-        return next(
-            iter(gc.get_referents(foreign.class_dict(o))), None
-        )  # what the read-only proxy stands for
+        proxy = foreign.class_dict(o)
+        return next(iter(gc.get_referents(proxy)), None)
     namespace = foreign.module_dict(o)
     return namespace if namespace is not None else foreign.instance_dict(o)
 

@@ -28,6 +28,9 @@ class Retained:
     names: dict[int, str] = field(default_factory=dict)
     """Names of those that are plain data of the target, by id."""
 
+    held_outside: set[int] = field(default_factory=set)
+    """Ids of the parked generation's objects to which something outside of it refers, as the arithmetic has it."""
+
     def drop(self, key: int) -> None:
         """Leave an object out again."""
         for table in (self.born, self.objects, self.names):

@@ -60,9 +60,9 @@ def collect() -> list[list[Root]]:
     """
     ours: list[Root] = []
     runners: list[Root] = []
-    for frame in _frames():
+    for ident, frame in _frames():
         runs_tests = foreign.module_name(frame.f_globals).partition(".")[0] in _RUNNERS
-        (runners if runs_tests else ours).extend(_locals(frame))
+        (runners if runs_tests else ours).extend(_locals(frame, ident == threading.get_ident()))
     registries = [*_signals(), *_atexit(), *_context(), *_hooks()]
     return [[*_threads(), *_tasks(), *_modules()], registries, ours, runners]
 
@@ -100,9 +100,9 @@ def _modules() -> Iterator[Root]:
             yield Root("sys.modules", f"sys.modules[{foreign.key_text(name)}]", name, module)
 
 
-def _frames() -> Iterator[types.FrameType]:
-    for frame in sys._current_frames().values():
-        yield from (f for f in _outward(frame) if not is_own(f))
+def _frames() -> Iterator[tuple[int, types.FrameType]]:
+    for ident, frame in sys._current_frames().items():
+        yield from ((ident, f) for f in _outward(frame) if not is_own(f))
 
 
 def _outward(frame: types.FrameType | None) -> Iterator[types.FrameType]:
@@ -111,11 +111,11 @@ def _outward(frame: types.FrameType | None) -> Iterator[types.FrameType]:
         frame = frame.f_back
 
 
-def _locals(frame: types.FrameType) -> Iterator[Root]:
+def _locals(frame: types.FrameType, is_caller: bool) -> Iterator[Root]:
     module = foreign.module_name(frame.f_globals) or os.path.basename(frame.f_code.co_filename)
     where = f"{module}.{frame.f_code.co_name}"
     for name, value in frame_locals(frame):
-        yield Root("frame", f"local {name} of {where}", f"{where}.<local {name}>", value)
+        yield Root("frame", f"local {name} of {where}", f"{where}.<local {name}>", value, is_caller)
 
 
 def _signals() -> Iterator[Root]:

@@ -30,6 +30,8 @@ class Root:
     path: str
     """How a holder's path spells it: `app.bus`."""
     value: object
+    is_caller: bool = False
+    """Whether this is a local of a frame that called the check."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +74,7 @@ class Sweep:
             for group in roots:
                 self._run(start, start + len(group))
                 start += len(group)
+            self._find_untracked({key for key, sink in sinks.items() if not gc.is_tracked(sink)})
         finally:
             if enabled:
                 gc.enable()
@@ -111,9 +114,18 @@ class Sweep:
             self._starts.append(starts)
             level = below
 
-    def reached(self, o: object) -> bool:
-        """Whether the sweep entered `o`."""
-        return id(o) in self.seen
+    def _find_untracked(self, wanted: set[int]) -> None:
+        """Find who refers to sinks that the collector does not track: a dict of nothing but atoms, an `object()`.
+
+        A pass of its own over what was entered, since `_run` is quick only because it drops the untracked unseen.
+        """
+        if not wanted:
+            return
+        for level, objects in enumerate(self.levels):
+            for at in range(0, len(objects), SLICE):
+                found = wanted.intersection(map(id, gc.get_referents(*objects[at : at + SLICE])))
+                if found:
+                    self._hits.setdefault((level, at), set()).update(found)
 
     def own_ids(self) -> set[int]:
         """Ids of the sweep's own containers, for those who look at the heap while it is open."""

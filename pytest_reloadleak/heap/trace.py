@@ -42,7 +42,7 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     path, root = arrival.path, arrival.root
     sink = path[-1]
     folded = references.folded(path)
-    before, top, holder = _split(folded, path)
+    before, top, holder = _split(folded, path, scene.ledger.owns)
     steps = tuple(_erased(name, scene.rename) for _, name, _ in before)
     label, start = scene.rename(root.label), scene.rename(root.path)
     if not folded and root.kind == "sys.modules":  # the module table itself holds an old module
@@ -62,7 +62,7 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     )
 
 
-def holder_index(path: Sequence[object]) -> int:
+def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
     """Index of the holder in a path: the last object before the sink that is not a mere carrier.
 
     Whoever keeps an exception keeps the frames of its traceback and their callers' with all their locals: what lies
@@ -70,19 +70,19 @@ def holder_index(path: Sequence[object]) -> int:
     """
     kept = next((n for n, o in enumerate(path) if describe.is_stack(o)), len(path) - 1)
     at = kept - 1
-    while at > 0 and describe.is_carrier(path[at]):
+    while at > 0 and describe.is_carrier(path[at], owns):
         at -= 1
     return max(at, 0)
 
 
-def _split(folded: list[Step], path: Sequence[Any]) -> tuple[list[Step], Any, Any]:
+def _split(
+    folded: list[Step], path: Sequence[Any], owns: Callable[[str], bool]
+) -> tuple[list[Step], Any, Any]:
     """The steps up to the held object, the held object, and the object that holds it (`None`: the root itself)."""
     if not folded:
         return [], path[-1], None
-    at = holder_index(path)
-    if describe.is_carrier(
-        path[at]
-    ):  # the root's own value carries the target's object, so the root is the holder
+    at = holder_index(path, owns)
+    if describe.is_carrier(path[at], owns):  # the root's own value carries it, so the root is the holder
         return [], path[0], None
     positions = {id(o): index for index, o in enumerate(path)}
     count = next(n for n, (_, _, child) in enumerate(folded, start=1) if positions[id(child)] > at)
@@ -156,7 +156,7 @@ def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     older than the check, which an earlier check left: checks are independent.
     """
     above = arrival.path[:-1]
-    if arrival.root.kind == "frame" and all(_is_plain(o) for o in above):
+    if arrival.root.is_caller and all(_is_plain(o, scene) for o in above):
         return True
     return any(id(o) in scene.spared or scene.ledger.is_left_over(o) for o in above)
 
@@ -164,6 +164,6 @@ def _is_spared(arrival: Arrival, scene: Scene) -> bool:
 _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
 
 
-def _is_plain(o: Any) -> bool:
+def _is_plain(o: Any, scene: Scene) -> bool:
     """Whether `o` merely passes a local on: a builtin container, or a carrier."""
-    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o)
+    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)

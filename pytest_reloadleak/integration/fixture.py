@@ -183,7 +183,9 @@ class Watch:
         if isinstance(error, RoundError):
             return check.report(error.text)
         if error is not None:
-            return check.report(f"{check.run.where()}: the watched block raised: {failure_text(error)}")
+            return check.report(
+                f"{check.run.where(check.run.generation)}: the watched block raised: {failure_text(error)}"
+            )
         if not self._ran:
             return check.report(
                 "the watched block ran no round: loop over watch.rounds(n) and reload in its body"

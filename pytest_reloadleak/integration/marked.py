@@ -11,7 +11,6 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.integration import firstparty, noise
 from pytest_reloadleak.integration.bindings import Bindings
-from pytest_reloadleak.integration.items import keep, render
+from pytest_reloadleak.integration.items import keep, render, test_namespaces
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.rounds import Surroundings
@@ -117,15 +116,6 @@ def surroundings(item: pytest.Item) -> Surroundings:
     return Surroundings(
         release=noise.release, spared=lambda: test_namespaces(item), roots=lambda: _fixture_roots(item)
     )
-
-
-def test_namespaces(item: pytest.Item) -> list[dict[str, Any]]:
-    """Globals of the test modules and conftests of the session: their bindings are the tests' own."""
-    modules = [getattr(i, "module", None) for i in item.session.items]
-    modules += [
-        plugin for plugin in item.config.pluginmanager.get_plugins() if isinstance(plugin, ModuleType)
-    ]
-    return list({id(m): vars(m) for m in modules if isinstance(m, ModuleType)}.values())
 
 
 def _fixture_roots(item: pytest.Item) -> list[Root]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import FunctionType, ModuleType
 
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.stamps import stamp_specs
+from pytest_reloadleak.strategies.targets import is_module
 
 
 class Reload:
@@ -15,8 +17,44 @@ class Reload:
     name = "reload"
 
     def reload(self, names: list[str]) -> None:
-        """Reload each module in place; a package after its submodules, so that it sees the new ones."""
-        modules = sorted(reloadable(names), key=lambda name: -name.count("."))
+        """Reload each module in place: submodules first, and before those who imported from them."""
+        modules = reloadable(names)
         stamp_specs(modules)
-        for name in modules:
+        for name in in_order(modules):
             importlib.reload(sys.modules[name])
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Modules of a unit, each after its submodules and after those of which it binds something.
+
+    Otherwise `from .base import Base` in one would take the old `Base` of the other. In a circle of imports somebody
+    has to be first, and keeps what is old: that is a property of the circle, and is reported.
+    """
+    done: dict[str, None] = {}
+    under_way: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in done or name in under_way:
+            return
+        under_way.add(name)
+        for other in sorted(names, key=lambda other: -other.count(".")):
+            if other.startswith(f"{name}.") or other in bound[name]:
+                visit(other)
+        done[name] = None
+
+    bound = {name: _bound_modules(name) for name in names}
+    for name in sorted(names, key=lambda name: -name.count(".")):
+        visit(name)
+    return list(done)
+
+
+def _bound_modules(name: str) -> set[str]:
+    """Modules that a module's names lead to: those bound, and the homes of functions and classes that are."""
+    found = set()
+    for value in list(vars(sys.modules[name]).values()) if is_module(sys.modules[name]) else ():
+        home = vars(value).get("__name__") if isinstance(value, ModuleType) else None
+        if type(value) is FunctionType or type(value) is type:
+            home = value.__module__
+        if isinstance(home, str) and not name.startswith(f"{home}."):
+            found.add(home)
+    return found
