@@ -133,6 +133,9 @@ def _advice(kind: Kind, retention: Retention) -> str:
             f"something in C holds {held.name}, and the collector cannot see inside it: "
             "unregister it before the reload, with whatever registered it"
         )
+    if holder.root in {"thread", "task"}:
+        verb = "end" if holder.root == "thread" else "cancel"
+        return f"{verb} the {holder.path} when its code is unloaded: as long as it runs it keeps {held.name}"
     if holder.root == "frame":
         return f"running code still uses {held.name}: let {holder.path} end, or drop the name, before the next reload"
     if retention.is_within:

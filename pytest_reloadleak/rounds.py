@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 import importlib
+import os
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -135,6 +137,7 @@ class Run:
     def end(self) -> None:
         """Put everything back, and let go of every object."""
         if self._transaction is not None:
+            self._ledger.retire([n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)])
             self._transaction.roll_back()
             self._transaction = None
         self._parked.clear()
@@ -224,13 +227,7 @@ class Run:
 
     def _note(self) -> set[str]:
         names = self.unit.loaded()
-        reborn = self._ledger.note(self.generation, [(name, sys.modules[name]) for name in names])
-        transaction = self._transaction
-        if transaction is not None:
-            for name in names:
-                if name not in transaction.modules:
-                    transaction.remember_attribute(name)
-        return reborn
+        return self._ledger.note(self.generation, [(name, sys.modules[name]) for name in names])
 
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
         try:
@@ -256,12 +253,12 @@ class Run:
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
-        alone = True if self.seen.first.retentions else None
-        settle.settle(self.waited_for, self.surroundings.release, alone=alone)
+        settle.settle(self.waited_for, self.surroundings.release, is_patient=not self.seen.first.retentions)
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """`settle` on the running loop."""
-        await settle.asettle(self.waited_for, self.surroundings.release, pause)
+        is_patient = not self.seen.first.retentions
+        await settle.asettle(self.waited_for, self.surroundings.release, pause, is_patient=is_patient)
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
@@ -326,15 +323,23 @@ class Reloading:
             self._run.after_reload(duration_s)
 
 
+def _is_library(filename: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    libraries = {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return filename.startswith(tuple(libraries)) or "site-packages" in filename
+
+
 def failure_text(error: BaseException) -> str:
     """Type and text of an exception and the user's own frames, innermost last, in one line.
 
     The exception itself is not kept: its traceback would hold the half-built generation.
     """
-    frames = [
-        f"{frame.filename}:{frame.lineno} in {frame.name}"
+    summary = [
+        frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<frozen", PACKAGE)) and "importlib" not in frame.filename
+        if not frame.filename.startswith(("<frozen", PACKAGE))
     ]
-    where = f" ({', '.join(frames)})" if frames else ""
+    mine = [frame for frame in summary if not _is_library(frame.filename)] or summary
+    frames = ", ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine)
+    where = f" ({frames})" if frames else ""
     return f"{foreign.exception_text(error)}{where}"

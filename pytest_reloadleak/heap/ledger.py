@@ -59,10 +59,11 @@ class Ledger:
             "Generation", (), {"__slots__": ("generation", "module", "__weakref__")}
         )
         self._unused_count = sys.getrefcount(self._marker_type)
-        self._markers: list[tuple[int, weakref.ref[Any]]] = []
+        self._markers: list[weakref.ref[Any]] = []
         self._codes: dict[int, weakref.ref[Any]] = {}
         self._classes: dict[int, weakref.ref[Any]] = {}
         self._planted: dict[str, int] = {}
+        self._walked: set[int] = set()
         self._homes: dict[int, int] = {}
         self._shared: set[int] = set()
         self._stamps: dict[int, tuple[str, int | None]] = {}
@@ -115,14 +116,35 @@ class Ledger:
         if fresh:
             self._plant(birth.generation, name, namespace)
         else:
-            self._shared.add(id(namespace))
-        # Functions of a namespace of their own are dated by its marker; noting them is only worth its price where the
-        # namespace is reused, or may be by the next round.
-        replaced = fresh and self._planted.get(name, 0) > 1
+            self._share(birth.generation, namespace)
+        # Functions of a namespace of their own are dated by its marker; to look for all of them is only worth its price
+        # where the namespace is reused, or may be by the next round.
+        is_deep = not fresh or self._planted.get(name, 0) <= 1
         executed = self._is_executed_again(name, namespace) and not fresh
-        found = walk(namespace, self.owns, functions=not replaced)
-        renewed = self._file(birth, found, name if executed else None) or executed
-        return fresh or renewed
+        found = walk(namespace, self.owns, is_deep=is_deep)
+        if (
+            not fresh and id(namespace) not in self._walked
+        ):  # only what lies on top was known, so only that can be new
+            renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
+            self._file(birth, found, name if executed else None)
+        else:
+            renewed = self._file(birth, found, name if executed else None)
+        if is_deep:
+            self._walked.add(id(namespace))
+        else:
+            self._walked.discard(id(namespace))  # a new dict may have the place of an old one
+        return fresh or renewed or executed
+
+    def _has_new(self, found: Found) -> bool:
+        """Whether a walk found anything that no round saw before."""
+        codes = any(not _is_in(self._codes, code) for code in found.codes)
+        return codes or any(not _is_in(self._classes, cls) for cls in found.classes)
+
+    def _share(self, generation: int, namespace: dict[str, Any]) -> None:
+        """Note that a namespace is used again: it belongs to the newest generation in it."""
+        self._shared.add(id(namespace))
+        self.marker_of(namespace).generation = generation
+        self._homes[id(namespace)] = generation
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
         """Whether `importlib.reload` ran: it gives the module a new spec each time."""
@@ -137,16 +159,18 @@ class Ledger:
         marker = self._marker_type()
         marker.generation, marker.module = generation, name
         dict.__setitem__(namespace, MARKER, marker)
-        self._markers.append((generation, weakref.ref(marker)))
+        self._markers.append(weakref.ref(marker))
         self._planted[name] = self._planted.get(name, 0) + 1
         self._homes[id(namespace)] = generation
 
     def _note_stamp(self, generation: int, namespace: dict[str, Any]) -> None:
         name = dict.get(namespace, "__name__")
         if type(name) is str:
+            # The first generation's name is whatever string its importer used, often one that the interpreter shares.
             known = self._stamps.get(id(name))
+            is_first = len(self.births) == 1
             same = known is None or known[1] == generation
-            self._stamps[id(name)] = (name, generation if same else None)
+            self._stamps[id(name)] = (name, generation if same and not is_first else None)
 
     def _file(self, birth: Birth, found: Found, executed: str | None) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
@@ -194,7 +218,7 @@ class Ledger:
 
     def live_markers(self) -> list[Any]:
         """The markers that are alive, the resurrected ones included."""
-        alive = [marker for _, reference in self._markers if (marker := reference()) is not None]
+        alive = [marker for reference in self._markers if (marker := reference()) is not None]
         if sys.getrefcount(self._marker_type) - self._unused_count > len(alive):
             known = set(map(id, alive))
             found = gc.get_referrers(self._marker_type)
@@ -208,9 +232,8 @@ class Ledger:
             limit: generations below this one count.
             but: a generation that the check itself keeps, which does not count.
         """
-        count = sum(
-            1 for born, marker in self._markers if born < limit and born != but and marker() is not None
-        )
+        markers = [marker for reference in self._markers if (marker := reference()) is not None]
+        count = sum(1 for marker in markers if marker.generation < limit and marker.generation != but)
         newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
         for birth in self.births:
             if birth.generation < limit and birth.generation != but:
@@ -275,12 +298,22 @@ class Ledger:
                     birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
 
     def is_left_over(self, o: Any) -> bool:
-        """Whether `o` is a function of the unit that is older than the check: an earlier one left it behind."""
-        if type(o) is not types.FunctionType or not self.owns(foreign.module_name(o.__globals__)):
-            return False
-        return self.born(o) in {None, self.births[0].generation} and not _is_in(
-            self.births[0].codes, o.__code__
-        )
+        """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""
+        return _is_in(_LEFT_OVER, o)
+
+    def retire(self, namespaces: Iterable[dict[str, Any]]) -> None:
+        """Remember, when the check ends, which functions it leaves in namespaces that come back."""
+        first = self.births[0].functions if self.births else {}
+        for namespace in namespaces:
+            noted = [
+                f
+                for b in self.births[1:]
+                for reference in b.functions.values()
+                if (f := reference()) is not None
+            ]
+            for function in (*noted, *self.strays(namespace)):
+                if function.__globals__ is namespace and not _is_in(first, function):
+                    _LEFT_OVER[id(function)] = weakref.ref(function, _forget(id(function)))
 
     # -- dating -------------------------------------------------------------------------------------------------------
 
@@ -326,6 +359,17 @@ class Ledger:
     def _stamped(self, name: object) -> int | None:
         known = self._stamps.get(id(name))
         return known[1] if known is not None and known[0] is name else None
+
+
+_LEFT_OVER: dict[int, weakref.ref[Any]] = {}
+"""Functions that checks of this process left in namespaces that several checks share, by id, while they live."""
+
+
+def _forget(key: int) -> Callable[[object], None]:
+    def forget(_: object) -> None:
+        _LEFT_OVER.pop(key, None)
+
+    return forget
 
 
 def _table(birth: Birth, kind: str) -> dict[int, weakref.ref[Any]]:

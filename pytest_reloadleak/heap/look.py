@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_reloadleak.heap import native, roots
@@ -17,8 +17,11 @@ from pytest_reloadleak.heap.retained import GRACE, Retained, gather, is_suspicio
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
 from pytest_reloadleak.heap.sweep import Arrival, Root, Sweep
-from pytest_reloadleak.heap.trace import Trace, trace_of
+from pytest_reloadleak.heap.trace import Trace, of_owned_root, trace_of, without_numbers
 from pytest_reloadleak.model import Holder
+
+_OWNED_ROOTS = frozenset({"thread", "task"})
+"""Kinds of roots that may belong to a generation as a whole."""
 
 
 def look(scene: Scene) -> Look:
@@ -65,7 +68,23 @@ class _Group:
 
     first: Trace
     sinks: dict[int, Any] = field(default_factory=dict)
-    items: int = 0
+    tops: set[int] = field(default_factory=set)
+    """Ids of the held objects."""
+    differs: bool = False
+    """Whether the paths differ, in numbers."""
+
+    @property
+    def holder(self) -> Holder:
+        """The holder, with what differs left open."""
+        path = without_numbers(self.first.holder.path) if self.differs else self.first.holder.path
+        return replace(self.first.holder, path=path)
+
+    @property
+    def trace(self) -> tuple[str, ...]:
+        """The whole trace, with what differs left open."""
+        first = self.first
+        steps = tuple(map(without_numbers, first.to_held)) if self.differs else first.to_held
+        return (first.root, *steps, *first.tail)
 
 
 class _Diagnosis:
@@ -85,7 +104,8 @@ class _Diagnosis:
             self.__dict__,
         ]
         groups = roots.collect()
-        groups[0] = [*scene.extra_roots, *groups[0]]
+        groups[0] = [*(root for root in scene.extra_roots if not root.is_runner), *groups[0]]
+        groups[-1] += [root for root in scene.extra_roots if root.is_runner]
         skip = set(map(id, self._own)) | roots.own_ids()
         self._sweep = Sweep(groups, retained.objects, skip)
 
@@ -107,17 +127,24 @@ class _Diagnosis:
 
     def _take_arrivals(self) -> None:
         """A function of its own: its last local would otherwise be one more holder for the native search."""
-        for arrival in self._sweep.arrivals():
-            self._take(trace_of(arrival, self._scene, self._retained))
+        arrivals = self._sweep.arrivals()
+        below: dict[int, set[int]] = {}
+        for arrival in arrivals:
+            below.setdefault(id(arrival.root), set()).add(self._retained.born[id(arrival.path[-1])])
+        for arrival in arrivals:
+            is_owned = arrival.root.kind in _OWNED_ROOTS and len(below[id(arrival.root)]) == 1
+            put = of_owned_root if is_owned else trace_of
+            self._take(put(arrival, self._scene, self._retained))
 
     def _take(self, trace: Trace) -> None:
         if id(trace.sink) in self._retained.names and not trace.is_binding and not trace.is_spared:
             self._unbound.add(id(trace.sink))
         if trace.is_spared:
             return
-        group = self._groups.setdefault((trace.root, trace.to_held, trace.holder, trace.held), _Group(trace))
+        group = self._groups.setdefault(trace.key, _Group(trace))
         group.sinks[id(trace.sink)] = trace.sink
-        group.items += 1
+        group.tops.add(trace.top)
+        group.differs = group.differs or trace.holder.path != group.first.holder.path
 
     def _reaches(self) -> dict[tuple[Any, ...], Reach]:
         cache: dict[frozenset[int], Reach] = {}
@@ -148,14 +175,24 @@ class _Diagnosis:
         if not missing:
             return
         own = native.own_closure([*self._own, self._groups, missing, self._sweep.roots], self._sweep)
-        kept = {key for key in missing if self._retained.born[key] == self._scene.kept}
-        for holder in native.find(self._sweep, missing, own, kept):
+        found = native.find(self._sweep, missing, own)
+        for holder in sorted(
+            found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True
+        ):
             kind = holder.registry or "native"
             root = holder.root or Root(kind, kind, kind, None)
             trace = trace_of(Arrival(root, holder.path), self._scene, self._retained)
             if holder.opaque:
                 trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
-            self._take(trace)
+            is_seen = holder.opaque is not None or len(holder.path) > 1
+            # That the parked generation is alive proves nothing, and something in C within it may refer to it. So where
+            # no holder can be seen, it counts only along with other generations that are held in the same way.
+            if (
+                is_seen
+                or self._retained.born[id(trace.sink)] != self._scene.kept
+                or trace.key in self._groups
+            ):
+                self._take(trace)
 
     def _grouped(self) -> tuple[Retention, ...]:
         reaches = self._reaches()
@@ -165,11 +202,11 @@ class _Diagnosis:
                 holders[generation] = holders.get(generation, 0) + 1
         return tuple(
             Retention(
-                holder=group.first.holder,
+                holder=group.holder,
                 held=group.first.held,
-                trace=(group.first.root, *group.first.to_held, *group.first.tail),
+                trace=group.trace,
                 generations=tuple(sorted(reaches[key].generations)),
-                items=group.items,
+                items=len(group.tops),
                 objects=reaches[key].objects,
                 size_bytes=reaches[key].size_bytes,
                 is_sole=all(holders[g] == 1 for g in reaches[key].generations),

@@ -37,26 +37,37 @@ class NativeHolder:
     """Where the path of an opaque holder starts; `None` for a path that starts in C."""
 
 
-def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int], kept: set[int]) -> list[NativeHolder]:
+def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
     """Holders of the `sinks`, none of which the sweep reached.
 
     Args:
         sweep: the finished sweep, still open.
         sinks: the unreached objects by id.
         skip: ids of the tool's own objects.
-        kept: ids of those sinks that the check itself keeps as well. That they are alive proves nothing, so only a
-            holder that can be seen counts for them.
     """
-    parents = _unreached_parents(sweep, skip)
-    found = []
     explained: set[int] = set()
+    found = _below_unreached(_unreached_parents(sweep, skip), sinks, sweep, explained)
+    found += _below_opaque(sinks, sweep, explained)
+    rest = [o for key, o in sinks.items() if key not in explained]
+    return found + [NativeHolder(None, None, (sink,)) for sink in _held_in_c(rest, sweep, explained)]
+
+
+def _below_unreached(
+    parents: dict[int, list[Any]], sinks: dict[int, Any], sweep: Sweep, explained: set[int]
+) -> list[NativeHolder]:
+    found: list[NativeHolder] = []
     for key, sink in sinks.items():
         if key in parents:
             found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
             explained |= _inside([sink], sweep)
-    rest = [o for key, o in sinks.items() if key not in explained and key not in kept]
-    for sink in _held_in_c(rest, sweep, explained):
-        found += _opaque_holders(sweep, sink) or [NativeHolder(None, None, (sink,))]
+    return found
+
+
+def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> list[NativeHolder]:
+    found: list[NativeHolder] = []
+    for root, path in _opaque_holders(sweep, {key: o for key, o in sinks.items() if key not in explained}):
+        found.append(NativeHolder(None, foreign.type_name(path[-2]), path, root))
+        explained |= _inside(path[-1:], sweep)
     return found
 
 
@@ -195,13 +206,17 @@ def _hidden(o: Any) -> Sequence[Any]:
     return ()
 
 
-def _opaque_holders(sweep: Sweep, sink: Any) -> list[NativeHolder]:
-    """Reached objects that hide a reference to `sink`, or are an instance of it that the collector does not track."""
+def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tuple[Any, ...]]]:
+    """Roots and paths to `sinks` through reached objects that hide the last reference from the collector.
+
+    An instance that the collector does not track hides the reference to its class.
+    """
     found = []
-    for level, position, o in _untracked(sweep):
-        if type(o) is sink or any(item is sink for item in _hidden(o)):
+    for level, position, o in _untracked(sweep) if sinks else ():
+        hidden = [item for item in (*_hidden(o), type(o)) if id(item) in sinks]
+        if hidden:
             root, path = sweep.trace(level, position)
-            found.append(NativeHolder(None, foreign.type_name(o), (*path, o, sink), root))
+            found += [(root, (*path, o, item)) for item in hidden]
     return found
 
 

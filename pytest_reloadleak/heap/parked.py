@@ -71,7 +71,7 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
     direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
     outside = _led_to(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
-    data = _replaced_data(parked, current, nodes)
+    data = _replaced_data(parked, current, nodes, set(map(id, own)))
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
     return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside), direct & wanted)
@@ -162,14 +162,14 @@ def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[in
 
 
 def _replaced_data(
-    parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any]
+    parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any], own: set[int]
 ) -> dict[int, str]:
     out: dict[int, str] = {}
     for module, (_, saved) in parked.namespaces.items():
         now = current.get(module, {})
         for name, value in _names(saved):
             plain = foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value)
-            if plain or type(value) is types.FunctionType or id(value) not in nodes:
+            if plain or type(value) is types.FunctionType or id(value) not in nodes or id(value) in own:
                 continue
             if name in now and dict.get(now, name) is not value:
                 out[id(value)] = f"{module}.{name}"

@@ -124,10 +124,19 @@ def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked
         for function, generation in _old_strays(ledger, namespace, limit, but):
             retained.add(function, generation)
     homes = set(map(id, shared))
-    for o in _candidates(retained, ledger):
-        found = _dated(o, retained, ledger, homes)
-        if found is not None and found < limit and (found != but or (parked and not ledger.is_left_over(o))):
-            retained.add(o, found)
+    known = -1
+    while known < len(known_classes := [o for o in retained.objects.values() if foreign.is_class(o)]):
+        known = len(
+            known_classes
+        )  # classes that a `__del__` resurrected show in this pass, their instances in the next
+        for o in _candidates(retained, ledger):
+            found = _dated(o, retained, ledger, homes)
+            if (
+                found is not None
+                and found < limit
+                and (found != but or (parked and not ledger.is_left_over(o)))
+            ):
+                retained.add(o, found)
     return retained
 
 
@@ -145,8 +154,14 @@ def _old_namespaces(ledger: Ledger, limit: int, but: int | None) -> Iterator[tup
 
 
 def _candidates(retained: Retained, ledger: Ledger) -> list[Any]:
-    """Functions, modules and instances of the old classes: the only pass over the whole heap."""
-    kinds = {id(types.FunctionType), id(types.ModuleType), *ledger.module_types(), *retained.objects}
+    """Functions, modules, classes and instances of the old classes: the only pass over the whole heap."""
+    kinds = {
+        id(types.FunctionType),
+        id(types.ModuleType),
+        id(type),
+        *ledger.module_types(),
+        *retained.objects,
+    }
     return [o for o in gc.get_objects() if id(type(o)) in kinds]
 
 
@@ -157,5 +172,7 @@ def _dated(o: Any, retained: Retained, ledger: Ledger, shared: set[int]) -> int 
     if type(o) is types.FunctionType:
         home = id(o.__globals__)
         return ledger.born(o) if home in shared else retained.born.get(home)
+    if foreign.is_class(o):
+        return ledger.born(o) if ledger.owns(foreign.class_module(o)) else None
     of_class = retained.born.get(id(type(o)))
     return of_class if of_class is not None else retained.born.get(id(foreign.module_dict(o)))

@@ -33,6 +33,11 @@ def is_own(frame: types.FrameType) -> bool:
     return frame.f_code.co_filename.startswith(PACKAGE)
 
 
+def is_runner(module: str) -> bool:
+    """Whether a module belongs to what runs the tests."""
+    return module.partition(".")[0] in _RUNNERS
+
+
 def own_ids() -> set[int]:
     """Ids of what is not entered: this tool's modules, namespaces and classes, and the module table itself.
 
@@ -61,10 +66,13 @@ def collect() -> list[list[Root]]:
     ours: list[Root] = []
     runners: list[Root] = []
     for ident, frame in _frames():
-        runs_tests = foreign.module_name(frame.f_globals).partition(".")[0] in _RUNNERS
-        (runners if runs_tests else ours).extend(_locals(frame, ident == threading.get_ident()))
+        runs_tests = is_runner(foreign.module_name(frame.f_globals))
+        (runners if runs_tests else ours).extend(_locals(frame, ident == threading.get_ident(), runs_tests))
+    modules = list(_modules())
+    runners += [root for root in modules if root.is_runner]
+    modules = [root for root in modules if not root.is_runner]
     registries = [*_signals(), *_atexit(), *_context(), *_hooks()]
-    return [[*_threads(), *_tasks(), *_modules()], registries, ours, runners]
+    return [[*_threads(), *_tasks(), *modules], registries, ours, runners]
 
 
 _NUMBER = re.compile(r"\d+")
@@ -97,7 +105,8 @@ def _modules() -> Iterator[Root]:
     table: list[tuple[Any, Any]] = list(sys.modules.items())
     for name, module in table:
         if module is not None and type(name) is str and not name.startswith("pytest_reloadleak"):
-            yield Root("sys.modules", f"sys.modules[{foreign.key_text(name)}]", name, module)
+            label = f"sys.modules[{foreign.key_text(name)}]"
+            yield Root("sys.modules", label, name, module, is_runner=is_runner(name))
 
 
 def _frames() -> Iterator[tuple[int, types.FrameType]]:
@@ -111,11 +120,13 @@ def _outward(frame: types.FrameType | None) -> Iterator[types.FrameType]:
         frame = frame.f_back
 
 
-def _locals(frame: types.FrameType, is_caller: bool) -> Iterator[Root]:
+def _locals(frame: types.FrameType, is_caller: bool, runs_tests: bool) -> Iterator[Root]:
     module = foreign.module_name(frame.f_globals) or os.path.basename(frame.f_code.co_filename)
     where = f"{module}.{frame.f_code.co_name}"
     for name, value in frame_locals(frame):
-        yield Root("frame", f"local {name} of {where}", f"{where}.<local {name}>", value, is_caller)
+        yield Root(
+            "frame", f"local {name} of {where}", f"{where}.<local {name}>", value, is_caller, runs_tests
+        )
 
 
 def _signals() -> Iterator[Root]:

@@ -23,19 +23,20 @@ _collect = gc.collect  # a private copy: the target may have replaced `gc.collec
 _sleep = time.sleep
 
 
-def settle(waited_for: Callable[[], int], release: Callable[[], None], *, alone: bool | None = None) -> int:
+def settle(waited_for: Callable[[], int], release: Callable[[], None], *, is_patient: bool) -> int:
     """Collect until nothing that is waited for is alive, or patience ends.
 
     Args:
         waited_for: how many things that should be dead are alive, cheaply.
         release: lets go of what the test runner keeps of the program's objects.
-        alone: whether no other thread runs; `None` to find out.
+        is_patient: whether to wait for other threads, if there are any, once collections free nothing more.
 
     Returns:
         How many of them are still alive.
     """
     left = 0
-    for remaining, pause_s in _attempts(waited_for, release, alone):
+    alone = len(sys._current_frames()) <= 1  # raw `_thread` threads included
+    for remaining, pause_s in _attempts(waited_for, release, is_patient and not alone):
         left = remaining
         if pause_s:
             _sleep(pause_s)
@@ -43,7 +44,11 @@ def settle(waited_for: Callable[[], int], release: Callable[[], None], *, alone:
 
 
 async def asettle(
-    waited_for: Callable[[], int], release: Callable[[], None], pause: Callable[[float], Awaitable[None]]
+    waited_for: Callable[[], int],
+    release: Callable[[], None],
+    pause: Callable[[float], Awaitable[None]],
+    *,
+    is_patient: bool,
 ) -> int:
     """`settle` on a running loop: the pauses are spent on the loop, so that it can finish what it has begun.
 
@@ -51,11 +56,12 @@ async def asettle(
         waited_for: as for `settle`.
         release: as for `settle`.
         pause: an async sleep of the loop's own library.
+        is_patient: whether to wait at all; the loop is given a few turns in any case.
     """
     left = 0
     for _ in range(3):
         await pause(0)
-    for remaining, pause_s in _attempts(waited_for, release, False):
+    for remaining, pause_s in _attempts(waited_for, release, is_patient):
         left = remaining
         if pause_s:
             await pause(pause_s)
@@ -63,7 +69,7 @@ async def asettle(
 
 
 def _attempts(
-    waited_for: Callable[[], int], release: Callable[[], None], alone: bool | None
+    waited_for: Callable[[], int], release: Callable[[], None], is_patient: bool
 ) -> Iterator[tuple[int, float]]:
     """Settle step by step; yields how many are left and how long to pause before the next step."""
     deadline = time.monotonic() + PATIENCE_S
@@ -81,9 +87,7 @@ def _attempts(
             before = left
             yield left, 0
             continue
-        if alone is None:
-            alone = len(sys._current_frames()) <= 1  # raw `_thread` threads included
-        if alone or time.monotonic() >= deadline:
+        if not is_patient or time.monotonic() >= deadline:
             yield left, 0
             return
         yield left, pause_s

@@ -32,6 +32,8 @@ class Root:
     value: object
     is_caller: bool = False
     """Whether this is a local of a frame that called the check."""
+    is_runner: bool = False
+    """Whether it belongs to the machinery that runs the tests."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

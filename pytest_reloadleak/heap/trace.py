@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_reloadleak.heap import describe, foreign, references
+from pytest_reloadleak.heap import describe, foreign, references, roots
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.scene import Scene
@@ -34,7 +34,19 @@ class Trace:
     is_within: bool
     is_spared: bool
     """Whether the reference does not count."""
+    top: int
+    """Id of the held object."""
     sink: Any
+    is_one: bool = False
+    """Whether all references below the same root are one cause."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for references that are one cause: what differs in numbers only comes from different rounds."""
+        if self.is_one:
+            return (self.root, self.holder.type)
+        path = _NUMBERED.sub("*", self.holder.path)
+        return (self.root, tuple(_NUMBERED.sub("*", step) for step in self.to_held), path, self.holder.type)
 
 
 def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
@@ -57,9 +69,24 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
         tail=(*tail, *_to_namespace(sink, scene.ledger)),
         is_binding=_is_binding(holder, steps),
         is_within=_is_within(holder, scene),
-        is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
+        is_spared=_is_runners(arrival, scene)
+        or (retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene)),
+        top=id(top),
         sink=sink,
     )
+
+
+def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+    """The trace of an arrival below a thread or task that belongs to one generation: that is the holder.
+
+    Its many references into its own generation are one cause.
+    """
+    trace = trace_of(arrival, scene, retained)
+    root = arrival.root
+    holder = Holder(root=root.kind, path=root.path, type=foreign.type_name(root.value))
+    trace.holder, trace.is_binding, trace.top = holder, False, id(root.value)
+    trace.is_one = True
+    return trace
 
 
 def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
@@ -98,7 +125,7 @@ def _holder_type(holder: Any, root_kind: str) -> str:
     return "class" if foreign.is_class(holder) else foreign.type_name(holder)
 
 
-_NUMBERED = re.compile(r"\d")
+_NUMBERED = re.compile(r"\d+")
 
 
 def _erased(step: str, rename: Callable[[str], str]) -> str:
@@ -106,6 +133,11 @@ def _erased(step: str, rename: Callable[[str], str]) -> str:
     if step.startswith("["):
         return rename(step) if step.startswith("['") and not _NUMBERED.search(step) else "[*]"
     return step
+
+
+def without_numbers(text: str) -> str:
+    """A path or step with its numbers left open."""
+    return _NUMBERED.sub("*", text)
 
 
 def _held(top: Any, retained: Retained, scene: Scene) -> Held:
@@ -149,6 +181,20 @@ def _is_within(holder: Any, scene: Scene) -> bool:
     return scene.ledger.born(holder) is not None
 
 
+def _is_runners(arrival: Arrival, scene: Scene) -> bool:
+    """Whether only what runs the tests keeps the object: a recorder, a fixture's value, until the test is over."""
+    return arrival.root.is_runner and all(_is_plain(o, scene) or _is_of_runner(o) for o in arrival.path[:-1])
+
+
+def _is_of_runner(o: Any) -> bool:
+    """Whether an object belongs to what runs the tests."""
+    if type(o) is types.FunctionType:
+        return roots.is_runner(foreign.module_name(o.__globals__))
+    if foreign.is_module(o):
+        return roots.is_runner(foreign.module_name(foreign.module_dict(o) or {}))
+    return roots.is_runner(foreign.class_module(o if foreign.is_class(o) else type(o)))
+
+
 def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     """Whether a reference to the original generation does not count.
 
@@ -156,7 +202,7 @@ def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     older than the check, which an earlier check left: checks are independent.
     """
     above = arrival.path[:-1]
-    if arrival.root.is_caller and all(_is_plain(o, scene) for o in above):
+    if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(_is_plain(o, scene) for o in above):
         return True
     return any(id(o) in scene.spared or scene.ledger.is_left_over(o) for o in above)
 

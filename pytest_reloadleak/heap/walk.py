@@ -33,16 +33,18 @@ class Found:
     classes: list[type] = field(default_factory=list)
 
 
-def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, functions: bool) -> Found:
+def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
     """Walk a namespace.
 
     Args:
         namespace: a module's dict.
         owns: whether a module name belongs to the unit; classes of others are not entered.
-        functions: whether functions are looked for, or classes only.
+        is_deep: whether functions are entered, and looked for inside of classes and other functions.
     """
     found = Found()
-    stack: list[Any] = [value for name, value in dict.items(namespace) if name != "__builtins__"]
+    stack: list[Any] = [
+        v for name, v in dict.items(namespace) if type(name) is not str or name != "__builtins__"
+    ]
     seen: set[int] = {id(namespace)}
     while stack and len(seen) < LIMIT:
         o = stack.pop()
@@ -50,15 +52,15 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, functions: b
             continue
         seen.add(id(o))
         if type(o) is types.FunctionType:
-            if functions:
-                stack += _of_function(o, namespace, found)
+            inner = _of_function(o, namespace, found)
+            stack += inner if is_deep else []
         elif type(o) is types.CodeType:
             found.codes.append(o)
             stack += [const for const in o.co_consts if type(const) is types.CodeType]
         elif foreign.is_class(o):
             if owns(foreign.class_module(o)):
                 found.classes.append(o)
-                stack += foreign.class_dict(o).values()
+                stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
         elif not foreign.is_module(o) and gc.is_tracked(o):
             stack += _inside(o)
     return found
@@ -68,7 +70,8 @@ def _of_function(function: types.FunctionType, namespace: dict[str, Any], found:
     inner: list[Any] = [*(function.__closure__ or ()), *function.__dict__.values()]
     if function.__globals__ is namespace:
         found.functions.append(function)
-        inner.append(function.__code__)
+        found.codes.append(function.__code__)
+        inner += [const for const in function.__code__.co_consts if type(const) is types.CodeType]
     return inner
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.targets import is_module
 from pytest_reloadleak.strategies.unit import module_names
 
 
@@ -41,8 +40,8 @@ class Bindings:
             module = sys.modules.get(name)
             if attribute is None:
                 self._namespace[key] = module
-            elif isinstance(module, ModuleType) and attribute in vars(module):
-                self._namespace[key] = vars(module)[attribute]
+            elif attribute in (contents := foreign.module_dict(module) or {}):
+                self._namespace[key] = contents[attribute]
 
     def put_back(self) -> None:
         """Bind what was there at the beginning, and let go of it."""
@@ -56,9 +55,9 @@ def _sources(owns: Callable[[str], bool]) -> dict[int, tuple[str, str | None]]:
     What several modules of the unit bind is said to come from the one that its own `__module__` names.
     """
     out: dict[int, tuple[str, str | None]] = {}
-    names = [name for name in module_names() if owns(name) and is_module(sys.modules[name])]
+    names = [name for name in module_names() if owns(name) and foreign.is_module(sys.modules[name])]
     for name in names:
-        for key, value in vars(sys.modules[name]).items():
+        for key, value in (foreign.module_dict(sys.modules[name]) or {}).items():
             home = value.__module__ if type(value) is FunctionType or type(value) is type else None
             if id(value) not in out or home == name:
                 out[id(value)] = (name, key)

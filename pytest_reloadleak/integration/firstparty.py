@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.metadata
 import sys
+import sysconfig
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -51,12 +52,33 @@ def is_first_party(config: pytest.Config, name: str) -> bool:
 
 def _is_test_file(config: pytest.Config, path: Path) -> bool:
     patterns = [str(pattern) for pattern in config.getini("python_files")]
-    package_of_tests = path.name == "__init__.py" and path.parent.name in {"tests", "test"}
+    package_of_tests = path.name == "__init__.py" and not {"tests", "test"}.isdisjoint(
+        _below(config.rootpath, path)
+    )
     return path.name == "conftest.py" or package_of_tests or any(fnmatch(path.name, p) for p in patterns)
 
 
+def _below(rootpath: Path, path: Path) -> tuple[str, ...]:
+    """Names of the directories between the rootdir and a file."""
+    root = rootpath.resolve()
+    return path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[-2:-1]
+
+
 def _is_installed(path: Path) -> bool:
-    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+    """Whether a file belongs to an environment or to Python itself, wherever that lies."""
+    if not {"site-packages", "dist-packages"}.isdisjoint(path.parts):
+        return True
+    if any(path.is_relative_to(library) for library in _libraries()):
+        return True
+    return any(
+        (parent / "pyvenv.cfg").is_file() or (parent / "conda-meta").is_dir() for parent in path.parents
+    )
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[Path, ...]:
+    """Where the standard library lies."""
+    return tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")})
 
 
 @lru_cache(maxsize=8)

@@ -64,7 +64,9 @@ class TargetItem(pytest.Item):
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
-            surroundings = Surroundings(release=noise.release, spared=lambda: test_namespaces(self))
+            surroundings = Surroundings(
+                release=lambda: noise.release(test_namespaces(self)), spared=lambda: test_namespaces(self)
+            )
             report = Check([self.target], settings, surroundings=surroundings, plugins=self.plugins).perform()
         keep(self, report)
         if report.outcome not in PASSING:

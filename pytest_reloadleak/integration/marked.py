@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from pytest_reloadleak.check import PASSING, Check, Reloader, settings_for
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.heap.roots import is_runner
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.integration import firstparty, noise
 from pytest_reloadleak.integration.bindings import Bindings
@@ -38,11 +40,17 @@ def in_rounds(
         checks = _checks(item, marker, options, plugins)
     except UsageError as error:
         pytest.fail(str(error), pytrace=False)
-    item.obj = _wrapped(item, original, checks)
+    item.obj = wrapped = _wrapped(item, original, checks)
+    # For a coroutine pytest lets the test case call its own method, so that has to be replaced too.
+    is_own_call = isinstance(item.instance, unittest.TestCase) and inspect.iscoroutinefunction(original)
+    if is_own_call:
+        setattr(item.instance, item.name, wrapped)
     try:
         yield
     finally:
         item.obj = original
+        if is_own_call:
+            delattr(item.instance, item.name)
 
 
 def _checks(
@@ -114,13 +122,24 @@ def _reloader(item: pytest.Function, given: object) -> Reloader | None:
 def surroundings(item: pytest.Item) -> Surroundings:
     """What pytest contributes to a check within a test."""
     return Surroundings(
-        release=noise.release, spared=lambda: test_namespaces(item), roots=lambda: _fixture_roots(item)
+        release=lambda: noise.release(test_namespaces(item)),
+        spared=lambda: test_namespaces(item),
+        roots=lambda: _fixture_roots(item),
     )
 
 
 def _fixture_roots(item: pytest.Item) -> list[Root]:
     values = getattr(item, "funcargs", {})
-    return [Root("fixture", f"fixture {name}", f"fixture.{name}", value) for name, value in values.items()]
+    return [
+        Root(
+            "fixture",
+            f"fixture {name}",
+            f"fixture.{name}",
+            value,
+            is_runner=is_runner(type(value).__module__),
+        )
+        for name, value in values.items()
+    ]
 
 
 def _wrapped(

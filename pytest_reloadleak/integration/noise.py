@@ -9,11 +9,21 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 
-def release() -> None:
-    """Turn what pytest's recorders keep into text, and drop the interpreter's last exception."""
+def release(test_modules: Iterable[dict[str, Any]]) -> None:
+    """Turn what pytest's recorders keep into text, and drop the interpreter's last exception.
+
+    Args:
+        test_modules: globals of the test modules. Each has a registry of the warnings that were issued from it, whose
+            keys hold the warnings' classes; pytest lets every test issue them anew.
+    """
+    for namespace in test_modules:
+        registry = namespace.get("__warningregistry__")
+        if isinstance(registry, dict):
+            registry.clear()
     for reference in list(logging._handlerList):  # type: ignore[attr-defined]  # every handler alive, weakly listed
         handler = reference()
         records = vars(handler).get("records") if handler is not None else None

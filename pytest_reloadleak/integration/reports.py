@@ -30,18 +30,24 @@ class Collected:
         """Take the checks that came with a test's report."""
         self.checks += getattr(report, "reload_leak", ())
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:  # noqa: ARG002 - a subclass needs it
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the file."""
-        if self._path is not None:
+        refused = (
+            session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        )  # nothing was checked, so there is no new report
+        if self._path is not None and not refused:
             ordered = sorted(self.checks, key=lambda check: str(check["nodeid"]))
             self._path.write_text(jsonfile.document(ordered), encoding="utf-8")
 
 
 def _assert_writable(path: Path, given: str) -> None:
     """Find out before anything runs that the report can be written; an existing file keeps its content until then."""
+    is_new = not path.exists()
     try:
         with path.open("a", encoding="utf-8"):
             pass
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise pytest.UsageError(
             f"--reload-leak-json: cannot write {given!r}: {error.strerror}; name a file in an existing directory"

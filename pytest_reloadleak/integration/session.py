@@ -73,9 +73,9 @@ class Session(Collected):
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the file; a usage error of an xdist worker is the session's."""
-        super().pytest_sessionfinish(session)
         if self._usage is not None:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        super().pytest_sessionfinish(session)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:

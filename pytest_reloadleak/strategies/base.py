@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 from typing import Any, Protocol
 
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies import targets
 
 
@@ -29,4 +29,4 @@ def reloadable(names: list[str]) -> list[str]:
 
 def spec_of(module: Any) -> object:
     """The `__spec__` of a `sys.modules` entry, if it is a module."""
-    return vars(module).get("__spec__") if isinstance(module, ModuleType) else None
+    return (foreign.module_dict(module) or {}).get("__spec__")

@@ -14,17 +14,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+from pytest_reloadleak.heap import foreign
+
 
 def has_doubtful_cache(modules: Iterable[str]) -> bool:
     """Whether any of the loaded `modules` has a `.pyc` that may be older than its source."""
     return any(
-        _is_doubtful(vars(module)) for name in modules if (module := sys.modules.get(name)) is not None
+        _is_doubtful(foreign.module_dict(module) or {})
+        for name in modules
+        if (module := sys.modules.get(name)) is not None
     )
 
 
 def _is_doubtful(namespace: dict[str, Any]) -> bool:
     source = namespace.get("__file__")
-    if not isinstance(source, str) or not source.endswith(".py"):
+    if type(source) is not str or not source.endswith(".py"):
         return False
     try:
         cached = importlib.util.cache_from_source(source)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from types import ModuleType
 
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.stamps import fresh_name
 
@@ -24,9 +24,9 @@ class Reimport:
         modules = reloadable(names)
         for name in modules:
             parent, _, leaf = name.rpartition(".")
-            holder = sys.modules.get(parent)
-            if isinstance(holder, ModuleType) and vars(holder).get(leaf) is sys.modules[name]:
-                del vars(holder)[leaf]
+            holder = foreign.module_dict(sys.modules.get(parent)) or {}
+            if holder.get(leaf) is sys.modules[name]:
+                del holder[leaf]
         for name in modules:
             del sys.modules[name]
         importlib.invalidate_caches()

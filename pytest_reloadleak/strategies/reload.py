@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from types import FunctionType, ModuleType
+from types import FunctionType
 
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.stamps import stamp_specs
-from pytest_reloadleak.strategies.targets import is_module
 
 
 class Reload:
@@ -51,10 +51,10 @@ def in_order(names: list[str]) -> list[str]:
 def _bound_modules(name: str) -> set[str]:
     """Modules that a module's names lead to: those bound, and the homes of functions and classes that are."""
     found = set()
-    for value in list(vars(sys.modules[name]).values()) if is_module(sys.modules[name]) else ():
-        home = vars(value).get("__name__") if isinstance(value, ModuleType) else None
+    for value in list((foreign.module_dict(sys.modules[name]) or {}).values()):
+        home = (foreign.module_dict(value) or {}).get("__name__")
         if type(value) is FunctionType or type(value) is type:
             home = value.__module__
-        if isinstance(home, str) and not name.startswith(f"{home}."):
+        if type(home) is str and not name.startswith(f"{home}."):
             found.add(home)
     return found

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+
+from pytest_reloadleak.heap import foreign
 
 
 def fresh_name(name: str) -> str:
@@ -19,7 +20,6 @@ def fresh_name(name: str) -> str:
 def stamp_specs(names: list[str]) -> None:
     """Give the specs of loaded modules a fresh name, which `importlib.reload` hands on to the namespace."""
     for name in names:
-        module = sys.modules.get(name)
-        spec = vars(module).get("__spec__") if isinstance(module, ModuleType) else None
+        spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
         if type(spec) is ModuleSpec and spec.name == name:
             spec.name = fresh_name(name)

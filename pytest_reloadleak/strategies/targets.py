@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.unit import is_glob, module_names
 
 PROCESS_WIDE = frozenset({
@@ -38,8 +38,8 @@ def find(name: str) -> ModuleSpec | None:
     """
     loaded = sys.modules.get(name)
     if loaded is not None:
-        known = vars(loaded).get("__spec__") if is_module(loaded) else None
-        if isinstance(known, ModuleSpec):
+        known = (foreign.module_dict(loaded) or {}).get("__spec__")
+        if type(known) is ModuleSpec:
             return known
     path: Sequence[str] | None = None
     parent, _, _ = name.rpartition(".")
@@ -55,18 +55,12 @@ def find(name: str) -> ModuleSpec | None:
     return None
 
 
-def is_module(entry: object) -> bool:
-    """Whether an entry of `sys.modules` is a module, which it need not be."""
-    return isinstance(entry, ModuleType)
-
-
 def search_locations(package: str) -> list[str] | None:
     """Where a package's submodules are looked for; `None` if it is not a package or does not exist."""
     loaded = sys.modules.get(package)
-    if isinstance(loaded, ModuleType):
-        path = vars(loaded).get("__path__")
-        if path is not None:
-            return list(path)
+    path = (foreign.module_dict(loaded) or {}).get("__path__")
+    if path is not None:
+        return list(path)
     spec = find(package)
     if spec is None or spec.submodule_search_locations is None:
         return None
@@ -182,7 +176,7 @@ def _is(loader: object, importer: object) -> bool:
 
 def is_extension(spec: object) -> bool:
     """Whether a spec is that of an extension module: its code stays mapped and often its state too."""
-    if not isinstance(spec, ModuleSpec):
+    if type(spec) is not ModuleSpec:
         return False
     if isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
         return True

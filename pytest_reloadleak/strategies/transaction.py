@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.unit import Unit, module_names
 
 _ABSENT: Any = object()
@@ -40,26 +40,26 @@ class Transaction:
 
     def remember(self, name: str) -> None:
         """Take the state of one loaded module of the unit."""
-        module = sys.modules.get(name)
-        if isinstance(module, ModuleType):
-            namespace = vars(module)
+        namespace = foreign.module_dict(sys.modules.get(name))
+        if namespace is not None:
             self.namespaces[name] = (namespace, dict(namespace))
         self.remember_attribute(name)
 
     def remember_attribute(self, name: str) -> None:
         """Take what a module's parent has under its name, before anything rebinds it."""
         parent, _, leaf = name.rpartition(".")
-        holder = sys.modules.get(parent)
-        if parent and name not in self.attributes and isinstance(holder, ModuleType):
-            self.attributes[name] = vars(holder).get(leaf, _ABSENT)
+        holder = foreign.module_dict(sys.modules.get(parent))
+        if parent and name not in self.attributes and holder is not None:
+            self.attributes[name] = holder.get(leaf, _ABSENT)
 
     def roll_back(self) -> None:
         """Put the state back."""
         for name in [name for name in module_names() if self.unit.owns(name)]:
             if name not in self.modules:
                 self._forget(name)
-        for name, module in self.modules.items():
-            if sys.modules.get(name, _ABSENT) is not module:
+        table: list[tuple[Any, Any]] = list(self.modules.items())
+        for name, module in table:
+            if type(name) is str and sys.modules.get(name, _ABSENT) is not module:
                 sys.modules[name] = module
         for namespace, saved in self.namespaces.values():
             _put_back(namespace, saved)
@@ -69,30 +69,38 @@ class Transaction:
     def _forget(self, name: str) -> None:
         module = sys.modules.pop(name, None)
         parent, _, leaf = name.rpartition(".")
-        holder = sys.modules.get(parent)
-        if (
-            name not in self.attributes
-            and isinstance(holder, ModuleType)
-            and vars(holder).get(leaf) is module
-        ):
-            vars(holder).pop(leaf, None)
+        holder = foreign.module_dict(sys.modules.get(parent)) or {}
+        if name not in self.attributes and holder.get(leaf, _ABSENT) is module:
+            holder.pop(leaf, None)
 
 
-def _put_back(namespace: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Restore a namespace key by key: emptied first, it would be seen empty by whoever runs in it meanwhile."""
-    for key in [key for key in namespace if key not in saved]:
+def _put_back(namespace: dict[Any, Any], saved: dict[Any, Any]) -> None:
+    """Restore a namespace key by key: emptied first, it would be seen empty by whoever runs in it meanwhile.
+
+    Unless it has keys that are no strings, which may be objects that do not like to be hashed: copying a dict asks
+    none of them.
+    """
+    if _odd_keys(namespace) != _odd_keys(saved):
+        namespace.clear()
+        namespace.update(saved)
+        return
+    for key in [key for key in namespace if type(key) is str and key not in saved]:
         namespace.pop(key, None)
     for key, value in saved.items():
-        if namespace.get(key, _ABSENT) is not value:
+        if type(key) is str and namespace.get(key, _ABSENT) is not value:
             namespace[key] = value
+
+
+def _odd_keys(namespace: dict[Any, Any]) -> list[tuple[int, int]]:
+    return [(id(key), id(value)) for key, value in namespace.items() if type(key) is not str]
 
 
 def _set_attribute(name: str, value: object) -> None:
     parent, _, leaf = name.rpartition(".")
-    holder = sys.modules.get(parent)
-    if not isinstance(holder, ModuleType):
+    holder = foreign.module_dict(sys.modules.get(parent))
+    if holder is None:
         return
     if value is _ABSENT:
-        vars(holder).pop(leaf, None)
-    elif vars(holder).get(leaf, _ABSENT) is not value:
-        vars(holder)[leaf] = value
+        holder.pop(leaf, None)
+    elif holder.get(leaf, _ABSENT) is not value:
+        holder[leaf] = value
