@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import functools
 import inspect
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak import judge
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
@@ -23,6 +22,9 @@ from pytest_reloadleak.strategies.decache import Decache
 from pytest_reloadleak.strategies.reimport import Reimport
 from pytest_reloadleak.strategies.reload import Reload
 from pytest_reloadleak.strategies.unit import Unit, is_glob
+
+if TYPE_CHECKING:
+    import asyncio
 
 _STRATEGIES: dict[str, Callable[[], Strategy]] = {"reload": Reload, "decache": Decache, "reimport": Reimport}
 
@@ -89,7 +91,7 @@ class Check:
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None = None) -> Report:
         """`perform` on the running loop, which is the same for all rounds."""
-        pause = _pause()
+        pause = pause_of_running_loop()
         try:
             self.run.begin()
             for step in self.run.steps():
@@ -142,6 +144,8 @@ class Check:
 
     def _finish(self, result: Awaitable[object]) -> None:
         """Await on a loop of the check's own, the same for all rounds."""
+        import asyncio
+
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         try:
@@ -224,8 +228,10 @@ async def _awaited(result: Awaitable[object]) -> object:
     return await result
 
 
-def _pause() -> Callable[[float], Any]:
+def pause_of_running_loop() -> Callable[[float], Any]:
     """The sleep of the async library that runs."""
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

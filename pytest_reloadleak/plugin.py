@@ -7,6 +7,7 @@ imported when the flag is given, or when a test asks for one of the fixtures.
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,14 @@ def reload_leaks(request: pytest.FixtureRequest) -> ReloadLeaks:
 @pytest.fixture
 def reloaded(request: pytest.FixtureRequest) -> object:
     """The fresh module of this round, for a test marked `reloadable`; by name if there are several targets."""
+    marker = request.node.get_closest_marker("reloadable")
+    if (
+        marker is not None
+        and marker.args
+        and not request.config.pluginmanager.has_plugin("reloadleak-session")
+    ):
+        modules = {name: import_module(name) for name in marker.args}
+        return modules[marker.args[0]] if len(modules) == 1 else modules
     from pytest_reloadleak.integration.marked import current_modules
 
     return current_modules(request)

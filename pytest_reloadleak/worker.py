@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -83,10 +84,10 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
         start_new_session=True,
     )
     try:
-        status = process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        _stop(process)
-        return f"the worker was ended after {timeout_s:g} s, the timeout (--reload-leak-timeout)"
+        if not _has_ended(process, timeout_s):
+            _stop(process)
+            return f"the worker was ended after {timeout_s:g} s, the timeout (--reload-leak-timeout)"
+        status = process.wait()
     except BaseException:
         _end_group(process)
         process.wait()
@@ -95,6 +96,21 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
     if status < 0:
         return f"the worker was ended by {_signal_name(-status)}"
     return f"the worker exited with status {status} before the check was over"
+
+
+def _has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Wait for a process. `Popen.wait` with a timeout polls every 50 ms, which a short check would mostly wait for."""
+    if not hasattr(os, "pidfd_open"):
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        return bool(select.select([descriptor], [], [], timeout_s)[0])
+    finally:
+        os.close(descriptor)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

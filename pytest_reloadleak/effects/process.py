@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +56,10 @@ def _number(read: Callable[[], int]) -> int | None:
 
 def _tasks() -> int | None:
     """Tasks of the running event loop; `None` where no loop runs."""
+    asyncio = sys.modules.get(
+        "asyncio"
+    )  # without it no loop of its runs; importing it would take longer than a check
     try:
-        return len(asyncio.all_tasks())
+        return len(asyncio.all_tasks()) if asyncio is not None else None
     except RuntimeError:
         return None

@@ -251,6 +251,17 @@ class Ledger:
         modules = [reference() for birth in self.births for reference in birth.modules.values()]
         return {id(type(module)) for module in modules if module is not None}
 
+    def owns_namespace(self, namespace: dict[str, Any]) -> bool:
+        """Whether a namespace is the unit's: it has a marker, or the name of one of its modules.
+
+        The name alone does not tell, since a module may overwrite it.
+        """
+        return self.marker_of(namespace) is not None or self.owns(foreign.module_name(namespace))
+
+    def knows_code(self, function: types.FunctionType) -> bool:
+        """Whether some round saw a function's code, wherever the function itself lives."""
+        return _is_in(self._codes, function.__code__)
+
     def is_home(self, namespace: dict[str, Any]) -> bool:
         """Whether a marker was planted in this very dict, and not copied into it with the rest (`update(vars(m))`)."""
         marker = self.marker_of(namespace)
@@ -289,13 +300,25 @@ class Ledger:
         ]
 
     def note_strays(self, namespaces: Iterable[dict[str, Any]]) -> None:
-        """Date what no walk saw and no stamp tells as born with the first generation: it is older than the count."""
-        birth = self.births[0]
+        """Date what no walk saw and no stamp tells, when the warm-up is over.
+
+        Of several code objects of one definition the heap lists the newest last: it is the present generation's, and
+        the others are older than the count.
+        """
         for namespace in namespaces:
-            for function in self.strays(namespace):
-                if self.born(function) is None:
-                    birth.functions[id(function)] = weakref.ref(function)
-                    birth.codes.setdefault(id(function.__code__), weakref.ref(function.__code__))
+            undated = [function for function in self.strays(namespace) if self.born(function) is None]
+            newest = {site_of(function.__code__): function.__code__ for function in undated}
+            for function in undated:
+                code = function.__code__
+                is_newest = newest[site_of(code)] is code and len(self.births) > 1
+                birth = self.births[-1 if is_newest and self._is_repeated(code, undated) else 0]
+                birth.functions[id(function)] = weakref.ref(function)
+                birth.codes[id(code)] = weakref.ref(code)
+
+    @staticmethod
+    def _is_repeated(code: types.CodeType, functions: list[types.FunctionType]) -> bool:
+        """Whether another execution of the same definition is among the functions."""
+        return any(f.__code__ is not code and site_of(f.__code__) == site_of(code) for f in functions)
 
     def is_left_over(self, o: Any) -> bool:
         """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""
@@ -334,7 +357,7 @@ class Ledger:
         return marker.generation if marker is not None and id(namespace) not in self._shared else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
-        if not self.owns(foreign.module_name(function.__globals__)):
+        if not self.owns_namespace(function.__globals__):
             return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
         of_namespace = self._namespace_born(function.__globals__)
         if of_namespace is not None:

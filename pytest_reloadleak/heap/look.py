@@ -44,22 +44,11 @@ def look(scene: Scene) -> Look:
 
 
 def _diagnosed(scene: Scene, retained: Retained) -> tuple[Retention, ...]:
-    """Every holder. Data of the original generation counts where a name is bound to it, and only there.
-
-    A timer or handler that the target created is data of the target too, and whoever runs it is no stale binding. It
-    must not stand in the way of what it leads to, so without such a binding it is no sink, and the sweep is repeated.
-    """
-    while True:
-        diagnosis = _Diagnosis(scene, retained)
-        try:
-            retentions = diagnosis.retentions()
-            unbound = diagnosis.unbound_data()
-        finally:
-            diagnosis.close()
-        if not unbound:
-            return retentions
-        for key in unbound:
-            retained.drop(key)
+    diagnosis = _Diagnosis(scene, retained)
+    try:
+        return diagnosis.retentions()
+    finally:
+        diagnosis.close()
 
 
 @dataclass(slots=True)
@@ -94,7 +83,6 @@ class _Diagnosis:
         self._scene = scene
         self._retained = retained
         self._groups: dict[tuple[Any, ...], _Group] = {}
-        self._unbound: set[int] = set()
         self._own = [
             *scene.own_objects(),
             retained,
@@ -115,10 +103,6 @@ class _Diagnosis:
         self._add_native(self._unexplained())
         return self._grouped()
 
-    def unbound_data(self) -> set[int]:
-        """Ids of the target's data that somebody holds in another way than by a name."""
-        return self._unbound
-
     def close(self) -> None:
         """Let go of every object."""
         self._groups.clear()
@@ -126,21 +110,38 @@ class _Diagnosis:
         self._sweep.close()
 
     def _take_arrivals(self) -> None:
-        """A function of its own: its last local would otherwise be one more holder for the native search."""
+        """A function of its own: its locals would otherwise be so many holders for the native search."""
         arrivals = self._sweep.arrivals()
+        while arrivals:
+            unbound = self._take_all(arrivals)
+            self._sweep.enter(unbound)
+            arrivals = self._sweep.arrivals()
+
+    def _take_all(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Put arrivals into words; returns those at data of the original generation that no name is bound to.
+
+        A timer or handler that the target created is data of the target, and whoever runs it is no stale binding. It
+        must not stand in the way of what it leads to.
+        """
         below: dict[int, set[int]] = {}
         for arrival in arrivals:
             below.setdefault(id(arrival.root), set()).add(self._retained.born[id(arrival.path[-1])])
+        unbound = []
         for arrival in arrivals:
             is_owned = arrival.root.kind in _OWNED_ROOTS and len(below[id(arrival.root)]) == 1
             put = of_owned_root if is_owned else trace_of
-            self._take(put(arrival, self._scene, self._retained))
+            trace = put(arrival, self._scene, self._retained)
+            if id(trace.sink) in self._retained.names and not trace.is_binding:
+                unbound.append(arrival)
+            elif not trace.is_spared:
+                self._take(trace)
+        for key in {id(arrival.path[-1]) for arrival in unbound}:
+            for group in self._groups.values():
+                group.sinks.pop(key, None)
+        self._groups = {key: group for key, group in self._groups.items() if group.sinks}
+        return unbound
 
     def _take(self, trace: Trace) -> None:
-        if id(trace.sink) in self._retained.names and not trace.is_binding and not trace.is_spared:
-            self._unbound.add(id(trace.sink))
-        if trace.is_spared:
-            return
         group = self._groups.setdefault(trace.key, _Group(trace))
         group.sinks[id(trace.sink)] = trace.sink
         group.tops.add(trace.top)

@@ -81,7 +81,7 @@ def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
     if type(o) is dict:
         return any(o is namespace for namespace, _ in parked.namespaces.values()) and not ledger.is_shared(o)
     if type(o) is types.FunctionType:
-        return ledger.owns(foreign.module_name(o.__globals__)) and ledger.born(o) == parked.generation
+        return ledger.owns_namespace(o.__globals__) and ledger.born(o) == parked.generation
     if foreign.is_class(o):
         return ledger.owns(foreign.class_module(o)) and ledger.born(o) == parked.generation
     if foreign.is_module(o):
@@ -95,7 +95,7 @@ def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
     """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
     kind = type(o)
     if kind is types.FunctionType:
-        return not ledger.owns(foreign.module_name(o.__globals__))
+        return not ledger.owns_namespace(o.__globals__)
     if foreign.is_class(o):
         return not ledger.owns(foreign.class_module(o))
     if foreign.is_module(o):

@@ -184,7 +184,13 @@ def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
     namespace = frame.f_locals
     if namespace is frame.f_globals:
         return []
-    items = [(str(name), value) for name, value in namespace.items()]
+    # The body of a class may run in whatever `__prepare__` returned; only what is a dict, or the proxy of PEP 667,
+    # tells its items without running code of the program.
+    if issubclass(type(namespace), dict):
+        pairs = list(dict.items(namespace))
+    else:
+        pairs = list(namespace.items()) if type(namespace).__module__ == "builtins" else []
+    items = [(name, value) for name, value in pairs if type(name) is str]
     optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
     # References to an unshared snapshot: the frame's own, `namespace` here, and the argument of getrefcount.
     if sys.version_info < (3, 13) and optimized and sys.getrefcount(namespace) <= 3:
@@ -215,7 +221,7 @@ def _in_proxy(proxy: Any, child: object) -> Iterator[str]:
     for inner in gc.get_referents(proxy):
         if inner is child:
             yield ""
-        elif type(inner) is dict:
+        elif issubclass(type(inner), dict):
             yield from _in_dict(inner, child)
 
 
@@ -258,8 +264,12 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
             return next(_in_dict(middle, child, attribute=True), None)
         if name in {".__globals__", ".f_globals"}:
             return None
-        if type(parent) is types.MappingProxyType:
-            return next(_in_dict(middle, child), None)
+    if type(parent) is types.MappingProxyType and issubclass(type(middle), dict):
+        return next(_in_dict(middle, child), None)
+    if (
+        type(middle) is types.FrameType and name == ".<frame>"
+    ):  # 3.10: a generator shows its frame, not the locals
+        return next(_in_frame(middle, child), None)
     if type(middle) is types.CellType:
         return name
     if (

@@ -171,7 +171,7 @@ def _dated(o: Any, retained: Retained, ledger: Ledger, shared: set[int]) -> int 
         return None
     if type(o) is types.FunctionType:
         home = id(o.__globals__)
-        return ledger.born(o) if home in shared else retained.born.get(home)
+        return ledger.born(o) if home in shared or ledger.knows_code(o) else retained.born.get(home)
     if foreign.is_class(o):
         return ledger.born(o) if ledger.owns(foreign.class_module(o)) else None
     of_class = retained.born.get(id(type(o)))

@@ -159,7 +159,30 @@ class _Listener:
         return False
 
 
+def _may_be_hurt() -> bool:
+    """Whether listing could run an `__eq__` of the program's, which might claim to be equal and be unregistered.
+
+    Functions and methods compare by identity; only an object that can be called and has an `__eq__` of its own may.
+    """
+    stack: list[type] = [object]
+    seen: set[int] = set()
+    while stack:
+        for cls in foreign.subclasses(stack.pop()):
+            if id(cls) in seen:
+                continue
+            seen.add(id(cls))
+            stack.append(cls)
+            own = foreign.class_dict(cls)
+            is_library = foreign.class_module(cls).partition(".")[0] in sys.stdlib_module_names
+            compares = not is_library and type(own.get("__eq__")) is types.FunctionType
+            if compares and any("__call__" in foreign.class_dict(base) for base in foreign.mro(cls)):
+                return True
+    return False
+
+
 def _atexit() -> Iterator[Root]:
+    if _may_be_hurt():
+        return
     listener = _Listener()
     try:
         atexit.unregister(cast(Any, listener))

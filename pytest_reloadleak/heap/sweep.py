@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 SLICE = 64
@@ -64,7 +64,8 @@ class Sweep:
         self._starts: list[list[int]] = []
         self._origins: list[int] = []
         self._hits: dict[tuple[int, int], set[int]] = {}
-        self._first: dict[int, int] = {}
+        self._before: dict[int, Arrival] = {}
+        self._traces: dict[tuple[int, int], tuple[Root, tuple[Any, ...]]] = {}
         self._of_root: list[tuple[int, int]] = []
         self.seen.update(
             (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
@@ -140,7 +141,7 @@ class Sweep:
             yield from level
 
     def arrivals(self) -> list[Arrival]:
-        """Every reference from an entered object to a sink, shortest path each, in order of discovery."""
+        """Every reference from an entered object to a sink since the last call, shortest path each, as discovered."""
         found = [Arrival(self.roots[index], (self.sinks[key],)) for index, key in self._of_root]
         for (level, at), keys in self._hits.items():
             objects = self.levels[level]
@@ -149,30 +150,48 @@ class Sweep:
                 if held:
                     root, path = self.trace(level, position)
                     found += [Arrival(root, (*path, sink)) for sink in held.values()]
+        self._of_root.clear()
+        self._hits.clear()
         return found
 
-    def trace(self, level: int, position: int) -> tuple[Root, list[Any]]:
+    def enter(self, arrivals: Iterable[Arrival]) -> None:
+        """Go on through sinks that turned out to be none, each by its first arrival."""
+        group = []
+        for arrival in arrivals:
+            o = arrival.path[-1]
+            if self.sinks.pop(id(o), None) is not None:
+                self._before[id(o)] = arrival
+                group.append(replace(arrival.root, value=o))
+        start = len(self.roots)
+        self.roots += group
+        self._run(start, len(self.roots))
+
+    def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]]:
         """The path from a root to the object at `position` of `level`; memory of the heap's order, no search."""
-        path = [self.levels[level][position]]
-        while level not in self._origins:
-            at = (bisect_right(self._starts[level], position) - 1) * SLICE
-            above = self.levels[level - 1]
-            child = path[-1]
-            for parent in range(at, min(len(above), at + SLICE)):
-                if any(o is child for o in gc.get_referents(above[parent])):
-                    path.append(above[parent])
-                    level, position = level - 1, parent
-                    break
-            else:
-                raise RuntimeError(f"a {type(child).__name__} lost its parent while the heap was looked at")
-        path.reverse()
-        start = path[0]
-        root = next(root for root in self.roots if root.value is start)
-        return root, path
+        known = self._traces.get((level, position))
+        if known is None:
+            known = self._traces[level, position] = self._traced(level, position)
+        return known
+
+    def _traced(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]]:
+        o = self.levels[level][position]
+        if level in self._origins:
+            before = self._before.get(id(o))
+            if before is not None:
+                return before.root, before.path
+            return next(root for root in self.roots if root.value is o), (o,)
+        at = (bisect_right(self._starts[level], position) - 1) * SLICE
+        above = self.levels[level - 1]
+        for parent in range(at, min(len(above), at + SLICE)):
+            if any(child is o for child in gc.get_referents(above[parent])):
+                root, path = self.trace(level - 1, parent)
+                return root, (*path, o)
+        raise RuntimeError(f"a {type(o).__name__} lost its parent while the heap was looked at")
 
     def close(self) -> None:
         """Let go of every object."""
         self.levels.clear()
-        self._hits.clear()
+        for table in (self._hits, self._before, self._traces):
+            table.clear()
         self.sinks = {}
         self.roots = []

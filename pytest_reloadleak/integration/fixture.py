@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,9 @@ class Watch:
         self._target = target
         self._keywords = keywords
         self._check: Check | None = None
-        self._ran = False
+        self._count: int | None = None
+        self._ran = 0
+        self._is_settled = False
 
     def __enter__(self) -> Self:
         __tracebackhide__ = True
@@ -126,52 +128,63 @@ class Watch:
         __tracebackhide__ = True
         check = self._counted(count)
         for number in range(1 - check.run.warmup, count + 1):
-            with check.run.reloading():
-                yield number
-            if number == 0:
+            if number == 1:
                 check.run.settle()
                 check.run.take_baseline()
+            with check.run.reloading():
+                yield number
+            self._ran = number
 
     async def arounds(self, count: int) -> AsyncIterator[int]:
         """`rounds` for `async for`."""
         __tracebackhide__ = True
+        from pytest_reloadleak.check import pause_of_running_loop
+
         for number in self.rounds(count):
             yield number
+        if self._check is not None and self._ran == count:
+            await self._check.run.asettle(pause_of_running_loop())
+            self._is_settled = True
 
     def _counted(self, count: int) -> Check:
         __tracebackhide__ = True
         if self._check is None:
             _refuse("watch.rounds(...) is for use inside `with reload_leaks.watch(...) as watch`")
         assert self._check is not None
-        if self._ran:
+        if self._count is not None:
             _refuse("watch.rounds(...) was already run: one loop per watch")
-        whole_number("rounds", count, least=1)
-        self._ran = True
-        self._check.rounds_are(count)
-        return self._check
+        try:
+            self._count = whole_number("rounds", count, least=1)
+        except UsageError as error:
+            text = str(error)
+        else:
+            self._check.rounds_are(count)
+            return self._check
+        _refuse(text)
+        raise AssertionError("unreachable: _refuse raises")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        self._leave(error, lambda check: check.run.settle())
+        self._leave(error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        self._leave(error, lambda check: check.run.settle())
+        self._leave(error)
 
-    def _leave(self, error: BaseException | None, settle: Callable[[Check], object]) -> None:
+    def _leave(self, error: BaseException | None) -> None:
         __tracebackhide__ = True
         check = self._check
         assert check is not None
         self._check = None
         try:
-            self.report = self._judged(check, error, settle)
+            self.report = self._judged(check, error)
         finally:
             check.end()
-        if error is not None and not isinstance(error, (Exception,)):
+        if error is not None and (isinstance(error, UsageError) or not isinstance(error, Exception)):
             return
         keep(self._leaks._item, self.report)
         if self.report.outcome not in PASSING:
@@ -179,7 +192,7 @@ class Watch:
             chained = None if isinstance(error, RoundError) else error
             raise ReloadLeakError(text, self.report) from chained
 
-    def _judged(self, check: Check, error: BaseException | None, settle: Callable[[Check], object]) -> Report:
+    def _judged(self, check: Check, error: BaseException | None) -> Report:
         if isinstance(error, RoundError):
             return check.report(error.text)
         if error is not None:

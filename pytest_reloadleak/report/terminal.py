@@ -45,7 +45,8 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
         yield from _finding(finding, verbose, rootdir)
     if len(shown) < len(report.findings):
         yield ""
-        yield f"  ... and {len(report.findings) - len(shown)} findings more (-v shows them all)"
+        more = len(report.findings) - len(shown)
+        yield f"  ... and {more} {'finding' if more == 1 else 'findings'} more (-v shows them all)"
     if report.not_reloaded and (verbose or report.findings):
         yield ""
         yield f"  not reloaded: {', '.join(report.not_reloaded)}"
@@ -56,11 +57,13 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
 
 def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
     rate = f"growing by {finding.per_round:g} a round" if finding.growth == "growing" else "bounded"
-    yield f"  {finding.kind} {finding.signature}, {rate}, generations {_numbers(finding.generations)}"
+    yield f"  {finding.kind} {finding.signature}, {rate}{_numbers(finding.generations)}"
     if finding.holder is not None and finding.held is not None:
         alone = "" if finding.sole_holder else " (not alone: the other holders must let go too)"
         yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root}){alone}"
-        yield f"    holds   {finding.held.type} {finding.held.name}{_place(finding, rootdir)}"
+        held = finding.held
+        name = held.name if held.type == held.name else f"{held.type} {held.name}"
+        yield f"    holds   {name}{_place(finding, rootdir)}"
     if verbose or finding.holder is None:
         yield from _trace(finding)
         if finding.retained_objects is not None and finding.retained_bytes is not None:
@@ -90,14 +93,17 @@ def _relative(file: str, rootdir: str) -> str:
 
 
 def _numbers(generations: tuple[int, ...]) -> str:
-    """Generation numbers, runs of them shortened: `-1 to 3, 7`."""
+    """Which generations, runs of them shortened: `, generations -1 to 3, 7`; nothing where there is none."""
+    if not generations:
+        return ""
     runs: list[list[int]] = []
     for number in generations:
         if runs and number == runs[-1][-1] + 1:
             runs[-1].append(number)
         else:
             runs.append([number])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    text = ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return f", generation{'s' if len(generations) > 1 else ''} {text}"
 
 
 def _size(size_bytes: int) -> str:

@@ -6,6 +6,7 @@ import importlib
 import sys
 
 from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.kept import kept_modules
 from pytest_reloadleak.strategies.stamps import fresh_name
 
 
@@ -19,5 +20,6 @@ class Decache:
         modules = reloadable(names)
         for name in modules:
             del sys.modules[name]
-        for name in modules:
-            importlib.import_module(fresh_name(name))
+        with kept_modules([name for name in names if name not in modules]):
+            for name in modules:
+                importlib.import_module(fresh_name(name))

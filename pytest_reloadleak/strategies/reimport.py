@@ -7,6 +7,7 @@ import sys
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.kept import kept_modules
 from pytest_reloadleak.strategies.stamps import fresh_name
 
 
@@ -30,6 +31,7 @@ class Reimport:
         for name in modules:
             del sys.modules[name]
         importlib.invalidate_caches()
-        for name in modules:
-            if name not in sys.modules:
-                importlib.import_module(fresh_name(name))
+        with kept_modules([name for name in names if name not in modules]):
+            for name in modules:
+                if name not in sys.modules:
+                    importlib.import_module(fresh_name(name))

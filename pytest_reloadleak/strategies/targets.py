@@ -106,6 +106,10 @@ def assert_name(name: object) -> None:
     """Raise `UsageError` unless a target is given as text."""
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a target must be the name of a module, not {name!r}")
+    if not all(name.strip().split(".")):
+        raise UsageError(
+            f"unknown target {name.strip()!r}: a module name has no empty part; name it from the top"
+        )
 
 
 def _candidates(pattern: str) -> set[str]:
