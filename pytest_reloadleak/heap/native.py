@@ -214,9 +214,9 @@ def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tup
     found = []
     for level, position, o in _untracked(sweep) if sinks else ():
         hidden = [item for item in (*_hidden(o), type(o)) if id(item) in sinks]
-        if hidden:
-            root, path = sweep.trace(level, position)
-            found += [(root, (*path, o, item)) for item in hidden]
+        traced = sweep.trace(level, position) if hidden else None
+        if traced is not None:
+            found += [(traced[0], (*traced[1], o, item)) for item in hidden]
     return found
 
 

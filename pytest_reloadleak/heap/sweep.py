@@ -147,9 +147,9 @@ class Sweep:
             objects = self.levels[level]
             for position in range(at, min(len(objects), at + SLICE)):
                 held = {id(o): o for o in gc.get_referents(objects[position]) if id(o) in keys}
-                if held:
-                    root, path = self.trace(level, position)
-                    found += [Arrival(root, (*path, sink)) for sink in held.values()]
+                traced = self.trace(level, position) if held else None
+                if traced is not None:
+                    found += [Arrival(traced[0], (*traced[1], sink)) for sink in held.values()]
         self._of_root.clear()
         self._hits.clear()
         return found
@@ -166,14 +166,19 @@ class Sweep:
         self.roots += group
         self._run(start, len(self.roots))
 
-    def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]]:
-        """The path from a root to the object at `position` of `level`; memory of the heap's order, no search."""
+    def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
+        """The path from a root to the object at `position` of `level`; memory of the heap's order, no search.
+
+        `None` if another thread has undone a reference of it meanwhile: then it is no path any more.
+        """
         known = self._traces.get((level, position))
         if known is None:
-            known = self._traces[level, position] = self._traced(level, position)
+            known = self._traced(level, position)
+            if known is not None:
+                self._traces[level, position] = known
         return known
 
-    def _traced(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]]:
+    def _traced(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
         o = self.levels[level][position]
         if level in self._origins:
             before = self._before.get(id(o))
@@ -184,9 +189,9 @@ class Sweep:
         above = self.levels[level - 1]
         for parent in range(at, min(len(above), at + SLICE)):
             if any(child is o for child in gc.get_referents(above[parent])):
-                root, path = self.trace(level - 1, parent)
-                return root, (*path, o)
-        raise RuntimeError(f"a {type(o).__name__} lost its parent while the heap was looked at")
+                above_it = self.trace(level - 1, parent)
+                return (above_it[0], (*above_it[1], o)) if above_it is not None else None
+        return None
 
     def close(self) -> None:
         """Let go of every object."""

@@ -199,11 +199,17 @@ class Watch:
             return check.report(
                 f"{check.run.where(check.run.generation)}: the watched block raised: {failure_text(error)}"
             )
-        if not self._ran:
+        if self._count is None:
             return check.report(
                 "the watched block ran no round: loop over watch.rounds(n) and reload in its body"
             )
-        settle(check)
+        if self._ran < self._count:
+            ran = max(self._ran, 0)
+            return check.report(
+                f"the watched block ran {ran} of {self._count} rounds: do not leave the loop early"
+            )
+        if not self._is_settled:
+            check.run.settle()
         check.run.take_look()
         return check.report()
 

@@ -58,7 +58,7 @@ def kept_modules(names: list[str]) -> Iterator[None]:
         yield
     finally:
         if finder in sys.meta_path:
-            sys.meta_path.remove(finder)  # type: ignore[arg-type]  # as above
+            sys.meta_path.remove(finder)
         for name, module in modules.items():
             sys.modules[name] = module
             parent, _, leaf = name.rpartition(".")
