@@ -93,16 +93,27 @@ def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
 
 def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
     """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
-    kind = type(o)
-    if kind is types.FunctionType:
-        return not ledger.owns_namespace(o.__globals__)
     if foreign.is_class(o):
         return not ledger.owns(foreign.class_module(o))
     if foreign.is_module(o):
         return not _is_own(o, parked, ledger)
-    if kind is dict and ledger.is_shared(o):
-        return True
-    return kind is types.FrameType
+    return type(o) is dict and ledger.is_shared(o)
+
+
+def _entered(o: Any, ledger: Ledger) -> list[Any]:
+    """What an object refers to and is looked into.
+
+    A foreign function is: most decorators leave one that closes over the target's. What it shares with its own module
+    is not, nor is what a frame (a suspended generator's, on 3.10) shares with its callers.
+    """
+    referents = gc.get_referents(o)
+    if type(o) is types.FunctionType and not ledger.owns_namespace(o.__globals__):
+        shared = set(map(id, (o.__globals__, o.__builtins__, o.__code__)))
+    elif type(o) is types.FrameType:
+        shared = set(map(id, (o.f_back, o.f_globals, o.f_builtins, o.f_code)))
+    else:
+        return referents
+    return [r for r in referents if id(r) not in shared]
 
 
 def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
@@ -117,7 +128,7 @@ def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, in
     stack: list[Any] = list(parked.containers)
     entered = set(map(id, stack))
     while stack:
-        for o in gc.get_referents(stack.pop()):
+        for o in _entered(stack.pop(), ledger):
             key = id(o)
             inner[key] = inner.get(key, 0) + 1
             if key in entered:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -40,7 +40,7 @@ class Unit:
         """Text with the names that the application invents per round replaced by the pattern that matches them."""
         for name in self.names:
             if is_glob(name):
-                for word in sorted(_dotted(text), key=len, reverse=True):
+                for word in _dotted(text, name.count(".") + 1):
                     if fnmatchcase(word, name):
                         text = text.replace(word, name)
         return text
@@ -57,10 +57,7 @@ def module_names() -> list[str]:
     return [name for name, module in table if type(name) is str and module is not None]
 
 
-def _dotted(text: str) -> Iterable[str]:
-    """The dotted names in a text, and each one's leading parts."""
-    out: set[str] = set()
-    for word in text.replace("'", " ").replace("[", " ").replace("]", " ").split():
-        parts = word.split(".")
-        out.update(".".join(parts[: end + 1]) for end in range(len(parts)))
-    return out
+def _dotted(text: str, parts: int) -> list[str]:
+    """The leading parts of the dotted names in a text, the longest first."""
+    words = re.findall(r"\w+(?:\.\w+)*", text)
+    return sorted({".".join(word.split(".")[:parts]) for word in words}, key=len, reverse=True)
