@@ -108,11 +108,12 @@ def _entered(o: Any, ledger: Ledger) -> list[Any]:
     """
     referents = gc.get_referents(o)
     if type(o) is types.FunctionType and not ledger.owns_namespace(o.__globals__):
-        shared = set(map(id, (o.__globals__, o.__builtins__, o.__code__)))
+        shared = set(map(id, (o.__globals__, o.__globals__.get("__builtins__"), o.__code__)))
     elif type(o) is types.FrameType:
         shared = set(map(id, (o.f_back, o.f_globals, o.f_builtins, o.f_code)))
     else:
         return referents
+    shared.add(id(vars(builtins)))
     return [r for r in referents if id(r) not in shared]
 
 
