@@ -137,7 +137,9 @@ class Run:
     def end(self) -> None:
         """Put everything back, and let go of every object."""
         if self._transaction is not None:
-            self._ledger.retire([n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)])
+            shared = [n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)]
+            if shared:
+                self._ledger.retire(shared, ours=2)  # this list, and the parked pair
             self._transaction.roll_back()
             self._transaction = None
         self._parked.clear()
@@ -268,7 +270,7 @@ class Run:
     def _note_strays(self) -> None:
         namespaces = [n for n in self._namespaces().values() if self._ledger.is_shared(n)]
         if namespaces:
-            self._ledger.note_strays(namespaces)
+            self._ledger.note_strays(namespaces, ours=2)  # this list, and the parked pair
 
     def _sample(self, number: int) -> Sample:
         return sample(number, settle.tracked_count())

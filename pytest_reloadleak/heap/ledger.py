@@ -50,7 +50,8 @@ class Ledger:
     """
 
     def __init__(self, owns: Callable[[str], bool]) -> None:
-        self.owns = owns
+        self._owns = owns
+        self._owned: dict[str, bool] = {}
         self.births: list[Birth] = []
         # A marker class of our own per check: every instance holds a reference to its class, so the class's reference
         # count tells how many markers are alive, including those whose weak references lie because a `__del__`
@@ -68,6 +69,13 @@ class Ledger:
         self._shared: set[int] = set()
         self._stamps: dict[int, tuple[str, int | None]] = {}
         self._specs: dict[str, weakref.ref[Any]] = {}
+
+    def owns(self, module: str) -> bool:
+        """Whether a module name belongs to the target's unit; asked once per name, as every class of the heap is."""
+        known = self._owned.get(module)
+        if known is None:
+            known = self._owned[module] = self._owns(module)
+        return known
 
     @property
     def current(self) -> int:
@@ -277,43 +285,50 @@ class Ledger:
         """Whether several generations live in this namespace, as `importlib.reload` makes them."""
         return id(namespace) in self._shared
 
-    def strays(self, namespace: dict[str, Any]) -> list[types.FunctionType]:
-        """Functions of a shared namespace that no walk saw: lambdas in a foreign list, say.
+    def strays(self, namespaces: list[dict[str, Any]], ours: int) -> list[types.FunctionType]:
+        """Functions of shared namespaces that no walk saw: lambdas in a foreign list, say.
 
-        A function refers to its globals, so the namespace's reference count tells whether there are any; only then is
+        A function refers to its globals, so a namespace's reference count tells whether there are any; only then is
         the heap searched.
-        """
-        known = {
-            key: function
-            for birth in self.births
-            for key, reference in birth.functions.items()
-            if (function := reference()) is not None and function.__globals__ is namespace
-        }
-        others = 3  # the module, this argument's caller, and the argument of getrefcount
-        if sys.getrefcount(namespace) - len(known) <= others:
-            return []
-        found = gc.get_referrers(namespace)
-        return [
-            o
-            for o in found
-            if type(o) is types.FunctionType and o.__globals__ is namespace and id(o) not in known
-        ]
 
-    def note_strays(self, namespaces: Iterable[dict[str, Any]]) -> None:
+        Args:
+            namespaces: the namespaces.
+            ours: how many containers of the check hold each of them, this list included.
+        """
+        known = self._functions_of(namespaces)
+        counted = [*namespaces, {}]  # the last is the yardstick: nothing but this list refers to it
+        references = [sys.getrefcount(counted[at]) for at in range(len(counted))]
+        expected = references.pop() + ours + 1  # and the module
+        suspects = [
+            namespace
+            for namespace, count in zip(namespaces, references, strict=True)
+            if count > expected + sum(1 for f in known.values() if f.__globals__ is namespace)
+        ]
+        homes = set(map(id, suspects))
+        found = gc.get_referrers(*suspects) if suspects else []
+        functions = [o for o in found if type(o) is types.FunctionType and id(o.__globals__) in homes]
+        return [f for f in functions if id(f) not in known and not self.is_left_over(f)]
+
+    def _functions_of(self, namespaces: list[dict[str, Any]]) -> dict[int, types.FunctionType]:
+        """The noted functions of some namespaces that are alive, by id."""
+        homes = set(map(id, namespaces))
+        noted = (reference() for birth in self.births for reference in birth.functions.values())
+        return {id(f): f for f in noted if f is not None and id(f.__globals__) in homes}
+
+    def note_strays(self, namespaces: list[dict[str, Any]], ours: int) -> None:
         """Date what no walk saw and no stamp tells, when the warm-up is over.
 
         Of several code objects of one definition the heap lists the newest last: it is the present generation's, and
         the others are older than the count.
         """
-        for namespace in namespaces:
-            undated = [function for function in self.strays(namespace) if self.born(function) is None]
-            newest = {site_of(function.__code__): function.__code__ for function in undated}
-            for function in undated:
-                code = function.__code__
-                is_newest = newest[site_of(code)] is code and len(self.births) > 1
-                birth = self.births[-1 if is_newest and self._is_repeated(code, undated) else 0]
-                birth.functions[id(function)] = weakref.ref(function)
-                birth.codes[id(code)] = weakref.ref(code)
+        undated = [function for function in self.strays(namespaces, ours) if self.born(function) is None]
+        newest = {site_of(function.__code__): function.__code__ for function in undated}
+        for function in undated:
+            code = function.__code__
+            is_newest = newest[site_of(code)] is code and len(self.births) > 1
+            birth = self.births[-1 if is_newest and self._is_repeated(code, undated) else 0]
+            birth.functions[id(function)] = weakref.ref(function)
+            birth.codes[id(code)] = weakref.ref(code)
 
     @staticmethod
     def _is_repeated(code: types.CodeType, functions: list[types.FunctionType]) -> bool:
@@ -324,19 +339,12 @@ class Ledger:
         """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""
         return _is_in(_LEFT_OVER, o)
 
-    def retire(self, namespaces: Iterable[dict[str, Any]]) -> None:
+    def retire(self, namespaces: list[dict[str, Any]], ours: int) -> None:
         """Remember, when the check ends, which functions it leaves in namespaces that come back."""
         first = self.births[0].functions if self.births else {}
-        for namespace in namespaces:
-            noted = [
-                f
-                for b in self.births[1:]
-                for reference in b.functions.values()
-                if (f := reference()) is not None
-            ]
-            for function in (*noted, *self.strays(namespace)):
-                if function.__globals__ is namespace and not _is_in(first, function):
-                    _LEFT_OVER[id(function)] = weakref.ref(function, _forget(id(function)))
+        for function in (*self._functions_of(namespaces).values(), *self.strays(namespaces, ours)):
+            if not _is_in(first, function):
+                _LEFT_OVER[id(function)] = weakref.ref(function, _forget(id(function)))
 
     # -- dating -------------------------------------------------------------------------------------------------------
 
@@ -357,7 +365,7 @@ class Ledger:
         return marker.generation if marker is not None and id(namespace) not in self._shared else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
-        if not self.owns_namespace(function.__globals__):
+        if not self.owns_namespace(function.__globals__) or self.is_left_over(function):
             return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
         of_namespace = self._namespace_born(function.__globals__)
         if of_namespace is not None:

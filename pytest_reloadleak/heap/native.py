@@ -165,13 +165,19 @@ def _registry(top: Any) -> str | None:
         encodings = sys.modules.get("encodings")
         if encodings is not None and id(vars(encodings).get("search_function")) in members:
             return "codecs"
-        if members & set(map(id, _fork_hooks())):
+        if members & set(map(id, _fork_hooks())) or any(map(_is_lock_of_logging, top)):
             return "fork"
     if type(top) is dict and all(
         dict.get(top, name) is codecs.lookup_error(name) for name in ("strict", "ignore")
     ):
         return "codecs"
     return None
+
+
+def _is_lock_of_logging(o: Any) -> bool:
+    """Whether `o` is `logging._lock.acquire`, which stands in the list of what runs before a fork since 3.13."""
+    lock = vars(sys.modules["logging"]).get("_lock") if "logging" in sys.modules else None
+    return type(o) is types.BuiltinFunctionType and lock is not None and o.__self__ is lock
 
 
 def _fork_hooks() -> Iterator[object]:

@@ -78,11 +78,16 @@ def is_suspicious(ledger: Ledger, shared: list[dict[str, Any]], but: int | None)
         return True
     if old_classes(ledger, limit, but):
         return True
-    return any(True for namespace in shared for _ in _old_strays(ledger, namespace, limit, but))
+    return bool(shared) and any(True for _ in _old_strays(ledger, shared, limit, but))
+
+
+_OURS = 3
+"""Containers of the check that hold a shared namespace while it looks: the scene's, a list of the shared, the parked
+pair."""
 
 
 def _old_strays(
-    ledger: Ledger, namespace: dict[str, Any], limit: int, but: int | None
+    ledger: Ledger, shared: list[dict[str, Any]], limit: int, but: int | None
 ) -> Iterator[tuple[types.FunctionType, int]]:
     """Old functions among those that no walk saw.
 
@@ -92,7 +97,7 @@ def _old_strays(
     undated: dict[tuple[object, ...], dict[int, list[types.FunctionType]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for function in ledger.strays(namespace):
+    for function in ledger.strays(shared, _OURS):
         generation = ledger.born(function)
         if generation is None:
             code = function.__code__
@@ -120,9 +125,8 @@ def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked
         retained.add(namespace, generation)
     for cls, generation in [*old_classes(ledger, limit, but), *ledger.live_classes(limit, but)]:
         retained.add(cls, generation)
-    for namespace in shared:
-        for function, generation in _old_strays(ledger, namespace, limit, but):
-            retained.add(function, generation)
+    for function, generation in _old_strays(ledger, shared, limit, but) if shared else ():
+        retained.add(function, generation)
     homes = set(map(id, shared))
     known = -1
     while known < len(known_classes := [o for o in retained.objects.values() if foreign.is_class(o)]):

@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+
 from typing import Any
 
 from pytest_reloadleak.model import Finding, Held, Holder, Report, Series, Site
@@ -46,6 +46,8 @@ def document(checks: Iterable[Mapping[str, Any]]) -> str:
     Args:
         checks: entries as `to_dict` makes them, in the order of the tests.
     """
+    from importlib.metadata import version  # a worker never needs it, and what it imports could hold a target
+
     content = {
         "schema": SCHEMA,
         "tool": {"name": "pytest-reloadleak", "version": version("pytest-reloadleak")},
