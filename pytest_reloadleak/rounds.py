@@ -55,6 +55,8 @@ class Surroundings:
     """Namespaces whose bindings of the original generation are the caller's own."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
+    own: list[object] = field(default_factory=list)
+    """Objects of the tool's that hold the original generation for the test, and are no holders."""
     is_interruptible: bool = True
     """Whether a `KeyboardInterrupt` is the user's, who wants the whole run to end, or else the target's doing."""
 
@@ -93,7 +95,7 @@ class Run:
         self.surroundings = surroundings
         self.seen = Seen()
         self.generation = -warmup
-        self._ledger = Ledger(unit.owns)
+        self._ledger = Ledger(unit.owns, unit.invents)
         self._parked = Parked(-warmup)
         self._transaction: Transaction | None = None
         self._gc_enabled = True
@@ -296,7 +298,7 @@ class Run:
             rename=self.unit.rename,
             spared=spared | self._spared,
             extra_roots=self.surroundings.roots(),
-            skip=[self, self.__dict__, self._transaction],
+            skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
         )
         return look(scene)
 

@@ -119,8 +119,13 @@ class Ledger:
         return list(found.values())
 
     def _note_namespace(self, birth: Birth, name: str, namespace: dict[str, Any]) -> bool:
-        self._note_stamp(birth.generation, namespace)
         fresh = self.marker_of(namespace) is None
+        executed = self._is_executed_again(name, namespace) and not fresh
+        if not fresh and not executed and self._invents(name):
+            return (
+                False  # one module per round: what is still there is that round's, and no present generation
+            )
+        self._note_stamp(birth.generation, namespace)
         if fresh:
             self._plant(birth.generation, name, namespace)
         else:
@@ -128,11 +133,9 @@ class Ledger:
         # Functions of a namespace of their own are dated by its marker; to look for all of them is only worth its price
         # where the namespace is reused, or may be by the next round.
         is_deep = not fresh or self._planted.get(name, 0) <= 1
-        executed = self._is_executed_again(name, namespace) and not fresh
         found = walk(namespace, self.owns, is_deep=is_deep)
-        if (
-            not fresh and id(namespace) not in self._walked
-        ):  # only what lies on top was known, so only that can be new
+        if not fresh and id(namespace) not in self._walked:
+            # Only what lies on top was known, so only that can be new.
             renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
             self._file(birth, found, name if executed else None)
         else:

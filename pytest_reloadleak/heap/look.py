@@ -175,7 +175,8 @@ class _Diagnosis:
     def _add_native(self, missing: dict[int, Any]) -> None:
         if not missing:
             return
-        own = native.own_closure([*self._own, self._groups, missing, self._sweep.roots], self._sweep)
+        mine = [*self._own, self._groups, missing, self._sweep.roots, *roots.own_locals()]
+        own = native.own_closure(mine, self._sweep)
         found = native.find(self._sweep, missing, own)
         for holder in sorted(
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True

@@ -51,6 +51,12 @@ def own_ids() -> set[int]:
     return set(map(id, [sys.modules, *modules, *namespaces, *mine]))
 
 
+def own_locals() -> list[object]:
+    """What the frames of this tool hold, the one that asks aside."""
+    frames = [frame for frame in _outward(sys._getframe().f_back) if is_own(frame)]
+    return [value for frame in frames for _, value in frame_locals(frame)]
+
+
 def stack() -> list[types.FrameType]:
     """The frames of the calling thread that are not this tool's, innermost first."""
     return [frame for frame in _outward(sys._getframe()) if not is_own(frame)]
@@ -173,8 +179,11 @@ def _may_be_hurt() -> bool:
             seen.add(id(cls))
             stack.append(cls)
             own = foreign.class_dict(cls)
-            is_library = foreign.class_module(cls).partition(".")[0] in sys.stdlib_module_names
-            compares = not is_library and type(own.get("__eq__")) is types.FunctionType
+            module = foreign.class_module(cls)
+            is_library = module.partition(".")[0] in sys.stdlib_module_names or is_runner(module)
+            # What `dataclass` and the like generate compares with its own kind only.
+            code = foreign.own_code(own.get("__eq__"))
+            compares = not is_library and code is not None and not code.co_filename.startswith("<")
             if compares and any("__call__" in foreign.class_dict(base) for base in foreign.mro(cls)):
                 return True
     return False

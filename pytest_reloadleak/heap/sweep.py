@@ -65,7 +65,7 @@ class Sweep:
         self._origins: list[int] = []
         self._hits: dict[tuple[int, int], set[int]] = {}
         self._before: dict[int, Arrival] = {}
-        self._traces: dict[tuple[int, int], tuple[Root, tuple[Any, ...]]] = {}
+        self._parents: dict[tuple[int, int], int] = {}
         self._of_root: list[tuple[int, int]] = []
         self.seen.update(
             (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
@@ -171,32 +171,37 @@ class Sweep:
 
         `None` if another thread has undone a reference of it meanwhile: then it is no path any more.
         """
-        known = self._traces.get((level, position))
-        if known is None:
-            known = self._traced(level, position)
-            if known is not None:
-                self._traces[level, position] = known
-        return known
+        path = [self.levels[level][position]]
+        while level not in self._origins:
+            parent = self._parent(level, position)
+            if parent is None:
+                return None
+            level, position = level - 1, parent
+            path.append(self.levels[level][position])
+        path.reverse()
+        before = self._before.get(id(path[0]))
+        if before is not None:
+            return before.root, (*before.path[:-1], *path)
+        return next(root for root in self.roots if root.value is path[0]), tuple(path)
 
-    def _traced(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
+    def _parent(self, level: int, position: int) -> int | None:
+        """Position in the level above of an object that refers to the one at `position`."""
+        known = self._parents.get((level, position))
+        if known is not None:
+            return known
         o = self.levels[level][position]
-        if level in self._origins:
-            before = self._before.get(id(o))
-            if before is not None:
-                return before.root, before.path
-            return next(root for root in self.roots if root.value is o), (o,)
         at = (bisect_right(self._starts[level], position) - 1) * SLICE
         above = self.levels[level - 1]
         for parent in range(at, min(len(above), at + SLICE)):
             if any(child is o for child in gc.get_referents(above[parent])):
-                above_it = self.trace(level - 1, parent)
-                return (above_it[0], (*above_it[1], o)) if above_it is not None else None
+                self._parents[level, position] = parent
+                return parent
         return None
 
     def close(self) -> None:
         """Let go of every object."""
         self.levels.clear()
-        for table in (self._hits, self._before, self._traces):
+        for table in (self._hits, self._before, self._parents):
             table.clear()
         self.sinks = {}
         self.roots = []

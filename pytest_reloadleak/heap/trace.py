@@ -183,7 +183,9 @@ def _is_within(holder: Any, scene: Scene) -> bool:
 
 def _is_runners(arrival: Arrival, scene: Scene) -> bool:
     """Whether only what runs the tests keeps the object: a recorder, a fixture's value, until the test is over."""
-    return arrival.root.is_runner and all(_is_plain(o, scene) or _is_of_runner(o) for o in arrival.path[:-1])
+    path = arrival.path[:-1]
+    first = 0 if arrival.root.is_runner else next((n for n, o in enumerate(path) if _is_of_runner(o)), None)
+    return first is not None and all(_is_plain(o, scene) or _is_of_runner(o) for o in path[first:])
 
 
 def _is_of_runner(o: Any) -> bool:

@@ -34,6 +34,10 @@ class Bindings:
                 self._sources[key] = source
                 self._original[key] = value
 
+    def own_objects(self) -> list[object]:
+        """This and its containers, which hold the original bindings."""
+        return [self, vars(self), self._original]
+
     def renew(self) -> None:
         """Bind what the present modules have."""
         for key, (name, attribute) in self._sources.items():

@@ -81,6 +81,7 @@ def _checks(
         check = Check(names, settings, reload=reload, surroundings=surroundings(item), plugins=plugins)
         bindings = Bindings(vars(item.module), check.unit.owns)
         check.run.surroundings.born = bindings.renew
+        check.run.surroundings.own = bindings.own_objects()
         return check, bindings
 
     makers: list[Callable[[], tuple[Check, Bindings]]] = [

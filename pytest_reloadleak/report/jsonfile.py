@@ -7,7 +7,6 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Mapping
-
 from typing import Any
 
 from pytest_reloadleak.model import Finding, Held, Holder, Report, Series, Site

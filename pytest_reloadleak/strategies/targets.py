@@ -88,6 +88,10 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
             raise UsageError(
                 f"target {name!r} looks like a file: name the module instead, such as 'package.module'"
             )
+        if not all(name.split(".")):
+            raise UsageError(
+                f"unknown target {name!r}: a module name has no empty part; name it from the top"
+            )
         reason = refusal(name, force=force, plugins=plugins)
         if reason is not None:
             raise UsageError(reason)
@@ -106,10 +110,6 @@ def assert_name(name: object) -> None:
     """Raise `UsageError` unless a target is given as text."""
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a target must be the name of a module, not {name!r}")
-    if not all(name.strip().split(".")):
-        raise UsageError(
-            f"unknown target {name.strip()!r}: a module name has no empty part; name it from the top"
-        )
 
 
 def _candidates(pattern: str) -> set[str]:

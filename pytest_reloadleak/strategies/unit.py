@@ -36,6 +36,10 @@ class Unit:
             for name in self.names
         )
 
+    def invents(self, module: str) -> bool:
+        """Whether a module's name is one of those that the application makes up, and a pattern stands for."""
+        return any(is_glob(name) and fnmatchcase(module, name) for name in self.names)
+
     def rename(self, text: str) -> str:
         """Text with the names that the application invents per round replaced by the pattern that matches them."""
         for name in self.names:
