@@ -47,9 +47,11 @@ class Ledger:
 
     Args:
         owns: whether a module name belongs to the target's unit.
+        invents: whether the application makes up a module of this name for one round.
     """
 
-    def __init__(self, owns: Callable[[str], bool]) -> None:
+    def __init__(self, owns: Callable[[str], bool], invents: Callable[[str], bool] = lambda _: False) -> None:
+        self._invents = invents
         self._owns = owns
         self._owned: dict[str, bool] = {}
         self.births: list[Birth] = []
