@@ -122,12 +122,15 @@ class Run:
         self._park()
         if self.unit.loaded():
             self._note()
+            if self.strategy is None or self.strategy.is_in_place:
+                self._note_strays(list(self._namespaces().values()))
 
     def _park(self) -> None:
         """Keep the original generation, which may just have been loaded, in containers that are all known."""
         transaction = self._transaction
         assert transaction is not None
         loaded = self.unit.loaded()
+        self._parked.entries = {id(sys.modules[name]) for name in loaded}
         taken = [transaction]
         if not all(name in transaction.modules for name in loaded):
             taken.append(Transaction.begin(self.unit))
@@ -267,10 +270,9 @@ class Run:
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
         self.seen.samples = [self._sample(0)]
-        self._note_strays()
+        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_shared(n)])
 
-    def _note_strays(self) -> None:
-        namespaces = [n for n in self._namespaces().values() if self._ledger.is_shared(n)]
+    def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
         if namespaces:
             self._ledger.note_strays(namespaces, ours=2)  # this list, and the parked pair
 

@@ -24,6 +24,7 @@ _ATOMS = frozenset(
 """Ids of the types whose values are compared by value: two equal ones are never two versions of a thing. Ids, because
 `type(o) in (str, ...)` would ask a hostile metaclass for `__eq__` or `__hash__`."""
 
+_GETTERS = frozenset(map(id, (types.GetSetDescriptorType, types.MemberDescriptorType)))
 _PLAIN_KEYS = frozenset(map(id, (str, int, bytes, bool, float, type(None))))
 
 
@@ -106,7 +107,7 @@ def instance_dict(o: object) -> dict[Any, Any] | None:
     for cls in mro(type(o)):
         getter = class_dict(cls).get("__dict__")
         if getter is not None:
-            if type(getter) is not types.GetSetDescriptorType:
+            if not is_exactly(getter, _GETTERS):
                 return None
             found = getter.__get__(o)
             return found if type(found) is dict else None

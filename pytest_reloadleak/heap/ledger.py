@@ -108,14 +108,19 @@ class Ledger:
                 birth.modules[id(module)] = weakref.ref(module)
         return reborn
 
-    def _namespaces(self, name: str, module: object) -> list[dict[str, Any]]:
-        namespace = foreign.module_dict(module)
-        if namespace is not None:
-            return [namespace]
-        # The module replaced itself in `sys.modules`: its namespace is the globals of the replacement's methods.
-        found: dict[int, dict[str, Any]] = {}
-        for cls in foreign.mro(type(module)):
-            for value in foreign.class_dict(cls).values():
+    def _namespaces(self, name: str, entry: object) -> list[dict[str, Any]]:
+        """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
+
+        A module may replace itself there, by a class, an instance, or another module that took over its names; then
+        the namespace is the globals of the functions that the entry has.
+        """
+        own = foreign.module_dict(entry)
+        found: dict[int, dict[str, Any]] = {} if own is None else {id(own): own}
+        classes = foreign.mro(entry if foreign.is_class(entry) else type(entry))  # type: ignore[arg-type]  # is_class
+        contents = [foreign.class_dict(cls).values() for cls in classes] if own is None else []
+        contents.append((own if own is not None else foreign.instance_dict(entry) or {}).values())
+        for values in contents:
+            for value in list(values):
                 if type(value) is types.FunctionType and foreign.module_name(value.__globals__) == name:
                     found[id(value.__globals__)] = value.__globals__
         return list(found.values())
@@ -321,24 +326,16 @@ class Ledger:
         return {id(f): f for f in noted if f is not None and id(f.__globals__) in homes}
 
     def note_strays(self, namespaces: list[dict[str, Any]], ours: int) -> None:
-        """Date what no walk saw and no stamp tells, when the warm-up is over.
+        """Date what no walk saw and no stamp tells as born with the newest generation: asked when each is the newest.
 
-        Of several code objects of one definition the heap lists the newest last: it is the present generation's, and
-        the others are older than the count.
+        Args as for `strays`.
         """
-        undated = [function for function in self.strays(namespaces, ours) if self.born(function) is None]
-        newest = {site_of(function.__code__): function.__code__ for function in undated}
-        for function in undated:
-            code = function.__code__
-            is_newest = newest[site_of(code)] is code and len(self.births) > 1
-            birth = self.births[-1 if is_newest and self._is_repeated(code, undated) else 0]
-            birth.functions[id(function)] = weakref.ref(function)
-            birth.codes[id(code)] = weakref.ref(code)
-
-    @staticmethod
-    def _is_repeated(code: types.CodeType, functions: list[types.FunctionType]) -> bool:
-        """Whether another execution of the same definition is among the functions."""
-        return any(f.__code__ is not code and site_of(f.__code__) == site_of(code) for f in functions)
+        birth = self.births[-1]
+        for function in self.strays(namespaces, ours):
+            if self.born(function) is None:
+                code = function.__code__
+                birth.functions[id(function)] = weakref.ref(function)
+                birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)
 
     def is_left_over(self, o: Any) -> bool:
         """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""

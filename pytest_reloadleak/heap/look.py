@@ -17,7 +17,7 @@ from pytest_reloadleak.heap.retained import GRACE, Retained, gather, is_suspicio
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
 from pytest_reloadleak.heap.sweep import Arrival, Root, Sweep
-from pytest_reloadleak.heap.trace import Trace, of_owned_root, trace_of, without_numbers
+from pytest_reloadleak.heap.trace import Trace, is_collected, of_owned_root, trace_of, without_numbers
 from pytest_reloadleak.model import Holder
 
 _OWNED_ROOTS = frozenset({"thread", "task"})
@@ -124,26 +124,35 @@ class _Diagnosis:
         must not stand in the way of what it leads to.
         """
         below: dict[int, set[int]] = {}
+        within: dict[int, list[Arrival]] = {}
         for arrival in arrivals:
-            below.setdefault(id(arrival.root), set()).add(self._retained.born[id(arrival.path[-1])])
+            generation = self._retained.born[id(arrival.path[-1])]
+            below.setdefault(id(arrival.root), set()).add(generation)
+            within.setdefault(id(arrival.path[-2]) if is_collected(arrival.path) else id(arrival), []).append(
+                arrival
+            )
         unbound = []
-        for arrival in arrivals:
-            is_owned = arrival.root.kind in _OWNED_ROOTS and len(below[id(arrival.root)]) == 1
-            put = of_owned_root if is_owned else trace_of
-            trace = put(arrival, self._scene, self._retained)
-            if id(trace.sink) in self._retained.names and not trace.is_binding:
-                unbound.append(arrival)
-            elif not trace.is_spared:
-                self._take(trace)
+        for together in within.values():
+            generations = {self._retained.born[id(arrival.path[-1])] for arrival in together}
+            # A collection that each generation made for itself is one thing, whatever and however much is in it.
+            is_one = len(together) > 1 and len(generations) == 1
+            for arrival in together[:1] if is_one else together:
+                is_owned = arrival.root.kind in _OWNED_ROOTS and len(below[id(arrival.root)]) == 1
+                put = of_owned_root if is_owned else trace_of
+                trace = put(arrival, self._scene, self._retained)
+                if id(trace.sink) in self._retained.names and not trace.is_binding:
+                    unbound.append(arrival)
+                elif not trace.is_spared:
+                    self._take(trace, [a.path[-1] for a in together] if is_one else [trace.sink])
         for key in {id(arrival.path[-1]) for arrival in unbound}:
             for group in self._groups.values():
                 group.sinks.pop(key, None)
         self._groups = {key: group for key, group in self._groups.items() if group.sinks}
         return unbound
 
-    def _take(self, trace: Trace) -> None:
+    def _take(self, trace: Trace, sinks: list[Any]) -> None:
         group = self._groups.setdefault(trace.key, _Group(trace))
-        group.sinks[id(trace.sink)] = trace.sink
+        group.sinks.update((id(sink), sink) for sink in sinks)
         group.tops.add(trace.top)
         group.differs = group.differs or trace.holder.path != group.first.holder.path
 
@@ -194,7 +203,7 @@ class _Diagnosis:
                 or self._retained.born[id(trace.sink)] != self._scene.kept
                 or trace.key in self._groups
             ):
-                self._take(trace)
+                self._take(trace, [trace.sink])
 
     def _grouped(self) -> tuple[Retention, ...]:
         reaches = self._reaches()

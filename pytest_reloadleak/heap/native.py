@@ -76,13 +76,7 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
 
     As in the collector's own trial deletion: count the references from among what they lead to, and compare.
     """
-    inner: dict[int, int] = {}
-    for key in _inside(rest, sweep):
-        inner[key] = 0
-    for o in [o for o in gc.get_objects() if id(o) in inner]:
-        for child in gc.get_referents(o):
-            if id(child) in inner:
-                inner[id(child)] += 1
+    inner = _references_inside(rest, sweep)
     yardstick = [object()]
     ours = sys.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
     held = [at for at in range(len(rest)) if sys.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
@@ -93,6 +87,20 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
             out.append(o)
             explained |= _inside([o], sweep)
     return out
+
+
+def _references_inside(rest: list[Any], sweep: Sweep) -> dict[int, int]:
+    """How often each object that `rest` leads to is referred to from among them.
+
+    A function of its own: its last local would otherwise be one reference more.
+    """
+    inner = dict.fromkeys(_inside(rest, sweep), 0)
+    for o in gc.get_objects():
+        if id(o) in inner:
+            for child in gc.get_referents(o):
+                if id(child) in inner:
+                    inner[id(child)] += 1
+    return inner
 
 
 def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:

@@ -35,6 +35,8 @@ class Parked:
     generation: int
     containers: list[dict[str, Any]] = field(default_factory=list)
     namespaces: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    entries: set[int] = field(default_factory=set)
+    """Ids of what stood in `sys.modules`, which need not be modules."""
 
     def clear(self) -> None:
         """Let go of the original generation."""

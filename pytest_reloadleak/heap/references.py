@@ -260,7 +260,7 @@ def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
 def _through(parent: object, middle: Any, child: object, name: str) -> str | None:
     """The step from `parent` to `child` when `middle` is mere plumbing between them, else `None`."""
     if type(middle) is dict:
-        if _namespace(parent) is middle:
+        if is_namespace(parent, middle):
             return next(_in_dict(middle, child, attribute=True), None)
         if name in {".__globals__", ".f_globals"}:
             return None
@@ -287,6 +287,13 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
     if type(middle) is tuple and name == ".__bases__":
         return name
     return None
+
+
+def is_namespace(owner: Any, middle: object) -> bool:
+    """Whether `middle` is the dict or the tuple of bases of a module, class or instance: mere plumbing."""
+    if foreign.is_class(owner) and type(middle) is tuple:
+        return True
+    return _namespace(owner) is middle
 
 
 def _namespace(o: Any) -> object:

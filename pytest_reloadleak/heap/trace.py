@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import re
 import types
 from collections.abc import Callable, Sequence
@@ -87,6 +88,17 @@ def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     trace.holder, trace.is_binding, trace.top = holder, False, id(root.value)
     trace.is_one = True
     return trace
+
+
+def is_collected(path: Sequence[Any]) -> bool:
+    """Whether the last object of a path is an item of a collection, rather than a value of a namespace or closure."""
+    if len(path) < 2 or not foreign.is_exactly(path[-2], _COLLECTIONS):
+        return False
+    owner = path[-3] if len(path) > 2 else None
+    return not (type(owner) is types.FunctionType or references.is_namespace(owner, path[-2]))
+
+
+_COLLECTIONS = foreign.type_ids(list, tuple, dict, set, frozenset, collections.deque)
 
 
 def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
@@ -214,4 +226,5 @@ _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
 
 def _is_plain(o: Any, scene: Scene) -> bool:
     """Whether `o` merely passes a local on: a builtin container, or a carrier."""
-    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)
+    is_entry = id(o) in scene.parked.entries
+    return is_entry or foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)

@@ -13,6 +13,8 @@ class Strategy(Protocol):
     """One way to reload."""
 
     name: str
+    is_in_place: bool
+    """Whether the namespaces stay, and are executed into again."""
 
     def reload(self, names: list[str]) -> None:
         """Reload the unit once.

@@ -14,6 +14,7 @@ class Decache:
     """The strategy `decache`."""
 
     name = "decache"
+    is_in_place = False
 
     def reload(self, names: list[str]) -> None:
         """Drop and import again, leaving parents' attributes and finders' caches as they are."""

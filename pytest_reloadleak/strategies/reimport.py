@@ -15,6 +15,7 @@ class Reimport:
     """The strategy `reimport`."""
 
     name = "reimport"
+    is_in_place = False
 
     def reload(self, names: list[str]) -> None:
         """Drop the modules, the parents' attributes and the finders' caches, and import again.

@@ -15,6 +15,7 @@ class Reload:
     """The strategy `reload`."""
 
     name = "reload"
+    is_in_place = True
 
     def reload(self, names: list[str]) -> None:
         """Reload each module in place: submodules first, and before those who imported from them."""

@@ -1,0 +1,11 @@
+"""Leaks: werkzeug's logger gets one more handler a reload."""
+
+import logging
+
+
+class Access(logging.Handler):
+    def emit(self, record):
+        pass
+
+
+logging.getLogger("werkzeug").addHandler(Access())

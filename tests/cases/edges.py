@@ -1,0 +1,1212 @@
+"""Every kind of edge by which something foreign keeps an old generation: leaking twins and their cured ones.
+
+Most twins differ in one line of the host: the leaking host keeps what each generation gives it, the cured one replaces
+its predecessor's. So the cured twin has the very same edge, to the current generation, and must be clean.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from textwrap import dedent
+
+BOTH = ("reimport", "reload")
+ROUNDS = 3
+
+KEEPS = """\
+kept = []
+
+def keep(o):
+    kept.append(o)
+"""
+REPLACES = """\
+kept = []
+
+def keep(o):
+    kept[:] = [o]
+"""
+PLUGIN = """\
+import host
+
+def on_event(*args):
+    pass
+
+class Plugin:
+    def on_event(self, *args):
+        pass
+
+class Plain:
+    pass
+
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The one finding of a leaking twin.
+
+    Attributes:
+        at: the holder's path in steps, as a trace lists them; the first one is the root. Joined it is `holder.path`.
+        label: how the trace spells the root, if not `sys.modules[...]`.
+        holder: type of the holder.
+        held: the held object as a trace spells it: type and name, or the name of an instance's type.
+        tail: the steps from the held object to the old namespace. Where `reload` reuses the namespace there is no old
+            one, so a trace ends before `.__globals__`. `None` if the steps depend on the interpreter.
+        generations: `None` for what the growth implies: all judged ones, or the one that was loaded first.
+    """
+
+    at: tuple[str, ...]
+    holder: str
+    held: str
+    tail: tuple[str, ...] | None = ()
+    kind: str = "retained-generation"
+    growth: str = "growing"
+    root: str = "sys.modules"
+    label: str | None = None
+    generations: tuple[int, ...] | None = None
+
+    @property
+    def path(self) -> str:
+        """`holder.path`."""
+        return "".join(self.at)
+
+    def trace(self, strategy: str) -> tuple[str, ...]:
+        """The trace, without its tail if that is not known."""
+        root = self.label or (f"sys.modules[{self.at[0]!r}]" if self.root == "sys.modules" else self.at[0])
+        tail = tuple(step for step in self.tail or () if strategy != "reload" or step != ".__globals__")
+        return (root, *self.at[1:], self.held, *tail)
+
+    def judged(self) -> tuple[int, ...]:
+        """Generations that must be listed: that of before the warm-up is -1, the last two are within the grace."""
+        if self.generations is not None:
+            return self.generations
+        return tuple(range(-1, ROUNDS - 1)) if self.growth == "growing" else (-1,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twins:
+    """A leaking target and its cured twin.
+
+    Attributes:
+        leaking: sources by module name.
+        cured: likewise.
+        expected: the finding of the leaking twin.
+        strategies: those under which it leaks.
+        harmless: those under which even the leaking twin is clean.
+        own_process: whether what it does cannot be undone.
+        target: what is reloaded.
+    """
+
+    name: str
+    leaking: Mapping[str, str]
+    cured: Mapping[str, str]
+    expected: Expected
+    strategies: tuple[str, ...] = BOTH
+    harmless: tuple[str, ...] = ()
+    own_process: bool = False
+    target: str = "plugin"
+
+
+FUNCTION = "function plugin.on_event"
+GLOBALS = (".__globals__",)
+OF_CLASS = (".on_event", ".__globals__")
+OF_INSTANCE = (".__class__", *OF_CLASS)
+
+
+def source(text: str) -> str:
+    """A module's source from text that is indented as its surroundings are."""
+    return dedent(text).strip("\n") + "\n"
+
+
+def kept(
+    name: str,
+    line: str,
+    *,
+    more: tuple[str, ...] = (),
+    holder: str = "list",
+    held: str = FUNCTION,
+    tail: tuple[str, ...] | None = GLOBALS,
+    host: str = "",
+    root: str = "sys.modules",
+    label: str | None = None,
+    strategies: tuple[str, ...] = BOTH,
+    harmless: tuple[str, ...] = (),
+) -> Twins:
+    """Twins whose target gives something to the host, by the last line of its code.
+
+    Args:
+        name: the case.
+        line: last lines of the target.
+        more: steps of the holder's path after `host.kept[*]`.
+        holder: as in `Expected`, likewise `held`, `tail`, `root` and `label`.
+        held: see there.
+        tail: see there.
+        host: further lines of the host.
+        root: see there.
+        label: see there.
+        strategies: as in `Twins`, likewise `harmless`.
+        harmless: see there.
+    """
+    plugin = PLUGIN + source(line)
+    host = source(host)
+    return Twins(
+        name=name,
+        leaking={"host": KEEPS + host, "plugin": plugin},
+        cured={"host": REPLACES + host, "plugin": plugin},
+        expected=Expected(
+            at=("host", ".kept", "[*]", *more), holder=holder, held=held, tail=tail, root=root, label=label
+        ),
+        strategies=strategies,
+        harmless=harmless,
+    )
+
+
+def hosted(
+    name: str,
+    *,
+    at: str,
+    host: str,
+    leaking: str,
+    cured: str,
+    holder: str,
+    held: str = FUNCTION,
+    tail: tuple[str, ...] = GLOBALS,
+    growth: str = "growing",
+    kind: str = "retained-generation",
+    root: str = "sys.modules",
+    label: str | None = None,
+    generations: tuple[int, ...] | None = None,
+    strategies: tuple[str, ...] = BOTH,
+    harmless: tuple[str, ...] = (),
+    own_process: bool = False,
+) -> Twins:
+    """Twins with the same host, whose targets end differently. `at` is the holder's path with spaces between steps."""
+    return Twins(
+        name=name,
+        leaking={"host": source(host), "plugin": PLUGIN + source(leaking)},
+        cured={"host": source(host), "plugin": PLUGIN + source(cured)},
+        expected=Expected(
+            at=tuple(re.split(r" (?=[.\[<])", at)),
+            holder=holder,
+            held=held,
+            tail=tail,
+            growth=growth,
+            kind=kind,
+            root=root,
+            label=label,
+            generations=generations,
+        ),
+        strategies=strategies,
+        harmless=harmless,
+        own_process=own_process,
+    )
+
+
+def bound(
+    name: str,
+    *,
+    leaking: str,
+    cured: str,
+    at: str,
+    plugin: str,
+    held: str,
+    tail: tuple[str, ...] = (),
+    strategies: tuple[str, ...] = BOTH,
+    harmless: tuple[str, ...] = (),
+) -> Twins:
+    """Twins of a binding that a foreign module `importer` makes once."""
+    return Twins(
+        name=name,
+        leaking={"importer": source(leaking), "plugin": source(plugin)},
+        cured={"importer": source(cured), "plugin": source(plugin)},
+        expected=Expected(
+            at=("importer", at),
+            holder="module",
+            held=held,
+            tail=tail,
+            kind="stale-reference",
+            growth="bounded",
+        ),
+        strategies=strategies,
+        harmless=harmless,
+    )
+
+
+ITEMS = (
+    kept("list item", "host.keep(on_event)"),
+    hosted(
+        "dict value by a key that changes",
+        host="table = {}",
+        leaking="host.table[len(host.table)] = on_event",
+        cured="host.table['weather'] = on_event",
+        at="host .table [*]",
+        holder="dict",
+    ),
+    hosted(
+        "dict value by a key with a number",
+        host="table = {}",
+        leaking="host.table[f'plugin-{len(host.table)}'] = on_event",
+        cured="host.table['plugin-1'] = on_event",
+        at="host .table [*]",
+        holder="dict",
+    ),
+    hosted(
+        "dict value set once",
+        host="table = {}",
+        leaking="host.table.setdefault('weather', on_event)",
+        cured="host.table['weather'] = on_event",
+        at="host .table ['weather']",
+        holder="dict",
+        growth="bounded",
+    ),
+    hosted(
+        "dict key",
+        host="table = {}",
+        leaking="host.table[on_event] = True",
+        cured="host.table.clear(); host.table[on_event] = True",
+        at="host .table <key>",
+        holder="dict",
+    ),
+    hosted(
+        "set member",
+        host="members = set()",
+        leaking="host.members.add(on_event)",
+        cured="host.members.clear(); host.members.add(on_event)",
+        at="host .members [*]",
+        holder="set",
+    ),
+    hosted(
+        "deque",
+        host="""
+            import collections
+            queue = collections.deque()
+        """,
+        leaking="host.queue.append(on_event)",
+        cured="host.queue.clear(); host.queue.append(on_event)",
+        at="host .queue [*]",
+        holder="collections.deque",
+    ),
+    hosted(
+        "the last three, beyond the grace",
+        host="""
+            import collections
+            last = collections.deque(maxlen=3)
+        """,
+        leaking="host.last.append(on_event)",
+        cured="host.last.append(None); host.last.append(on_event)  # so it holds the present and the previous one",
+        at="host .last [*]",
+        holder="collections.deque",
+        growth="bounded",
+        generations=(ROUNDS - 2,),
+    ),
+    kept(
+        "mappingproxy",
+        """
+            import types
+            host.keep(types.MappingProxyType({'event': on_event}))
+        """,
+        more=("['event']",),
+        holder="mappingproxy",
+    ),
+    kept(
+        "namespace",
+        "host.keep(globals())",
+        held="namespace plugin",
+        tail=(),
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    kept(
+        "module object",
+        """
+            import sys
+            host.keep(sys.modules[__name__])
+        """,
+        held="module plugin",
+        tail=(".__dict__",),
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    kept(
+        "function with these globals only", "host.keep(eval('lambda: None'))", held="function plugin.<lambda>"
+    ),
+    kept("class with a method", "host.keep(Plugin)", held="class plugin.Plugin", tail=OF_CLASS),
+    kept("class without methods", "host.keep(Plain)", held="class plugin.Plain", tail=()),
+    kept("instance", "host.keep(Plugin())", held="plugin.Plugin", tail=OF_INSTANCE),
+    kept("instance of a class without methods", "host.keep(Plain())", held="plugin.Plain", tail=()),
+)
+
+FUNCTIONS = (
+    kept(
+        "closure cell",
+        "host.keep(host.wrap(on_event))",
+        host="""
+            def wrap(function):
+                return lambda: function()
+        """,
+        more=(".__closure__['function']",),
+        holder="function",
+    ),
+    kept(
+        "function default",
+        "host.keep(host.wrap(on_event))",
+        host="""
+            def wrap(function):
+                return lambda f=function: f()
+        """,
+        more=(".__defaults__",),
+        holder="function",
+    ),
+    kept(
+        "function kwdefault",
+        "host.keep(host.wrap(on_event))",
+        host="""
+            def wrap(function):
+                return lambda *, f=function: f()
+        """,
+        more=(".__kwdefaults__['f']",),
+        holder="function",
+    ),
+    kept(
+        "attribute of a function",
+        "host.keep(host.wrap(on_event))",
+        host="""
+            def wrap(function):
+                def inner(): pass
+                inner.wrapped = function
+                return inner
+        """,
+        more=(".wrapped",),
+        holder="function",
+    ),
+    kept(
+        "bound method",
+        "host.keep(Plugin().on_event)",
+        held="method plugin.Plugin.on_event",
+        tail=(".__func__", ".__globals__"),
+    ),
+    kept(
+        "foreign method bound to an instance",
+        """
+            import types
+            host.keep(types.MethodType(host.keep, Plugin()))
+        """,
+        more=(".__self__",),
+        holder="method",
+        held="plugin.Plugin",
+        tail=OF_INSTANCE,
+    ),
+    kept(
+        "partial",
+        """
+            import functools
+            host.keep(functools.partial(on_event))
+        """,
+        held="functools.partial plugin.on_event",
+        tail=(".func", ".__globals__"),
+    ),
+    kept(
+        "argument of a foreign partial",
+        """
+            import functools
+            host.keep(functools.partial(print, on_event))
+        """,
+        more=(".args", "[*]"),
+        holder="tuple",
+    ),
+    kept(
+        "property",
+        "host.keep(property(on_event))",
+        held="property plugin.on_event",
+        tail=(".fget", ".__globals__"),
+    ),
+    kept("staticmethod", "host.keep(staticmethod(on_event))", tail=(".__func__", ".__globals__")),
+    kept("classmethod", "host.keep(classmethod(on_event))", tail=(".__func__", ".__globals__")),
+    hosted(
+        "lru_cache entry",
+        host="""
+            import functools
+            @functools.lru_cache(maxsize=None)
+            def describe(cls):
+                pass
+        """,
+        leaking="host.describe(Plain)",
+        cured="host.describe.cache_clear(); host.describe(Plain)",
+        at="host .describe <cache entry> [*]",
+        holder="tuple",
+        held="class plugin.Plain",
+        tail=(),
+    ),
+    hosted(
+        "entry of an lru_cache with a bound",
+        host="""
+            import functools
+            @functools.lru_cache(maxsize=128)
+            def describe(cls):
+                pass
+        """,
+        leaking="host.describe(Plain)",
+        cured="host.describe.cache_clear(); host.describe(Plain)",
+        at="host .describe <cache entry> [*]",
+        holder="tuple",
+        held="class plugin.Plain",
+        tail=(),
+    ),
+    hosted(
+        "singledispatch registry",
+        host="""
+            import functools
+            @functools.singledispatch
+            def render(o):
+                pass
+            def draw(o):
+                pass
+        """,
+        leaking="host.render.register(Plain, host.draw)",
+        cured="""
+            import functools
+            render = functools.singledispatch(host.draw)
+            render.register(Plain, on_event)
+        """,
+        at="host .render .registry <key>",
+        holder="mappingproxy",
+        held="class plugin.Plain",
+        tail=(),
+    ),
+)
+
+WITH_TWO = """\
+class Listener:
+    def __init__(self, function):
+        self.function = function
+
+class Slotted:
+    __slots__ = ("function",)
+
+    def __init__(self, function):
+        self.function = function
+"""
+REGISTRY = """\
+import weakref
+
+class Base:
+    registry = []
+
+    def __init_subclass__(cls):
+        Base.registry.append(cls)
+
+class Weak:
+    registry = weakref.WeakSet()
+
+    def __init_subclass__(cls):
+        Weak.registry.add(cls)
+"""
+
+CLASSES = (
+    hosted(
+        "attribute of a foreign class",
+        host="""
+            class Registry:
+                handler = None
+        """,
+        leaking="host.Registry.handler = host.Registry.handler or on_event",
+        cured="host.Registry.handler = on_event",
+        at="host .Registry .handler",
+        holder="class",
+        kind="stale-reference",
+        growth="bounded",
+    ),
+    hosted(
+        "list in a foreign class",
+        host="""
+            class Registry:
+                handlers = []
+        """,
+        leaking="host.Registry.handlers.append(on_event)",
+        cured="host.Registry.handlers[:] = [on_event]",
+        at="host .Registry .handlers [*]",
+        holder="list",
+    ),
+    kept(
+        "base of a foreign class",
+        "host.keep(host.extended(Plain))",
+        host="""
+            def extended(base):
+                class Extended(base):
+                    pass
+                return Extended
+        """,
+        more=(".__bases__",),
+        holder="class",
+        held="class plugin.Plain",
+        tail=(),
+    ),
+    hosted(
+        "registry of __init_subclass__",
+        host=REGISTRY,
+        leaking="""
+            class Sub(host.Base):
+                def on_event(self):
+                    pass
+        """,
+        cured="""
+            class Sub(host.Weak):
+                def on_event(self):
+                    pass
+        """,
+        at="host .Base .registry [*]",
+        holder="list",
+        held="class plugin.Sub",
+        tail=OF_CLASS,
+    ),
+    kept(
+        "slot", "host.keep(host.Slotted(on_event))", host=WITH_TWO, more=(".function",), holder="host.Slotted"
+    ),
+    kept(
+        "instance attribute",
+        "host.keep(host.Listener(on_event))",
+        host=WITH_TWO,
+        more=(".function",),
+        holder="host.Listener",
+    ),
+    kept(
+        "instance attribute with a dict that was asked for",
+        """
+            listener = host.Listener(on_event)
+            vars(listener)
+            host.keep(listener)
+            del listener
+        """,
+        host=WITH_TWO,
+        more=(".function",),
+        holder="host.Listener",
+    ),
+    hosted(
+        "attributes of a foreign module with a number",
+        host="",
+        leaking="setattr(host, f'handler_{len(vars(host))}', on_event)",
+        cured="host.handler_1 = on_event",
+        at="host .handler_*",
+        holder="module",
+    ),
+    hosted(
+        "attribute of a foreign module",
+        host="handler = None",
+        leaking="host.handler = host.handler or on_event",
+        cured="host.handler = on_event",
+        at="host .handler",
+        holder="module",
+        kind="stale-reference",
+        growth="bounded",
+    ),
+)
+
+SUSPENDED = """\
+import asyncio
+
+def waiting(function):
+    yield
+
+async def sleeping(function):
+    await asyncio.sleep(0)
+
+async def ticking(function):
+    yield
+
+def primed(suspended):
+    try:
+        suspended.send(None)
+    except StopIteration:
+        pass
+    return suspended
+"""
+WORKER = """\
+import queue
+import threading
+
+inbox = queue.Queue()
+
+def work():
+    seen = []
+    while True:
+        o = inbox.get()
+        if o is None:
+            inbox.task_done()
+            return
+        seen.append(o)
+        if len(o) == 1:
+            seen.clear()
+        o = None
+        inbox.task_done()
+
+def give(*o):
+    inbox.put(o)
+    inbox.join()
+
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+
+def stop():
+    inbox.put(None)
+    thread.join()
+"""
+
+RUNNING = (
+    hosted(
+        "local of a running thread",
+        host=WORKER,
+        leaking="host.give(on_event, 'kept')",
+        cured="host.give(on_event)",
+        at="host.work.<local seen> [*] [*]",
+        holder="tuple",
+        root="frame",
+        label="local seen of host.work",
+    ),
+    kept(
+        "local of a suspended generator of the target",
+        """
+            def ticks():
+                yield
+
+            generator = ticks()
+            next(generator)
+            host.keep(generator)
+            del generator
+        """,
+        held="generator plugin.ticks",
+        tail=None,
+        strategies=("reimport",),
+    ),
+    kept(
+        "local of a foreign generator",
+        "host.keep(host.primed(host.waiting(on_event)))",
+        host=SUSPENDED,
+        more=(".<local function>",),
+        holder="generator",
+    ),
+    kept(
+        "local of a foreign coroutine",
+        "host.keep(host.primed(host.sleeping(on_event)))",
+        host=SUSPENDED,
+        more=(".<local function>",),
+        holder="coroutine",
+    ),
+    kept(
+        "exception with a traceback",
+        """
+            try:
+                raise ValueError('a')
+            except ValueError as error:
+                host.keep(error)
+        """,
+        held="ValueError",
+        tail=(".__traceback__", ".tb_frame", ".f_globals"),
+        strategies=("reimport",),
+    ),
+    kept(
+        "exception of an own class",
+        """
+            class Failure(Exception):
+                pass
+
+            host.keep(Failure('a'))
+        """,
+        held="plugin.Failure",
+        tail=(),
+    ),
+)
+
+WEAK = (
+    kept(
+        "callback of a weak reference",
+        """
+            import weakref
+            host.keep(weakref.ref(host.anchor, on_event))
+        """,
+        host="""
+            class Anchor:
+                pass
+            anchor = Anchor()
+        """,
+        more=(".__callback__",),
+        holder="weakref.ReferenceType",
+    ),
+    hosted(
+        "weakref.finalize",
+        host="""
+            import weakref
+            class Anchor:
+                pass
+            anchor = Anchor()
+            last = [None]
+
+            def stop():
+                global anchor
+                anchor = None
+        """,
+        leaking="""
+            import weakref
+            weakref.finalize(host.anchor, on_event)
+        """,
+        cured="""
+            import weakref
+            if host.last[0]:
+                host.last[0].detach()
+            host.last[0] = weakref.finalize(host.anchor, on_event)
+        """,
+        at="weakref .finalize ._registry [*] .func",
+        holder="weakref.finalize._Info",
+    ),
+    hosted(
+        "listener instead of WeakMethod",
+        host="listeners = []",
+        leaking="""
+            plugin = Plugin()
+            host.listeners.append(plugin)
+        """,
+        cured="""
+            import weakref
+            plugin = Plugin()
+            host.listeners.append(weakref.WeakMethod(plugin.on_event))
+        """,
+        at="host .listeners [*]",
+        holder="list",
+        held="plugin.Plugin",
+        tail=OF_INSTANCE,
+    ),
+    hosted(
+        "listener instead of a WeakSet",
+        host="""
+            import weakref
+            listeners = set()
+            weak = weakref.WeakSet()
+        """,
+        leaking="host.listeners.add(on_event)",
+        cured="host.weak.add(on_event)",
+        at="host .listeners [*]",
+        holder="set",
+    ),
+    hosted(
+        "value instead of a WeakValueDictionary",
+        host="""
+            import weakref
+            listeners = {}
+            weak = weakref.WeakValueDictionary()
+        """,
+        leaking="host.listeners[len(host.listeners)] = on_event",
+        cured="host.weak[len(host.weak)] = on_event",
+        at="host .listeners [*]",
+        holder="dict",
+    ),
+    hosted(
+        "key instead of a WeakKeyDictionary",
+        host="""
+            import weakref
+            listeners = {}
+            weak = weakref.WeakKeyDictionary()
+        """,
+        leaking="host.listeners[on_event] = 1",
+        cured="host.weak[on_event] = 1",
+        at="host .listeners <key>",
+        holder="dict",
+    ),
+)
+
+REGISTRIES = (
+    hosted(
+        "signal handler that calls the previous one",
+        host="",
+        leaking="""
+            import signal
+            def install(previous):
+                signal.signal(signal.SIGUSR1, lambda *a: previous)
+
+            install(signal.getsignal(signal.SIGUSR1))
+        """,
+        cured="""
+            import signal
+            def install(previous):
+                signal.signal(signal.SIGUSR1, lambda *a: on_event)
+
+            install(signal.getsignal(signal.SIGUSR1))
+        """,
+        at="signal.SIGUSR1 .__closure__['previous'] .__closure__['previous']",
+        holder="function",
+        held="function plugin.install.<locals>.<lambda>",
+        root="signal",
+        label="signal SIGUSR1",
+        own_process=True,
+    ),
+    hosted(
+        "atexit",
+        host="last = []",
+        leaking="""
+            import atexit
+            atexit.register(on_event)
+        """,
+        cured="""
+            import atexit
+            atexit.register(on_event)
+            host.last.append(on_event)
+            if host.last[1:]:
+                atexit.unregister(host.last.pop(0))
+        """,
+        at="atexit",
+        holder="atexit",
+        root="atexit",
+        own_process=True,
+    ),
+    hosted(
+        "context variable",
+        host="""
+            import contextvars
+            variable = contextvars.ContextVar('listeners', default=())
+        """,
+        leaking="host.variable.set((*host.variable.get(), on_event))",
+        cured="host.variable.set((on_event,))",
+        at="contextvars['listeners'] [*]",
+        holder="tuple",
+        root="contextvars",
+    ),
+    hosted(
+        "context variable of the target",
+        host="",
+        leaking="""
+            import contextvars
+            variable = contextvars.ContextVar('own')
+            variable.set(on_event)
+        """,
+        cured="""
+            import contextvars
+            variable = contextvars.ContextVar('own', default=on_event)
+            variable.get()
+        """,
+        at="contextvars['own']",
+        holder="contextvars",
+        root="contextvars",
+    ),
+    hosted(
+        "codecs.register",
+        host="last = []",
+        leaking="""
+            import codecs
+            codecs.register(on_event)
+        """,
+        cured="""
+            import codecs
+            codecs.register(on_event)
+            host.last.append(on_event)
+            if host.last[1:]:
+                codecs.unregister(host.last.pop(0))
+        """,
+        at="codecs [*]",
+        holder="list",
+        root="codecs",
+        own_process=True,
+    ),
+    hosted(
+        "os.register_at_fork",
+        host="""
+            import os
+            current = []
+            os.register_at_fork(before=lambda: current)
+        """,
+        leaking="""
+            import os
+            os.register_at_fork(before=on_event)
+        """,
+        cured="host.current[:] = [on_event]",
+        at="fork [*]",
+        holder="list",
+        root="fork",
+        own_process=True,
+    ),
+    kept(
+        "datetime with an own tzinfo",
+        """
+            import datetime
+            class Zone(datetime.tzinfo):
+                pass
+
+            host.keep(datetime.datetime(2020, 1, 1, tzinfo=Zone()))
+        """,
+        holder="datetime.datetime",
+        more=(".tzinfo",),
+        held="plugin.Zone",
+        tail=(),
+        label="sys.modules['host']",
+        root="native",
+    ),
+    hosted(
+        "builtin wrapped once more",
+        host="",
+        leaking="""
+            import builtins
+            def wrap(previous):
+                builtins.ascii = lambda o: previous(o)
+
+            wrap(builtins.ascii)
+        """,
+        cured="""
+            import builtins
+            def wrap(previous):
+                inner = getattr(previous, 'inner', previous)
+                builtins.ascii = lambda o: inner(o)
+                builtins.ascii.inner = inner
+
+            wrap(builtins.ascii)
+        """,
+        at="builtins .ascii .__closure__['previous'] .__closure__['previous']",
+        holder="function",
+        held="function plugin.wrap.<locals>.<lambda>",
+        own_process=True,
+    ),
+    hosted(
+        "sys.meta_path",
+        host="last = []",
+        leaking="""
+            import sys
+            class Finder:
+                def find_spec(self, *a): pass
+
+            sys.meta_path.append(Finder())
+        """,
+        cured="""
+            import sys
+            class Finder:
+                def find_spec(self, *a): pass
+
+            sys.meta_path.append(Finder())
+            host.last.append(sys.meta_path[-1])
+            if host.last[1:]:
+                sys.meta_path.remove(host.last.pop(0))
+        """,
+        at="sys .meta_path [*]",
+        holder="list",
+        held="plugin.Finder",
+        tail=(".__class__", ".find_spec", ".__globals__"),
+        own_process=True,
+    ),
+    hosted(
+        "gc.callbacks",
+        host="last = []",
+        leaking="""
+            import gc
+            gc.callbacks.append(on_event)
+        """,
+        cured="""
+            import gc
+            gc.callbacks.append(on_event)
+            host.last.append(on_event)
+            if host.last[1:]:
+                gc.callbacks.remove(host.last.pop(0))
+        """,
+        at="gc .callbacks [*]",
+        holder="list",
+        own_process=True,
+    ),
+)
+
+OWN = "def on_event():\n    pass\n"
+
+BINDINGS = (
+    bound(
+        "from plugin import name",
+        leaking="from plugin import on_event",
+        cured="""
+            def call():
+                from plugin import on_event
+                return on_event()
+
+            call()
+        """,
+        at=".on_event",
+        plugin=OWN,
+        held=FUNCTION,
+        tail=GLOBALS,
+    ),
+    bound(
+        "from plugin import class",
+        leaking="from plugin import Plain",
+        cured="""
+            def call():
+                from plugin import Plain
+                return Plain()
+
+            call()
+        """,
+        at=".Plain",
+        plugin="""
+            class Plain:
+                pass
+        """,
+        held="class plugin.Plain",
+    ),
+    bound(
+        "from plugin import *",
+        leaking="from plugin import *",
+        cured="""
+            def call():
+                from plugin import on_event
+                return on_event()
+
+            call()
+        """,
+        at=".on_event",
+        plugin=OWN,
+        held=FUNCTION,
+        tail=GLOBALS,
+    ),
+    bound(
+        "import plugin",
+        leaking="""
+            import plugin
+
+            def call():
+                return plugin.on_event()
+        """,
+        cured="""
+            def call():
+                import plugin
+                return plugin.on_event()
+
+            call()
+        """,
+        at=".plugin",
+        plugin=OWN,
+        held="module plugin",
+        tail=(".__dict__",),
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    bound(
+        "import plugin as other",
+        leaking="import plugin as other",
+        cured="""
+            def call():
+                import plugin as other
+                return other.on_event()
+
+            call()
+        """,
+        at=".other",
+        plugin=OWN,
+        held="module plugin",
+        tail=(".__dict__",),
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    bound(
+        "list bound by identity",
+        leaking="from plugin import ROUTES",
+        cured="""
+            from plugin import ROUTES
+            ROUTES = list(ROUTES)
+        """,
+        at=".ROUTES",
+        plugin="ROUTES = ['a', 'b']",
+        held="list plugin.ROUTES",
+    ),
+    bound(
+        "dict bound by identity",
+        leaking="from plugin import DEFAULTS",
+        cured="""
+            from plugin import DEFAULTS
+            DEFAULTS = dict(DEFAULTS)
+        """,
+        at=".DEFAULTS",
+        plugin="DEFAULTS = {'a': 1}",
+        held="dict plugin.DEFAULTS",
+    ),
+    bound(
+        "sentinel bound by identity",
+        leaking="from plugin import MISSING",
+        cured="from plugin import NAME",
+        at=".MISSING",
+        plugin="""
+            MISSING = object()
+            NAME = 'missing'
+        """,
+        held="object plugin.MISSING",
+    ),
+    Twins(
+        name="alias in the parent package",
+        leaking={"package.__init__": "from . import plugin as impl\n", "package.plugin": OWN},
+        cured={"package.__init__": "from . import plugin\n", "package.plugin": OWN},
+        expected=Expected(
+            at=("package", ".impl"),
+            holder="module",
+            held="module package.plugin",
+            tail=(".__dict__",),
+            kind="stale-reference",
+            growth="bounded",
+        ),
+        target="package.plugin",
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    hosted(
+        "ghost in a namespace that is used again",
+        host="loaded = []",
+        leaking="""
+            if not host.loaded:
+                host.loaded.append(True)
+                def legacy():
+                    pass
+        """,
+        cured="""
+            globals().pop('legacy', None)
+            if not host.loaded:
+                host.loaded.append(True)
+                def legacy():
+                    pass
+        """,
+        at="plugin .legacy",
+        holder="module",
+        held="function plugin.legacy",
+        tail=(),
+        kind="stale-reference",
+        growth="bounded",
+        strategies=("reload",),
+        harmless=("reimport",),
+    ),
+)
+
+CHAINS = (
+    hosted(
+        "chain of generations",
+        host="current = None",
+        leaking="""
+            class Link:
+                def __init__(self, previous):
+                    self.previous = previous
+
+            host.current = Link(host.current)
+        """,
+        cured="""
+            class Link:
+                def __init__(self, previous):
+                    self.previous = previous
+
+            host.current = Link(None)
+        """,
+        at="host .current .previous .previous",
+        holder="plugin.Link",
+        held="plugin.Link",
+        tail=(".__class__", ".__init__", ".__globals__"),
+    ),
+    hosted(
+        "container of the previous one only",
+        host="present = previous = first = None",
+        leaking="""
+            host.previous, host.present = host.present, on_event
+            host.first = host.first or on_event
+        """,
+        cured="host.previous, host.present = host.present, on_event",
+        at="host .first",
+        holder="module",
+        kind="stale-reference",
+        growth="bounded",
+    ),
+)
+
+TWINS = (*ITEMS, *FUNCTIONS, *CLASSES, *RUNNING, *WEAK, *REGISTRIES, *BINDINGS, *CHAINS)

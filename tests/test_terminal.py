@@ -1,0 +1,287 @@
+import dataclasses
+
+import pytest
+
+from pytest_reloadleak.model import Finding, Held, Holder, Report
+from pytest_reloadleak.report import terminal
+
+LISTENERS = Finding(
+    kind="retained-generation",
+    signature="7c1e9a04",
+    growth="growing",
+    per_round=1.0,
+    generations=(-1, 0, 1, 2, 3),
+    registry=None,
+    holder=Holder(root="sys.modules", path="myapp.bus.listeners[*]", type="list"),
+    held=Held(type="function", name="myapp.weather.on_event", file="/project/myapp/weather.py", line=31),
+    trace=(
+        "sys.modules['myapp.bus']",
+        ".listeners",
+        "[*]",
+        "function myapp.weather.on_event",
+        ".__globals__",
+    ),
+    site=None,
+    retained_objects=40,
+    retained_bytes=38912,
+    sole_holder=True,
+    proven=None,
+    also_retains=(),
+    advice="remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload",
+    known=None,
+)
+
+STALE = dataclasses.replace(
+    LISTENERS,
+    kind="stale-reference",
+    signature="00aa11bb",
+    growth="bounded",
+    per_round=0,
+    generations=(0,),
+    holder=Holder(root="sys.modules", path="myapp.cli.Weather", type="module"),
+    held=Held(type="class", name="myapp.weather.Weather", file="/elsewhere/weather.py", line=None),
+    trace=("sys.modules['myapp.cli']", ".Weather", "class myapp.weather.Weather"),
+    retained_objects=3,
+    retained_bytes=900,
+    sole_holder=False,
+    advice="look myapp.weather.Weather up where it is used",
+)
+
+NATIVE = dataclasses.replace(
+    LISTENERS,
+    signature="ffee0099",
+    per_round=0.5,
+    generations=(0, 2, 3, 4, 9),
+    holder=Holder(root="native", path="atexit", type="unknown"),
+    held=Held(type="myapp.weather.Plugin", name="myapp.weather.Plugin", file=None, line=None),
+    trace=("native", "myapp.weather.Plugin"),
+    retained_objects=None,
+    retained_bytes=None,
+    advice="unregister it",
+)
+
+LEAKING = Report(
+    target="myapp.weather",
+    nodeid="reload-leak::myapp.weather[reimport]",
+    strategy="reimport",
+    rounds=5,
+    warmup=1,
+    outcome="leaking",
+    reason="6 old generations still alive after 5 reloads: 3 findings, 2 growing",
+    duration_s=0.31,
+    reload_s=0.02,
+    retained_generations=(-1, 0, 1, 2, 3, 4, 9),
+    findings=(LISTENERS, STALE, NATIVE),
+    not_reloaded=("myapp.weather._speedups",),
+    notes=("site: the line that created a reference is not recorded by this version", "a second note"),
+)
+
+SHORT = """\
+myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 reloads: 3 findings, 2 growing
+
+  retained-generation 7c1e9a04, growing by 1 a round, generations -1 to 3
+    holder  myapp.bus.listeners[*] (list, root sys.modules)
+    holds   function myapp.weather.on_event, myapp/weather.py:31
+    do      remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
+
+  stale-reference 00aa11bb, bounded, generation 0
+    holder  myapp.cli.Weather (module, root sys.modules) (not alone: the other holders must let go too)
+    holds   class myapp.weather.Weather, /elsewhere/weather.py
+    do      look myapp.weather.Weather up where it is used
+
+  retained-generation ffee0099, growing by 0.5 a round, generations 0, 2 to 4, 9
+    holder  atexit (unknown, root native)
+    holds   myapp.weather.Plugin
+    do      unregister it
+
+  not reloaded: myapp.weather._speedups"""
+
+LONG = """\
+myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 reloads: 3 findings, 2 growing
+
+  retained-generation 7c1e9a04, growing by 1 a round, generations -1 to 3
+    holder  myapp.bus.listeners[*] (list, root sys.modules)
+    holds   function myapp.weather.on_event, myapp/weather.py:31
+    trace   sys.modules['myapp.bus']
+              .listeners
+                [*]
+                  function myapp.weather.on_event
+                    .__globals__
+    keeps   40 objects, 38.0 KiB
+    do      remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
+
+  stale-reference 00aa11bb, bounded, generation 0
+    holder  myapp.cli.Weather (module, root sys.modules) (not alone: the other holders must let go too)
+    holds   class myapp.weather.Weather, /elsewhere/weather.py
+    trace   sys.modules['myapp.cli']
+              .Weather
+                class myapp.weather.Weather
+    keeps   3 objects, 900 bytes
+    do      look myapp.weather.Weather up where it is used
+
+  retained-generation ffee0099, growing by 0.5 a round, generations 0, 2 to 4, 9
+    holder  atexit (unknown, root native)
+    holds   myapp.weather.Plugin
+    trace   native
+              myapp.weather.Plugin
+    do      unregister it
+
+  not reloaded: myapp.weather._speedups
+
+  note: site: the line that created a reference is not recorded by this version
+  note: a second note"""
+
+
+@pytest.mark.parametrize(("verbose", "golden"), [(False, SHORT), (True, LONG)], ids=["short", "verbose"])
+def test_a_leaking_report(verbose, golden):
+    """A report is its key fact, then a block a finding; `-v` adds traces, sizes and notes."""
+    assert terminal.text(LEAKING, verbose=verbose, rootdir="/project") == golden
+
+
+@pytest.mark.parametrize(
+    ("changes", "short", "more"),
+    [
+        (
+            {"outcome": "clean", "reason": "5 reloads, nothing of an old generation is alive"},
+            "a.b (reimport) is clean: 5 reloads, nothing of an old generation is alive",
+            "\n\n  not reloaded: a.b.c\n\n  note: one",
+        ),
+        (
+            {"outcome": "known", "reason": "2 known findings"},
+            "a.b (reimport) has known findings only: 2 known findings",
+            "\n\n  not reloaded: a.b.c\n\n  note: one",
+        ),
+        (
+            {"outcome": "inconclusive", "reason": "descriptors cannot be listed here"},
+            "a.b (reimport) could not be judged: descriptors cannot be listed here",
+            "\n\n  not reloaded: a.b.c\n\n  note: one",
+        ),
+        (
+            {
+                "outcome": "error",
+                "reason": "round 2: the reload raised: ValueError: no",
+                "strategy": "callable",
+            },
+            "a.b (callable) could not be checked: round 2: the reload raised: ValueError: no",
+            "\n\n  not reloaded: a.b.c\n\n  note: one",
+        ),
+    ],
+    ids=["clean", "known", "inconclusive", "error"],
+)
+def test_a_report_without_findings(changes, short, more):
+    """Each outcome has its own words; without findings a report is one line, and `-v` adds what was noted."""
+    report = dataclasses.replace(
+        LEAKING, target="a.b", findings=(), not_reloaded=("a.b.c",), notes=("one",), **changes
+    )
+
+    assert terminal.text(report, verbose=False) == short
+    assert terminal.text(report, verbose=True) == short + more
+
+
+@pytest.mark.parametrize(
+    ("generations", "words"),
+    [
+        ((0, 1), "0, 1"),
+        ((0, 1, 2), "0 to 2"),
+        ((-2, -1, 0, 4), "-2 to 0, 4"),
+        ((1, 3, 5), "1, 3, 5"),
+        ((0, 1, 3, 4, 5, 7, 8), "0, 1, 3 to 5, 7, 8"),
+    ],
+)
+def test_runs_of_generations_are_shortened(generations, words):
+    """Three or more in a row are a range; one and two stand as they are."""
+    report = dataclasses.replace(LEAKING, findings=(dataclasses.replace(LISTENERS, generations=generations),))
+
+    assert f", generations {words}\n" in terminal.text(report, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "words"),
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (38912, "38.0 KiB"),
+        (1024 * 1024, "1.0 MiB"),
+        (5 * 1024**3, "5120.0 MiB"),
+    ],
+)
+def test_sizes_have_units(size_bytes, words):
+    """Bytes are shown in the largest unit that gives a number of at least one."""
+    report = dataclasses.replace(
+        LEAKING, findings=(dataclasses.replace(LISTENERS, retained_bytes=size_bytes),)
+    )
+
+    assert f"    keeps   40 objects, {words}\n" in terminal.text(report, verbose=True)
+
+
+def test_many_findings_are_cut_without_verbosity():
+    """The short report shows ten findings and counts the rest; `-v` shows all of them."""
+    findings = tuple(dataclasses.replace(LISTENERS, signature=f"{number:08x}") for number in range(13))
+    report = dataclasses.replace(LEAKING, findings=findings, not_reloaded=(), notes=())
+    short, verbose = (terminal.text(report, verbose=verbose) for verbose in (False, True))
+
+    assert short.count("retained-generation") == terminal.SHORT_FINDINGS
+    assert short.endswith("\n\n  ... and 3 findings more (-v shows them all)")
+    assert verbose.count("retained-generation") == 13
+    assert "more (-v" not in verbose
+
+
+@pytest.mark.parametrize(("count", "words"), [(11, "1 finding more"), (12, "2 findings more")])
+def test_what_is_left_out_is_counted_in_words(count, words):
+    """One finding that is left out is not called `findings`."""
+    report = dataclasses.replace(LEAKING, findings=(LISTENERS,) * count, not_reloaded=(), notes=())
+
+    assert terminal.text(report, verbose=False).endswith(f"\n\n  ... and {words} (-v shows them all)")
+
+
+def test_a_single_generation_is_called_one():
+    """A finding of one generation does not speak of generations."""
+    report = dataclasses.replace(LEAKING, findings=(STALE,))
+
+    assert "bounded, generation 0\n" in terminal.text(report, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "words"),
+    [
+        ("/project/myapp/weather.py", 31, ", myapp/weather.py:31"),
+        ("/project/myapp/weather.py", None, ", myapp/weather.py"),
+        ("/project2/weather.py", 31, ", /project2/weather.py:31"),
+        ("weather.py", 3, None),
+        (None, None, ""),
+    ],
+)
+def test_files_below_the_rootdir_are_relative(file, line, words, monkeypatch, tmp_path):
+    """Files of the project are shown from the rootdir, others with their whole path."""
+    held = Held(type="function", name="f", file=file, line=line)
+    report = dataclasses.replace(LEAKING, findings=(dataclasses.replace(LISTENERS, held=held),))
+    monkeypatch.chdir(tmp_path)
+    rootdir = "/project" if words is not None else str(tmp_path)
+
+    shown = terminal.text(report, verbose=False, rootdir=rootdir)
+
+    assert f"    holds   function f{', weather.py:3' if words is None else words}\n" in shown
+
+
+def test_a_finding_without_a_holder_shows_its_trace():
+    """Growth whose holder nobody knows still says what it is and what to do."""
+    finding = dataclasses.replace(
+        LISTENERS, kind="memory-growth", holder=None, held=None, trace=(), generations=(), per_round=512.0
+    )
+    report = dataclasses.replace(LEAKING, findings=(finding,), not_reloaded=(), notes=())
+
+    shown = terminal.text(report, verbose=False)
+
+    assert "  memory-growth 7c1e9a04, growing by 512 a round" in shown.splitlines()
+    assert "    holder " not in shown
+    assert shown.endswith(f"    do      {LISTENERS.advice}")
+
+
+def test_the_text_of_a_report_is_plain():
+    """No line ends in a space and none is blank twice in a row: the text goes into XML, logs and exceptions."""
+    for verbose in (False, True):
+        shown = terminal.text(LEAKING, verbose=verbose, rootdir="/project")
+        assert [line for line in shown.splitlines() if line != line.rstrip()] == []
+        assert "\n\n\n" not in shown
+        assert not shown.endswith("\n")
