@@ -377,7 +377,7 @@ def world(tmp_path, monkeypatch):
 
 def measured(target: str = "plugin", strategy: str = "reimport", **keywords: Any) -> Report:
     """The report of a check of a module that is loaded already; the module is the same one afterwards."""
-    module = importlib.import_module(target)
+    importlib.import_module(target)
     before = sys.modules[target]
     namespace = before.__dict__ if isinstance(before, types.ModuleType) else None
     keys = set(map(id, dict.keys(namespace))) if namespace is not None else None
@@ -385,7 +385,7 @@ def measured(target: str = "plugin", strategy: str = "reimport", **keywords: Any
     assert sys.modules[target] is before
     if namespace is not None:
         assert set(map(id, dict.keys(namespace))) == keys
-    del module, before, namespace
+    del before, namespace
     json.dumps(to_dict(report))
     assert terminal.text(report)
     return report

@@ -167,17 +167,14 @@ def test_an_interrupt_ends_the_worker(write, tmp_path, monkeypatch):
         "waits",
         "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)\n",
     )
-    waits = worker.subprocess.Popen.wait
     pid = tmp_path / "pid"
 
-    def interrupted(process, timeout=None):
-        if timeout != 30:
-            return waits(process, timeout)
+    def interrupted(process, timeout_s):
         while not pid.exists() or not pid.read_text():
             time.sleep(0.01)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(worker.subprocess.Popen, "wait", interrupted)
+    monkeypatch.setattr(worker, "_has_ended", interrupted)
     with pytest.raises(KeyboardInterrupt):
         worker.run("waits", SETTINGS, 30)
 

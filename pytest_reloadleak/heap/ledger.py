@@ -332,7 +332,8 @@ class Ledger:
         """
         birth = self.births[-1]
         for function in self.strays(namespaces, ours):
-            if self.born(function) is None:
+            # The first generation's namespace dates it for as long as no other shares that, so it is filed in any case.
+            if len(self.births) == 1 or self.born(function) is None:
                 code = function.__code__
                 birth.functions[id(function)] = weakref.ref(function)
                 birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)

@@ -83,6 +83,7 @@ class _Diagnosis:
         self._scene = scene
         self._retained = retained
         self._groups: dict[tuple[Any, ...], _Group] = {}
+        self._spared: list[Any] = []
         self._own = [
             *scene.own_objects(),
             retained,
@@ -107,6 +108,7 @@ class _Diagnosis:
         """Let go of every object."""
         self._groups.clear()
         self._own.clear()
+        self._spared.clear()
         self._sweep.close()
 
     def _take_arrivals(self) -> None:
@@ -142,7 +144,9 @@ class _Diagnosis:
                 trace = put(arrival, self._scene, self._retained)
                 if id(trace.sink) in self._retained.names and not trace.is_binding:
                     unbound.append(arrival)
-                elif not trace.is_spared:
+                elif trace.is_spared:
+                    self._spared += [a.path[-1] for a in together] if is_one else [trace.sink]
+                else:
                     self._take(trace, [a.path[-1] for a in together] if is_one else [trace.sink])
         for key in {id(arrival.path[-1]) for arrival in unbound}:
             for group in self._groups.values():
@@ -163,6 +167,7 @@ class _Diagnosis:
     def _unexplained(self) -> dict[int, Any]:
         """Retained objects that no holder found so far keeps, and that not only the check itself keeps."""
         explained = {key for reach in self._reaches().values() for key in reach.ids}
+        explained |= native.led_to(self._spared, self._sweep)
         only_kept = self._kept_ids() - self._retained.held_outside
         return {
             key: o
@@ -184,7 +189,7 @@ class _Diagnosis:
     def _add_native(self, missing: dict[int, Any]) -> None:
         if not missing:
             return
-        mine = [*self._own, self._groups, missing, self._sweep.roots, *roots.own_locals()]
+        mine = [*self._own, self._groups, self._spared, missing, self._sweep.roots, *roots.own_locals()]
         own = native.own_closure(mine, self._sweep)
         found = native.find(self._sweep, missing, own)
         for holder in sorted(

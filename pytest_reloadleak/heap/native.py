@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import datetime
 import gc
+import importlib
 import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,7 +60,7 @@ def _below_unreached(
     for key, sink in sinks.items():
         if key in parents:
             found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
-            explained |= _inside([sink], sweep)
+            explained |= led_to([sink], sweep)
     return found
 
 
@@ -67,7 +68,7 @@ def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> l
     found: list[NativeHolder] = []
     for root, path in _opaque_holders(sweep, {key: o for key, o in sinks.items() if key not in explained}):
         found.append(NativeHolder(None, foreign.type_name(path[-2]), path, root))
-        explained |= _inside(path[-1:], sweep)
+        explained |= led_to(path[-1:], sweep)
     return found
 
 
@@ -76,7 +77,7 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
 
     As in the collector's own trial deletion: count the references from among what they lead to, and compare.
     """
-    inner = _references_inside(rest, sweep)
+    inner = _referencesled_to(rest, sweep)
     yardstick = [object()]
     ours = sys.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
     held = [at for at in range(len(rest)) if sys.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
@@ -85,16 +86,16 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
     for o in tops:
         if id(o) not in explained:
             out.append(o)
-            explained |= _inside([o], sweep)
+            explained |= led_to([o], sweep)
     return out
 
 
-def _references_inside(rest: list[Any], sweep: Sweep) -> dict[int, int]:
+def _referencesled_to(rest: list[Any], sweep: Sweep) -> dict[int, int]:
     """How often each object that `rest` leads to is referred to from among them.
 
     A function of its own: its last local would otherwise be one reference more.
     """
-    inner = dict.fromkeys(_inside(rest, sweep), 0)
+    inner = dict.fromkeys(led_to(rest, sweep), 0)
     for o in gc.get_objects():
         if id(o) in inner:
             for child in gc.get_referents(o):
@@ -124,7 +125,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
         for o in gc.get_objects()
         if id(o) not in sweep.seen and id(o) not in sweep.sinks and id(o) not in mine
     ]
-    inside = _inside(sweep.sinks.values(), sweep)
+    inside = led_to(sweep.sinks.values(), sweep)
     parents: dict[int, list[Any]] = {}
     for o in rest:
         if id(o) in inside or _is_ours(o):
@@ -142,7 +143,7 @@ def _is_ours(o: Any) -> bool:
     return type(o) is types.FrameType
 
 
-def _inside(start: Iterable[Any], sweep: Sweep) -> set[int]:
+def led_to(start: Iterable[Any], sweep: Sweep) -> set[int]:
     """Ids of `start` and of what it leads to and the sweep did not reach: its own, so no holder of it."""
     stack = list(start)
     inside = set(map(id, stack))
@@ -169,6 +170,9 @@ def _climb(sink: Any, parents: dict[int, list[Any]]) -> list[list[Any]]:
 def _registry(top: Any) -> str | None:
     """The interpreter's registry that an otherwise unreachable list or dict is, or `None`."""
     if type(top) is list:
+        importlib.import_module(
+            "logging"
+        )  # it adds hooks of its own to the lists, by which they are recognised
         members = set(map(id, top))
         encodings = sys.modules.get("encodings")
         if encodings is not None and id(vars(encodings).get("search_function")) in members:
