@@ -32,7 +32,9 @@ def look(scene: Scene) -> Look:
     is_held = suspicion is not None and suspicion.is_held
     if not is_held and not is_suspicious(scene.ledger, scene.shared, scene.kept):
         return Look()
-    retained = gather(scene.ledger, scene.shared, scene.kept, suspicion.own if suspicion is not None else [])
+    retained = gather(
+        scene.ledger, scene.shared, scene.kept, suspicion.own if suspicion is not None else None
+    )
     if suspicion is not None:
         for value in suspicion.values:
             retained.add(value, scene.parked.generation)

@@ -111,15 +111,17 @@ def _old_strays(
                 yield function, limit - age
 
 
-def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked: list[Any]) -> Retained:
+def gather(
+    ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked: list[Any] | None
+) -> Retained:
     """Every live object of the judged generations: one pass over the heap.
 
     Args as for `is_suspicious`, and:
-        parked: the parked generation's own objects if it is to be judged, else nothing.
+        parked: the parked generation's own objects as far as known if it is to be judged, else `None`.
     """
     limit = ledger.current - GRACE
     retained = Retained()
-    for o in parked:
+    for o in parked or ():
         retained.add(o, ledger.births[0].generation)
     for namespace, generation in _old_namespaces(ledger, limit, but):
         retained.add(namespace, generation)
@@ -138,7 +140,7 @@ def gather(ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked
             if (
                 found is not None
                 and found < limit
-                and (found != but or (parked and not ledger.is_left_over(o)))
+                and (found != but or (parked is not None and not ledger.is_left_over(o)))
             ):
                 retained.add(o, found)
     return retained
