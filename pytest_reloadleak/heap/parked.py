@@ -112,7 +112,9 @@ def _entered(o: Any, ledger: Ledger) -> list[Any]:
     if type(o) is types.FunctionType and not ledger.owns_namespace(o.__globals__):
         shared = set(map(id, (o.__globals__, o.__globals__.get("__builtins__"), o.__code__)))
     elif type(o) is types.FrameType:
-        shared = set(map(id, (o.f_back, o.f_globals, o.f_builtins, o.f_code)))
+        shared = set(map(id, (o.f_back, o.f_builtins, o.f_code)))
+        if not ledger.owns_namespace(o.f_globals):
+            shared.add(id(o.f_globals))
     else:
         return referents
     shared.add(id(vars(builtins)))
