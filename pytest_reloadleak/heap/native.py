@@ -199,6 +199,8 @@ def _fork_hooks() -> Iterator[object]:
         ("logging", "_after_at_fork_child_reinit_locks"),
         ("logging", "_acquireLock"),
         ("logging", "_releaseLock"),
+        ("logging", "_prepareFork"),  # since 3.14
+        ("logging", "_afterFork"),
     ):
         loaded = sys.modules.get(module)
         hook = vars(loaded).get(name) if loaded is not None else None
