@@ -46,7 +46,7 @@ def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict
         first: the look after the first pass.
         second: the look after as many rounds more; `None` when there was nothing to confirm or no second pass.
     """
-    later = {_identity(r): r for r in second.retentions} if second is not None else None
+    later = second.retentions if second is not None else None
     findings, notes = [], []
     for retention in first.retentions:
         growth, per_round = _growth(retention, later, rounds)
@@ -67,19 +67,32 @@ def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict
     )
 
 
-def _identity(retention: Retention) -> tuple[object, ...]:
-    return (retention.trace, retention.holder)
+def _again(retention: Retention, later: tuple[Retention, ...]) -> Retention | None:
+    """The same holder in the second look.
+
+    It may be reached by another path of the same length by then; so where none has the same trace, one of the same
+    type that holds the same thing of some of the same generations is it.
+    """
+    for other in later:
+        if (other.trace, other.holder) == (retention.trace, retention.holder):
+            return other
+    generations = set(retention.generations)
+    for other in later:
+        same = (other.holder.type, other.held) == (retention.holder.type, retention.held)
+        if same and not generations.isdisjoint(other.generations):
+            return other
+    return None
 
 
 def _growth(
-    retention: Retention, later: dict[tuple[object, ...], Retention] | None, rounds: int
+    retention: Retention, later: tuple[Retention, ...] | None, rounds: int
 ) -> tuple[Growth | None, float]:
     """Whether more rounds leave more; `None` when the second pass no longer found it."""
     held = len(retention.generations)
     if later is None:
         most = max(retention.items, held)
         return ("growing", round(most / held, 2)) if held > 1 else ("bounded", 0.0)
-    again = later.get(_identity(retention))
+    again = _again(retention, later)
     if again is None:
         return None, 0.0
     more = max(again.items - retention.items, len(again.generations) - held)

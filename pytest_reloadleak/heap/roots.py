@@ -74,7 +74,9 @@ def collect() -> list[list[Root]]:
     for ident, frame in _frames():
         runs_tests = is_runner(foreign.module_name(frame.f_globals))
         (runners if runs_tests else ours).extend(_locals(frame, ident == threading.get_ident(), runs_tests))
-    modules = list(_modules())
+    # Of paths of equal length the first root's is told. In the order of import that would change with what else was
+    # imported meanwhile; by name it is the same from run to run, and that of the outermost module.
+    modules = sorted(_modules(), key=lambda root: (root.path.count("."), root.path))
     runners += [root for root in modules if root.is_runner]
     modules = [root for root in modules if not root.is_runner]
     registries = [*_signals(), *_atexit(), *_context(), *_hooks()]
