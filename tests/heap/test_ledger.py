@@ -243,7 +243,8 @@ def test_resurrected_markers_are_found():
         gc.collect()
 
         assert len(Undead.saved) == 1
-        assert target.ledger._markers[0]() is None
+        if sys.version_info < (3, 15):  # since then a resurrected object keeps its weak references
+            assert target.ledger._markers[0]() is None
         assert sorted(marker.generation for marker in target.ledger.live_markers()) == [-1, 0]
     finally:
         for undead in Undead.saved:
