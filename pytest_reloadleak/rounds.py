@@ -71,7 +71,6 @@ class Seen:
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     reload_s: float = 0.0
-    confirmed_rounds: int = 0
 
 
 class Run:
@@ -99,7 +98,6 @@ class Run:
         self._parked = Parked(-warmup)
         self._transaction: Transaction | None = None
         self._gc_enabled = True
-        self._spared: set[int] = set()
         self._reborn: set[str] = set()
         self._names: list[str] = []
         self._frozen = 0
@@ -183,7 +181,6 @@ class Run:
             samples.append(self._sample(number))
         self.seen.samples = samples
         self.seen.second = self._look()
-        self.seen.confirmed_rounds = self.rounds
 
     def reload(self) -> None:
         """Perform `Step.RELOAD` with a built-in strategy.
@@ -292,13 +289,12 @@ class Run:
         self.seen.first = self._look()
 
     def _look(self) -> Look:
-        spared = {id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]}
         scene = Scene(
             ledger=self._ledger,
             parked=self._parked,
             namespaces=self._namespaces(),
             rename=self.unit.rename,
-            spared=spared | self._spared,
+            spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
             extra_roots=self.surroundings.roots(),
             skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
         )

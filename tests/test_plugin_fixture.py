@@ -803,3 +803,22 @@ def test_checks_work_under_xdist(app):
         ("cured", "reimport", "clean"),
         ("leaky", "reimport", "leaking"),
     ]
+
+
+@pytest.mark.parametrize(("rounds", "outcome"), [(1, "error"), (2, "clean")])
+def test_a_watch_that_is_too_short_to_tell_is_not_called_clean(app, rounds, outcome):
+    """With one round and no warm-up everything old is within the grace; two rounds are enough to judge."""
+    run(
+        app,
+        f"""
+        import importlib, sys
+
+        def test_it(reload_leaks):
+            with reload_leaks.watch("app", warmup=0) as watch:
+                for _ in watch.rounds({rounds}):
+                    sys.modules.pop("app", None)
+                    importlib.import_module("app")
+        """,
+    )
+
+    assert [found for _, _, found in entries(app)] == [outcome]

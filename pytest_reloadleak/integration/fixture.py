@@ -208,6 +208,11 @@ class Watch:
             return check.report(
                 f"the watched block ran {ran} of {self._count} rounds: do not leave the loop early"
             )
+        if check.run.is_too_short():
+            return check.report(
+                "one round without a warm-up cannot tell: a generation may outlive its replacement by one round; "
+                "watch at least 2 rounds, or leave the warm-up at 1"
+            )
         if not self._is_settled:
             check.run.settle()
         check.run.take_look()
