@@ -71,15 +71,18 @@ def _again(retention: Retention, later: tuple[Retention, ...]) -> Retention | No
     """The same holder in the second look.
 
     It may be reached by another path of the same length by then; so where none has the same trace, one of the same
-    type that holds the same thing of some of the same generations is it.
+    type that holds the same thing of some of the same generations is it. A thread or task has one retention, whatever
+    of the generation it was seen to hold first.
     """
     for other in later:
         if (other.trace, other.holder) == (retention.trace, retention.holder):
             return other
     generations = set(retention.generations)
-    for other in later:
-        same = (other.holder.type, other.held) == (retention.holder.type, retention.held)
-        if same and not generations.isdisjoint(other.generations):
+    common = [other for other in later if not generations.isdisjoint(other.generations)]
+    for other in common:
+        if other.holder == retention.holder and retention.holder.root in {"thread", "task"}:
+            return other
+        if (other.holder.type, other.held) == (retention.holder.type, retention.held):
             return other
     return None
 

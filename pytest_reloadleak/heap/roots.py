@@ -87,7 +87,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def _threads() -> Iterator[Root]:
-    for thread in threading.enumerate():
+    for thread in threading.enumerate():  # in the order of their start
         name = (foreign.instance_dict(thread) or {}).get("_name")
         if thread is not threading.main_thread() and type(name) is str:
             label = f"thread {foreign.key_text(_NUMBER.sub('*', name))}"
@@ -100,7 +100,7 @@ def _tasks() -> Iterator[Root]:
     if asyncio is None:
         return
     try:
-        tasks = vars(asyncio)["all_tasks"]()
+        tasks = list(vars(asyncio)["all_tasks"]())
     except RuntimeError:  # no loop runs in this thread
         return
     for task in tasks:

@@ -49,6 +49,12 @@ class Trace:
         path = _NUMBERED.sub("*", self.holder.path)
         return (self.root, tuple(_NUMBERED.sub("*", step) for step in self.to_held), path, self.holder.type)
 
+    @property
+    def rank(self) -> tuple[int, tuple[str, ...]]:
+        """Which of several traces of one cause is told: in the order of discovery it could be another each time."""
+        steps = (*self.to_held, *self.tail)
+        return len(steps), steps
+
 
 def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     """Name everything on the path of an arrival."""

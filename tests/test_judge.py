@@ -1,0 +1,76 @@
+"""Two looks become growth and an outcome: the pure half of a check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_reloadleak.heap.scene import Look, Retention
+from pytest_reloadleak.judge import judge
+from pytest_reloadleak.model import Held, Holder
+
+LIST = Retention(
+    holder=Holder(root="sys.modules", path="app.bus[*]", type="list"),
+    held=Held(type="function", name="plug.on_event", file=None, line=None),
+    trace=("sys.modules['app']", ".bus", "[*]", "function plug.on_event", ".__globals__"),
+    generations=(-1, 0, 1, 2, 3),
+    items=5,
+    objects=10,
+    size_bytes=1000,
+    is_sole=True,
+    is_binding=False,
+    is_within=False,
+)
+TASK = replace(
+    LIST,
+    holder=Holder(root="task", path="task 'poll'", type="_asyncio.Task"),
+    trace=("task 'poll'", "<coroutine>", ".<local self>", ".coro", "function plug.on_event", ".__globals__"),
+)
+MORE = (-1, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+
+
+def judged(first: Retention, *later: Retention):
+    """The verdict on one retention of the first look and those of the second."""
+    return judge("plug", 5, Look(first.generations, (first,)), Look((), later))
+
+
+def test_what_more_rounds_leave_more_of_grows():
+    (finding,) = judged(LIST, replace(LIST, generations=MORE, items=10)).findings
+
+    assert finding.growth == "growing"
+    assert finding.per_round == 1.0
+
+
+def test_what_more_rounds_leave_no_more_of_is_bounded():
+    verdict = judged(LIST, LIST)
+
+    assert [f.growth for f in verdict.findings] == ["bounded"]
+    assert verdict.outcome == "leaking"
+
+
+def test_what_the_second_look_misses_becomes_a_note():
+    verdict = judged(LIST)
+
+    assert verdict.outcome == "clean"
+    assert verdict.notes == ("app.bus[*] let go of plug.on_event during the second pass: not a leak",)
+
+
+def test_a_holder_that_now_holds_something_else_let_go():
+    """A list that dropped one old function and keeps another does not keep the first one."""
+    other = replace(LIST, held=replace(LIST.held, name="plug.on_exit"), trace=("elsewhere",))
+
+    assert judged(LIST, other).outcome == "clean"
+
+
+def test_a_task_is_the_same_whatever_it_was_seen_to_hold_first():
+    """A task's references into its generation are one cause, and the one told may differ between two looks."""
+    other = replace(
+        TASK,
+        held=replace(TASK.held, type="plug.Feed", name="plug.Feed"),
+        trace=("task 'poll'", "<coroutine>", ".<local args>", "[*]", "plug.Feed", ".__class__"),
+        generations=MORE,
+        items=10,
+    )
+
+    (finding,) = judged(TASK, other).findings
+
+    assert finding.growth == "growing"
