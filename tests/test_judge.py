@@ -34,6 +34,7 @@ def judged(first: Retention, *later: Retention):
 
 
 def test_what_more_rounds_leave_more_of_grows():
+    """Ten generations after ten rounds where five were alive after five: one more per round."""
     (finding,) = judged(LIST, replace(LIST, generations=MORE, items=10)).findings
 
     assert finding.growth == "growing"
@@ -41,6 +42,7 @@ def test_what_more_rounds_leave_more_of_grows():
 
 
 def test_what_more_rounds_leave_no_more_of_is_bounded():
+    """A constant remainder is a finding all the same."""
     verdict = judged(LIST, LIST)
 
     assert [f.growth for f in verdict.findings] == ["bounded"]
@@ -48,6 +50,7 @@ def test_what_more_rounds_leave_no_more_of_is_bounded():
 
 
 def test_what_the_second_look_misses_becomes_a_note():
+    """What passes by itself is no leak, and the report says that it was there."""
     verdict = judged(LIST)
 
     assert verdict.outcome == "clean"
