@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak import judge
+from pytest_reloadleak.effects.probes import builtin
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.model import Outcome, Report
 from pytest_reloadleak.report import terminal
@@ -64,7 +65,9 @@ class Check:
         around = surroundings or Surroundings()
         if reload is not None:
             around = dataclasses.replace(around, spared=_also(around.spared, reload))
-        self.run = Run(self.unit, strategy, around, rounds=settings.rounds, warmup=settings.warmup)
+        self.run = Run(
+            self.unit, strategy, around, rounds=settings.rounds, warmup=settings.warmup, probes=builtin()
+        )
         self._begun_s = time.perf_counter()
         self._loop: asyncio.AbstractEventLoop | None = None
 

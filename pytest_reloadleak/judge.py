@@ -51,9 +51,7 @@ def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict
     for retention in first.retentions:
         growth, per_round = _growth(retention, later, rounds)
         if growth is None:
-            notes.append(
-                f"{retention.holder.path} let go of {retention.held.name} during the second pass: not a leak"
-            )
+            notes.append(_passing(retention))
             continue
         findings.append(_finding(target, retention, growth, per_round))
     findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
@@ -67,6 +65,12 @@ def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict
     )
 
 
+def _passing(retention: Retention) -> str:
+    if retention.is_certain:
+        return f"{retention.holder.path} let go of {retention.held.name} during the second pass: not a leak"
+    return f"{retention.holder.path} ({retention.items} more) did not go on to grow: not a leak"
+
+
 def _again(retention: Retention, later: tuple[Retention, ...]) -> Retention | None:
     """The same holder in the second look.
 
@@ -74,6 +78,8 @@ def _again(retention: Retention, later: tuple[Retention, ...]) -> Retention | No
     type that holds the same thing of some of the same generations is it. A thread or task has one retention, whatever
     of the generation it was seen to hold first.
     """
+    if retention.cause is not None:
+        return next((other for other in later if other.cause == retention.cause), None)
     for other in later:
         if (other.trace, other.holder) == (retention.trace, retention.holder):
             return other
@@ -91,6 +97,8 @@ def _growth(
     retention: Retention, later: tuple[Retention, ...] | None, rounds: int
 ) -> tuple[Growth | None, float]:
     """Whether more rounds leave more; `None` when the second pass no longer found it."""
+    if not retention.is_certain:
+        return _unclaimed(retention, later, rounds)
     held = len(retention.generations)
     if later is None:
         most = max(retention.items, held)
@@ -102,15 +110,33 @@ def _growth(
     return ("growing", round(more / rounds, 2)) if more > 0 else ("bounded", 0.0)
 
 
+def _unclaimed(
+    retention: Retention, later: tuple[Retention, ...] | None, rounds: int
+) -> tuple[Growth | None, float]:
+    """Growth of effects that nobody is known to have made: in each round but few, in both passes, or none.
+
+    Other threads come and go while the target is reloaded; only what keeps step with the rounds is the target's.
+    """
+    most = (rounds + 1) // 2
+    if later is None:
+        return ("growing", round(retention.items / rounds, 2)) if retention.rounds >= rounds else (None, 0.0)
+    again = _again(retention, later)
+    if again is None or again.rounds - retention.rounds < most or again.items - retention.items < most:
+        return None, 0.0
+    return "growing", round((again.items - retention.items) / rounds, 2)
+
+
 def _finding(target: str, retention: Retention, growth: Growth, per_round: float) -> Finding:
     kind: Kind = "stale-reference" if growth == "bounded" and retention.is_binding else "retained-generation"
+    if retention.cause is not None:
+        kind = retention.cause.kind
     return Finding(
         kind=kind,
         signature=signature(kind, target, (*retention.trace, retention.holder.type)),
         growth=growth,
         per_round=per_round,
         generations=retention.generations,
-        registry=None,
+        registry=retention.cause.registry if retention.cause is not None else None,
         holder=retention.holder,
         held=retention.held,
         trace=retention.trace,
@@ -119,8 +145,8 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
         retained_bytes=retention.size_bytes,
         sole_holder=retention.is_sole,
         proven=None,
-        also_retains=(),
-        advice=_advice(kind, retention),
+        also_retains=retention.also_retains,
+        advice=retention.advice or _advice(kind, retention),
         known=None,
     )
 

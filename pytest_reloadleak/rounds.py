@@ -19,15 +19,17 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+from pytest_reloadleak.effects.base import Probe, Scope
+from pytest_reloadleak.effects.births import Births
+from pytest_reloadleak.effects.observe import observe, unfinished
 from pytest_reloadleak.effects.process import Sample, sample
 from pytest_reloadleak.errors import RoundError
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.heap.ledger import Ledger
-from pytest_reloadleak.heap.look import caller_namespaces, look
+from pytest_reloadleak.heap.look import caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
-from pytest_reloadleak.heap.retained import GRACE
 from pytest_reloadleak.heap.roots import PACKAGE
-from pytest_reloadleak.heap.scene import Look, Scene
+from pytest_reloadleak.heap.scene import GRACE, Look, Scene
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies import bytecode, stamps
 from pytest_reloadleak.strategies.base import Strategy
@@ -82,10 +84,18 @@ class Run:
         warmup: rounds before them.
         strategy: a built-in strategy, or `None` when the application reloads itself.
         surroundings: the test runner's part.
+        probes: who looks for effects.
     """
 
-    def __init__(
-        self, unit: Unit, strategy: Strategy | None, surroundings: Surroundings, *, rounds: int, warmup: int
+    def __init__(  # noqa: PLR0913 - a run has this many parts
+        self,
+        unit: Unit,
+        strategy: Strategy | None,
+        surroundings: Surroundings,
+        *,
+        rounds: int,
+        warmup: int,
+        probes: Iterable[Probe] = (),
     ) -> None:
         self.unit = unit
         self.rounds = rounds
@@ -96,6 +106,9 @@ class Run:
         self.generation = -warmup
         self._ledger = Ledger(unit.owns, unit.invents)
         self._parked = Parked(-warmup)
+        self._probes = tuple(probes)
+        self._births = Births(self._probes)
+        self._scope = Scope(unit.owns, lambda: self.generation, unit.rename)
         self._transaction: Transaction | None = None
         self._gc_enabled = True
         self._reborn: set[str] = set()
@@ -113,10 +126,14 @@ class Run:
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
         self._transaction = Transaction.begin(self.unit)
+        for probe in self._probes:
+            probe.begin(self._scope)
+        self._births.note(None)
         if self.strategy is not None:
             for name in self.unit.names:
                 if name not in sys.modules:
                     self._guarded("the target could not be imported", partial(importlib.import_module, name))
+        self._births.note(self.generation)
         self._park()
         if self.unit.loaded():
             self._note()
@@ -145,6 +162,8 @@ class Run:
                 self._ledger.retire(shared, ours=2)  # this list, and the parked pair
             self._transaction.roll_back()
             self._transaction = None
+        for probe in self._probes:
+            probe.end()
         self._parked.clear()
         self._ledger = Ledger(self.unit.owns)
         settle.put_back(self._gc_enabled)
@@ -199,6 +218,7 @@ class Run:
 
     def before_reload(self) -> Any:
         """Prepare one reload; returns a context manager in which it sees the sources as they are."""
+        self._births.note(self.generation)
         self._names = self.unit.loaded()
         if self.strategy is None:
             stamps.stamp_specs(self._names)
@@ -253,16 +273,23 @@ class Run:
         if not self._ledger.births:
             return 0
         kept = self._parked.generation if self._parked.containers else None
-        return self._ledger.older(self._ledger.current - GRACE, but=kept)
+        limit = self._ledger.current - GRACE
+        return self._ledger.older(limit, but=kept) + unfinished(
+            self._births, self._scope, -self.warmup, limit
+        )
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
+        self._births.note(self.generation)
         settle.settle(self.waited_for, self.surroundings.release, is_patient=not self.seen.first.retentions)
+        self._births.note(self.generation, is_idle=True)
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """`settle` on the running loop."""
         is_patient = not self.seen.first.retentions
+        self._births.note(self.generation)
         await settle.asettle(self.waited_for, self.surroundings.release, pause, is_patient=is_patient)
+        self._births.note(self.generation, is_idle=True)
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
@@ -292,13 +319,14 @@ class Run:
         scene = Scene(
             ledger=self._ledger,
             parked=self._parked,
+            target=self.unit.target,
             namespaces=self._namespaces(),
             rename=self.unit.rename,
             spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
             extra_roots=self.surroundings.roots(),
             skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
         )
-        return look(scene)
+        return observe(scene, self._births, self._scope, -self.warmup)
 
     def _namespaces(self) -> dict[str, dict[str, Any]]:
         found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}

@@ -177,8 +177,8 @@ def sys_modules_written_in_strategies_only(module: Module) -> Iterator[str]:
 
 
 def foreign_objects_in_one_place(module: Module) -> Iterator[str]:
-    """In `heap`, only the guarded module calls what runs code of the objects of others."""
-    if module.row != "heap" or module.name == GUARDED:
+    """In `heap` and `effects`, only the guarded module calls what runs code of the objects of others."""
+    if module.row not in {"heap", "effects"} or module.name == GUARDED:
         return
     for node in ast.walk(module.tree):
         match node:
@@ -258,6 +258,7 @@ BROKEN: tuple[tuple[Rule, Module], ...] = (
     (sys_modules_written_in_strategies_only, Module("rounds", "from sys import modules\nmodules |= {}")),
     (foreign_objects_in_one_place, Module("heap.sweep", "repr(thing)")),
     (foreign_objects_in_one_place, Module("heap.sweep", "hash(thing)")),
+    (foreign_objects_in_one_place, Module("effects.threads", "isinstance(thing, dict)")),
     (foreign_objects_in_one_place, Module("heap.sweep", "isinstance(thing, dict)")),
     (foreign_objects_in_one_place, Module("heap.sweep", "getattr(thing, 'name')")),
     (foreign_objects_in_one_place, Module("heap.sweep", "hasattr(thing, 'name')")),

@@ -46,11 +46,11 @@ def is_carrier(o: Any, owns: Callable[[str], bool]) -> bool:
         return type(function) is not types.FunctionType or owns(foreign.module_name(function.__globals__))
     if type(o) is functools.partial:
         return type(o.func) is types.FunctionType and owns(foreign.module_name(o.func.__globals__))
-    namespace = _suspended_globals(o)
+    namespace = suspended_globals(o)
     return namespace is not None and owns(foreign.module_name(namespace))
 
 
-def _suspended_globals(o: Any) -> dict[str, Any] | None:
+def suspended_globals(o: Any) -> dict[str, Any] | None:
     """Globals of a suspended generator or coroutine; `None` for anything else, and for one that has ended."""
     if id(type(o)) not in _SUSPENDED:
         return None
@@ -88,7 +88,7 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
         return Held(type="namespace", name=rename(foreign.module_name(o)), file=None, line=None)
     if id(type(o)) in _SUSPENDED:
         word, attribute, _ = _SUSPENDED[id(type(o))]
-        module = foreign.module_name(_suspended_globals(o) or {})
+        module = foreign.module_name(suspended_globals(o) or {})
         name = object.__getattribute__(o, "__qualname__")
         return _of_code(
             word, rename(f"{module}.{name}" if module else name), object.__getattribute__(o, attribute)

@@ -7,17 +7,25 @@ Everything that refers to an object of the program dies when `look` returns.
 from __future__ import annotations
 
 import gc
+import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_reloadleak.heap import native, roots
+from pytest_reloadleak.heap import foreign, native, roots
 from pytest_reloadleak.heap.parked import suspect
-from pytest_reloadleak.heap.retained import GRACE, Retained, gather, is_suspicious
+from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
 from pytest_reloadleak.heap.sweep import Arrival, Root, Sweep
-from pytest_reloadleak.heap.trace import Trace, is_collected, of_owned_root, trace_of, without_numbers
+from pytest_reloadleak.heap.trace import (
+    Trace,
+    is_collected,
+    of_effect,
+    of_owned_root,
+    trace_of,
+    without_numbers,
+)
 from pytest_reloadleak.model import Holder
 
 _OWNED_ROOTS = frozenset({"thread", "task"})
@@ -27,14 +35,12 @@ _OWNED_ROOTS = frozenset({"thread", "task"})
 def look(scene: Scene) -> Look:
     """Judge who is alive, and find every holder if anybody is who should not be."""
     suspicion = None
-    if scene.kept is not None and scene.kept < scene.ledger.current - GRACE:
+    if scene.kept is not None and scene.kept < scene.limit:
         suspicion = suspect(scene.parked, scene.ledger, scene.namespaces)
     is_held = suspicion is not None and suspicion.is_held
-    if not is_held and not is_suspicious(scene.ledger, scene.shared, scene.kept):
+    if not is_held and not scene.effects and not is_suspicious(scene):
         return Look()
-    retained = gather(
-        scene.ledger, scene.shared, scene.kept, suspicion.own if suspicion is not None else None
-    )
+    retained = gather(scene, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
         for value in suspicion.values:
             retained.add(value, scene.parked.generation)
@@ -94,10 +100,13 @@ class _Diagnosis:
             retained.names,
             self.__dict__,
         ]
-        groups = roots.collect()
+        groups = roots.collect(scene.of_effects, {id(root.value) for root in scene.effects if root.bars})
         groups[0] = [*(root for root in scene.extra_roots if not root.is_runner), *groups[0]]
         groups[-1] += [root for root in scene.extra_roots if root.is_runner]
-        skip = set(map(id, self._own)) | roots.own_ids()
+        # Effects come after all that is the program's own, so that what they share with it is found through that; and
+        # before the test runner, through which a trace explains least.
+        groups.insert(-1, scene.effects)
+        skip = {*map(id, self._own), *map(id, scene.containers), id(scene.containers), *roots.own_ids()}
         self._sweep = Sweep(groups, retained.objects, skip)
 
     def retentions(self) -> tuple[Retention, ...]:
@@ -141,9 +150,7 @@ class _Diagnosis:
             # A collection that each generation made for itself is one thing, whatever and however much is in it.
             is_one = len(together) > 1 and len(generations) == 1
             for arrival in together[:1] if is_one else together:
-                is_owned = arrival.root.kind in _OWNED_ROOTS and len(below[id(arrival.root)]) == 1
-                put = of_owned_root if is_owned else trace_of
-                trace = put(arrival, self._scene, self._retained)
+                trace = self._put(arrival, below)
                 if id(trace.sink) in self._retained.names and not trace.is_binding:
                     unbound.append(arrival)
                 elif trace.is_spared:
@@ -155,6 +162,14 @@ class _Diagnosis:
                 group.sinks.pop(key, None)
         self._groups = {key: group for key, group in self._groups.items() if group.sinks}
         return unbound
+
+    def _put(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
+        """An arrival in words. All that an effect leads to, or a thread or task of one generation, is one cause."""
+        root = arrival.root
+        if root.cause is not None:
+            return of_effect(arrival, self._scene, self._retained)
+        is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
+        return (of_owned_root if is_owned else trace_of)(arrival, self._scene, self._retained)
 
     def _take(self, trace: Trace, sinks: list[Any]) -> None:
         group = self._groups.setdefault(trace.key, _Group(trace))
@@ -200,8 +215,9 @@ class _Diagnosis:
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True
         ):
             kind = holder.registry or "native"
-            root = holder.root or Root(kind, kind, kind, None)
-            trace = trace_of(Arrival(root, holder.path), self._scene, self._retained)
+            root = holder.root or self._running(holder.path) or Root(kind, kind, kind, None)
+            put = of_effect if root.cause is not None else trace_of
+            trace = put(Arrival(root, holder.path), self._scene, self._retained)
             if holder.opaque:
                 trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
             is_seen = holder.opaque is not None or len(holder.path) > 1
@@ -213,6 +229,16 @@ class _Diagnosis:
                 or trace.key in self._groups
             ):
                 self._take(trace, [trace.sink])
+
+    def _running(self, path: tuple[Any, ...]) -> Root | None:
+        """The effect whose frame runs a function that nothing else is seen to hold: frames hide theirs (since 3.11)."""
+        code = foreign.own_code(path[-1]) if len(path) == 1 else None
+        if code is None:
+            return None
+        return next(
+            (r for r in self._scene.effects if type(r.value) is types.FrameType and r.value.f_code is code),
+            None,
+        )
 
     def _grouped(self) -> tuple[Retention, ...]:
         reaches = self._reaches()
@@ -232,6 +258,7 @@ class _Diagnosis:
                 is_sole=all(holders[g] == 1 for g in reaches[key].generations),
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
+                cause=group.first.cause,
             )
             for key, group in self._groups.items()
         )

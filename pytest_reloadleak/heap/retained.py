@@ -11,9 +11,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.ledger import Ledger
-
-GRACE = 1
-"""Rounds by which a generation may outlive its replacement: somebody may be mid-flight (Erlang's two generations)."""
+from pytest_reloadleak.heap.scene import Scene
 
 
 @dataclass(slots=True)
@@ -63,22 +61,19 @@ def old_classes(ledger: Ledger, limit: int, but: int | None) -> list[tuple[type,
     return out
 
 
-def is_suspicious(ledger: Ledger, shared: list[dict[str, Any]], but: int | None) -> bool:
+def is_suspicious(scene: Scene) -> bool:
     """Whether any judged generation has something alive, without a pass over the heap when none has.
 
-    Args:
-        ledger: the births.
-        shared: the namespaces that several generations share.
-        but: the parked generation, judged elsewhere.
+    The parked generation is judged elsewhere.
     """
-    limit = ledger.current - GRACE
+    ledger, limit, but = scene.ledger, scene.limit, scene.kept
     if ledger.older(limit, but=but) or any(
         m.generation < limit and m.generation != but for m in ledger.live_markers()
     ):
         return True
     if old_classes(ledger, limit, but):
         return True
-    return bool(shared) and any(True for _ in _old_strays(ledger, shared, limit, but))
+    return bool(scene.shared) and any(True for _ in _old_strays(scene))
 
 
 _OURS = 3
@@ -86,18 +81,17 @@ _OURS = 3
 pair."""
 
 
-def _old_strays(
-    ledger: Ledger, shared: list[dict[str, Any]], limit: int, but: int | None
-) -> Iterator[tuple[types.FunctionType, int]]:
+def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
     """Old functions among those that no walk saw.
 
     A `def` is one code object per execution of the module, so as many live code objects of one definition as there are
     live generations of it. Where nothing dates them, all but two are old: the newest and the one within the grace.
     """
+    ledger, limit, but = scene.ledger, scene.limit, scene.kept
     undated: dict[tuple[object, ...], dict[int, list[types.FunctionType]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for function in ledger.strays(shared, _OURS):
+    for function in ledger.strays(scene.shared, _OURS):
         generation = ledger.born(function)
         if generation is None:
             code = function.__code__
@@ -105,21 +99,20 @@ def _old_strays(
         elif generation < limit and generation != but:
             yield function, generation
     for by_code in undated.values():
-        old = list(by_code.values())[: -1 - GRACE]
+        old = list(by_code.values())[: len(by_code) - 1 - scene.grace]
         for age, functions in enumerate(reversed(old), start=1):
             for function in functions:
                 yield function, limit - age
 
 
-def gather(
-    ledger: Ledger, shared: list[dict[str, Any]], but: int | None, parked: list[Any] | None
-) -> Retained:
+def gather(scene: Scene, parked: list[Any] | None) -> Retained:
     """Every live object of the judged generations: one pass over the heap.
 
-    Args as for `is_suspicious`, and:
+    Args:
+        scene: whom to look at.
         parked: the parked generation's own objects as far as known if it is to be judged, else `None`.
     """
-    limit = ledger.current - GRACE
+    ledger, limit, but = scene.ledger, scene.limit, scene.kept
     retained = Retained()
     for o in parked or ():
         retained.add(o, ledger.births[0].generation)
@@ -127,9 +120,9 @@ def gather(
         retained.add(namespace, generation)
     for cls, generation in [*old_classes(ledger, limit, but), *ledger.live_classes(limit, but)]:
         retained.add(cls, generation)
-    for function, generation in _old_strays(ledger, shared, limit, but) if shared else ():
+    for function, generation in _old_strays(scene) if scene.shared else ():
         retained.add(function, generation)
-    homes = set(map(id, shared))
+    homes = set(map(id, scene.shared))
     known = -1
     while known < len(known_classes := [o for o in retained.objects.values() if foreign.is_class(o)]):
         known = len(

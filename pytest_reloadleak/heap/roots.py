@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 from pytest_reloadleak.heap import foreign
@@ -62,8 +62,12 @@ def stack() -> list[types.FrameType]:
     return [frame for frame in _outward(sys._getframe()) if not is_own(frame)]
 
 
-def collect() -> list[list[Root]]:
+def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[list[Root]]:
     """Every root, in the order in which a reader would want to hear of it.
+
+    Args:
+        idents: threads that are effects: their frames are theirs.
+        barred: ids of threads, tasks and registered objects that are effects.
 
     Returns:
         Groups that are swept one after the other: what threads run and modules hold; then the interpreter's
@@ -72,6 +76,8 @@ def collect() -> list[list[Root]]:
     ours: list[Root] = []
     runners: list[Root] = []
     for ident, frame in _frames():
+        if ident in idents:
+            continue
         runs_tests = is_runner(foreign.module_name(frame.f_globals))
         (runners if runs_tests else ours).extend(_locals(frame, ident == threading.get_ident(), runs_tests))
     # Of paths of equal length the first root's is told. In the order of import that would change with what else was
@@ -79,8 +85,13 @@ def collect() -> list[list[Root]]:
     modules = sorted(_modules(), key=lambda root: (root.path.count("."), root.path))
     runners += [root for root in modules if root.is_runner]
     modules = [root for root in modules if not root.is_runner]
-    registries = [*_signals(), *_atexit(), *_context(), *_hooks()]
-    return [[*_threads(), *_tasks(), *modules], registries, ours, runners]
+    groups = [[*_threads(), *_tasks(), *modules], registered(), ours, runners]
+    return [[root for root in group if id(root.value) not in barred] for group in groups]
+
+
+def registered() -> list[Root]:
+    """What the interpreter's registries hold that no object of Python's leads to."""
+    return [*_signals(), *_atexit(), *_context(), *_hooks()]
 
 
 _NUMBER = re.compile(r"\d+")

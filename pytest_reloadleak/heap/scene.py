@@ -8,8 +8,13 @@ from typing import Any
 
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.parked import Parked
-from pytest_reloadleak.heap.sweep import Root
+from pytest_reloadleak.heap.sweep import Cause, Root
 from pytest_reloadleak.model import Held, Holder
+
+GRACE = 1
+"""Rounds by which a generation may outlive its replacement: somebody may be mid-flight (Erlang's two generations)."""
+UNLOADED = -1
+"""The grace of a target that was unloaded: even its last generation must be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,16 @@ class Retention:
     """Whether the reference is a name bound once: a global, class attribute, default or closure."""
     is_within: bool
     """Whether the holder belongs to the target's current generation."""
+    cause: Cause | None = None
+    """The effect that keeps them, if it is one; then `items` are effects."""
+    is_certain: bool = True
+    """Whether it is known to be the target's; otherwise its number must grow in each round to make a finding."""
+    rounds: int = 0
+    """In how many rounds something of it was born that is still there."""
+    details: tuple[str, ...] = ()
+    also_retains: tuple[str, ...] = ()
+    """What the effect keeps alive of old generations."""
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,8 @@ class Scene:
 
     ledger: Ledger
     parked: Parked
+    target: str
+    """The target's name."""
     namespaces: dict[str, dict[str, Any]]
     """The target's present namespaces by module name."""
     rename: Callable[[str], str]
@@ -57,6 +74,21 @@ class Scene:
     extra_roots: list[Root] = field(default_factory=list)
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which are not entered."""
+    effects: list[Root] = field(default_factory=list)
+    """Effects that may be the target's."""
+    containers: list[Any] = field(default_factory=list)
+    """What merely lists effects, and is no holder of what it lists."""
+    of_effects: set[int] = field(default_factory=set)
+    """Idents of the threads whose frames belong to an effect."""
+    watched: dict[int, Cause] = field(default_factory=dict)
+    """Ids of what was registered where nothing can be listed."""
+    grace: int = GRACE
+    """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
+
+    @property
+    def limit(self) -> int:
+        """Generations before this one are judged."""
+        return self.ledger.current - self.grace
 
     @property
     def kept(self) -> int | None:

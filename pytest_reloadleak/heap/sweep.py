@@ -15,8 +15,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_reloadleak.model import Kind
+
 SLICE = 64
 """Objects per `get_referents` call. 16 to 256 measured alike; smaller slices make walking back cheaper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an effect is, in values: effects with an equal cause are one finding."""
+
+    kind: Kind
+    root: str
+    """As `Holder.root`: `thread`, `loop`, `fd`, or the registry's name."""
+    path: str
+    """As `Holder.path`: the effect's own name, without what differs from round to round."""
+    type: str
+    """As `Holder.type`."""
+    registry: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +50,12 @@ class Root:
     """Whether this is a local of a frame that called the check."""
     is_runner: bool = False
     """Whether it belongs to the machinery that runs the tests."""
+    cause: Cause | None = None
+    """The effect that this is, or is a part of."""
+    effect: int = 0
+    """Which of the effects of that cause."""
+    bars: bool = False
+    """Whether no other root enters it: whoever reaches it reaches what is below because of the effect."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +92,8 @@ class Sweep:
         self.seen.update(
             (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
         )
+        self._barred = {id(root.value) for root in self.roots if root.bars}
+        self.seen |= self._barred
         enabled = gc.isenabled()
         gc.disable()  # the lists below would set off collections of the whole heap, once per quarter of its size
         try:
@@ -89,8 +113,9 @@ class Sweep:
             key = id(root.value)
             if key in self.sinks:
                 self._of_root.append((index, key))
-            elif key not in self.seen:
+            elif key not in self.seen or (root.bars and key in self._barred):
                 self.seen.add(key)
+                self._barred.discard(key)
                 level.append(root.value)
         base = len(self.levels)
         self._origins.append(base)

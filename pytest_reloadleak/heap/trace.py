@@ -13,7 +13,7 @@ from pytest_reloadleak.heap import describe, foreign, references, roots
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.scene import Scene
-from pytest_reloadleak.heap.sweep import Arrival
+from pytest_reloadleak.heap.sweep import Arrival, Cause
 from pytest_reloadleak.model import Held, Holder
 
 Step = tuple[Any, str, Any]
@@ -40,20 +40,27 @@ class Trace:
     sink: Any
     is_one: bool = False
     """Whether all references below the same root are one cause."""
+    cause: Cause | None = None
+    """The effect that keeps the object."""
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for references that are one cause: what differs in numbers only comes from different rounds."""
+        if self.cause is not None:
+            return (self.cause,)
         if self.is_one:
             return (self.root, self.holder.type)
         path = _NUMBERED.sub("*", self.holder.path)
         return (self.root, tuple(_NUMBERED.sub("*", step) for step in self.to_held), path, self.holder.type)
 
     @property
-    def rank(self) -> tuple[int, tuple[str, ...]]:
-        """Which of several traces of one cause is told: in the order of discovery it could be another each time."""
+    def rank(self) -> tuple[bool, int, tuple[str, ...]]:
+        """Which of several traces of one cause is told: in the order of discovery it could be another each time.
+
+        A function says more than the bare namespace that a frame refers to.
+        """
         steps = (*self.to_held, *self.tail)
-        return len(steps), steps
+        return type(self.sink) is dict, len(steps), steps
 
 
 def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
@@ -93,6 +100,17 @@ def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     holder = Holder(root=root.kind, path=root.path, type=foreign.type_name(root.value))
     trace.holder, trace.is_binding, trace.top = holder, False, id(root.value)
     trace.is_one = True
+    return trace
+
+
+def of_effect(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+    """The trace of an arrival below an effect, which is the one cause of all that it keeps."""
+    trace = trace_of(arrival, scene, retained)
+    cause = arrival.root.cause
+    assert cause is not None
+    trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
+    trace.is_binding, trace.is_one, trace.cause = False, True, cause
+    trace.top = arrival.root.effect
     return trace
 
 

@@ -66,7 +66,7 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield f"    holds   {name}{_place(finding, rootdir)}"
     if verbose or finding.holder is None:
         yield from _trace(finding)
-        if finding.retained_objects is not None and finding.retained_bytes is not None:
+        if finding.retained_objects and finding.retained_bytes is not None:
             yield f"    keeps   {finding.retained_objects} objects, {_size(finding.retained_bytes)}"
     yield f"    do      {finding.advice}"
 

@@ -1,0 +1,64 @@
+"""In which round was an effect born? Identities alone are noted, once per round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_reloadleak.effects.base import Identity, Probe
+
+Born = tuple[int | None, bool]
+"""The generation in whose time an effect was first seen, `None` for before the run; and whether that was between the
+rounds, while the process settled."""
+
+_UNKNOWN: Born = (None, False)
+
+
+class Births:
+    """The births of what the probes see.
+
+    An identity that is gone and comes back (a descriptor's number, the address of an object) is a new birth if it was
+    missing when it was noted in between. One that is missed that way is dated too early, which is why a date alone
+    never makes a finding: the effect must belong to the target, or their number must grow.
+
+    Args:
+        probes: who is asked.
+    """
+
+    def __init__(self, probes: Iterable[Probe]) -> None:
+        self._probes = tuple(probes)
+        self._born: dict[str, dict[Identity, Born]] = {probe.name: {} for probe in self._probes}
+        self.failed: dict[str, str] = {}
+        """Why a probe was given up, by its name."""
+
+    def note(self, generation: int | None, *, is_idle: bool = False) -> None:
+        """What is new was born in the time of `generation`.
+
+        Args:
+            generation: the present one; `None` before the first.
+            is_idle: whether no round was under way, so that what is new is hardly its doing.
+        """
+        for probe in self.working():
+            before = self._born[probe.name]
+            try:
+                present = list(probe.identities())
+            except Exception as error:  # noqa: BLE001 - a probe may be a third party's; it is reported and given up
+                self.give_up(probe, error)
+                continue
+            born = (generation, is_idle)
+            self._born[probe.name] = {identity: before.get(identity, born) for identity in present}
+
+    def give_up(self, probe: Probe, error: BaseException) -> None:
+        """Ask a probe that raised no more."""
+        self.failed[probe.name] = f"{type(error).__name__}: {error}"
+
+    def working(self) -> list[Probe]:
+        """The probes that have not raised."""
+        return [probe for probe in self._probes if probe.name not in self.failed]
+
+    def born(self, probe: str, identity: Identity) -> Born:
+        """When an effect was first seen."""
+        return self._born[probe].get(identity, _UNKNOWN)
+
+    def has_older(self, probe: Probe, limit: int) -> bool:
+        """Whether something is still there that was born in a round before `limit`."""
+        return any(born is not None and born < limit for born, _ in self._born[probe.name].values())

@@ -1,0 +1,73 @@
+"""Whose is it? The first thing of the target's among the objects that an effect is made of."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pytest_reloadleak.heap import describe, foreign
+from pytest_reloadleak.model import Held
+
+
+def owner(values: Iterable[Any], owns: Callable[[str], bool], rename: Callable[[str], str]) -> Held | None:
+    """The target's function, class or object among `values`, described; `None` if there is none.
+
+    Args:
+        values: functions, methods, partials, classes, instances, suspended code and code objects.
+        owns: whether a module name belongs to the target.
+        rename: the stable form of a text in which module names occur.
+    """
+    for value in values:
+        if is_owned(value, owns):
+            return (
+                describe.describe(value, rename)
+                if type(value) is not types.FrameType
+                else _running(value, rename)
+            )
+    return None
+
+
+def _running(frame: types.FrameType, rename: Callable[[str], str]) -> Held:
+    """The function whose frame this is; the frame does not tell which of those with this code."""
+    code = frame.f_code
+    name = f"{foreign.module_name(frame.f_globals)}.{code_name(code)}"
+    return Held(type="function", name=rename(name), file=code.co_filename, line=code.co_firstlineno)
+
+
+def code_name(code: types.CodeType) -> str:
+    """The qualified name of code; before 3.11 its bare name."""
+    name: str = code.co_qualname if sys.version_info >= (3, 11) else code.co_name  # type: ignore[attr-defined,unused-ignore]  # typed as the oldest version
+    return name
+
+
+def is_owned(o: Any, owns: Callable[[str], bool]) -> bool:
+    """Whether an object is the target's: its code, class, or what it is bound to."""
+    inner = _inner(o)
+    if inner is not None:
+        return any(is_owned(part, owns) for part in inner)
+    if type(o) is types.FunctionType:
+        return owns(foreign.module_name(o.__globals__))
+    if foreign.is_class(o):
+        return owns(foreign.class_module(o))
+    if foreign.is_module(o):
+        return owns(foreign.module_name(foreign.module_dict(o) or {}))
+    if type(o) is types.FrameType:
+        return owns(foreign.module_name(o.f_globals))
+    namespace = describe.suspended_globals(o)
+    if namespace is not None:
+        return owns(foreign.module_name(namespace))
+    return owns(foreign.class_module(type(o)))
+
+
+def _inner(o: Any) -> tuple[Any, ...] | None:
+    """What a mere wrapper wraps."""
+    if type(o) is types.MethodType:
+        return (o.__func__, type(o.__self__))
+    if type(o) is functools.partial:
+        return (o.func,)
+    if type(o) is types.BuiltinFunctionType:
+        return (type(o.__self__),) if o.__self__ is not None and not foreign.is_module(o.__self__) else ()
+    return None
