@@ -30,7 +30,8 @@ from statistics import median
 
 import bigheap
 
-from pytest_reloadleak import measure_reload, rounds, worker
+from pytest_reloadleak import measure_reload, worker
+from pytest_reloadleak.effects import observe
 from pytest_reloadleak.heap.look import Look, Scene
 from pytest_reloadleak.settings import Settings
 
@@ -201,7 +202,7 @@ class EnoughError(Exception):
 def all_holders(strategy: str, repeat: int) -> Figure:
     """The look that finds every holder and path of 50 retained objects, in units of one collection."""
     looks: list[float] = []
-    original = rounds.look
+    original = observe.look
     expected = tuple(range(-1, ROUNDS - 1))
 
     def timed(scene: Scene) -> Look:
@@ -223,11 +224,11 @@ def all_holders(strategy: str, repeat: int) -> Figure:
             measure_reload("planted", strategy=strategy, rounds=ROUNDS)
 
     holders = importlib.import_module("holders")
-    rounds.look = timed
+    observe.look = timed
     try:
         _, collections = in_turn(repeat, check, gc.collect)
     finally:
-        rounds.look = original
+        observe.look = original
         holders.release()
         sys.modules.pop("planted", None)
         gc.collect()

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak import judge
-from pytest_reloadleak.effects.probes import builtin
+from pytest_reloadleak.effects import probes as known_probes
+from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.model import Outcome, Report
 from pytest_reloadleak.report import terminal
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _STRATEGIES: dict[str, Callable[[], Strategy]] = {"reload": Reload, "decache": Decache, "reimport": Reimport}
 
+_now_s = time.perf_counter
+"""A private copy, as the target may patch what it likes."""
+
 PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
 """Outcomes that do not fail a test."""
 
@@ -44,12 +48,13 @@ class Check:
         reload: the application's own reload, sync or async; `None` for the strategy of the settings.
         surroundings: the test runner's part.
         plugins: modules of pytest's plugins, which are refused as targets.
+        extra: probes of third parties.
 
     Raises:
         UsageError: a target does not exist or is refused.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a check has this many parts
         self,
         names: Iterable[str],
         settings: Settings,
@@ -57,6 +62,7 @@ class Check:
         reload: Reloader | None = None,
         surroundings: Surroundings | None = None,
         plugins: Iterable[str] = (),
+        extra: Iterable[type[Probe]] = (),
     ) -> None:
         self.settings = settings
         self._reload = reload
@@ -66,9 +72,16 @@ class Check:
         if reload is not None:
             around = dataclasses.replace(around, spared=_also(around.spared, reload))
         self.run = Run(
-            self.unit, strategy, around, rounds=settings.rounds, warmup=settings.warmup, probes=builtin()
+            self.unit,
+            strategy,
+            around,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+            probes=known_probes.selected(settings.probes, extra),
+            unload=settings.unload,
         )
-        self._begun_s = time.perf_counter()
+        self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes
+        self._begun_s = _now_s()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def perform(self, exercise: Callable[[], object] | None = None) -> Report:
@@ -167,8 +180,10 @@ class Check:
     def report(self, error: str | None = None) -> Report:
         """The report of what was seen so far; `error` is what ended the check early."""
         seen, settings = self.run.seen, self.settings
-        verdict = judge.judge(self.unit.target, settings.rounds, seen.first, seen.second)
-        notes = [*seen.notes, *verdict.notes]
+        verdict = judge.judge(
+            self.unit.target, settings.rounds, seen.first, seen.second, seen.unloaded, seen.blind
+        )
+        notes = [*seen.notes, *verdict.notes, *seen.blind]
         if verdict.findings:
             notes.append("site: the line that created a reference is not recorded by this version")
         return Report(
@@ -179,7 +194,7 @@ class Check:
             warmup=settings.warmup,
             outcome="error" if error is not None else verdict.outcome,
             reason=error if error is not None else verdict.reason,
-            duration_s=round(time.perf_counter() - self._begun_s, 6),
+            duration_s=round(_now_s() - self._begun_s, 6),
             reload_s=round(seen.reload_s, 6),
             retained_generations=verdict.retained_generations,
             series=judge.series(seen.samples),
@@ -252,6 +267,9 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
     rounds: object = 5,
     warmup: object = 1,
     force: bool = False,
+    unload: bool = False,
+    probes: object = None,
+    extra: Iterable[type[Probe]] = (),
     nodeid: str | None = None,
 ) -> Settings:
     """Validated settings from what a caller passed.
@@ -268,8 +286,20 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
         rounds=rounds,  # type: ignore[arg-type]  # validated by Settings, which says what was received
         warmup=warmup,  # type: ignore[arg-type]  # as above
         force=force,
+        unload=bool(unload),
+        probes=_chosen(probes, extra),
         nodeid=nodeid,
     )
+
+
+def _chosen(names: object, extra: Iterable[type[Probe]]) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"probes must be names of probes, such as ['threads', 'fds'], not {names!r}")
+    return known_probes.chosen(names, "probes", extra)
 
 
 def measure_reload(  # noqa: PLR0913 - the contract's keywords
@@ -280,6 +310,8 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
     warmup: int = 1,
     reload: Reloader | None = None,
     force: bool = False,
+    unload: bool = False,
+    probes: Iterable[str] | None = None,
 ) -> Report:
     """Reload a target in this process and report what stays alive; everything is put back.
 
@@ -290,6 +322,8 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
         warmup: reloads before them.
         reload: the application's own reload, sync or async, instead of a strategy.
         force: check a target that is refused by default.
+        unload: after the last round drop the target too, and report what still pins it.
+        probes: names of the probes that look, or kinds of finding; all if not given.
 
     Returns:
         The report, whatever its outcome.
@@ -297,7 +331,15 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
     Raises:
         UsageError: an argument makes no sense, or the target does not exist or is refused.
     """
-    settings = settings_for(strategy=strategy, reload=reload, rounds=rounds, warmup=warmup, force=force)
+    settings = settings_for(
+        strategy=strategy,
+        reload=reload,
+        rounds=rounds,
+        warmup=warmup,
+        force=force,
+        unload=unload,
+        probes=probes,
+    )
     return Check([target], settings, reload=reload).perform()
 
 
@@ -309,6 +351,8 @@ def check_reload(  # noqa: PLR0913 - the contract's keywords
     warmup: int = 1,
     reload: Reloader | None = None,
     force: bool = False,
+    unload: bool = False,
+    probes: Iterable[str] | None = None,
 ) -> Report:
     """`measure_reload`, but raise unless the outcome is `clean` or `known`.
 
@@ -318,7 +362,14 @@ def check_reload(  # noqa: PLR0913 - the contract's keywords
     """
     __tracebackhide__ = True
     report = measure_reload(
-        target, strategy=strategy, rounds=rounds, warmup=warmup, reload=reload, force=force
+        target,
+        strategy=strategy,
+        rounds=rounds,
+        warmup=warmup,
+        reload=reload,
+        force=force,
+        unload=unload,
+        probes=probes,
     )
     raise_unless_passing(report)
     return report

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_reloadleak.effects.process import Sample
 from pytest_reloadleak.heap.scene import Look, Retention
@@ -37,7 +37,14 @@ class Verdict:
     notes: tuple[str, ...]
 
 
-def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict:
+def judge(  # noqa: PLR0913 - the looks are this many
+    target: str,
+    rounds: int,
+    first: Look,
+    second: Look | None,
+    unloaded: Look | None = None,
+    blind: Sequence[str] = (),
+) -> Verdict:
     """Judge a run.
 
     Args:
@@ -45,6 +52,8 @@ def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict
         rounds: counted rounds of each pass.
         first: the look after the first pass.
         second: the look after as many rounds more; `None` when there was nothing to confirm or no second pass.
+        unloaded: the look after the target was unloaded; `None` if it was not.
+        blind: what could not be looked at, in a sentence each: where nothing was found, that leaves the question open.
     """
     later = second.retentions if second is not None else None
     findings, notes = [], []
@@ -54,11 +63,18 @@ def judge(target: str, rounds: int, first: Look, second: Look | None) -> Verdict
             notes.append(_passing(retention))
             continue
         findings.append(_finding(target, retention, growth, per_round))
+    pins = unloaded.retentions if unloaded is not None else ()
+    findings += [
+        _pinning(target, pin) for pin in pins if pin.is_certain and _again(pin, first.retentions) is None
+    ]
     findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
     generations = tuple(sorted({g for f in findings for g in f.generations}))
+    outcome: Outcome = "leaking" if findings else "inconclusive" if blind else "clean"
     return Verdict(
-        outcome="leaking" if findings else "clean",
-        reason=_reason(findings, generations, rounds),
+        outcome=outcome,
+        reason=f"not all could be looked at: {blind[0]}"
+        if outcome == "inconclusive"
+        else _reason(findings, generations, rounds),
         findings=tuple(findings),
         retained_generations=generations,
         notes=tuple(notes),
@@ -126,6 +142,13 @@ def _unclaimed(
     return "growing", round((again.items - retention.items) / rounds, 2)
 
 
+def _pinning(target: str, retention: Retention) -> Finding:
+    """What pins the last generation of a target that was unloaded. Each reload overwrites it, so none shows it."""
+    finding = _finding(target, replace(retention, is_binding=False), "bounded", 0.0)
+    what = f"{finding.advice}; it goes with the next reload, but not when {target} is unloaded for good"
+    return replace(finding, advice=what)
+
+
 def _finding(target: str, retention: Retention, growth: Growth, per_round: float) -> Finding:
     kind: Kind = "stale-reference" if growth == "bounded" and retention.is_binding else "retained-generation"
     if retention.cause is not None:
@@ -148,6 +171,7 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
         also_retains=retention.also_retains,
         advice=retention.advice or _advice(kind, retention),
         known=None,
+        details=retention.details,
     )
 
 
@@ -159,6 +183,13 @@ def signature(kind: str, target: str, trace: Iterable[str]) -> str:
 
 def _advice(kind: Kind, retention: Retention) -> str:
     holder, held = retention.holder, retention.held
+    if kind == "live-timer":
+        return f"drop the {holder.path} when its code is unloaded: it keeps {held.name} even when it never fires again"
+    if kind == "patched-global":
+        return (
+            f"put {holder.path} back before the reload (keep what was there), or wrap the original instead of what "
+            f"stands there: an old {held.name} is still called through it"
+        )
     if kind == "stale-reference" and retention.is_within:
         return (
             f"{holder.path} was not defined again by the new execution and still is the old one: "

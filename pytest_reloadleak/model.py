@@ -83,9 +83,12 @@ class Finding:
     proven: bool | None
     """Whether removing the reference was tried and freed what it should; `None` when it was not tried."""
     also_retains: tuple[str, ...]
+    """What else the same cause keeps alive: a thread, the generations whose code it runs."""
     advice: str
     known: str | None
     """Why this finding is expected; `None` when it is not."""
+    details: tuple[str, ...] = ()
+    """Further lines: where a thread is just now, which descriptors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

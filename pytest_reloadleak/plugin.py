@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pytest_reloadleak.integration.fixture import ReloadLeaks
 
 _MARKER = (
-    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=...): with --reload-leak-check, run the test's "
-    "body once per reload of the targets (default: the first-party modules that the test module imports) and fail if "
-    "an old generation stays alive."
+    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., unload=..., probes=...): with "
+    "--reload-leak-check, run the test's body once per reload of the targets (default: the first-party modules that "
+    "the test module imports) and fail if an old generation stays alive."
 )
 
 
@@ -65,6 +65,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="check targets that are refused by default, where possible",
     )
+    group.addoption(
+        "--reload-leak-unload",
+        action="store_true",
+        help="after the last round unload the target too, and report what still pins it",
+    )
+    group.addoption(
+        "--reload-leak-probes",
+        metavar="LIST",
+        help="names of the probes that look, or kinds of finding, with commas (default: all)",
+    )
     group.addoption("--reload-leak-json", metavar="FILE", help="write all checks to this file as JSON")
     parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
     parser.addini("reload_leak_targets", "targets, one a line", type="linelist", default=[])
@@ -72,7 +82,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("reload_leak_rounds", "counted reloads", default="")
     parser.addini("reload_leak_warmup", "reloads before them", default="")
     parser.addini("reload_leak_isolation", "process or none", default="")
+    parser.addini("reload_leak_unload", "turn on --reload-leak-unload", type="bool", default=False)
+    parser.addini("reload_leak_probes", "names of the probes that look", default="")
     parser.addini("reload_leak_timeout", "seconds that an isolated check may take", default="")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let other plugins and conftests contribute."""
+    from pytest_reloadleak import hooks
+
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,6 @@ the user writes. The order of the steps is the same for all of them, and stands 
 from __future__ import annotations
 
 import enum
-import importlib
 import os
 import sys
 import sysconfig
@@ -16,25 +15,31 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
 from pytest_reloadleak.effects.base import Probe, Scope
 from pytest_reloadleak.effects.births import Births
 from pytest_reloadleak.effects.observe import observe, unfinished
-from pytest_reloadleak.effects.process import Sample, sample
+from pytest_reloadleak.effects.process import Sample, prepare, sample
 from pytest_reloadleak.errors import RoundError
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.look import caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
+from pytest_reloadleak.heap.patched import own_callables
 from pytest_reloadleak.heap.roots import PACKAGE
-from pytest_reloadleak.heap.scene import GRACE, Look, Scene
+from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies import bytecode, stamps
 from pytest_reloadleak.strategies.base import Strategy
 from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.strategies.unload import unload
+
+_now_s = time.perf_counter
+"""A private copy, as the target may patch what it likes."""
 
 
 class Step(enum.Enum):
@@ -53,6 +58,8 @@ class Surroundings:
     """Lets go of what the runner itself keeps of the program's objects: log records, recorded warnings."""
     born: Callable[[], None] = lambda: None
     """Called after each reload, before the exercise: refreshes the test module's bindings."""
+    unloaded: Callable[[], None] = lambda: None
+    """Called when the last generation was dropped: puts the test module's bindings back."""
     spared: Callable[[], Iterable[dict[str, Any]]] = list
     """Namespaces whose bindings of the original generation are the caller's own."""
     roots: Callable[[], list[Root]] = list
@@ -69,6 +76,10 @@ class Seen:
 
     first: Look = field(default_factory=Look)
     second: Look | None = None
+    unloaded: Look | None = None
+    """What was left when the target had been unloaded; `None` if that was not asked for."""
+    blind: list[str] = field(default_factory=list)
+    """What could not be looked at, and why."""
     samples: list[Sample] = field(default_factory=list)
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -85,6 +96,7 @@ class Run:
         strategy: a built-in strategy, or `None` when the application reloads itself.
         surroundings: the test runner's part.
         probes: who looks for effects.
+        unload: whether to drop the last generation after the last round, and look once more.
     """
 
     def __init__(  # noqa: PLR0913 - a run has this many parts
@@ -96,6 +108,7 @@ class Run:
         rounds: int,
         warmup: int,
         probes: Iterable[Probe] = (),
+        unload: bool = False,
     ) -> None:
         self.unit = unit
         self.rounds = rounds
@@ -106,14 +119,18 @@ class Run:
         self.generation = -warmup
         self._ledger = Ledger(unit.owns, unit.invents)
         self._parked = Parked(-warmup)
-        self._probes = tuple(probes)
-        self._births = Births(self._probes)
+        self._births = Births(probes)
         self._scope = Scope(unit.owns, lambda: self.generation, unit.rename)
         self._transaction: Transaction | None = None
         self._gc_enabled = True
         self._reborn: set[str] = set()
         self._names: list[str] = []
         self._frozen = 0
+        self.is_unloaded_at_last = unload
+        self.looks_at_references = True
+        self._is_unloaded = False
+        self._shared: dict[str, dict[str, Any]] = {}
+        self._before: dict[str, frozenset[str]] = {}
 
     # -- begin and end ------------------------------------------------------------------------------------------------
 
@@ -123,16 +140,17 @@ class Run:
         Raises:
             RoundError: the target could not be imported.
         """
+        prepare()
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
         self._transaction = Transaction.begin(self.unit)
-        for probe in self._probes:
-            probe.begin(self._scope)
+        self._before = own_callables(self.unit.owns)
+        self._births.begin(self._scope)
         self._births.note(None)
         if self.strategy is not None:
             for name in self.unit.names:
                 if name not in sys.modules:
-                    self._guarded("the target could not be imported", partial(importlib.import_module, name))
+                    self._guarded("the target could not be imported", partial(import_module, name))
         self._births.note(self.generation)
         self._park()
         if self.unit.loaded():
@@ -156,14 +174,16 @@ class Run:
 
     def end(self) -> None:
         """Put everything back, and let go of every object."""
-        if self._transaction is not None:
-            shared = [n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)]
-            if shared:
-                self._ledger.retire(shared, ours=2)  # this list, and the parked pair
-            self._transaction.roll_back()
+        try:
+            if self._transaction is not None:
+                shared = [n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)]
+                if shared:
+                    self._ledger.retire(shared, ours=2)  # this list, and the parked pair
+                self._transaction.roll_back()
+        finally:
             self._transaction = None
-        for probe in self._probes:
-            probe.end()
+            self._births.end()
+        self._shared.clear()
         self._parked.clear()
         self._ledger = Ledger(self.unit.owns)
         settle.put_back(self._gc_enabled)
@@ -182,6 +202,18 @@ class Run:
         self.take_look()
         if self.seen.first.retentions:
             yield from self._second_pass()
+        if self.is_unloaded_at_last:
+            self.unload()
+            yield Step.SETTLE
+            self.seen.unloaded = self._look(UNLOADED)
+
+    def unload(self) -> None:
+        """Drop the last generation."""
+        # A namespace that all generations share is the original one, which the check keeps in order to put it back.
+        self._shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
+        self._is_unloaded = True
+        unload(self.unit.loaded())
+        self.surroundings.unloaded()
 
     def is_too_short(self) -> bool:
         """Whether no generation is old enough yet to be judged."""
@@ -273,7 +305,7 @@ class Run:
         if not self._ledger.births:
             return 0
         kept = self._parked.generation if self._parked.containers else None
-        limit = self._ledger.current - GRACE
+        limit = self._ledger.current - (UNLOADED if self._is_unloaded else GRACE)
         return self._ledger.older(limit, but=kept) + unfinished(
             self._births, self._scope, -self.warmup, limit
         )
@@ -315,18 +347,28 @@ class Run:
             )
         self.seen.first = self._look()
 
-    def _look(self) -> Look:
+    def _look(self, grace: int = GRACE) -> Look:
         scene = Scene(
             ledger=self._ledger,
             parked=self._parked,
             target=self.unit.target,
-            namespaces=self._namespaces(),
+            namespaces=self._namespaces() or dict(self._shared),
             rename=self.unit.rename,
             spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
             extra_roots=self.surroundings.roots(),
+            before=self._before,
+            grace=grace,
             skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
         )
-        return observe(scene, self._births, self._scope, -self.warmup)
+        seen = observe(scene, self._births, self._scope, -self.warmup)
+        self.seen.blind = self._blind()
+        return seen if self.looks_at_references else seen.of_effects()
+
+    def _blind(self) -> list[str]:
+        """What could not be looked at, and why."""
+        reasons = {probe.name: probe.blind() for probe in self._births.working()}
+        raised = {name: f"it raised {why}" for name, why in self._births.failed.items()}
+        return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]
 
     def _namespaces(self) -> dict[str, dict[str, Any]]:
         found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}
@@ -342,12 +384,12 @@ class Reloading:
     def __enter__(self) -> None:
         self._sources = self._run.before_reload()
         self._sources.__enter__()
-        self._begun_s = time.perf_counter()
+        self._begun_s = _now_s()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        duration_s = time.perf_counter() - self._begun_s
+        duration_s = _now_s() - self._begun_s
         self._sources.__exit__(None, None, None)
         if kind is None:
             self._run.after_reload(duration_s)

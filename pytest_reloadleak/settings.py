@@ -20,6 +20,10 @@ class Settings:
     rounds: int = 5
     warmup: int = 1
     force: bool = False
+    unload: bool = False
+    """Whether to drop the last generation as well, and report what still pins it."""
+    probes: tuple[str, ...] = ()
+    """Names of the probes that look; empty for all."""
     nodeid: str | None = None
     rootdir: str = "."
 
@@ -28,6 +32,9 @@ class Settings:
             raise UsageError(unknown_strategy(self.strategy))
         whole_number("rounds", self.rounds, least=1)
         whole_number("warmup", self.warmup, least=0)
+        object.__setattr__(
+            self, "probes", tuple(self.probes)
+        )  # JSON, by which a worker gets them, has lists only
 
 
 def unknown_strategy(name: object) -> str:

@@ -6,6 +6,8 @@ parent waiting for its end.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import select
@@ -14,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_reloadleak.check import Check
+from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
@@ -33,6 +37,10 @@ _BOOT = (
 
 _OUTPUT_BYTES = 64 * 1024
 
+# Private copies: the worker has to tell what it found also when the target has patched these.
+_encode = json.JSONEncoder().encode
+_open, _write_some, _close, _replace, _exit = os.open, os.write, os.close, os.replace, os._exit
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -43,7 +51,13 @@ class Outcome:
     """What the target printed, its end if it was long."""
 
 
-def run(target: str, settings: Settings, timeout_s: float, plugins: tuple[str, ...] = ()) -> Outcome:
+def run(
+    target: str,
+    settings: Settings,
+    timeout_s: float,
+    plugins: tuple[str, ...] = (),
+    extra: Iterable[type[Probe]] = (),
+) -> Outcome:
     """Check a target in a fresh interpreter with this one's `sys.path`, flags and working directory.
 
     Args:
@@ -51,6 +65,7 @@ def run(target: str, settings: Settings, timeout_s: float, plugins: tuple[str, .
         settings: how to check.
         timeout_s: after this many seconds the worker is ended and the outcome is `error`.
         plugins: modules of pytest's plugins, which are refused as targets.
+        extra: probes of third parties, which the worker imports.
 
     Returns:
         The report; of outcome `error` with the reason when the worker did not finish.
@@ -63,6 +78,7 @@ def run(target: str, settings: Settings, timeout_s: float, plugins: tuple[str, .
             "target": target,
             "settings": {name: getattr(settings, name) for name in Settings.__slots__},
             "plugins": plugins,
+            "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in extra],
             "result": str(result),
         }
         job.write_text(json.dumps(content), encoding="utf-8")
@@ -177,6 +193,14 @@ def _failed(target: str, settings: Settings, reason: str, duration_s: float) -> 
     )
 
 
+def _imported(name: str) -> type[Probe]:
+    module, _, qualified = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in qualified.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]  # the parent saw that it is one
+
+
 def main(job: dict[str, Any]) -> None:
     """The worker: check the job's target, write the result, and leave at once.
 
@@ -189,13 +213,23 @@ def main(job: dict[str, Any]) -> None:
     settings = Settings(**job["settings"])
     try:
         around = Surroundings(is_interruptible=False)
-        report = Check([job["target"]], settings, surroundings=around, plugins=job["plugins"]).perform()
+        extra = [_imported(name) for name in job["probes"]]
+        check = Check([job["target"]], settings, surroundings=around, plugins=job["plugins"], extra=extra)
+        report = check.perform()
         content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
     except UsageError as error:
         content = {"usage": str(error)}
-    unfinished = Path(job["result"] + ".part")
-    unfinished.write_text(json.dumps(content), encoding="utf-8")
-    unfinished.replace(job["result"])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    _write(job["result"], _encode(content).encode())
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # whatever the target put there may raise what it likes
+            stream.flush()
+    _exit(0)
+
+
+def _write(file: str, content: bytes) -> None:
+    """Write a file whole or not at all, with nothing that the target may have patched."""
+    descriptor = _open(f"{file}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    while content:
+        content = content[_write_some(descriptor, content) :]
+    _close(descriptor)
+    _replace(f"{file}.part", file)

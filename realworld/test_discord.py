@@ -46,12 +46,11 @@ async def test_a_loop_that_is_not_cancelled_is_found(bot, reload_leaks):
     report, text = await leaking(bot, reload_leaks, "cogs.loop_running")
 
     (finding,) = report.findings
-    assert finding.kind == "retained-generation"
-    assert finding.growth == "growing"
+    assert (finding.kind, finding.growth, finding.per_round) == ("pending-task", "growing", 1.0)
     assert finding.generations == ALL
+    assert finding.also_retains == ("retained-generation: generations -1, 0, 1, 2, 3 of cogs.loop_running",)
     assert finding.held.name.startswith("cogs.loop_running.Feed")
-    assert finding.holder.root != "frame"
-    assert finding.holder.path.startswith("task 'discord-ext-tasks: Feed.poll'")
+    assert (finding.holder.root, finding.holder.path) == ("task", "task 'discord-ext-tasks: Feed.poll'")
     assert "running code still uses" not in text
 
 
@@ -61,10 +60,11 @@ async def test_a_task_that_is_not_cancelled_is_found(bot, reload_leaks):
     report, _ = await leaking(bot, reload_leaks, "cogs.task_running")
 
     (finding,) = report.findings
-    assert finding.growth == "growing"
+    assert (finding.kind, finding.growth, finding.per_round) == ("pending-task", "growing", 1.0)
     assert finding.generations == ALL
+    assert finding.also_retains == ("retained-generation: generations -1, 0, 1, 2, 3 of cogs.task_running",)
     assert finding.held.name.endswith("poll")
-    assert finding.holder.path.startswith("task 'poll'")
+    assert (finding.holder.root, finding.holder.path) == ("task", "task 'poll'")
     assert finding.holder.type.endswith("Task")
 
 

@@ -46,6 +46,7 @@ def test_the_leaking_twin_is_found_with_its_holder(twins, strategy, tmp_path):
     found = [(f["kind"], f["growth"], f["holder"]["path"], f["generations"]) for f in report["findings"]]
     assert found == [(expected.kind, expected.growth, expected.path, list(expected.judged()))]
     (finding,) = report["findings"]
+    assert finding["registry"] == expected.registry
     trace = expected.trace(strategy)
     assert finding["trace"][: None if expected.tail is not None else len(trace)] == list(trace)
     assert (finding["holder"]["root"], finding["holder"]["type"]) == (expected.root, expected.holder)

@@ -407,7 +407,7 @@ NATIVE = {
     "atexit": ("import atexit\natexit.register(on_event)\n", "atexit"),
     "codecs": ("import codecs\ncodecs.register(on_event)\n", "codecs"),
     "fork": ("import os\nos.register_at_fork(after_in_child=on_event)\n", "fork"),
-    "audit": ("import sys\nsys.addaudithook(on_event)\n", "native"),
+    "audit": ("import sys\nsys.addaudithook(on_event)\n", "audit"),
     "context": (
         "import contextvars\nvariable = contextvars.ContextVar('variable')\nvariable.set(on_event)\n",
         "contextvars",
@@ -418,15 +418,17 @@ NATIVE = {
 
 @pytest.mark.parametrize(("line", "root"), NATIVE.values(), ids=NATIVE)
 def test_fact_8_a_holder_that_the_collector_cannot_show_is_found(line, root, tmp_path):
-    """Registries in C show their entries to nobody; they are named where possible, and said to be native where not."""
+    """Registries in C show their entries to nobody; they are named all the same, and the entry is the cause."""
     registered = f"def on_event(*args):\n    pass\n\n{line}"
     run.write(tmp_path, {"plugin": registered})
 
     report = in_own_process(tmp_path)
 
     assert [(f["kind"], f["growth"], f["holder"]["root"]) for f in report["findings"]] == [
-        ("retained-generation", "growing", root)
+        ("registration", "growing", root)
     ]
+    assert report["findings"][0]["registry"] == root
+    assert report["findings"][0]["also_retains"]
     assert report["findings"][0]["held"]["name"] == "plugin.on_event"
     assert report["retained_generations"] == [-1, 0, 1]
 

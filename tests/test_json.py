@@ -216,6 +216,7 @@ def test_a_document_says_what_design_section_8_says(plugins):
         "sole_holder": True,
         "proven": None,
         "also_retains": [],
+        "details": [],
         "known": None,
     }
     assert any(note.startswith("site: ") for note in check["notes"])

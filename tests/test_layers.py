@@ -29,6 +29,7 @@ ROWS = (
     "report",  # pure functions of the model; below `check`, whose error carries the rendered report
     "check",
     "worker",
+    "hooks",
     "integration",
     "plugin",
 )
@@ -125,8 +126,8 @@ def gc_in_heap_only(module: Module) -> Iterator[str]:
 
 
 def pytest_in_integration_only(module: Module) -> Iterator[str]:
-    """Only `integration` and `plugin` know pytest; the engine runs without it."""
-    if module.row not in {"integration", "plugin"}:
+    """Only `hooks`, `integration` and `plugin` know pytest; the engine runs without it."""
+    if module.row not in {"hooks", "integration", "plugin"}:
         yield from imported(module, {"pytest", "_pytest"})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,10 @@ class Probe:
     def containers(self) -> Iterable[object]:
         """Objects that merely list the effects: not the holders of what they list."""
         return ()
+
+    def watched(self) -> Mapping[int, Cause]:
+        """Causes by the ids of what was registered where only C holds it."""
+        return {}
 
     def blind(self) -> str | None:
         """What it could not see and why, in one sentence; `None` if it saw all there is to see."""

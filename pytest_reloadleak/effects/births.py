@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_reloadleak.effects.base import Identity, Probe
+from pytest_reloadleak.effects.base import Identity, Probe, Scope
 
 Born = tuple[int | None, bool]
 """The generation in whose time an effect was first seen, `None` for before the run; and whether that was between the
@@ -27,8 +27,29 @@ class Births:
     def __init__(self, probes: Iterable[Probe]) -> None:
         self._probes = tuple(probes)
         self._born: dict[str, dict[Identity, Born]] = {probe.name: {} for probe in self._probes}
+        self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
         """Why a probe was given up, by its name."""
+
+    def begin(self, scope: Scope) -> None:
+        """Let every probe begin."""
+        for probe in self._probes:
+            self._begun.append(probe)
+            try:
+                probe.begin(scope)
+            except Exception as error:  # noqa: BLE001 - a probe may be a third party's; it is reported and given up
+                self.give_up(probe, error)
+
+    def end(self) -> None:
+        """Let every probe that began end, whatever the others do."""
+        while self._begun:
+            self._end(self._begun.pop())
+
+    def _end(self, probe: Probe) -> None:
+        try:
+            probe.end()
+        except Exception as error:  # noqa: BLE001 - as above
+            self.give_up(probe, error)
 
     def note(self, generation: int | None, *, is_idle: bool = False) -> None:
         """What is new was born in the time of `generation`.

@@ -74,6 +74,7 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
         try:
             found = _suspects(probe, births, scope, first)
             containers = list(probe.containers()) if found else []
+            scene.watched.update(probe.watched())
         except Exception as error:  # noqa: BLE001 - as in Births.note: reported, and the probe given up
             births.give_up(probe, error)
             continue
@@ -83,6 +84,7 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
         for number, member in enumerate(group.members):
             scene.effects += _roots(group.cause, member.effect, number)
             scene.of_effects |= member.effect.idents
+    scene.has_findings = any(group.counted(scene.limit) for group in groups.values())
     summaries = {cause: _summary(group, scene.limit, first) for cause, group in groups.items()}
     groups.clear()
     seen = look(scene)
@@ -192,7 +194,8 @@ def _joined(seen: Look, summaries: dict[Cause, Retention], scene: Scene) -> Look
     for retention in seen.retentions:
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
-            out.append(retention)
+            also = (_kept_alive(retention, scene),) if retention.cause is not None else ()
+            out.append(replace(retention, also_retains=also))
             continue
         out.append(
             replace(

@@ -1,13 +1,55 @@
-"""The built-in probes by name."""
+"""The probes by name: which there are, and which of them a check uses."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytest_reloadleak.effects.base import Probe
+from pytest_reloadleak.effects.children import Children
+from pytest_reloadleak.effects.descriptors import Descriptors
+from pytest_reloadleak.effects.loops import Loops
+from pytest_reloadleak.effects.registrations import Registrations
 from pytest_reloadleak.effects.threads import Threads
+from pytest_reloadleak.effects.watched import Watched
+from pytest_reloadleak.errors import UsageError
 
-_BUILTIN: tuple[type[Probe], ...] = (Threads,)
+_BUILTIN: tuple[type[Probe], ...] = (Threads, Loops, Children, Descriptors, Watched, Registrations)
+
+REFERENCES = "references"
+"""The name under which the heap's own search is switched."""
+_REFERENCE_KINDS = ("retained-generation", "stale-reference", "patched-global")
 
 
-def builtin() -> list[Probe]:
-    """All of them, new."""
-    return [probe() for probe in _BUILTIN]
+def chosen(names: Iterable[str], where: str, extra: Iterable[type[Probe]] = ()) -> tuple[str, ...]:
+    """Names of probes from what a user wrote: names of probes, or the kinds of finding that they lead to.
+
+    Args:
+        names: what was written.
+        where: which option, ini line or keyword it was written in.
+        extra: probes of third parties.
+
+    Raises:
+        UsageError: no probe has such a name or kind.
+    """
+    table = _names_by_kind(extra)
+    out: list[str] = []
+    for name in names:
+        if name not in table:
+            known = ", ".join(sorted({n for of_kind in table.values() for n in of_kind}))
+            raise UsageError(f"{where}: unknown probe '{name}': use some of {known}, or a kind of finding")
+        out += table[name]
+    return tuple(dict.fromkeys(out))
+
+
+def _names_by_kind(extra: Iterable[type[Probe]]) -> dict[str, list[str]]:
+    table = {REFERENCES: [REFERENCES], **{kind: [REFERENCES] for kind in _REFERENCE_KINDS}}
+    for probe in (*_BUILTIN, *extra):
+        table[probe.name] = [probe.name]
+        for kind in probe.kinds:
+            table.setdefault(kind, []).append(probe.name)
+    return table
+
+
+def selected(names: tuple[str, ...], extra: Iterable[type[Probe]] = ()) -> list[Probe]:
+    """New probes of these names, or all if there are none."""
+    return [probe() for probe in (*_BUILTIN, *extra) if not names or probe.name in names]

@@ -21,6 +21,16 @@ class Sample:
     children: int | None
 
 
+def prepare() -> None:
+    """Import what looks at the process, before the target is loaded.
+
+    Imported later it would be one of those who bind what the target has patched: `sys.stdout` in a default argument.
+    """
+    import psutil
+
+    psutil.Process().create_time()
+
+
 def sample(round_: int, objects: int) -> Sample:
     """Take the numbers.
 
@@ -30,27 +40,25 @@ def sample(round_: int, objects: int) -> Sample:
     """
     import psutil
 
-    process = psutil.Process()
-    heap = getattr(psutil, "heap_info", None)
+    heap = vars(psutil).get("heap_info")
+    countable = "num_fds" in vars(psutil.Process)
     return Sample(
         round=round_,
         objects=objects,
         blocks=sys.getallocatedblocks(),
         native_bytes=_number(lambda: heap().heap_used) if heap is not None else None,
-        fds=_number(process.num_fds) if hasattr(process, "num_fds") else None,
-        threads=_number(process.num_threads),
+        fds=_number(lambda: psutil.Process().num_fds()) if countable else None,
+        threads=_number(lambda: psutil.Process().num_threads()),
         tasks=_tasks(),
-        children=_number(lambda: len(process.children())),
+        children=_number(lambda: len(psutil.Process().children())),
     )
 
 
 def _number(read: Callable[[], int]) -> int | None:
-    """A number that the platform may refuse to tell."""
-    import psutil
-
+    """A number that the platform may refuse to tell, or a target that has patched what psutil asks."""
     try:
         return int(read())
-    except (psutil.Error, OSError, NotImplementedError):
+    except Exception:  # noqa: BLE001 - a number that is missing is `None`, whatever the reason
         return None
 
 

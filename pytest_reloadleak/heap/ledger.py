@@ -10,8 +10,6 @@ string, which our strategies make a fresh object in each round. `None` means "ol
 
 from __future__ import annotations
 
-import gc
-import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable
@@ -19,6 +17,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.walk import Found, functions_of, site_of, walk
 
@@ -61,7 +60,7 @@ class Ledger:
         self._marker_type: Any = type(
             "Generation", (), {"__slots__": ("generation", "module", "__weakref__")}
         )
-        self._unused_count = sys.getrefcount(self._marker_type)
+        self._unused_count = gc.getrefcount(self._marker_type)
         self._markers: list[weakref.ref[Any]] = []
         self._codes: dict[int, weakref.ref[Any]] = {}
         self._classes: dict[int, weakref.ref[Any]] = {}
@@ -237,7 +236,7 @@ class Ledger:
     def live_markers(self) -> list[Any]:
         """The markers that are alive, the resurrected ones included."""
         alive = [marker for reference in self._markers if (marker := reference()) is not None]
-        if sys.getrefcount(self._marker_type) - self._unused_count > len(alive):
+        if gc.getrefcount(self._marker_type) - self._unused_count > len(alive):
             known = set(map(id, alive))
             found = gc.get_referrers(self._marker_type)
             alive += [o for o in found if type(o) is self._marker_type and id(o) not in known]
@@ -307,7 +306,7 @@ class Ledger:
         """
         known = self._functions_of(namespaces)
         counted = [*namespaces, {}]  # the last is the yardstick: nothing but this list refers to it
-        references = [sys.getrefcount(counted[at]) for at in range(len(counted))]
+        references = [gc.getrefcount(counted[at]) for at in range(len(counted))]
         expected = references.pop() + ours + 1  # and the module
         suspects = [
             namespace

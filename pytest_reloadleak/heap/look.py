@@ -6,12 +6,12 @@ Everything that refers to an object of the program dies when `look` returns.
 
 from __future__ import annotations
 
-import gc
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, native, roots
 from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
@@ -20,6 +20,7 @@ from pytest_reloadleak.heap.sizes import Reach, reach_of
 from pytest_reloadleak.heap.sweep import Arrival, Root, Sweep
 from pytest_reloadleak.heap.trace import (
     Trace,
+    cause_at,
     is_collected,
     of_effect,
     of_owned_root,
@@ -38,7 +39,7 @@ def look(scene: Scene) -> Look:
     if scene.kept is not None and scene.kept < scene.limit:
         suspicion = suspect(scene.parked, scene.ledger, scene.namespaces)
     is_held = suspicion is not None and suspicion.is_held
-    if not is_held and not scene.effects and not is_suspicious(scene):
+    if not is_held and not scene.has_findings and not is_suspicious(scene):
         return Look()
     retained = gather(scene, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
@@ -101,6 +102,9 @@ class _Diagnosis:
             self.__dict__,
         ]
         groups = roots.collect(scene.of_effects, {id(root.value) for root in scene.effects if root.bars})
+        # What is an effect too is told once, as that.
+        effects = {(root.kind, id(root.value)) for root in scene.effects}
+        groups[1] = [root for root in groups[1] if (root.kind, id(root.value)) not in effects]
         groups[0] = [*(root for root in scene.extra_roots if not root.is_runner), *groups[0]]
         groups[-1] += [root for root in scene.extra_roots if root.is_runner]
         # Effects come after all that is the program's own, so that what they share with it is found through that; and
@@ -166,7 +170,7 @@ class _Diagnosis:
     def _put(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
         """An arrival in words. All that an effect leads to, or a thread or task of one generation, is one cause."""
         root = arrival.root
-        if root.cause is not None:
+        if root.cause is not None or cause_at(arrival, self._scene) is not None:
             return of_effect(arrival, self._scene, self._retained)
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
         return (of_owned_root if is_owned else trace_of)(arrival, self._scene, self._retained)
@@ -215,7 +219,12 @@ class _Diagnosis:
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True
         ):
             kind = holder.registry or "native"
-            root = holder.root or self._running(holder.path) or Root(kind, kind, kind, None)
+            root = (
+                holder.root
+                or self._running(holder.path)
+                or native.registration(holder, self._scene.watched, self._scene.rename)
+                or Root(kind, kind, kind, None)
+            )
             put = of_effect if root.cause is not None else trace_of
             trace = put(Arrival(root, holder.path), self._scene, self._retained)
             if holder.opaque:

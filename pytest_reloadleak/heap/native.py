@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import codecs
 import datetime
-import gc
 import importlib
 import sys
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import describe, foreign
 from pytest_reloadleak.heap.roots import PACKAGE
-from pytest_reloadleak.heap.sweep import SLICE, Root, Sweep
+from pytest_reloadleak.heap.sweep import SLICE, Cause, Root, Sweep
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +53,47 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
     return found + [NativeHolder(None, None, (sink,)) for sink in _held_in_c(rest, sweep, explained)]
 
 
+def registered(registry: str, entries: Sequence[Any], rename: Callable[[str], str]) -> Cause:
+    """The cause that an entry of a registry is: named by what it consists of, the same in each round."""
+    names = dict.fromkeys(_entry_name(entry, rename) for entry in entries)
+    return Cause(
+        "registration", registry, f"{registry} {', '.join(names)}", foreign.type_name(entries[0]), registry
+    )
+
+
+def _entry_name(o: Any, rename: Callable[[str], str]) -> str:
+    if type(o) is types.BuiltinFunctionType:
+        return str(o.__qualname__)
+    return describe.describe(o, rename).name
+
+
+def registration(
+    holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
+) -> Root | None:
+    """The registration by which C holds something, as a root; `None` if it is none that is known."""
+    cause = next((watched[id(o)] for o in holder.path if id(o) in watched), None)
+    if cause is None:
+        cause = _unwatched(holder, watched, rename)
+    return Root(cause.root, cause.path, cause.path, None, cause=cause) if cause is not None else None
+
+
+def _unwatched(
+    holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
+) -> Cause | None:
+    """The cause of what was registered before the check began.
+
+    It is told by the registry that it stands in, or, where that one cannot be recognised (audit hooks), by an entry of
+    the same name that was watched.
+    """
+    entry = holder.path[-1 if holder.registry is None else 1]
+    cause = registered(holder.registry or "audit", (entry,), rename)
+    name = cause.path.partition(" ")[2]
+    for other in watched.values():
+        if other.registry == cause.registry and name in other.path.partition(" ")[2].split(", "):
+            return other
+    return cause if holder.registry is not None else None
+
+
 def _below_unreached(
     parents: dict[int, list[Any]], sinks: dict[int, Any], sweep: Sweep, explained: set[int]
 ) -> list[NativeHolder]:
@@ -79,8 +120,8 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
     """
     inner = _referencesled_to(rest, sweep)
     yardstick = [object()]
-    ours = sys.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
-    held = [at for at in range(len(rest)) if sys.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
+    ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
+    held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
     tops = [rest[at] for at in held] or rest
     out: list[Any] = []
     for o in tops:

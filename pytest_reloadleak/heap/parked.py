@@ -10,13 +10,12 @@ suspicion; who the holder is, and whether it counts, is for the sweep to say.
 from __future__ import annotations
 
 import builtins
-import gc
-import sys
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.ledger import Ledger
 
@@ -156,9 +155,9 @@ def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> s
     yardstick = object()
     nodes[0] = yardstick
     del yardstick
-    ours = sys.getrefcount(nodes[0])
+    ours = gc.getrefcount(nodes[0])
     del nodes[0]
-    return {key for key in nodes if sys.getrefcount(nodes[key]) - ours > inner.get(key, 0)}
+    return {key for key in nodes if gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}
 
 
 def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
@@ -177,6 +176,9 @@ def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[in
     return reached
 
 
+_FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
+
+
 def _replaced_data(
     parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any], own: set[int]
 ) -> dict[int, str]:
@@ -185,7 +187,7 @@ def _replaced_data(
         now = current.get(module, {})
         for name, value in _names(saved):
             plain = foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value)
-            if plain or type(value) is types.FunctionType or id(value) not in nodes or id(value) in own:
+            if plain or foreign.is_exactly(value, _FUNCTIONS) or id(value) not in nodes or id(value) in own:
                 continue
             if name in now and dict.get(now, name) is not value:
                 out[id(value)] = f"{module}.{name}"

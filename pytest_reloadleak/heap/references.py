@@ -10,13 +10,13 @@ from __future__ import annotations
 import collections
 import datetime
 import functools
-import gc
 import sys
 import types
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 _FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
@@ -193,7 +193,7 @@ def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
     items = [(name, value) for name, value in pairs if type(name) is str]
     optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
     # References to an unshared snapshot: the frame's own, `namespace` here, and the argument of getrefcount.
-    if sys.version_info < (3, 13) and optimized and sys.getrefcount(namespace) <= 3:
+    if sys.version_info < (3, 13) and optimized and gc.getrefcount(namespace) <= 3:
         namespace.clear()
     return items
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import types
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.scene import Scene

@@ -18,14 +18,24 @@ import types
 from collections.abc import Collection, Iterator
 from typing import Any, cast
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.heap.sweep import Root
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 """Where this tool's own code lies."""
+_get_ident, _enumerate = (
+    threading.get_ident,
+    threading.enumerate,
+)  # private copies, as the target may patch them
 _RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
 """Packages whose frames run the test; a trace through them explains less than any other."""
+
+
+_UNSAFE = frozenset({"_asyncio"})
+"""Modules that are not to be asked for what they refer to, only their namespaces are: `_asyncio` also shows the dead
+objects of a free list (seen in 3.12), and a reference to one of those ends in a crash of a later collection."""
 
 
 def is_own(frame: types.FrameType) -> bool:
@@ -48,18 +58,19 @@ def own_ids() -> set[int]:
     namespaces = [vars(m) for m in modules]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
     mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
-    return set(map(id, [sys.modules, *modules, *namespaces, *mine]))
+    unsafe = [m for name, m in table if type(name) is str and name in _UNSAFE]
+    return set(map(id, [sys.modules, *modules, *namespaces, *mine, *unsafe]))
 
 
 def own_locals() -> list[object]:
     """What the frames of this tool hold, the one that asks aside."""
-    frames = [frame for frame in _outward(sys._getframe().f_back) if is_own(frame)]
+    frames = [frame for frame in _outward(gc.getframe().f_back) if is_own(frame)]
     return [value for frame in frames for _, value in frame_locals(frame)]
 
 
 def stack() -> list[types.FrameType]:
     """The frames of the calling thread that are not this tool's, innermost first."""
-    return [frame for frame in _outward(sys._getframe()) if not is_own(frame)]
+    return [frame for frame in _outward(gc.getframe()) if not is_own(frame)]
 
 
 def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[list[Root]]:
@@ -79,7 +90,7 @@ def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[
         if ident in idents:
             continue
         runs_tests = is_runner(foreign.module_name(frame.f_globals))
-        (runners if runs_tests else ours).extend(_locals(frame, ident == threading.get_ident(), runs_tests))
+        (runners if runs_tests else ours).extend(_locals(frame, ident == _get_ident(), runs_tests))
     # Of paths of equal length the first root's is told. In the order of import that would change with what else was
     # imported meanwhile; by name it is the same from run to run, and that of the outermost module.
     modules = sorted(_modules(), key=lambda root: (root.path.count("."), root.path))
@@ -98,7 +109,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def _threads() -> Iterator[Root]:
-    for thread in threading.enumerate():  # in the order of their start
+    for thread in _enumerate():  # in the order of their start
         name = (foreign.instance_dict(thread) or {}).get("_name")
         if thread is not threading.main_thread() and type(name) is str:
             label = f"thread {foreign.key_text(_NUMBER.sub('*', name))}"
@@ -125,11 +136,12 @@ def _modules() -> Iterator[Root]:
     for name, module in table:
         if module is not None and type(name) is str and not name.startswith("pytest_reloadleak"):
             label = f"sys.modules[{foreign.key_text(name)}]"
-            yield Root("sys.modules", label, name, module, is_runner=is_runner(name))
+            value = foreign.module_dict(module) if name in _UNSAFE else module
+            yield Root("sys.modules", label, name, value, is_runner=is_runner(name))
 
 
 def _frames() -> Iterator[tuple[int, types.FrameType]]:
-    for ident, frame in sys._current_frames().items():
+    for ident, frame in gc.current_frames().items():
         yield from ((ident, f) for f in _outward(frame) if not is_own(f))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_reloadleak.heap.ledger import Ledger
@@ -55,6 +55,15 @@ class Look:
     """Judged generations of which something is alive that should not be."""
     retentions: tuple[Retention, ...] = ()
 
+    def of_effects(self) -> Look:
+        """What was seen of effects alone."""
+        return replace(
+            self,
+            retentions=tuple(
+                r for r in self.retentions if r.cause is not None and r.cause.kind != "patched-global"
+            ),
+        )
+
 
 @dataclass(slots=True)
 class Scene:
@@ -76,12 +85,16 @@ class Scene:
     """The tool's own objects, which are not entered."""
     effects: list[Root] = field(default_factory=list)
     """Effects that may be the target's."""
+    has_findings: bool = False
+    """Whether some of them are findings already, whatever they keep; the others matter only if something is kept."""
     containers: list[Any] = field(default_factory=list)
     """What merely lists effects, and is no holder of what it lists."""
     of_effects: set[int] = field(default_factory=set)
     """Idents of the threads whose frames belong to an effect."""
     watched: dict[int, Cause] = field(default_factory=dict)
     """Ids of what was registered where nothing can be listed."""
+    before: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Names of each module's functions and classes from before the target was first loaded."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 

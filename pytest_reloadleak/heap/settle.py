@@ -7,11 +7,11 @@ spread over `PATIENCE_S`, the pauses growing as in goleak's retry.
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap.known import clear_known_caches
 
 PATIENCE_S = 0.5
@@ -19,8 +19,10 @@ PATIENCE_S = 0.5
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 
-_collect = gc.collect  # a private copy: the target may have replaced `gc.collect`
+_IMMORTALS = 1000
+
 _sleep = time.sleep
+_now_s = time.monotonic
 
 
 def settle(waited_for: Callable[[], int], release: Callable[[], None], *, is_patient: bool) -> int:
@@ -35,7 +37,7 @@ def settle(waited_for: Callable[[], int], release: Callable[[], None], *, is_pat
         How many of them are still alive.
     """
     left = 0
-    alone = len(sys._current_frames()) <= 1  # raw `_thread` threads included
+    alone = len(gc.current_frames()) <= 1  # raw `_thread` threads included
     for remaining, pause_s in _attempts(waited_for, release, is_patient and not alone):
         left = remaining
         if pause_s:
@@ -72,13 +74,13 @@ def _attempts(
     waited_for: Callable[[], int], release: Callable[[], None], is_patient: bool
 ) -> Iterator[tuple[int, float]]:
     """Settle step by step; yields how many are left and how long to pause before the next step."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = _now_s() + PATIENCE_S
     pause_s = _FIRST_PAUSE_S
     before = None
     while True:
         release()
         clear_known_caches()
-        _collect()
+        gc.collect()
         left = waited_for()
         if not left:
             yield 0, 0
@@ -87,7 +89,7 @@ def _attempts(
             before = left
             yield left, 0
             continue
-        if not is_patient or time.monotonic() >= deadline:
+        if not is_patient or _now_s() >= deadline:
             yield left, 0
             return
         yield left, pause_s
@@ -105,9 +107,18 @@ def put_back(enabled: bool) -> None:
         (gc.enable if enabled else gc.disable)()
 
 
+def callbacks() -> list[object]:
+    """What the collector calls before and after each collection: the list itself."""
+    return gc.callbacks  # type: ignore[return-value]  # a list of functions, of anything else too
+
+
 def frozen_count() -> int:
-    """Objects that the program itself froze with `gc.freeze`; no collection ever frees them."""
-    return gc.get_freeze_count()
+    """Objects that the program itself froze with `gc.freeze`; no collection ever frees them.
+
+    In 3.12 a collection after `gc.unfreeze` moves the interpreter's immortal objects, some hundreds, among the frozen.
+    """
+    count = gc.get_freeze_count()
+    return 0 if sys.version_info[:2] == (3, 12) and count < _IMMORTALS else count
 
 
 def tracked_count() -> int:

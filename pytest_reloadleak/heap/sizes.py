@@ -6,12 +6,11 @@ walk over the leak, not over the heap.
 
 from __future__ import annotations
 
-import gc
-import sys
 import types
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.sweep import Sweep
@@ -76,7 +75,7 @@ def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
                 reach.ids.add(id(child))
                 stack.append(child)
             elif (
-                sys.getrefcount(child) <= 3
+                gc.getrefcount(child) <= 3
             ):  # this loop's, the list of referents', getrefcount's own: nobody else's
                 reach.size_bytes += _size(child)
     return reach

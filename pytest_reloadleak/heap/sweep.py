@@ -9,12 +9,12 @@ objects, whatever the number of targets) with one addition: an object that is no
 
 from __future__ import annotations
 
-import gc
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.model import Kind
 
 SLICE = 64

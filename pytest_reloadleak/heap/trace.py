@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import collections
 import re
+import sys
+import threading
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_reloadleak.heap import describe, foreign, references, roots
+from pytest_reloadleak.heap import describe, foreign, patched, references, roots
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.scene import Scene
@@ -106,12 +108,36 @@ def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
 def of_effect(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     """The trace of an arrival below an effect, which is the one cause of all that it keeps."""
     trace = trace_of(arrival, scene, retained)
-    cause = arrival.root.cause
+    cause = arrival.root.cause or cause_at(arrival, scene)
     assert cause is not None
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
-    trace.top = arrival.root.effect
+    trace.top = arrival.root.effect if arrival.root.cause is not None else id(trace.sink)
     return trace
+
+
+def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
+    """The patched attribute or the timer through which an arrival leads, if it leads through one."""
+    timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
+    if timer is not None:
+        return _kept_timer(arrival, timer, scene)
+    if arrival.root.kind != "sys.modules":
+        return None
+    return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
+
+
+def _is_timer(o: Any) -> bool:
+    asyncio = sys.modules.get("asyncio")
+    kinds = (threading.Timer, *([vars(asyncio)["TimerHandle"]] if asyncio is not None else []))
+    return any(issubclass(type(o), kind) for kind in kinds)
+
+
+def _kept_timer(arrival: Arrival, at: int, scene: Scene) -> Cause:
+    """A timer that is over, or was cancelled, and is kept: it keeps its function (a running one is an effect)."""
+    steps = references.folded(arrival.path[: at + 1])
+    where = arrival.root.path + "".join(_erased(name, scene.rename) for _, name, _ in steps)
+    path = f"timer kept by {without_numbers(scene.rename(where))}"
+    return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))
 
 
 def is_collected(path: Sequence[Any]) -> bool:

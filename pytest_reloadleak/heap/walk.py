@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gc
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 LIMIT = 200_000

@@ -11,7 +11,8 @@ import pytest
 from pytest_reloadleak.check import PASSING, Check, Reloader, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.integration.items import keep, render
-from pytest_reloadleak.integration.marked import surroundings
+from pytest_reloadleak.integration.marked import KEYWORDS, surroundings
+from pytest_reloadleak.integration.options import extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.rounds import failure_text
 from pytest_reloadleak.settings import whole_number
@@ -31,7 +32,7 @@ class ReloadLeaks:
 
         Args:
             target: a module or package; with `reload` also a glob of the modules that it makes.
-            keywords: `strategy`, `rounds`, `warmup`, `reload`, `force`.
+            keywords: `strategy`, `rounds`, `warmup`, `reload`, `unload`, `probes`, `force`.
 
         Returns:
             The report, of outcome `clean` or `known`.
@@ -74,13 +75,16 @@ class ReloadLeaks:
         force = keywords.pop("force", bool(config.getoption("reload_leak_force")))
         reload: Reloader | None = keywords.get("reload")
         try:
-            unknown = sorted(set(keywords) - {"strategy", "rounds", "warmup", "reload"})
+            unknown = sorted(set(keywords) - set(KEYWORDS))
             if unknown:
                 raise UsageError(
-                    f"unknown keyword {unknown[0]!r}; the keywords are strategy, rounds, warmup, reload, force"
+                    f"unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}, force"
                 )
-            settings = settings_for(force=force, nodeid=self._item.nodeid, **keywords)
-            return Check([target], settings, reload=reload, surroundings=surroundings(self._item))
+            extra = extra_probes(config)
+            keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
+            settings = settings_for(force=force, extra=extra, nodeid=self._item.nodeid, **keywords)
+            around = surroundings(self._item)
+            return Check([target], settings, reload=reload, surroundings=around, extra=extra)
         except UsageError as error:
             text = str(error)
         _refuse(text)

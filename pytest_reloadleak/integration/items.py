@@ -55,11 +55,13 @@ class TargetItem(pytest.Item):
             rounds=options.rounds,
             warmup=options.warmup,
             force=options.force,
+            unload=options.unload,
+            probes=options.probes,
             nodeid=self.nodeid,
             rootdir=str(self.config.rootpath),
         )
         if options.isolation == "process":
-            outcome = worker.run(self.target, settings, options.timeout_s, self.plugins)
+            outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)
             report = outcome.report
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
@@ -67,7 +69,9 @@ class TargetItem(pytest.Item):
             surroundings = Surroundings(
                 release=lambda: noise.release(test_namespaces(self)), spared=lambda: test_namespaces(self)
             )
-            report = Check([self.target], settings, surroundings=surroundings, plugins=self.plugins).perform()
+            report = Check(
+                [self.target], settings, surroundings=surroundings, plugins=self.plugins, extra=options.extra
+            ).perform()
         keep(self, report)
         if report.outcome not in PASSING:
             raise ReloadLeakError(render(self.config, report), report)

@@ -27,7 +27,7 @@ from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.rounds import Surroundings
 
-KEYWORDS = ("strategy", "rounds", "warmup", "reload")
+KEYWORDS = ("strategy", "rounds", "warmup", "reload", "unload", "probes")
 
 
 @contextmanager
@@ -76,11 +76,18 @@ def _checks(
             rounds=marker.kwargs.get("rounds", options.rounds),
             warmup=marker.kwargs.get("warmup", options.warmup),
             force=options.force,
+            unload=marker.kwargs.get("unload", options.unload),
+            probes=marker.kwargs.get("probes", options.probes or None),
+            extra=options.extra,
             nodeid=item.nodeid,
         )
-        check = Check(names, settings, reload=reload, surroundings=surroundings(item), plugins=plugins)
+        around = surroundings(item)
+        check = Check(
+            names, settings, reload=reload, surroundings=around, plugins=plugins, extra=options.extra
+        )
         bindings = Bindings(vars(item.module), check.unit.owns)
         check.run.surroundings.born = bindings.renew
+        check.run.surroundings.unloaded = bindings.put_back
         check.run.surroundings.own = bindings.own_objects()
         return check, bindings
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from pytest_reloadleak.effects.base import Probe
+from pytest_reloadleak.effects.probes import chosen
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.settings import ISOLATIONS, STRATEGIES, seconds, unknown_strategy, whole_number
 
@@ -21,6 +23,9 @@ class Options:
     isolation: str
     timeout_s: float
     force: bool
+    unload: bool
+    probes: tuple[str, ...]
+    extra: tuple[type[Probe], ...]
 
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
@@ -38,6 +43,9 @@ class Options:
                 isolation=_isolation(*_given(config, "isolation", "process")),
                 timeout_s=seconds(*_given(config, "timeout", "60")),
                 force=bool(config.getoption("reload_leak_force")),
+                unload=wants_unload(config),
+                probes=probes_of(config),
+                extra=extra_probes(config),
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -59,6 +67,39 @@ def _strategies(config: pytest.Config) -> tuple[str, ...]:
         if name not in STRATEGIES:
             raise UsageError(f"{where}: {unknown_strategy(name)}")
     return tuple(dict.fromkeys(names))
+
+
+def wants_unload(config: pytest.Config) -> bool:
+    """Whether the option or the ini file asks for the unload check."""
+    return bool(config.getoption("reload_leak_unload") or config.getini("reload_leak_unload"))
+
+
+def probes_of(config: pytest.Config) -> tuple[str, ...]:
+    """Names of the probes that look, empty for all.
+
+    Raises:
+        UsageError: there is no such probe.
+    """
+    option = config.getoption("reload_leak_probes")
+    where = "--reload-leak-probes" if option else "reload_leak_probes"
+    given = option or config.getini("reload_leak_probes")
+    names = [name.strip() for name in given.replace("\n", ",").split(",") if name.strip()]
+    return chosen(names, where, extra_probes(config))
+
+
+def extra_probes(config: pytest.Config) -> tuple[type[Probe], ...]:
+    """Probes of third parties, from the hook `pytest_reloadleak_probes`.
+
+    Raises:
+        UsageError: one is no class, or has no name.
+    """
+    found = [probe for probes in config.hook.pytest_reloadleak_probes(config=config) for probe in probes]
+    for probe in found:
+        if not (isinstance(probe, type) and issubclass(probe, Probe) and probe.name):
+            raise UsageError(
+                f"pytest_reloadleak_probes must return subclasses of Probe with a name, not {probe!r}"
+            )
+    return tuple(found)
 
 
 def _isolation(where: str, name: str) -> str:

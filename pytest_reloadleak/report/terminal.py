@@ -9,6 +9,8 @@ from pytest_reloadleak.model import Finding, Report
 
 SHORT_FINDINGS = 10
 """Findings that are shown without `-v`; the rest is counted."""
+_SHORT_DETAILS = 3
+"""Lines of a finding's details that are shown without `-v`."""
 
 
 def text(report: Report, *, verbose: bool = True, rootdir: str | None = None) -> str:
@@ -68,6 +70,10 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield from _trace(finding)
         if finding.retained_objects and finding.retained_bytes is not None:
             yield f"    keeps   {finding.retained_objects} objects, {_size(finding.retained_bytes)}"
+    for number, line in enumerate(finding.details if verbose else finding.details[:_SHORT_DETAILS]):
+        yield f"    {'        ' if number else 'now     '}{line}"
+    for also in finding.also_retains:
+        yield f"    also    {also}"
     yield f"    do      {finding.advice}"
 
 

@@ -16,6 +16,8 @@ from typing import Any, cast
 
 from pytest_reloadleak.heap import foreign
 
+_stat = os.stat  # a private copy, as the target may patch it
+
 
 def has_doubtful_cache(modules: Iterable[str]) -> bool:
     """Whether any of the loaded `modules` has a `.pyc` that may be older than its source."""
@@ -32,7 +34,7 @@ def _is_doubtful(namespace: dict[str, Any]) -> bool:
         return False
     try:
         cached = importlib.util.cache_from_source(source)
-        written, edited = os.stat(cached), os.stat(source)
+        written, edited = _stat(cached), _stat(source)
     except (OSError, NotImplementedError, ValueError):
         return False
     return edited.st_mtime_ns >= written.st_mtime_ns

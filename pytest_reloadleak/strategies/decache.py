@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
+from importlib import import_module
 
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.kept import kept_modules
@@ -23,4 +23,4 @@ class Decache:
             del sys.modules[name]
         with kept_modules([name for name in names if name not in modules]):
             for name in modules:
-                importlib.import_module(fresh_name(name))
+                import_module(fresh_name(name))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
+from importlib import import_module, invalidate_caches
 
-from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.kept import kept_modules
 from pytest_reloadleak.strategies.stamps import fresh_name
+from pytest_reloadleak.strategies.unload import unload
 
 
 class Reimport:
@@ -24,15 +24,9 @@ class Reimport:
         (reload facts, row 4).
         """
         modules = reloadable(names)
-        for name in modules:
-            parent, _, leaf = name.rpartition(".")
-            holder = foreign.module_dict(sys.modules.get(parent)) or {}
-            if holder.get(leaf) is sys.modules[name]:
-                del holder[leaf]
-        for name in modules:
-            del sys.modules[name]
-        importlib.invalidate_caches()
+        unload(names)
+        invalidate_caches()
         with kept_modules([name for name in names if name not in modules]):
             for name in modules:
                 if name not in sys.modules:
-                    importlib.import_module(fresh_name(name))
+                    import_module(fresh_name(name))

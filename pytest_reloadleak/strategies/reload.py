@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
+from importlib import reload
 from types import FunctionType
 
 from pytest_reloadleak.heap import foreign
@@ -22,7 +22,7 @@ class Reload:
         modules = reloadable(names)
         stamp_specs(modules)
         for name in in_order(modules):
-            importlib.reload(sys.modules[name])
+            reload(sys.modules[name])
 
 
 def in_order(names: list[str]) -> list[str]:

@@ -52,6 +52,7 @@ class Expected:
         tail: the steps from the held object to the old namespace. Where `reload` reuses the namespace there is no old
             one, so a trace ends before `.__globals__`. `None` if the steps depend on the interpreter.
         generations: `None` for what the growth implies: all judged ones, or the one that was loaded first.
+        steps: further steps of the trace, from an effect to the held object: `holder.path` names the effect itself.
     """
 
     at: tuple[str, ...]
@@ -63,6 +64,12 @@ class Expected:
     root: str = "sys.modules"
     label: str | None = None
     generations: tuple[int, ...] | None = None
+    steps: tuple[str, ...] = ()
+
+    @property
+    def registry(self) -> str | None:
+        """The registry of a registration: a finding of that kind names it as its root too."""
+        return self.root if self.kind == "registration" else None
 
     @property
     def path(self) -> str:
@@ -73,7 +80,7 @@ class Expected:
         """The trace, without its tail if that is not known."""
         root = self.label or (f"sys.modules[{self.at[0]!r}]" if self.root == "sys.modules" else self.at[0])
         tail = tuple(step for step in self.tail or () if strategy != "reload" or step != ".__globals__")
-        return (root, *self.at[1:], self.held, *tail)
+        return (root, *self.at[1:], *self.steps, self.held, *tail)
 
     def judged(self) -> tuple[int, ...]:
         """Generations that must be listed: that of before the warm-up is -1, the last two are within the grace."""
@@ -175,6 +182,7 @@ def hosted(
     root: str = "sys.modules",
     label: str | None = None,
     generations: tuple[int, ...] | None = None,
+    steps: tuple[str, ...] = (),
     strategies: tuple[str, ...] = BOTH,
     harmless: tuple[str, ...] = (),
     own_process: bool = False,
@@ -194,6 +202,7 @@ def hosted(
             root=root,
             label=label,
             generations=generations,
+            steps=steps,
         ),
         strategies=strategies,
         harmless=harmless,
@@ -467,8 +476,10 @@ FUNCTIONS = (
             render = functools.singledispatch(host.draw)
             render.register(Plain, on_event)
         """,
-        at="host .render .registry <key>",
-        holder="mappingproxy",
+        at="host.render.registry[*]",
+        holder="class",
+        kind="registration",
+        root="functools.singledispatch",
         held="class plugin.Plain",
         tail=(),
     ),
@@ -753,8 +764,10 @@ WEAK = (
                 host.last[0].detach()
             host.last[0] = weakref.finalize(host.anchor, on_event)
         """,
-        at="weakref .finalize ._registry [*] .func",
-        holder="weakref.finalize._Info",
+        at="weakref.finalize",
+        holder="function",
+        kind="registration",
+        root="weakref.finalize",
     ),
     hosted(
         "listener instead of WeakMethod",
@@ -829,11 +842,12 @@ REGISTRIES = (
 
             install(signal.getsignal(signal.SIGUSR1))
         """,
-        at="signal.SIGUSR1 .__closure__['previous'] .__closure__['previous']",
+        at="signal.SIGUSR1",
+        steps=(".__closure__['previous']", ".__closure__['previous']"),
         holder="function",
         held="function plugin.install.<locals>.<lambda>",
+        kind="registration",
         root="signal",
-        label="signal SIGUSR1",
         own_process=True,
     ),
     hosted(
@@ -850,8 +864,9 @@ REGISTRIES = (
             if host.last[1:]:
                 atexit.unregister(host.last.pop(0))
         """,
-        at="atexit",
-        holder="atexit",
+        at="atexit plugin.on_event",
+        holder="function",
+        kind="registration",
         root="atexit",
         own_process=True,
     ),
@@ -863,8 +878,10 @@ REGISTRIES = (
         """,
         leaking="host.variable.set((*host.variable.get(), on_event))",
         cured="host.variable.set((on_event,))",
-        at="contextvars['listeners'] [*]",
-        holder="tuple",
+        at="contextvars['listeners']",
+        steps=("[*]",),
+        holder="contextvars.ContextVar",
+        kind="registration",
         root="contextvars",
     ),
     hosted(
@@ -881,7 +898,8 @@ REGISTRIES = (
             variable.get()
         """,
         at="contextvars['own']",
-        holder="contextvars",
+        holder="contextvars.ContextVar",
+        kind="registration",
         root="contextvars",
     ),
     hosted(
@@ -898,8 +916,9 @@ REGISTRIES = (
             if host.last[1:]:
                 codecs.unregister(host.last.pop(0))
         """,
-        at="codecs [*]",
-        holder="list",
+        at="codecs plugin.on_event",
+        holder="function",
+        kind="registration",
         root="codecs",
         own_process=True,
     ),
@@ -915,8 +934,9 @@ REGISTRIES = (
             os.register_at_fork(before=on_event)
         """,
         cured="host.current[:] = [on_event]",
-        at="fork [*]",
-        holder="list",
+        at="fork plugin.on_event",
+        holder="function",
+        kind="registration",
         root="fork",
         own_process=True,
     ),
@@ -955,9 +975,11 @@ REGISTRIES = (
 
             wrap(builtins.ascii)
         """,
-        at="builtins .ascii .__closure__['previous'] .__closure__['previous']",
-        holder="function",
+        at="builtins .ascii",
+        steps=(".__closure__['previous']", ".__closure__['previous']"),
+        holder="module",
         held="function plugin.wrap.<locals>.<lambda>",
+        kind="patched-global",
         own_process=True,
     ),
     hosted(
@@ -980,9 +1002,11 @@ REGISTRIES = (
             if host.last[1:]:
                 sys.meta_path.remove(host.last.pop(0))
         """,
-        at="sys .meta_path [*]",
-        holder="list",
+        at="sys.meta_path[*]",
+        holder="plugin.Finder",
         held="plugin.Finder",
+        kind="registration",
+        root="sys.meta_path",
         tail=(".__class__", ".find_spec", ".__globals__"),
         own_process=True,
     ),
@@ -1000,8 +1024,10 @@ REGISTRIES = (
             if host.last[1:]:
                 gc.callbacks.remove(host.last.pop(0))
         """,
-        at="gc .callbacks [*]",
-        holder="list",
+        at="gc.callbacks[*]",
+        holder="function",
+        kind="registration",
+        root="gc.callbacks",
         own_process=True,
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_reloadleak.heap import collector
 from pytest_reloadleak.heap.ledger import MARKER, Ledger
 from pytest_reloadleak.strategies.stamps import fresh_name
 
@@ -441,7 +442,7 @@ def test_strays_are_not_searched_for_without_need(monkeypatch):
     target.reload()
     searched = []
     for name in ("get_referrers", "get_objects"):
-        monkeypatch.setattr(gc, name, lambda *args: searched.append(args) or [])
+        monkeypatch.setattr(collector, name, lambda *args: searched.append(args) or [])
 
     target.ledger.strays([vars(target.module)], ours=1)
     assert searched == []

@@ -1,0 +1,57 @@
+"""Say what a descriptor is that is no socket, from its type and the system's own link to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+from pytest_reloadleak.effects import spelling
+from pytest_reloadleak.effects.spelling import Spelled, Thing
+
+_DELETED = " (deleted)"
+_PTY = re.compile(r"/dev/(pts/\d+|ptmx|pts/ptmx)$")
+_TERMINAL = re.compile(r"/dev/(tty.*|console)$")
+_BY_TYPE = {stat.S_IFBLK: "block device", stat.S_IFDIR: "directory", stat.S_IFREG: "file"}
+
+
+def thing(mode: int, link: str, directory: str) -> Thing:
+    """What a descriptor is.
+
+    Args:
+        mode: the type of file, as `stat.S_IFMT` has it.
+        link: where it leads: a path, or what the system says of a thing without one; '' if that is not known.
+        directory: where the program runs.
+    """
+    if link.startswith("anon_inode:"):
+        return _plain(link.removeprefix("anon_inode:").strip("[]"))
+    if mode == stat.S_IFSOCK:
+        return _plain("socket")
+    if link.startswith("/memfd:"):
+        return _called("memfd", spelling.numbered(link.removeprefix("/memfd:").removesuffix(_DELETED)))
+    if mode == stat.S_IFIFO:
+        return _at("fifo", link, directory) if os.path.isabs(link) else _plain("pipe")
+    if mode == stat.S_IFCHR and _PTY.match(link):
+        return Thing("pty", Spelled("pty", "pty"), f"pty {link}")  # both ends, which one call opens
+    if mode == stat.S_IFCHR:
+        return _at("terminal" if _TERMINAL.match(link) else "device", link, directory)
+    if mode in _BY_TYPE:
+        is_gone = link.endswith(_DELETED)
+        kind = f"deleted {_BY_TYPE[mode]}" if is_gone else _BY_TYPE[mode]
+        return _at(kind, link.removesuffix(_DELETED), directory)
+    return _plain(spelling.open_numbers(link) or "descriptor")
+
+
+def _plain(kind: str) -> Thing:
+    return Thing(kind, Spelled(kind, kind), kind)
+
+
+def _at(kind: str, path: str, directory: str) -> Thing:
+    if not path:
+        return _plain(kind)
+    called = _called(kind, spelling.file(path, directory))
+    return Thing(kind, called.name, f"{kind} {path}")
+
+
+def _called(kind: str, name: Spelled) -> Thing:
+    return Thing(kind, Spelled(f"{kind} {name.exact}", f"{kind} {name.open}"), f"{kind} {name.exact}")

@@ -1,0 +1,119 @@
+"""Entries that are left in process-wide registries, of all that can be listed."""
+
+from __future__ import annotations
+
+import collections
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pytest_reloadleak.effects.base import Effect, Identity, Probe, Scope
+from pytest_reloadleak.effects.owner import owner
+from pytest_reloadleak.effects.registries_import import IMPORT
+from pytest_reloadleak.effects.registries_library import LIBRARY
+from pytest_reloadleak.effects.registries_logging import LOGGING
+from pytest_reloadleak.effects.registries_process import PROCESS
+from pytest_reloadleak.effects.registry import Entry, Registry
+from pytest_reloadleak.effects.spelling import open_numbers
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.sweep import Cause
+from pytest_reloadleak.model import Held
+
+REGISTRIES: tuple[Registry, ...] = (*PROCESS, *IMPORT, *LOGGING, *LIBRARY)
+
+_KEYS = re.compile(r"[\[(].*")
+"""Where in a registry: the part of a path in which numbers may change from round to round."""
+_COLLECTIONS = foreign.type_ids(tuple, list, set, frozenset)
+
+
+class Registrations(Probe):
+    """What is registered.
+
+    An entry that is the target's is dated by the heap, which knows of which generation it is: a date of its own would
+    be wrong where an entry takes the place, and so the address, of its predecessor. All others are dated by round.
+    """
+
+    name = "registrations"
+    kinds = ("registration",)
+
+    def begin(self, scope: Scope) -> None:
+        """Note what is there before the target is."""
+        super().begin(scope)
+        self._before = frozenset(_identities())
+
+    def identities(self) -> Iterable[Identity]:
+        """Every entry: texts by what they say, objects by their address."""
+        present = _identities()
+        self._before = self._before.intersection(present)
+        return present
+
+    def effects(self) -> list[Effect]:
+        """Every entry that is new or the target's."""
+        return [self._effect(registry, entry, held) for registry, entry, held in self._entries()]
+
+    def containers(self) -> Iterable[object]:
+        """The lists and dicts of those entries. One without any of them stays what it is: somebody's list."""
+        for _, entry, _ in self._entries():
+            yield from entry.containers
+
+    def _entries(self) -> Iterator[tuple[Registry, Entry, Held | None]]:
+        """Entries that are the target's, with what of it they are, and others that are new."""
+        for registry in _loaded():
+            new: collections.Counter[str] = collections.Counter()
+            for entry in registry.entries():
+                if self.scope.owns(entry.module) or (entry.part_of and self._is_told(entry.part_of, new)):
+                    continue
+                held = self._owner(entry)
+                is_new = entry.identity not in self._before
+                new[entry.path] += is_new
+                if held is not None or is_new:
+                    yield registry, entry, held
+
+    def _is_told(self, entry: Entry, new: Mapping[str, int]) -> bool:
+        """Whether an entry is reported: as the target's, or because there are ever more of them."""
+        return self._owner(entry) is not None or new[entry.path] > 1
+
+    def _owner(self, entry: Entry) -> Held | None:
+        return owner(_asked(entry.values), self.scope.owns, self.scope.rename)
+
+    def _effect(self, registry: Registry, entry: Entry, held: Held | None) -> Effect:
+        path = _KEYS.sub(lambda found: open_numbers(found[0]), self.scope.rename(entry.path))
+        return Effect(
+            identity=entry.identity if held is None else ("of the target", *entry.identity),
+            cause=Cause("registration", registry.name, path, self._type(entry, held), registry.name),
+            values=entry.values,
+            held=held,
+            bars=registry.bars,
+            advice=f"when its code is unloaded, {registry.undo}",
+        )
+
+    def _type(self, entry: Entry, held: Held | None) -> str:
+        if entry.type or held is not None:
+            return entry.type or (held.type if held is not None else "")
+        value = entry.values[0] if entry.values else ()
+        return "class" if foreign.is_class(value) else self.scope.rename(foreign.type_name(value))
+
+
+def _identities() -> list[Identity]:
+    out: list[Identity] = []
+    for registry in _loaded():
+        if registry.identities is not None:
+            out += registry.identities()
+        else:
+            out += [entry.identity for entry in registry.entries()]
+    return out
+
+
+def _loaded() -> Iterator[Registry]:
+    return (registry for registry in REGISTRIES if registry.module in sys.modules)
+
+
+def _asked(values: tuple[Any, ...]) -> Iterator[Any]:
+    """What tells whose an entry is: its values, and what is in them if they are collections."""
+    for value in values:
+        yield value
+        if foreign.is_exactly(value, _COLLECTIONS):
+            yield from list(value)
+        elif type(value) is dict:
+            yield from list(value.values())

@@ -1,0 +1,79 @@
+"""Ask the collector for what no registry lists: the live instances of a class, and who else refers to an object.
+
+Each answer is a pass over the heap, so they are for when a look is taken, not for each round.
+"""
+
+from __future__ import annotations
+
+import itertools
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.roots import is_own
+
+_get_objects = gc.get_objects
+_get_referents = gc.get_referents
+_get_referrers = gc.get_referrers
+
+
+def instances(classes: Iterable[type]) -> list[Any]:
+    """Every live instance of some classes and of their subclasses, as far as the collector tracks it."""
+    wanted = set(map(id, with_subclasses(classes)))
+    objects = _get_objects()
+    return list(itertools.compress(objects, map(wanted.__contains__, map(id, map(type, objects)))))
+
+
+def with_subclasses(classes: Iterable[type]) -> list[type]:
+    """Some classes and all that derive from them, directly or not."""
+    found: dict[int, type] = {}
+    left = list(classes)
+    while left:
+        cls = left.pop()
+        if id(cls) not in found:
+            found[id(cls)] = cls
+            left += foreign.subclasses(cls)
+    return list(found.values())
+
+
+def referents(o: object) -> list[Any]:
+    """What an object shows the collector: for types of C that show it to nobody else."""
+    return _get_referents(o)
+
+
+def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Callable[[Any], bool]) -> set[int]:
+    """Ids of those of `objects` that something else refers to than frames and what does not count.
+
+    Args:
+        objects: who is asked about.
+        containers: what does not count: lists that hold them by their nature, and those of the caller.
+        is_theirs: whether a holder does not count either. A plain dict counts as its owner does.
+    """
+    wanted = set(map(id, objects))
+    but = {id(objects), *map(id, containers)}
+    held = set()
+    for referrer in _get_referrers(*objects) if objects else ():
+        if id(referrer) in but or _is_frame(referrer) or is_theirs(referrer):
+            continue
+        if type(referrer) is tuple and list(map(id, referrer)) == list(map(id, objects)):
+            continue  # the arguments of the call, which `get_referrers` does not spare since 3.14
+        if type(referrer) is dict and _is_owned(referrer, is_theirs):
+            continue
+        held.update(wanted.intersection(map(id, _get_referents(referrer))))
+    return held
+
+
+def _is_frame(o: Any) -> bool:
+    """Whether `o` is a frame, or a generator of this tool's that is at work."""
+    if type(o) is types.GeneratorType:
+        return o.gi_frame is not None and is_own(o.gi_frame)
+    return type(o) is types.FrameType
+
+
+def _is_owned(namespace: dict[Any, Any], is_theirs: Callable[[Any], bool]) -> bool:
+    """Whether a dict is the attributes of something that does not count."""
+    return any(
+        foreign.instance_dict(owner) is namespace and is_theirs(owner) for owner in _get_referrers(namespace)
+    )

@@ -1,0 +1,203 @@
+"""Which objects own descriptors and child processes? One pass over what the collector tracks.
+
+Only types of the standard library are asked, and through the methods that they have in C or the attributes that they
+keep in their dict: a subclass may define `fileno` or `__getattribute__` as it likes, and none of it runs. What the
+collector does not track (`select.epoll`, `os.scandir`) is found through what it does, if at all; a `mmap` has a
+descriptor of its own and does not tell which.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.instances import with_subclasses
+
+_FILENO = io.FileIO.fileno
+_CLOSES = vars(io.FileIO)["closefd"].__get__
+_BUFFERED = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
+_RAWS = tuple(vars(cls)["raw"].__get__ for cls in _BUFFERED)
+_BUFFER = vars(io.TextIOWrapper)["buffer"].__get__
+
+_IN_DICT = (
+    ("multiprocessing.connection", "_ConnectionBase", "_handle"),
+    ("multiprocessing.shared_memory", "SharedMemory", "_fd"),
+)
+"""Classes in Python that keep the number in their dict."""
+_SELECTORS = ("selectors", "BaseSelector")
+_POLLS = ("epoll", "kqueue", "devpoll")
+
+
+def of_descriptors(numbers: Collection[int]) -> dict[int, tuple[Any, ...]]:
+    """The objects by which a program knows its descriptors: the outermost first, so a text file before its buffer.
+
+    Args:
+        numbers: the descriptors that are asked about.
+    """
+    in_dict = [_class(module, name) for module, name, _ in _IN_DICT]
+    found = _instances(
+        io.FileIO, *_BUFFERED, io.TextIOWrapper, _class("_socket", "socket"), _class(*_SELECTORS), *in_dict
+    )
+    files, *buffers, texts, sockets, selectors = found[: len(found) - len(in_dict)]
+    owned: dict[int, list[Any]] = {}
+    of_file: dict[int, int] = {}
+    for o in files:
+        number = _called(_FILENO, o)
+        if number in numbers and _called(_CLOSES, o) is True:
+            of_file[id(o)] = number
+            owned.setdefault(number, []).append(o)
+    for getter, outer in (*zip(_RAWS, buffers, strict=True), (_BUFFER, texts)):
+        for o in outer:
+            number = of_file.get(id(_called(getter, o)))
+            if number is not None:
+                of_file[id(o)] = number
+                owned[number].insert(0, o)
+    others = [*_sockets(sockets), *_polls(selectors)]
+    for (_, _, key), objects in zip(_IN_DICT, found[len(found) - len(in_dict) :], strict=True):
+        others += [(dict.get(foreign.instance_dict(o) or {}, key), o) for o in objects]
+    for number, o in others:
+        if type(number) is int and number in numbers:
+            owned.setdefault(number, []).insert(0, o)
+    return {number: tuple(objects) for number, objects in owned.items()}
+
+
+def _sockets(sockets: list[Any]) -> list[tuple[object, Any]]:
+    if not sockets:
+        return []
+    fileno = foreign.class_dict(_class("_socket", "socket"))["fileno"]
+    return [(_called(fileno, o), o) for o in sockets]
+
+
+def _polls(selectors: list[Any]) -> Iterator[tuple[object, Any]]:
+    """What selectors wait with. Selectors are tracked by the collector, unlike what they wait with."""
+    kinds = [cls for cls in (_class("select", poll) for poll in _POLLS) if cls is not None]
+    for o in selectors:
+        inner = dict.get(foreign.instance_dict(o) or {}, "_selector")
+        for cls in kinds:
+            if type(inner) is cls:
+                yield _called(foreign.class_dict(cls)["fileno"], inner), o
+
+
+@dataclass(slots=True)
+class Child:
+    """What the program keeps of a child process. Lives only while the process is looked at."""
+
+    objects: list[Any] = field(default_factory=list)
+    """The object that the program has of it first, then those that this one is made of."""
+    descriptors: set[int] = field(default_factory=set)
+    """Pipes between this process and the child, which are closed with it."""
+    name: str | None = None
+    """Its name, if `multiprocessing` gave it one."""
+    command: tuple[str, ...] | None = None
+    """What `subprocess` was asked to run."""
+
+
+def of_children() -> dict[int, Child]:
+    """What the program keeps of its children by their number: of `subprocess` and `multiprocessing`."""
+    popens, starters, processes = _instances(
+        _class("subprocess", "Popen"),
+        _class("multiprocessing.popen_fork", "Popen"),
+        _class("multiprocessing.process", "BaseProcess"),
+    )
+    found: dict[int, Child] = {}
+    for o in (*popens, *starters):
+        own = foreign.instance_dict(o) or {}
+        pid = dict.get(own, "pid")
+        if type(pid) is int:
+            pipes = (_number(dict.get(own, name)) for name in ("stdin", "stdout", "stderr"))
+            numbers = {*(n for n in pipes if n is not None), *_sentinels(own)}
+            found[pid] = Child([o], numbers, command=_command(dict.get(own, "args")))
+    for o in processes:
+        own = foreign.instance_dict(o) or {}
+        starter = dict.get(own, "_popen")
+        child = next((c for c in found.values() if c.objects[-1] is starter), None)
+        if child is not None:
+            child.objects.insert(0, o)
+            name = dict.get(own, "_name")
+            child.name = name if type(name) is str else None
+    return found
+
+
+def _sentinels(own: dict[Any, Any]) -> Iterator[int]:
+    """The descriptors that a process of `multiprocessing` closes once it is over."""
+    closing = foreign.instance_dict(dict.get(own, "finalizer")) or {}
+    arguments = dict.get(closing, "_args")
+    numbers = arguments if type(arguments) is tuple or type(arguments) is list else ()
+    yield from (n for n in (dict.get(own, "sentinel"), *numbers) if type(n) is int)
+
+
+def _command(args: object) -> tuple[str, ...] | None:
+    if type(args) is str:
+        return (args,)
+    if type(args) is list or type(args) is tuple:
+        return tuple(part if type(part) is str else "*" for part in args)
+    return None
+
+
+def _number(o: Any) -> int | None:
+    """The descriptor of a file, text or binary."""
+    if issubclass(type(o), io.TextIOWrapper):
+        o = _called(_BUFFER, o)
+    raws = zip(_BUFFERED, _RAWS, strict=True)
+    getter = next((raw for cls, raw in raws if issubclass(type(o), cls)), None)
+    o = _called(getter, o) if getter is not None else o
+    number = _called(_FILENO, o) if issubclass(type(o), io.FileIO) else None
+    return number if type(number) is int else None
+
+
+def _class(module: str, name: str) -> Any:
+    """A class of a module that is loaded; `None` otherwise."""
+    namespace = foreign.module_dict(sys.modules.get(module)) or {}
+    cls = dict.get(namespace, name)
+    return cls if foreign.is_class(cls) else None
+
+
+def _instances(*classes: Any) -> list[list[Any]]:
+    """Live instances of each class and of its subclasses, in one pass; none of what is `None`."""
+    found: list[list[Any]] = [[] for _ in classes]
+    kinds = {
+        id(kind): instances
+        for cls, instances in zip(classes, found, strict=True)
+        if cls is not None
+        for kind in with_subclasses([cls])
+    }
+    for o in gc.get_objects():
+        instances = kinds.get(id(type(o)))
+        if instances is not None:
+            instances.append(o)
+    return found
+
+
+def _called(method: Any, o: Any) -> Any:
+    """What a method of C says of an object, `None` if it is closed, detached or not yet initialised."""
+    try:
+        return method(o)
+    except (ValueError, AttributeError, OSError):
+        return None
+
+
+def of_loops() -> set[int]:
+    """Descriptors that event loops of `asyncio` opened for themselves: closing the loop closes them."""
+    (loops,) = _instances(_class("asyncio.base_events", "BaseEventLoop"))
+    found: set[int] = set()
+    for loop in loops:
+        own = foreign.instance_dict(loop) or {}
+        parts = _sockets([o for o in map(own.get, ("_ssock", "_csock")) if socket_family(o) is not None])
+        selector = dict.get(own, "_selector")
+        parts += _polls([selector]) if selector is not None else ()
+        found.update(number for number, _ in parts if type(number) is int)
+    return found
+
+
+def socket_family(o: Any) -> int | None:
+    """The address family of a socket object; `None` for anything else."""
+    cls = _class("_socket", "socket")
+    if cls is None or not issubclass(type(o), cls):
+        return None
+    family = foreign.class_dict(cls)["family"].__get__(o)
+    return family if type(family) is int else None

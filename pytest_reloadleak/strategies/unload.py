@@ -1,0 +1,24 @@
+"""Unload: drop the unit from wherever the import system keeps it, and import nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.base import reloadable
+
+
+def unload(names: list[str]) -> None:
+    """Drop modules from `sys.modules` and from their parents' attributes; extension modules stay where they are.
+
+    Args:
+        names: the unit's loaded modules.
+    """
+    modules = reloadable(names)
+    for name in modules:
+        parent, _, leaf = name.rpartition(".")
+        holder = foreign.module_dict(sys.modules.get(parent)) or {}
+        if holder.get(leaf) is sys.modules[name]:
+            del holder[leaf]
+    for name in modules:
+        del sys.modules[name]
