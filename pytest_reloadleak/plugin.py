@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_reloadleak.effects.base import Probe
     from pytest_reloadleak.integration.fixture import ReloadLeaks
 
 _MARKER = (
@@ -20,6 +21,22 @@ _MARKER = (
     "--reload-leak-check, run the test's body once per reload of the targets (default: the first-party modules that "
     "the test module imports) and fail if an old generation stays alive."
 )
+
+
+class _Hooks:
+    """What other plugins and conftests may contribute. Not a module: without the flag none but this one is loaded."""
+
+    @staticmethod
+    def pytest_reloadleak_probes(config: pytest.Config) -> list[type[Probe]]:  # type: ignore[empty-body]  # a specification
+        """Further probes: classes, made anew for each check.
+
+        Args:
+            config: pytest's configuration.
+
+        Returns:
+            Subclasses of `pytest_reloadleak.effects.base.Probe` with a name of their own, at module level: the process
+            that checks a target imports them by name.
+        """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,9 +106,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Let other plugins and conftests contribute."""
-    from pytest_reloadleak import hooks
-
-    pluginmanager.add_hookspecs(hooks)
+    pluginmanager.add_hookspecs(_Hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,6 +19,7 @@ stopping = threading.Event()
 running = []
 timers = []
 pools = []
+lent = []
 
 class Worker(threading.Thread):
     def __init__(self, function):
@@ -51,6 +52,8 @@ def stop():
         (entry[0] if type(entry) is tuple else entry).join()
     for timer in timers:
         timer.cancel()
+    for told, _ in lent:
+        told.set()
     for pool in pools:
         pool.shutdown(wait=True)
 """
@@ -350,3 +353,28 @@ def test_a_thread_that_was_started_once_and_runs_old_code_is_found(strategy, tmp
 
     (finding,) = report.findings
     assert (finding.kind, finding.growth, finding.generations) == ("live-thread", "bounded", (-1,))
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_a_thread_of_a_pool_is_of_no_generation(strategy, tmp_path):
+    """A pool of the host's starts its thread for the first generation, and lends it to each of the later ones."""
+    report = measured(
+        tmp_path,
+        """
+            import threading, host
+            def work(told):
+                told.wait(60)
+            def lend():
+                if not host.pools:
+                    host.pools.append(host.ThreadPoolExecutor(1))
+                for told, future in host.lent:
+                    told.set()
+                    future.result(5)
+                told = threading.Event()
+                host.lent[:] = [(told, host.pools[0].submit(work, told))]
+            lend()
+        """,
+        strategy,
+    )
+
+    assert (report.outcome, report.findings) == ("clean", ())

@@ -29,7 +29,6 @@ ROWS = (
     "report",  # pure functions of the model; below `check`, whose error carries the rendered report
     "check",
     "worker",
-    "hooks",
     "integration",
     "plugin",
 )
@@ -126,8 +125,8 @@ def gc_in_heap_only(module: Module) -> Iterator[str]:
 
 
 def pytest_in_integration_only(module: Module) -> Iterator[str]:
-    """Only `hooks`, `integration` and `plugin` know pytest; the engine runs without it."""
-    if module.row not in {"hooks", "integration", "plugin"}:
+    """Only `integration` and `plugin` know pytest; the engine runs without it."""
+    if module.row not in {"integration", "plugin"}:
         yield from imported(module, {"pytest", "_pytest"})
 
 

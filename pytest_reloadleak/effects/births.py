@@ -80,6 +80,10 @@ class Births:
         """When an effect was first seen."""
         return self._born[probe].get(identity, _UNKNOWN)
 
+    def has_any(self, probe: Probe) -> bool:
+        """Whether something is still there that was born in the run."""
+        return any(born is not None for born, _ in self._born[probe.name].values())
+
     def has_older(self, probe: Probe, limit: int) -> bool:
         """Whether something is still there that was born in a round before `limit`."""
         return any(born is not None and born < limit for born, _ in self._born[probe.name].values())

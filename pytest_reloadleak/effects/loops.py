@@ -228,7 +228,8 @@ class Loops(Probe):
                 found.append(future)
         for future in self._kept(found, [futures]):
             callbacks = asyncio_objects.callbacks(future)
-            path = f"future with callback {self._name(callbacks[0])}"
+            mine = next((o for o in callbacks if is_owned(o, self.scope.owns)), None)
+            path = f"future with callback {self._name(mine) if mine is not None else '*'}"
             yield Effect(
                 (self._serials.of(future, is_dated=False).number,),
                 Cause("pending-task", "loop", path, foreign.type_name(future)),

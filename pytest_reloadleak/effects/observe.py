@@ -69,26 +69,35 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
         scope: what is the target's.
         first: number of the generation that was loaded first.
     """
-    groups: dict[Cause, _Group] = {}
-    for probe in births.working():
-        try:
-            found = _suspects(probe, births, scope, first)
-            containers = list(probe.containers()) if found else []
-            scene.watched.update(probe.watched())
-        except Exception as error:  # noqa: BLE001 - as in Births.note: reported, and the probe given up
-            births.give_up(probe, error)
-            continue
-        scene.containers += containers
-        groups.update((group.cause, group) for group in found)
-    for group in groups.values():
+    summaries: dict[Cause, Retention] = {}
+
+    def ask(probes: Iterable[Probe]) -> None:
+        for probe in probes:
+            try:
+                summaries.update(_asked(probe, scene, births, scope, first))
+            except Exception as error:  # noqa: BLE001 - as in Births.note: reported, and the probe given up
+                births.give_up(probe, error)
+
+    # What a probe saw before the run only matters if it keeps something alive, and describing it may take a pass over
+    # the heap. So a probe that has seen nothing new is asked when the heap is searched, if it is.
+    working = births.working()
+    ask([probe for probe in working if births.has_any(probe)])
+    idle = [probe for probe in working if not births.has_any(probe)]
+    seen = look(scene, lambda: ask(idle))
+    return _joined(seen, summaries, scene)
+
+
+def _asked(probe: Probe, scene: Scene, births: Births, scope: Scope, first: int) -> dict[Cause, Retention]:
+    """Add what a probe sees to the scene; returns what is known of it without the heap."""
+    groups = _suspects(probe, births, scope, first)
+    scene.watched.update(probe.watched())
+    scene.containers += list(probe.containers()) if groups else []
+    for group in groups:
         for number, member in enumerate(group.members):
             scene.effects += _roots(group.cause, member.effect, number)
             scene.of_effects |= member.effect.idents
-    scene.has_findings = any(group.counted(scene.limit) for group in groups.values())
-    summaries = {cause: _summary(group, scene.limit, first) for cause, group in groups.items()}
-    groups.clear()
-    seen = look(scene)
-    return _joined(seen, summaries, scene)
+    scene.has_findings = scene.has_findings or any(group.counted(scene.limit) for group in groups)
+    return {group.cause: _summary(group, scene.limit, first) for group in groups}
 
 
 def unfinished(births: Births, scope: Scope, first: int, limit: int) -> int:

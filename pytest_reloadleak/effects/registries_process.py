@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -28,6 +29,11 @@ _environ = os.environ
 def _signals() -> Iterator[Entry]:
     for number in _valid_signals:
         handler = _getsignal(number)
+        if (
+            type(handler) is types.FunctionType
+            and foreign.module_name(handler.__globals__) == "asyncio.unix_events"
+        ):
+            continue  # an event loop's: told by the probe of loops
         if handler is not None and not foreign.is_atom(handler):
             yield from slot("signal", f"signal.{_signal_name(number)}", handler)
 

@@ -67,11 +67,8 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
             advice=_advice("thread", name),
         )
     own = foreign.instance_dict(thread) or {}
-    values: tuple[Any, ...] = (
-        thread,
-        *(dict.get(own, key) for key in ("_target", "function")),
-        *outermost_first,
-    )
+    # The frames do not say whose thread it is: one of a pool runs now this generation's function, now that one's.
+    values: tuple[Any, ...] = (thread, *(dict.get(own, key) for key in ("_target", "function")))
     is_timer = issubclass(type(thread), threading.Timer)
     label = dict.get(own, "_name")
     name = _NUMBER.sub("*", label) if type(label) is str else "*"
@@ -83,7 +80,7 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
         (ident, id(thread)),
         cause,
         tuple(value for value in values if value is not None),
-        also,
+        (*outermost_first, *also),
         frozenset({ident}),
         details=_stack(frames),
         advice=_advice("timer" if is_timer else "thread", path),

@@ -7,7 +7,7 @@ Everything that refers to an object of the program dies when `look` returns.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,14 +33,20 @@ _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong to a generation as a whole."""
 
 
-def look(scene: Scene) -> Look:
-    """Judge who is alive, and find every holder if anybody is who should not be."""
+def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
+    """Judge who is alive, and find every holder if anybody is who should not be.
+
+    Args:
+        scene: whom to look at.
+        complete: adds the rest of the effects to the scene, if they matter.
+    """
     suspicion = None
     if scene.kept is not None and scene.kept < scene.limit:
         suspicion = suspect(scene.parked, scene.ledger, scene.namespaces)
     is_held = suspicion is not None and suspicion.is_held
     if not is_held and not scene.has_findings and not is_suspicious(scene):
         return Look()
+    complete()
     retained = gather(scene, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
         for value in suspicion.values:

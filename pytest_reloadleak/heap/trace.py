@@ -120,7 +120,10 @@ def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
     """The patched attribute or the timer through which an arrival leads, if it leads through one."""
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
     if timer is not None:
-        return _kept_timer(arrival, timer, scene)
+        steps = references.folded(arrival.path[: timer + 1])
+        # One that a loop still has to run merely wakes somebody, who is the cause.
+        if all(name != "._scheduled" for _, name, _ in steps):
+            return _kept_timer(arrival, steps, timer, scene)
     if arrival.root.kind != "sys.modules":
         return None
     return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
@@ -132,9 +135,8 @@ def _is_timer(o: Any) -> bool:
     return any(issubclass(type(o), kind) for kind in kinds)
 
 
-def _kept_timer(arrival: Arrival, at: int, scene: Scene) -> Cause:
+def _kept_timer(arrival: Arrival, steps: list[Step], at: int, scene: Scene) -> Cause:
     """A timer that is over, or was cancelled, and is kept: it keeps its function (a running one is an effect)."""
-    steps = references.folded(arrival.path[: at + 1])
     where = arrival.root.path + "".join(_erased(name, scene.rename) for _, name, _ in steps)
     path = f"timer kept by {without_numbers(scene.rename(where))}"
     return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))

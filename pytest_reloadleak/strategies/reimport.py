@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module, invalidate_caches
+from importlib import import_module
 
 from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.caches import invalidate_caches
 from pytest_reloadleak.strategies.kept import kept_modules
 from pytest_reloadleak.strategies.stamps import fresh_name
 from pytest_reloadleak.strategies.unload import unload

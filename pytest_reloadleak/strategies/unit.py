@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from dataclasses import dataclass
@@ -31,10 +32,7 @@ class Unit:
 
     def owns(self, module: str) -> bool:
         """Whether a module of this name belongs to the unit."""
-        return any(
-            fnmatchcase(module, name) if is_glob(name) else module == name or module.startswith(f"{name}.")
-            for name in self.names
-        )
+        return _owns(self.names, module)
 
     def invents(self, module: str) -> bool:
         """Whether a module's name is one of those that the application makes up, and a pattern stands for."""
@@ -53,6 +51,15 @@ class Unit:
         """Names of the unit's loaded modules, parents before children, otherwise in the order of their import."""
         mine = [name for name in module_names() if self.owns(name)]
         return sorted(mine, key=lambda name: name.count("."))
+
+
+@functools.lru_cache(maxsize=16384)
+def _owns(names: tuple[str, ...], module: str) -> bool:
+    """Asked for every module and class of the process, in every round."""
+    return any(
+        fnmatchcase(module, name) if is_glob(name) else module == name or module.startswith(f"{name}.")
+        for name in names
+    )
 
 
 def module_names() -> list[str]:
