@@ -95,7 +95,9 @@ def _again(retention: Retention, later: tuple[Retention, ...]) -> Retention | No
     of the generation it was seen to hold first.
     """
     if retention.cause is not None:
-        return next((other for other in later if other.cause == retention.cause), None)
+        exact = next((other for other in later if other.cause == retention.cause), None)
+        alike = [other for other in later if _is_alike(other, retention)]
+        return alike[0] if exact is None and len(alike) == 1 else exact
     for other in later:
         if (other.trace, other.holder) == (retention.trace, retention.holder):
             return other
@@ -107,6 +109,16 @@ def _again(retention: Retention, later: tuple[Retention, ...]) -> Retention | No
         if (other.holder.type, other.held) == (retention.holder.type, retention.held):
             return other
     return None
+
+
+def _is_alike(one: Retention, other: Retention) -> bool:
+    """Whether both are effects of nobody's in particular, of one kind.
+
+    What their names have in common may be less in the second look, where there are more of them.
+    """
+    if one.is_certain or other.is_certain or one.cause is None or other.cause is None:
+        return False
+    return replace(one.cause, path="") == replace(other.cause, path="")
 
 
 def _growth(

@@ -120,7 +120,12 @@ class Run:
         self._ledger = Ledger(unit.owns, unit.invents)
         self._parked = Parked(-warmup)
         self._births = Births(probes)
-        self._scope = Scope(unit.owns, lambda: self.generation, unit.rename)
+        self._scope = Scope(
+            unit.owns,
+            lambda: self.generation,
+            unit.rename,
+            lambda o: self._ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
+        )
         self._transaction: Transaction | None = None
         self._gc_enabled = True
         self._reborn: set[str] = set()
@@ -362,6 +367,7 @@ class Run:
         )
         seen = observe(scene, self._births, self._scope, -self.warmup)
         self.seen.blind = self._blind()
+        self.seen.notes += [note for note in self._births.collected if note not in self.seen.notes]
         return seen if self.looks_at_references else seen.of_effects()
 
     def _blind(self) -> list[str]:

@@ -304,3 +304,59 @@ def test_children_are_none_without_children():
 
     assert identity[0] == popen.pid
     assert set(probe.identities()) <= probe._first
+
+
+# -- what is only a consequence ----------------------------------------------------------------------------------------
+
+OWN_FILE = """
+    import host, io
+    class Log(io.FileIO):
+        pass
+
+    VERB(Log(__file__))
+"""
+
+
+@pytest.mark.parametrize("strategy", open_things.BOTH)
+def test_a_number_that_is_used_again_is_not_old(strategy, tmp_path):
+    """A file of the target's own class, closed and opened again under its number, is as young as its class."""
+    report = measured(tmp_path, dedent(OWN_FILE).replace("VERB", "host.replaced"), strategy)
+
+    assert (report["outcome"], report["findings"]) == ("clean", [])
+
+
+@pytest.mark.parametrize("strategy", open_things.BOTH)
+def test_a_file_that_a_retained_object_has_is_its_consequence(strategy, tmp_path):
+    """Who lets go of the object closes the file: one finding, which tells of both."""
+    source = """
+        import host
+        class Plugin:
+            def __init__(self):
+                self.file = open(__file__)
+
+            def end(self):
+                self.file.close()
+
+        class Named(Plugin):
+            pass
+
+        host.opened(Named())
+    """
+
+    report = measured(tmp_path, dedent(source), strategy)
+
+    (finding,) = report["findings"]
+    assert (finding["kind"], finding["holder"]["path"]) == ("retained-generation", "host.objects[*]")
+    name = spelling.file(str(tmp_path / "plugin.py"), os.getcwd()).exact
+    assert finding["also_retains"] == [f"open-fd: fd * file {name}"]
+    assert len([line for line in finding["details"] if line.startswith("fd ")]) == 3
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_the_collector_closed_is_a_note(tmp_path):
+    """It is no leak, and still a habit worth knowing of."""
+    report = measured(tmp_path, dedent(open_things.INNOCENTS["a file that the collector closes"]), "reimport")
+
+    name = spelling.file(str(tmp_path / "plugin.py"), os.getcwd()).open
+    assert report["outcome"] == "clean"
+    assert f"relied on the collector to close: file {name}" in report["notes"]

@@ -34,6 +34,9 @@ class Effect:
     """Whether the probe knows that the target made it."""
     is_kept: bool = False
     """Whether the effect is over and merely kept, such as a timer that was cancelled."""
+    ends_with_owner: bool = False
+    """Whether it ends once nobody has `values[0]` any more, as a file that the collector closes: whoever keeps that is
+    then the cause, and this its consequence."""
     bars: bool = True
     """Whether whoever reaches `values` by another way reaches them because of the effect. An entry that is also a
     global of some module is reached through that module."""
@@ -52,6 +55,8 @@ class Scope:
     """The generation that was born last."""
     rename: Callable[[str], str] = str
     """The stable form of a text in which module names occur."""
+    born: Callable[[object], int | None] = lambda _: None
+    """The generation of an object of the target's; `None` if that is not known."""
 
 
 class Probe:
@@ -87,6 +92,11 @@ class Probe:
     def watched(self) -> Mapping[int, Cause]:
         """Causes by the ids of what was registered where only C holds it."""
         return {}
+
+    def collected(self, gone: Iterable[Identity]) -> Iterable[str]:
+        """What to note of effects that were there when the process began to settle, and were not when it had."""
+        del gone
+        return ()
 
     def blind(self) -> str | None:
         """What it could not see and why, in one sentence; `None` if it saw all there is to see."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pytest_reloadleak.effects.base import Identity, Probe, Scope
 
@@ -30,6 +30,8 @@ class Births:
         self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
         """Why a probe was given up, by its name."""
+        self.collected: dict[str, None] = {}
+        """What the probes had to say of what ended only because the process settled."""
 
     def begin(self, scope: Scope) -> None:
         """Let every probe begin."""
@@ -62,11 +64,22 @@ class Births:
             before = self._born[probe.name]
             try:
                 present = list(probe.identities())
+                if is_idle:
+                    gone = before.keys() - set(present)
+                    ended = probe.collected(one for one in gone if before[one][0] is not None)
+                    self.collected.update(dict.fromkeys(ended))
             except Exception as error:  # noqa: BLE001 - a probe may be a third party's; it is reported and given up
                 self.give_up(probe, error)
                 continue
             born = (generation, is_idle)
             self._born[probe.name] = {identity: before.get(identity, born) for identity in present}
+
+    def guarded(self, probe: Probe, action: Callable[[], None]) -> None:
+        """Do something with a probe that may raise."""
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - as in `note`
+            self.give_up(probe, error)
 
     def give_up(self, probe: Probe, error: BaseException) -> None:
         """Ask a probe that raised no more."""

@@ -192,6 +192,7 @@ def _effect(one: _Open, thing: Thing, name: str, objects: tuple[Any, ...]) -> Ef
         one.identity,
         Cause("open-fd", "fd", path, thing.type),
         objects,
+        ends_with_owner=bool(objects),
         details=(f"fd {one.number}: {thing.detail}{whose}",),
         advice=f"close the {path.replace('fd * ', '', 1)} when its code is unloaded",
     )

@@ -17,7 +17,7 @@ from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
-from pytest_reloadleak.heap.sweep import Arrival, Root, Sweep
+from pytest_reloadleak.heap.sweep import Arrival, Cause, Root, Sweep
 from pytest_reloadleak.heap.trace import (
     Trace,
     cause_at,
@@ -54,14 +54,15 @@ def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
         retained.names.update(suspicion.data)
         retained.held_outside |= suspicion.outside
     del suspicion
-    retentions = _diagnosed(scene, retained)
-    return Look(tuple(sorted({g for retention in retentions for g in retention.generations})), retentions)
+    return _diagnosed(scene, retained)
 
 
-def _diagnosed(scene: Scene, retained: Retained) -> tuple[Retention, ...]:
+def _diagnosed(scene: Scene, retained: Retained) -> Look:
     diagnosis = _Diagnosis(scene, retained)
     try:
-        return diagnosis.retentions()
+        retentions = diagnosis.retentions()
+        generations = tuple(sorted({g for retention in retentions for g in retention.generations}))
+        return Look(generations, retentions, diagnosis.consequences)
     finally:
         diagnosis.close()
 
@@ -118,6 +119,9 @@ class _Diagnosis:
         groups.insert(-1, scene.effects)
         skip = {*map(id, self._own), *map(id, scene.containers), id(scene.containers), *roots.own_ids()}
         self._sweep = Sweep(groups, retained.objects, skip)
+        self.consequences: dict[Cause, set[int]] = {}
+        """Ids of what owns other effects, by the effect that keeps it."""
+        self._note_consequences()
 
     def retentions(self) -> tuple[Retention, ...]:
         """Every holder, grouped."""
@@ -138,7 +142,17 @@ class _Diagnosis:
         while arrivals:
             unbound = self._take_all(arrivals)
             self._sweep.enter(unbound)
+            self._note_consequences()
             arrivals = self._sweep.arrivals()
+
+    def _note_consequences(self) -> None:
+        """Which of what was entered last owns effects, and below which effect it is.
+
+        At once, before anything is named: an instance that is asked for its attributes gets a dict (3.11 and later),
+        and what it referred to by itself is no longer found below it.
+        """
+        for cause, ids in self._sweep.causes(self._scene.consequences).items():
+            self.consequences.setdefault(cause, set()).update(ids)
 
     def _take_all(self, arrivals: list[Arrival]) -> list[Arrival]:
         """Put arrivals into words; returns those at data of the original generation that no name is bound to.
@@ -274,6 +288,7 @@ class _Diagnosis:
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
                 cause=group.first.cause,
+                consequences=frozenset(reaches[key].ids & self._scene.consequences),
             )
             for key, group in self._groups.items()
         )

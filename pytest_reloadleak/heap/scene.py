@@ -42,6 +42,8 @@ class Retention:
     rounds: int = 0
     """In how many rounds something of it was born that is still there."""
     details: tuple[str, ...] = ()
+    consequences: frozenset[int] = frozenset()
+    """Ids of those of `Scene.consequences` that it keeps."""
     also_retains: tuple[str, ...] = ()
     """What the effect keeps alive of old generations."""
     advice: str = ""
@@ -54,6 +56,8 @@ class Look:
     generations: tuple[int, ...] = ()
     """Judged generations of which something is alive that should not be."""
     retentions: tuple[Retention, ...] = ()
+    consequences: Mapping[Cause, set[int]] = field(default_factory=dict)
+    """Ids of those of `Scene.consequences` that effects keep without an old object in between."""
 
     def of_effects(self) -> Look:
         """What was seen of effects alone."""
@@ -87,6 +91,8 @@ class Scene:
     """Effects that may be the target's."""
     has_findings: bool = False
     """Whether some of them are findings already, whatever they keep; the others matter only if something is kept."""
+    consequences: set[int] = field(default_factory=set)
+    """Ids of what owns an effect that ends with it."""
     containers: list[Any] = field(default_factory=list)
     """What merely lists effects, and is no holder of what it lists."""
     of_effects: set[int] = field(default_factory=set)

@@ -89,6 +89,7 @@ class Sweep:
         self._before: dict[int, Arrival] = {}
         self._parents: dict[tuple[int, int], int] = {}
         self._of_root: list[tuple[int, int]] = []
+        self._told = 0
         self.seen.update(
             (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
         )
@@ -190,6 +191,18 @@ class Sweep:
         start = len(self.roots)
         self.roots += group
         self._run(start, len(self.roots))
+
+    def causes(self, wanted: set[int]) -> dict[Cause, set[int]]:
+        """Which of the objects with these ids were entered below which effect since the last call."""
+        found: dict[Cause, set[int]] = {}
+        for level in range(self._told, len(self.levels)) if wanted else ():
+            objects = self.levels[level]
+            for position in [n for n, o in enumerate(objects) if id(o) in wanted]:
+                traced = self.trace(level, position)
+                if traced is not None and traced[0].cause is not None:
+                    found.setdefault(traced[0].cause, set()).add(id(objects[position]))
+        self._told = len(self.levels)
+        return found
 
     def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
         """The path from a root to the object at `position` of `level`; memory of the heap's order, no search.
