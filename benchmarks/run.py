@@ -205,9 +205,9 @@ def all_holders(strategy: str, repeat: int) -> Figure:
     original = observe.look
     expected = tuple(range(-1, ROUNDS - 1))
 
-    def timed(scene: Scene) -> Look:
+    def timed(scene: Scene, complete: Callable[[], None]) -> Look:
         begun = time.perf_counter()
-        result = original(scene)
+        result = original(scene, complete)
         looks.append(time.perf_counter() - begun)
         complete = sum(r.generations == expected for r in result.retentions)
         require(

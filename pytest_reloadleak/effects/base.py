@@ -73,6 +73,10 @@ class Probe:
     is_transient = False
     """Whether what it sees may end by itself within a moment, such as a thread that was told to stop."""
 
+    judges_older = True
+    """Whether an effect from before the run may be a finding: a thread that the first generation started. What such a
+    thread is made of tells; a descriptor's number tells nothing."""
+
     def begin(self, scope: Scope) -> None:
         """Start to observe, before the target's first generation is loaded."""
         self.scope = scope

@@ -32,6 +32,7 @@ class Children(Probe):
 
     name = "children"
     kinds = ("child-process",)
+    judges_older = False
     is_transient = True
 
     def begin(self, scope: Scope) -> None:

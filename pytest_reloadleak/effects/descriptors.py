@@ -51,6 +51,7 @@ class Descriptors(Probe):
 
     name = "fds"
     kinds = ("open-fd",)
+    judges_older = False
 
     def begin(self, scope: Scope) -> None:
         """What is open before the first generation is not the target's."""

@@ -32,7 +32,7 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
     # the heap. So a probe that has seen nothing new is asked when the heap is searched, if it is.
     working = births.working()
     asked.ask([probe for probe in working if births.has_any(probe)])
-    idle = [probe for probe in working if not births.has_any(probe)]
+    idle = [probe for probe in working if probe.judges_older and not births.has_any(probe)]
     seen = look(scene, lambda: asked.ask(idle))
     kept = _consequences(seen, asked.owned)
     over = {id(member) for members in kept.values() for member in members}
