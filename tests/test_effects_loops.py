@@ -99,7 +99,7 @@ def test_a_loop_that_the_first_round_made_is_known_from_then_on(tmp_path):
     report = measured(tmp_path, {"plugin": plugin, "host": "import asyncio\n"}, "reimport")
 
     (finding,) = report.findings
-    assert (finding.kind, finding.holder.path) == ("live-timer", "timer handle print")
+    assert (finding.kind, finding.holder.path) == ("live-timer", "call_later timer print")
 
 
 def test_what_runs_on_a_loop_of_the_targets_own_thread_ends_with_the_thread(tmp_path):

@@ -87,7 +87,7 @@ class LoopTable:
         """Remember the loops among `objects`; returns the futures that are not done, tasks aside."""
         asyncio = self._asyncio
         if not self._modules:
-            self._modules = {name: id(m) for name, m in list(sys.modules.items()) if not self._owns(name)}
+            self._modules = {name: id(m) for name, m in _named() if not self._owns(name)}
         futures = []
         for o in objects:
             if issubclass(type(o), asyncio.abstract_loop):
@@ -115,11 +115,17 @@ class LoopTable:
 
     def _in_new_modules(self) -> Iterator[Any]:
         """Globals of modules that were not there before, and of the target's."""
-        for name, module in list(sys.modules.items()):
-            if self._modules.get(name) != id(module) and type(name) is str:
+        for name, module in _named():
+            if self._modules.get(name) != id(module):
                 if not self._owns(name):
                     self._modules[name] = id(module)
                 yield from list((foreign.module_dict(module) or {}).values())
+
+
+def _named() -> list[tuple[str, Any]]:
+    """The module table, without keys that are no names: they may not like to be hashed."""
+    table: list[tuple[Any, Any]] = list(sys.modules.items())
+    return [(name, module) for name, module in table if type(name) is str]
 
 
 def entries(asyncio: Library, loop: Any) -> Iterator[Entry]:
@@ -131,7 +137,7 @@ def entries(asyncio: Library, loop: Any) -> Iterator[Entry]:
             callback = field(handle, "_callback")
             if not _is_of_loop(callback, loop):
                 yield Entry(
-                    "timer handle" if is_timer else word,
+                    "call_later timer" if is_timer else word,
                     handle,
                     callback,
                     args if type(args) is tuple else (),

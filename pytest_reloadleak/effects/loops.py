@@ -92,7 +92,7 @@ class Loops(Probe):
     def _noted(self, entry: Entry) -> Serial:
         def first(serial: Serial) -> None:
             """A handle forgets its callback when it is cancelled."""
-            if entry.word == "timer handle" and entry.callback is not None:
+            if entry.word == "call_later timer" and entry.callback is not None:
                 serial.name = self._name(entry.callback)
                 serial.held = self._owner(self._made_of(entry))
 
@@ -171,7 +171,7 @@ class Loops(Probe):
             if first.held is not None:
                 yield Effect(("part", serial.number), first.cause, (entry.handle,), is_certain=True)
             return
-        is_timer = entry.word == "timer handle"
+        is_timer = entry.word == "call_later timer"
         path = f"{entry.word} {self._name(entry.callback)}"
         kind = foreign.type_name(entry.handle)
         yield Effect(
@@ -189,7 +189,7 @@ class Loops(Probe):
         containers = [c for loop in loops for c in _containers(loop)]
         for handle in self._kept(self._over(), containers):
             serial = self._serials.of(handle, is_dated=False)
-            path = f"timer handle {serial.name} (cancelled)"
+            path = f"call_later timer {serial.name} (cancelled)"
             yield Effect(
                 (serial.number,),
                 Cause("live-timer", "timer", path, foreign.type_name(handle)),
@@ -275,7 +275,7 @@ def _due(handle: Any) -> tuple[str, ...]:
 
 
 _ADVICE: dict[str, Callable[[str], str]] = {
-    "timer handle": lambda path: (
+    "call_later timer": lambda path: (
         f"cancel() the {path} when its code is unloaded: it keeps its function, and will call it"
     ),
     "reader": lambda path: f"remove_reader() of the {path} when its code is unloaded",

@@ -58,7 +58,7 @@ def _uv_entry(word: str, handle: Any) -> Entry:
     callback = next((o for o in own if callable(o)), None)
     args = next((o for o in own if type(o) is tuple), ())
     is_timer = foreign.type_name(handle) == _UV_TIMER
-    return Entry("timer handle" if is_timer else word, handle, callback, args)
+    return Entry("call_later timer" if is_timer else word, handle, callback, args)
 
 
 def uv_is_cancelled(handle: Any) -> bool:

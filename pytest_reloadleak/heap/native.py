@@ -86,12 +86,17 @@ def _unwatched(
     the same name that was watched.
     """
     entry = holder.path[-1 if holder.registry is None else 1]
-    cause = registered(holder.registry or "audit", (entry,), rename)
-    name = cause.path.partition(" ")[2]
-    for other in watched.values():
-        if other.registry == cause.registry and name in other.path.partition(" ")[2].split(", "):
-            return other
-    return cause if holder.registry is not None else None
+    for registry in [holder.registry] if holder.registry is not None else sorted(_HIDDEN):
+        cause = registered(registry, (entry,), rename)
+        name = cause.path.partition(" ")[2]
+        for other in watched.values():
+            if other.registry == cause.registry and name in other.path.partition(" ")[2].split(", "):
+                return other
+    return registered(holder.registry, (entry,), rename) if holder.registry is not None else None
+
+
+_HIDDEN = ("atexit", "audit")
+"""Registries whose entries have nothing about them by which they could be recognised."""
 
 
 def _below_unreached(

@@ -32,7 +32,7 @@ class Unit:
 
     def owns(self, module: str) -> bool:
         """Whether a module of this name belongs to the unit."""
-        return _owns(self.names, module)
+        return type(module) is str and _owns(self.names, module)
 
     def invents(self, module: str) -> bool:
         """Whether a module's name is one of those that the application makes up, and a pattern stands for."""

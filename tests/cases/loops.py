@@ -264,7 +264,7 @@ TWINS = (
         name="call_later on a loop that does not run",
         leaking="host.loop.call_later(60, on_event)",
         cured=NEXT_TIMER,
-        path="timer handle on_event",
+        path="call_later timer on_event",
         type=TIMER,
         root="timer",
         kind="live-timer",
@@ -274,7 +274,7 @@ TWINS = (
         host=RUNNING,
         leaking="host.do(host.loop.call_later, 60, on_event)",
         cured=NEXT_TIMER,
-        path="timer handle on_event",
+        path="call_later timer on_event",
         type=TIMER,
         root="timer",
         kind="live-timer",
@@ -286,7 +286,7 @@ TWINS = (
             host.cancel()
             host.kept[:] = [host.loop.call_later(60, print)]
         """,
-        path="timer handle print",
+        path="call_later timer print",
         type=TIMER,
         root="timer",
         kind="live-timer",
@@ -301,7 +301,7 @@ TWINS = (
             host.kept.append(host.loop.call_later(60, on_event))
         """,
         cured=NEXT_TIMER,
-        path="timer handle on_event (cancelled)",
+        path="call_later timer on_event (cancelled)",
         type=TIMER,
         root="timer",
         kind="live-timer",
