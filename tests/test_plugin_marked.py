@@ -1013,7 +1013,8 @@ def test_a_target_whose_execution_raises_later_is_an_error(app):
 # -- markers that make no sense ---------------------------------------------------------------------------------------
 
 BAD = {
-    '"app", round=3': "reloadable: unknown keyword 'round'; the keywords are strategy, rounds, warmup, reload, unload, probes",
+    '"app", round=3': "reloadable: unknown keyword 'round'; "
+    "the keywords are strategy, rounds, warmup, reload, unload, probes",
     '"app", rounds=0': "rounds must be at least 1, not 0",
     '"app", rounds="many"': "rounds must be a whole number of at least 1, not 'many'",
     '"app", rounds=True': "rounds must be a whole number of at least 1, not True",
