@@ -141,8 +141,7 @@ most leaks of a reload are not of that kind, and are not judged at their own job
 
 Of the {len(references)} leaks that keep an old object of the target, {sum(r.failed for r in references)} are caught
 and {sum(r.names_holder for r in references)} have their holder named. The other {len(due) - len(references)} keep
-none: a lost descriptor, a child process, a plain log handler, a path. References cannot show them, and what will, the
-probes of effects, is not part of this version.
+none: a lost descriptor, a child process, a plain log handler, a path. The probes of effects find those.
 
 The bounded cache (`grey_typing_cache`) is {"reported" if grey.failed else "not reported"}: old classes in it are
 nobody's leak.
