@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_reloadleak.check import Check
+from pytest_reloadleak.effects import escaped
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.model import Report
@@ -91,6 +92,8 @@ def run(
 
 def _wait(job: Path, out: Any, timeout_s: float) -> str:
     """Run the worker; returns how it ended, which is why it did not finish if it left no result."""
+    mark = escaped.token()
+    started = escaped.Marked(mark)
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing uses the same
     process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
         [sys.executable, *flags, "-c", _BOOT, str(job)],
@@ -98,10 +101,12 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
         stdout=out,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        env={**os.environ, escaped.VARIABLE: mark},
     )
     try:
         if not _has_ended(process, timeout_s):
             _stop(process)
+            _end_all(started)
             return f"the worker was ended after {timeout_s:g} s, the timeout (--reload-leak-timeout)"
         status = process.wait()
     except BaseException:
@@ -109,6 +114,7 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
         process.wait()
         raise
     _end_group(process)
+    _end_all(started)
     if status < 0:
         return f"the worker was ended by {_signal_name(-status)}"
     return f"the worker exited with status {status} before the check was over"
@@ -149,6 +155,13 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             return
     elif process.poll() is None:
         process.kill()
+
+
+def _end_all(started: escaped.Marked) -> None:
+    """End those that left the worker's session as well, as daemons do."""
+    for pid in started.running():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _signal_name(number: int) -> str:

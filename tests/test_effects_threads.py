@@ -173,7 +173,6 @@ TWINS = (
         name="raw thread",
         leaking="""
             import _thread, host
-            host.start_raw = _thread.start_new_thread
             ready = _thread.allocate_lock()
             ready.acquire()
             def loop():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import signal
-import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -17,9 +16,8 @@ from typing import Any
 
 from pytest_reloadleak.effects.asyncio_objects import Library, field
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.references import frame_locals
-
-_current_frames = sys._current_frames
 
 
 @dataclass(slots=True)
@@ -87,7 +85,7 @@ class LoopTable:
         """Remember the loops among `objects`; returns the futures that are not done, tasks aside."""
         asyncio = self._asyncio
         if not self._modules:
-            self._modules = {name: id(m) for name, m in _named() if not self._owns(name)}
+            self._modules = {name: id(m) for name, m in foreign.loaded_modules() if not self._owns(name)}
         futures = []
         for o in objects:
             if issubclass(type(o), asyncio.abstract_loop):
@@ -105,7 +103,7 @@ class LoopTable:
     def _at_hand(self) -> Iterator[Any]:
         yield self._asyncio.running_loop()
         yield field(field(self._asyncio.policy(), "_local"), "_loop")
-        for frame in _current_frames().values():
+        for frame in current_frames().values():
             outer: types.FrameType | None = frame
             while outer is not None:
                 if outer.f_code is self._asyncio.run_forever:
@@ -115,17 +113,11 @@ class LoopTable:
 
     def _in_new_modules(self) -> Iterator[Any]:
         """Globals of modules that were not there before, and of the target's."""
-        for name, module in _named():
+        for name, module in foreign.loaded_modules():
             if self._modules.get(name) != id(module):
                 if not self._owns(name):
                     self._modules[name] = id(module)
                 yield from list((foreign.module_dict(module) or {}).values())
-
-
-def _named() -> list[tuple[str, Any]]:
-    """The module table, without keys that are no names: they may not like to be hashed."""
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
-    return [(name, module) for name, module in table if type(name) is str]
 
 
 def entries(asyncio: Library, loop: Any) -> Iterator[Entry]:

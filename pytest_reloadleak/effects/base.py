@@ -32,8 +32,6 @@ class Effect:
     """The generation that it belongs to, where the probe knows."""
     is_certain: bool = False
     """Whether the probe knows that the target made it."""
-    is_kept: bool = False
-    """Whether the effect is over and merely kept, such as a timer that was cancelled."""
     ends_with_owner: bool = False
     """Whether it ends once nobody has `values[0]` any more, as a file that the collector closes: whoever keeps that is
     then the cause, and this its consequence."""

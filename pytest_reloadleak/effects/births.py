@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from pytest_reloadleak.effects.base import Identity, Probe, Scope
+from pytest_reloadleak.heap import foreign
 
 Born = tuple[int | None, bool]
 """The generation in whose time an effect was first seen, `None` for before the run; and whether that was between the
@@ -37,21 +39,13 @@ class Births:
         """Let every probe begin."""
         for probe in self._probes:
             self._begun.append(probe)
-            try:
-                probe.begin(scope)
-            except Exception as error:  # noqa: BLE001 - a probe may be a third party's; it is reported and given up
-                self.give_up(probe, error)
+            self.guarded(probe, partial(probe.begin, scope))
 
     def end(self) -> None:
         """Let every probe that began end, whatever the others do."""
         while self._begun:
-            self._end(self._begun.pop())
-
-    def _end(self, probe: Probe) -> None:
-        try:
-            probe.end()
-        except Exception as error:  # noqa: BLE001 - as above
-            self.give_up(probe, error)
+            probe = self._begun.pop()
+            self.guarded(probe, probe.end)
 
     def note(self, generation: int | None, *, is_idle: bool = False) -> None:
         """What is new was born in the time of `generation`.
@@ -61,29 +55,23 @@ class Births:
             is_idle: whether no round was under way, so that what is new is hardly its doing.
         """
         for probe in self.working():
-            before = self._born[probe.name]
-            try:
-                present = list(probe.identities())
-                if is_idle:
-                    gone = before.keys() - set(present)
-                    ended = probe.collected(one for one in gone if before[one][0] is not None)
-                    self.collected.update(dict.fromkeys(ended))
-            except Exception as error:  # noqa: BLE001 - a probe may be a third party's; it is reported and given up
-                self.give_up(probe, error)
-                continue
-            born = (generation, is_idle)
-            self._born[probe.name] = {identity: before.get(identity, born) for identity in present}
+            self.guarded(probe, partial(self._note, probe, (generation, is_idle)))
+
+    def _note(self, probe: Probe, now: Born) -> None:
+        before = self._born[probe.name]
+        present = list(probe.identities())
+        if now[1]:
+            gone = before.keys() - set(present)
+            ended = probe.collected(one for one in gone if before[one][0] is not None)
+            self.collected.update(dict.fromkeys(ended))
+        self._born[probe.name] = {identity: before.get(identity, now) for identity in present}
 
     def guarded(self, probe: Probe, action: Callable[[], None]) -> None:
-        """Do something with a probe that may raise."""
+        """Let a probe, which may be a third party's, do something; one that raises is asked no more."""
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - as in `note`
-            self.give_up(probe, error)
-
-    def give_up(self, probe: Probe, error: BaseException) -> None:
-        """Ask a probe that raised no more."""
-        self.failed[probe.name] = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - it is reported, and makes the check inconclusive
+            self.failed[probe.name] = foreign.exception_text(error)
 
     def working(self) -> list[Probe]:
         """The probes that have not raised."""

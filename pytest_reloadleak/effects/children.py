@@ -1,7 +1,7 @@
 """Child processes: those that run, and zombies that nobody waited for.
 
 A process that one of `multiprocessing`'s servers forked is the server's child, and is known from the program's own
-object of it. One whose parent ended belongs to nobody here and is not seen.
+object of it. One whose parent ended is known by its environment.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_reloadleak.effects import spelling
 from pytest_reloadleak.effects.base import Effect, Identity, Probe, Scope
+from pytest_reloadleak.effects.escaped import Escaped
 from pytest_reloadleak.heap import foreign, owners
 from pytest_reloadleak.heap.sweep import Cause
 
@@ -35,25 +36,38 @@ class Children(Probe):
     judges_older = False
     is_transient = True
 
+    def __init__(self) -> None:
+        self._escaped: Escaped | None = None
+
     def begin(self, scope: Scope) -> None:
         """What is there before the first generation is not the target's."""
         super().begin(scope)
         self._directory = os.getcwd()
+        self._escaped = Escaped()
         self._first = set(self.identities())
 
     def identities(self) -> Iterable[Identity]:
         """Number and time of birth: the system gives the number of a child that ended to another one."""
-        return list(present().items())
+        return [*present().items(), *self._without_parent().items()]
+
+    def _without_parent(self) -> dict[int, int | str]:
+        return _dated(self._escaped.present()) if self._escaped is not None else {}
 
     def effects(self) -> list[Effect]:
         """Every child that came after the first generation."""
-        found = {pid: since for pid, since in present().items() if (pid, since) not in self._first}
+        orphans = self._without_parent()
+        found = {p: s for p, s in {**orphans, **present()}.items() if (p, s) not in self._first}
         if not found:
             return []
         known = owners.of_children()
-        children = [_Child(pid, known.get(pid), self._directory) for pid in found]
+        children = [_Child(pid, known.get(pid), self._directory, is_orphan=pid in orphans) for pid in found]
         names = spelling.settled(child.name for child in children)
         return [_effect(child, found[child.pid], names[child.name]) for child in children]
+
+    def end(self) -> None:
+        """Take what marks the children out of the environment."""
+        if self._escaped is not None:
+            self._escaped.end()
 
     def containers(self) -> Iterable[object]:
         """Where `subprocess` and `multiprocessing` list what was not waited for."""
@@ -63,6 +77,10 @@ class Children(Probe):
 def present() -> dict[int, int | str]:
     """When each child was started, by its number."""
     pids = {*(() if _is_childless() else _direct()), *_of_servers()}
+    return _dated(pids)
+
+
+def _dated(pids: Iterable[int]) -> dict[int, int | str]:
     found = {pid: _since(pid) for pid in pids}
     return {pid: since for pid, since in found.items() if since is not None}
 
@@ -144,15 +162,16 @@ def _since(pid: int) -> int | str | None:
 class _Child:
     """One child as it presents itself."""
 
-    def __init__(self, pid: int, known: owners.Child | None, directory: str) -> None:
+    def __init__(self, pid: int, known: owners.Child | None, directory: str, *, is_orphan: bool) -> None:
         import psutil
 
         self.pid = pid
+        self.is_orphan = is_orphan
         self.known = known
-        self.status, self.comm, line = "gone", "", []
+        self.status, line = "gone", []
         try:
             process = psutil.Process(pid)
-            self.status, self.comm = process.status(), process.name()
+            self.status = process.status()
             line = process.cmdline()
         except Exception:  # noqa: BLE001, S110 - it ended meanwhile, or the target patched what psutil calls
             pass
@@ -165,6 +184,8 @@ class _Child:
 
     def _name(self, line: list[str], is_fork: bool, directory: str) -> spelling.Spelled:
         prefix = "zombie child process" if self.is_zombie else "child process"
+        if self.is_orphan:
+            prefix = "orphaned process"
         if self.known is not None and self.known.name is not None:
             # What `multiprocessing` named bears a number that counts all processes of the program.
             named = spelling.numbered(f"{prefix} {foreign.key_text(self.known.name)}")
@@ -207,10 +228,13 @@ def _effect(child: _Child, since: int | str, path: str) -> Effect:
     if known is not None and known.descriptors:
         details.append(f"with descriptors {', '.join(map(str, sorted(known.descriptors)))}")
     do = "wait for" if child.is_zombie else "end and wait for"
+    advice = f"{do} the {path} when its code is unloaded: nobody else will"
+    if child.is_orphan:
+        advice = f"end the {path} before the process that started it ends: its parent is gone, so nobody will"
     return Effect(
         (child.pid, since),
         Cause("child-process", "child", path, kind),
         tuple(known.objects) if known is not None else (),
         details=tuple(details),
-        advice=f"{do} the {path} when its code is unloaded: nobody else will",
+        advice=advice,
     )

@@ -6,7 +6,6 @@ waits for, are parts of that one.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,13 +18,13 @@ from pytest_reloadleak.effects.loop_tasks import Task
 from pytest_reloadleak.effects.owner import is_owned, owner
 from pytest_reloadleak.effects.serials import Serial, Serials
 from pytest_reloadleak.heap import foreign, instances
+from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.sweep import Cause
 from pytest_reloadleak.model import Held
 
 _PACKAGE = __name__.partition(".")[0]
 
 _monotonic = time.monotonic
-_current_frames = sys._current_frames
 
 
 class Loops(Probe):
@@ -46,7 +45,7 @@ class Loops(Probe):
         """Find the loops that there are."""
         super().begin(scope)
         self._search()
-        self._threads_before = set(_current_frames())
+        self._threads_before = set(current_frames())
         if self._has_asyncio():
             self._table.begin()
 
@@ -195,7 +194,6 @@ class Loops(Probe):
                 Cause("live-timer", "timer", path, foreign.type_name(handle)),
                 (handle,),
                 held=serial.held,
-                is_kept=True,
                 advice=f"let go of the {path}: it was cancelled, and is still kept",
             )
 

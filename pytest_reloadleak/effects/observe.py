@@ -5,6 +5,7 @@ Judging what that amounts to is left to `judge`.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from functools import partial
 from pytest_reloadleak.effects.base import Effect, Probe, Scope
 from pytest_reloadleak.effects.births import Births
 from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.look import look
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sweep import Cause, Root
@@ -35,6 +37,8 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
     idle = [probe for probe in working if probe.judges_older and not births.has_any(probe)]
     seen = look(scene, lambda: asked.ask(idle))
     kept = _consequences(seen, asked.owned)
+    for cause, parts in asked.parts.items():
+        kept.setdefault(cause, []).extend(parts)
     over = {id(member) for members in kept.values() for member in members}
     summaries = {}
     for group in asked.groups.values():
@@ -52,6 +56,9 @@ class _Asked:
         self.groups: dict[Cause, Group] = {}
         self.owned: list[Member] = []
         """Effects that are over as soon as nobody has their owner any more."""
+        self.parts: dict[Cause, list[Member]] = {}
+        """Descriptors of what somebody registered, be it the target's own: the registration is their cause."""
+        self._registered: dict[int, Cause] = {}
 
     def ask(self, probes: Iterable[Probe]) -> None:
         """Ask some probes; one that raises is given up."""
@@ -60,8 +67,13 @@ class _Asked:
 
     def _take(self, probe: Probe) -> None:
         scene = self._scene
-        seen = members(probe, self._births, self._scope, self._first)
+        seen = [
+            member
+            for member in members(probe, self._births, self._scope, self._first)
+            if not self._is_part(member)
+        ]
         found = suspects(seen, self._first)
+        self._registered |= _registered(found)
         scene.watched.update(probe.watched())
         scene.containers += list(probe.containers()) if found else []
         for group in found:
@@ -76,6 +88,32 @@ class _Asked:
         scene.consequences |= {m.owner for m in owned if m.owner is not None}
         for member in (*owned, *(m for group in found for m in group.members)):
             member.effect = replace(member.effect, values=(), also=())
+
+    def _is_part(self, member: Member) -> bool:
+        """Whether an effect ends with a thing that is registered, which is then told instead."""
+        if not (member.effect.ends_with_owner and member.effect.values):
+            return False
+        cause = self._registered.get(id(member.effect.values[0]))
+        if cause is not None:
+            member.effect = replace(member.effect, values=(), also=())
+            self.parts.setdefault(cause, []).append(member)
+        return cause is not None
+
+
+def _registered(found: Iterable[Group]) -> dict[int, Cause]:
+    """The causes of registrations by the ids of what is registered: the objects, and those whose methods they are."""
+    things: dict[int, Cause] = {}
+    for group in found:
+        for value in (
+            v for m in group.members for v in m.effect.values if group.cause.kind == "registration"
+        ):
+            things[id(value)] = group.cause
+            if foreign.is_exactly(value, _METHODS):
+                things[id(value.__self__)] = group.cause
+    return things
+
+
+_METHODS = foreign.type_ids(types.MethodType, types.BuiltinMethodType)
 
 
 def _consequences(seen: Look, owned: list[Member]) -> dict[int | Cause, list[Member]]:
@@ -95,15 +133,16 @@ def _consequences(seen: Look, owned: list[Member]) -> dict[int | Cause, list[Mem
 
 def unfinished(births: Births, scope: Scope, first: int, limit: int) -> int:
     """How many effects of old generations may yet end by themselves: what settling waits for."""
-    count = 0
+    counts: list[int] = []
+
+    def count(probe: Probe) -> None:
+        found = suspects(members(probe, births, scope, first), first)
+        counts.extend(len(group.counted(limit)) for group in found)
+
     for probe in births.working():
         if probe.is_transient and births.has_older(probe, limit):
-            try:
-                found = suspects(members(probe, births, scope, first), first)
-                count += sum(len(g.counted(limit)) for g in found)
-            except Exception as error:  # noqa: BLE001 - as above
-                births.give_up(probe, error)
-    return count
+            births.guarded(probe, partial(count, probe))
+    return sum(counts)
 
 
 def _roots(cause: Cause, effect: Effect, number: int) -> Iterable[Root]:

@@ -13,7 +13,8 @@ from pytest_reloadleak.effects.threads import Threads
 from pytest_reloadleak.effects.watched import Watched
 from pytest_reloadleak.errors import UsageError
 
-_BUILTIN: tuple[type[Probe], ...] = (Threads, Loops, Children, Descriptors, Watched, Registrations)
+_BUILTIN: tuple[type[Probe], ...] = (Threads, Loops, Children, Watched, Registrations, Descriptors)
+"""In the order of the kinds they lead to: what an earlier one found may be the cause of what a later one sees."""
 
 REFERENCES = "references"
 """The name under which the heap's own search is switched."""

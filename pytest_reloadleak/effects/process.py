@@ -26,6 +26,8 @@ def prepare() -> None:
 
     Imported later it would be one of those who bind what the target has patched: `sys.stdout` in a default argument.
     """
+    import faulthandler  # noqa: F401 - its functions are watched, for which the module has to be there
+
     import psutil
 
     psutil.Process().create_time()

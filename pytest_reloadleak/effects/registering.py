@@ -1,8 +1,8 @@
 """The functions that register something where it cannot be listed, as data.
 
 What can be listed is left to the probes that list: a signal's handler, `sqlite3.adapters`, the completer of `readline`,
-the current contexts of `decimal` and `locale`, which are values of a variable or slots that can be read. `faulthandler`
-holds files only, which are descriptors. `atexit` can be listed, yet not who registered what; so it is watched as well.
+the current contexts of `decimal` and `locale`, which are values of a variable or slots that can be read. `atexit` can
+be listed, yet not who registered what; so it is watched as well.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ def _nothing(_args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...
 
 def _first(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(args[:1])
+
+
+def _first_or(keyword: str) -> Found:
+    """The first argument, which may be passed by name too."""
+    return lambda args, kwargs: tuple(args[:1]) or ((kwargs[keyword],) if keyword in kwargs else ())
 
 
 def _second(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -48,8 +53,10 @@ def _audit(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     return (*args[:1], *kwargs.values())
 
 
-def _name(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(args[:1])
+def _file(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The file that `faulthandler` is to write to; without one it takes `sys.stderr`, and keeps that."""
+    given = (*args[1:2], kwargs.get("file"))[0]
+    return (sys.stderr if given is None else given,)
 
 
 def _tool_and_event(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -75,6 +82,9 @@ class Watch:
     """`equal`: takes away all entries that equal its first argument; `same`: the first that is it; `slot`: what is in
     the slot; `slots`: what is in those whose names begin like that; otherwise it registers."""
 
+    bars: bool = False
+    """Whether the collector sees the registry's own references, which are then this registration and nothing else."""
+
     @property
     def name(self) -> str:
         """The function's own name."""
@@ -86,17 +96,25 @@ WATCHES = (
     Watch("atexit.unregister", "atexit", "atexit", undoes="equal"),
     Watch("codecs.register", "_codecs", "codecs", _first),
     Watch("codecs.unregister", "_codecs", "codecs", undoes="same"),
-    Watch("codecs.register_error", "_codecs", "codecs", _second, slot=_name),
-    Watch("codecs._unregister_error", "_codecs", "codecs", slot=_name, undoes="slot"),  # since 3.14
+    Watch("codecs.register_error", "_codecs", "codecs", _second, slot=_first),
+    Watch("codecs._unregister_error", "_codecs", "codecs", slot=_first, undoes="slot"),  # since 3.14
     Watch("os.register_at_fork", os.name if os.name == "nt" else "posix", "fork", _keywords),
     Watch("sys.addaudithook", "sys", "audit", _audit),
     Watch(
+        "faulthandler.register", "faulthandler", "faulthandler", _file, slot=_first_or("signum"), bars=True
+    ),
+    Watch("faulthandler.unregister", "faulthandler", "faulthandler", slot=_first_or("signum"), undoes="slot"),
+    Watch(
         "sys.monitoring.register_callback", "sys.monitoring", "sys.monitoring", _last, slot=_tool_and_event
     ),
-    Watch("sys.monitoring.clear_tool_id", "sys.monitoring", "sys.monitoring", slot=_name, undoes="slots"),
+    Watch("sys.monitoring.clear_tool_id", "sys.monitoring", "sys.monitoring", slot=_first, undoes="slots"),
     *(
         # Before, it kept the callbacks.
-        [Watch("sys.monitoring.free_tool_id", "sys.monitoring", "sys.monitoring", slot=_name, undoes="slots")]
+        [
+            Watch(
+                "sys.monitoring.free_tool_id", "sys.monitoring", "sys.monitoring", slot=_first, undoes="slots"
+            )
+        ]
         if sys.version_info >= (3, 14)
         else []
     ),
@@ -145,6 +163,8 @@ def advice(spelling: str, name: str) -> str:
         return f"call codecs.unregister() for {name} when its code is unloaded"
     if spelling == "codecs.register_error":
         return f"register {name} under one name in each generation, so that the newest takes the place of the others"
+    if spelling == "faulthandler.register":
+        return f"call faulthandler.unregister() for the signal of {name} when its code is unloaded"
     if spelling == "os.register_at_fork":
         return f"the fork hook {name} {_ONCE}"
     if spelling == "sys.addaudithook":

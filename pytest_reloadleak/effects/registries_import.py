@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 from pytest_reloadleak.effects.base import Identity
 from pytest_reloadleak.effects.registry import Entry, Registry, namespace, of_list, of_table, table_identities
@@ -38,19 +36,15 @@ def _cache_identities() -> list[Identity]:
     return table_identities(_CACHE, _CACHE, namespace("sys").get("path_importer_cache"))
 
 
-def _table() -> list[tuple[Any, Any]]:
-    return [(name, module) for name, module in list(sys.modules.items()) if type(name) is str]
-
-
 def _modules() -> Iterator[Entry]:
-    for name, module in _table():
+    for name, module in foreign.loaded_modules():
         if name.partition(".")[0] != "pytest_reloadleak":
             where = f"sys.modules[{foreign.key_text(name)}]"
             yield Entry(("sys.modules", name, id(module)), where, (module,), module=name)
 
 
 def _module_identities() -> list[Identity]:
-    return [("sys.modules", name, id(module)) for name, module in _table()]
+    return [("sys.modules", name, id(module)) for name, module in foreign.loaded_modules()]
 
 
 IMPORT = (

@@ -7,7 +7,6 @@ given is kept in C and cannot be listed; it is one slot, as is the locale that `
 from __future__ import annotations
 
 import functools
-import sys
 import types
 from collections.abc import Iterator
 from functools import partial
@@ -79,11 +78,8 @@ def _dispatchers() -> Iterator[Entry]:
 
     Any other is found on the heap, as whatever holds it.
     """
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
-    for module, loaded in table:
-        globals_ = foreign.module_dict(loaded)
-        if globals_ is None or type(module) is not str:
-            continue
+    for module, loaded in foreign.loaded_modules():
+        globals_ = foreign.module_dict(loaded) or {}
         for name, value in list(globals_.items()):
             if type(value) is types.FunctionType and value.__code__ is _DISPATCHER and type(name) is str:
                 yield from _implementations(module, f"{module}.{name}.registry[*]", value)

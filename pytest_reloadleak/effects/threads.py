@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
 import types
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from typing import Any
 from pytest_reloadleak.effects.base import Effect, Identity, Probe
 from pytest_reloadleak.effects.owner import code_name
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.heap.sweep import Cause
 
@@ -21,7 +21,6 @@ _STACK = 8
 """Frames of a thread that the report shows."""
 
 _enumerate = threading.enumerate
-_current_frames = sys._current_frames
 _get_ident = threading.get_ident
 
 
@@ -35,7 +34,7 @@ class Threads(Probe):
     def identities(self) -> Iterable[Identity]:
         """Ident and address: the interpreter gives the ident of a thread that ended to another one."""
         known = {thread.ident: id(thread) for thread in _enumerate()}
-        return [(ident, known.get(ident, 0)) for ident in _current_frames()]
+        return [(ident, known.get(ident, 0)) for ident in current_frames()]
 
     def effects(self) -> list[Effect]:
         """Every thread but this one and the main one."""
@@ -43,7 +42,7 @@ class Threads(Probe):
         spared = {_get_ident(), threading.main_thread().ident}
         return [
             _effect(ident, known.get(ident), frame)
-            for ident, frame in _current_frames().items()
+            for ident, frame in current_frames().items()
             if ident not in spared
         ]
 

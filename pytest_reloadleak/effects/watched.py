@@ -22,11 +22,11 @@ from pytest_reloadleak.effects.base import Effect, Identity, Probe, Scope
 from pytest_reloadleak.effects.owner import code_name, owner
 from pytest_reloadleak.effects.registering import BY_SPELLING, WATCHES, Watch, advice, likeness, slot_key
 from pytest_reloadleak.heap import foreign, native, roots
+from pytest_reloadleak.heap.collector import getframe
 from pytest_reloadleak.heap.sweep import Cause
 from pytest_reloadleak.model import Held
 
 _get_ident = threading.get_ident
-_getframe = sys._getframe
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class _Record:
 
 
 class Watched(Probe):
-    """Registrations with `atexit`, `codecs`, `os.register_at_fork`, audit hooks and `sys.monitoring`."""
+    """Registrations with `atexit`, `codecs`, `os.register_at_fork`, audit hooks, `faulthandler` and `sys.monitoring`."""
 
     name = "watched"
     kinds = ("registration",)
@@ -169,7 +169,7 @@ class Watched(Probe):
             else:
                 self._note(watch, args, kwargs)
         except Exception as error:  # noqa: BLE001 - as above: it is reported by `blind`
-            self._failure = f"{type(error).__name__}: {error}"
+            self._failure = foreign.exception_text(error)
 
     def _undo(self, watch: Watch, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         like = likeness(args[0]) if args else ()
@@ -239,7 +239,7 @@ def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
         record.values() or (),
         held=held,
         is_certain=is_certain,
-        bars=False,
+        bars=record.watch.bars,
         details=(record.where,) if record.where else (),
         advice=advice(record.watch.spelling, record.names),
     )
@@ -247,7 +247,7 @@ def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
 
 def _caller(scope: Scope) -> types.FrameType | None:
     """The innermost frame of the target's."""
-    frame: types.FrameType | None = _getframe(1)
+    frame: types.FrameType | None = getframe(1)
     while frame is not None and not scope.owns(foreign.module_name(frame.f_globals)):
         frame = frame.f_back
     return frame

@@ -117,11 +117,8 @@ def _exchange(pairs: Iterable[tuple[object, object]]) -> None:
 
 
 def _namespaces() -> Iterator[dict[str, Any]]:
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
-    table.append(("sys.monitoring", vars(sys).get("monitoring")))  # in no table of modules
-    for name, module in table:
-        if type(name) is not str:
-            continue
+    modules = [module for _, module in foreign.loaded_modules()]
+    for module in (*modules, vars(sys).get("monitoring")):  # which is in no table of modules
         namespace = foreign.module_dict(module)
         if namespace is not None:
             yield namespace

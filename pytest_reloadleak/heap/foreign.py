@@ -7,6 +7,7 @@ through `type()` and the descriptors of CPython's own types, which no subclass c
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -94,6 +95,12 @@ def module_dict(o: object) -> dict[str, Any] | None:
         return None
     namespace = _MODULE_DICT(o)
     return namespace if type(namespace) is dict else None
+
+
+def loaded_modules() -> list[tuple[str, Any]]:
+    """Name and entry of each loaded module, without keys that are no plain names: they may not like to be hashed."""
+    table: list[tuple[Any, Any]] = list(sys.modules.items())
+    return [(name, module) for name, module in table if type(name) is str]
 
 
 def module_name(namespace: dict[str, Any]) -> str:

@@ -14,15 +14,13 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.roots import is_own
 
-_get_objects = gc.get_objects
-_get_referents = gc.get_referents
-_get_referrers = gc.get_referrers
-
 
 def instances(classes: Iterable[type]) -> list[Any]:
     """Every live instance of some classes and of their subclasses, as far as the collector tracks it."""
     wanted = set(map(id, with_subclasses(classes)))
-    objects = _get_objects()
+    if not wanted:
+        return []
+    objects = gc.get_objects()
     return list(itertools.compress(objects, map(wanted.__contains__, map(id, map(type, objects)))))
 
 
@@ -40,7 +38,7 @@ def with_subclasses(classes: Iterable[type]) -> list[type]:
 
 def referents(o: object) -> list[Any]:
     """What an object shows the collector: for types of C that show it to nobody else."""
-    return _get_referents(o)
+    return gc.get_referents(o)
 
 
 def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Callable[[Any], bool]) -> set[int]:
@@ -54,14 +52,14 @@ def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Calla
     wanted = set(map(id, objects))
     but = {id(objects), *map(id, containers)}
     held = set()
-    for referrer in _get_referrers(*objects) if objects else ():
+    for referrer in gc.get_referrers(*objects) if objects else ():
         if id(referrer) in but or _is_frame(referrer) or is_theirs(referrer):
             continue
         if type(referrer) is tuple and list(map(id, referrer)) == list(map(id, objects)):
             continue  # the arguments of the call, which `get_referrers` does not spare since 3.14
         if type(referrer) is dict and _is_owned(referrer, is_theirs):
             continue
-        held.update(wanted.intersection(map(id, _get_referents(referrer))))
+        held.update(wanted.intersection(map(id, gc.get_referents(referrer))))
     return held
 
 
@@ -75,5 +73,6 @@ def _is_frame(o: Any) -> bool:
 def _is_owned(namespace: dict[Any, Any], is_theirs: Callable[[Any], bool]) -> bool:
     """Whether a dict is the attributes of something that does not count."""
     return any(
-        foreign.instance_dict(owner) is namespace and is_theirs(owner) for owner in _get_referrers(namespace)
+        foreign.instance_dict(owner) is namespace and is_theirs(owner)
+        for owner in gc.get_referrers(namespace)
     )

@@ -190,8 +190,9 @@ class _Diagnosis:
     def _put(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
         """An arrival in words. All that an effect leads to, or a thread or task of one generation, is one cause."""
         root = arrival.root
-        if root.cause is not None or cause_at(arrival, self._scene) is not None:
-            return of_effect(arrival, self._scene, self._retained)
+        cause = cause_at(arrival, self._scene)
+        if cause is not None:
+            return of_effect(arrival, cause, self._scene, self._retained)
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
         return (of_owned_root if is_owned else trace_of)(arrival, self._scene, self._retained)
 
@@ -245,8 +246,12 @@ class _Diagnosis:
                 or native.registration(holder, self._scene.watched, self._scene.rename)
                 or Root(kind, kind, kind, None)
             )
-            put = of_effect if root.cause is not None else trace_of
-            trace = put(Arrival(root, holder.path), self._scene, self._retained)
+            arrival = Arrival(root, holder.path)
+            trace = (
+                of_effect(arrival, root.cause, self._scene, self._retained)
+                if root.cause is not None
+                else trace_of(arrival, self._scene, self._retained)
+            )
             if holder.opaque:
                 trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
             is_seen = holder.opaque is not None or len(holder.path) > 1

@@ -14,9 +14,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.instances import with_subclasses
+from pytest_reloadleak.heap.instances import instances, with_subclasses
 
 _FILENO = io.FileIO.fileno
 _CLOSES = vars(io.FileIO)["closefd"].__get__
@@ -161,15 +160,13 @@ def _instances(*classes: Any) -> list[list[Any]]:
     """Live instances of each class and of its subclasses, in one pass; none of what is `None`."""
     found: list[list[Any]] = [[] for _ in classes]
     kinds = {
-        id(kind): instances
-        for cls, instances in zip(classes, found, strict=True)
+        id(kind): of_class
+        for cls, of_class in zip(classes, found, strict=True)
         if cls is not None
         for kind in with_subclasses([cls])
     }
-    for o in gc.get_objects():
-        instances = kinds.get(id(type(o)))
-        if instances is not None:
-            instances.append(o)
+    for o in instances(cls for cls in classes if cls is not None):
+        kinds[id(type(o))].append(o)
     return found
 
 

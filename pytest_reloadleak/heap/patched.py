@@ -26,11 +26,10 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
     Args:
         owns: whether a module name belongs to the target, whose own names do not count.
     """
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
     return {
         name: _callables(namespace, owns)
-        for name, module in table
-        if type(name) is str and not _is_standard(name) and not owns(name)
+        for name, module in foreign.loaded_modules()
+        if not _is_standard(name) and not owns(name)
         for namespace in (foreign.module_dict(module),)
         if namespace is not None
     }

@@ -29,11 +29,6 @@ class Retained:
     held_outside: set[int] = field(default_factory=set)
     """Ids of the parked generation's objects to which something outside of it refers, as the arithmetic has it."""
 
-    def drop(self, key: int) -> None:
-        """Leave an object out again."""
-        for table in (self.born, self.objects, self.names):
-            table.pop(key, None)
-
     def add(self, o: Any, generation: int) -> None:
         """Take an object in."""
         self.born[id(o)] = generation

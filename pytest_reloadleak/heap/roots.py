@@ -53,12 +53,12 @@ def own_ids() -> set[int]:
 
     Each module is a root of its own, with its name; through the `modules` of `sys` it would be a mere item.
     """
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
-    modules = [m for name, m in table if type(name) is str and name.partition(".")[0] == "pytest_reloadleak"]
+    table = foreign.loaded_modules()
+    modules = [m for name, m in table if name.partition(".")[0] == "pytest_reloadleak"]
     namespaces = [vars(m) for m in modules]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
     mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
-    unsafe = [m for name, m in table if type(name) is str and name in _UNSAFE]
+    unsafe = [m for name, m in table if name in _UNSAFE]
     return set(map(id, [sys.modules, *modules, *namespaces, *mine, *unsafe]))
 
 
@@ -132,9 +132,8 @@ def _tasks() -> Iterator[Root]:
 
 
 def _modules() -> Iterator[Root]:
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
-    for name, module in table:
-        if module is not None and type(name) is str and not name.startswith("pytest_reloadleak"):
+    for name, module in foreign.loaded_modules():
+        if module is not None and not name.startswith("pytest_reloadleak"):
             label = f"sys.modules[{foreign.key_text(name)}]"
             value = foreign.module_dict(module) if name in _UNSAFE else module
             yield Root("sys.modules", label, name, value, is_runner=is_runner(name))

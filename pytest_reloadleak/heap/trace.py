@@ -105,11 +105,9 @@ def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     return trace
 
 
-def of_effect(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+def of_effect(arrival: Arrival, cause: Cause, scene: Scene, retained: Retained) -> Trace:
     """The trace of an arrival below an effect, which is the one cause of all that it keeps."""
     trace = trace_of(arrival, scene, retained)
-    cause = arrival.root.cause or cause_at(arrival, scene)
-    assert cause is not None
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
     trace.top = arrival.root.effect if arrival.root.cause is not None else id(trace.sink)
@@ -117,7 +115,9 @@ def of_effect(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
 
 
 def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
-    """The patched attribute or the timer through which an arrival leads, if it leads through one."""
+    """The effect, patched attribute or kept timer through which an arrival leads, if it leads through one."""
+    if arrival.root.cause is not None:
+        return arrival.root.cause
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
     if timer is not None:
         steps = references.folded(arrival.path[: timer + 1])

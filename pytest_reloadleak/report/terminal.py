@@ -71,7 +71,7 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         if finding.retained_objects and finding.retained_bytes is not None:
             yield f"    keeps   {finding.retained_objects} objects, {_size(finding.retained_bytes)}"
     for number, line in enumerate(finding.details if verbose else finding.details[:_SHORT_DETAILS]):
-        yield f"    {'        ' if number else 'now     '}{line}"
+        yield f"    {'        ' if number else 'seen    '}{line}"
     for also in finding.also_retains:
         yield f"    also    {also}"
     yield f"    do      {finding.advice}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+
+from pytest_reloadleak.heap import foreign
 
 _WILD = frozenset("*?[")
 
@@ -22,8 +22,6 @@ class Unit:
     """The target's modules: each name with all its submodules, or everything that matches a pattern."""
 
     names: tuple[str, ...]
-    wholes: tuple[bool, ...] = ()
-    """Whether each name, if it is a package, is reloaded with all its submodules. Empty for all."""
 
     @property
     def target(self) -> str:
@@ -63,9 +61,8 @@ def _owns(names: tuple[str, ...], module: str) -> bool:
 
 
 def module_names() -> list[str]:
-    """Names of the loaded modules. Programs put other things into `sys.modules` too: `None`, and keys of any type."""
-    table: list[tuple[Any, Any]] = list(sys.modules.items())
-    return [name for name, module in table if type(name) is str and module is not None]
+    """Names of the loaded modules. Programs put `None` into `sys.modules` too."""
+    return [name for name, module in foreign.loaded_modules() if module is not None]
 
 
 def _dotted(text: str, parts: int) -> list[str]:

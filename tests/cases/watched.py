@@ -240,6 +240,49 @@ TWINS = (
         path="atexit host.bye",
     ),
     Twins(
+        name="signal of faulthandler, with a file of an own class",
+        registry="faulthandler",
+        leaking="""
+            import faulthandler, io, signal
+            class Log(io.FileIO):
+                def method(self): pass
+            def setup():
+                faulthandler.register(signal.SIGRTMIN + next(host.counter), Log(os.devnull, "w"))
+            setup()
+        """,
+        cured="""
+            import faulthandler, io, signal
+            class Log(io.FileIO):
+                def method(self): pass
+            faulthandler.register(signal.SIGRTMIN, Log(os.devnull, "w"))
+        """,
+        path="faulthandler plugin.Log",
+        held="plugin.Log",
+        where="setup",
+    ),
+    Twins(
+        name="signal of faulthandler, with the host's file",
+        registry="faulthandler",
+        leaking="""
+            import faulthandler, signal
+            def setup():
+                faulthandler.register(signal.SIGRTMIN + next(host.counter), sys.__stderr__)
+            setup()
+        """,
+        cured="""
+            import faulthandler, signal
+            def setup():
+                number = signal.SIGRTMIN + next(host.counter)
+                faulthandler.register(number, sys.__stderr__)
+                host.take_turns(number, faulthandler.unregister)
+            setup()
+        """,
+        path="faulthandler _io.TextIOWrapper",
+        held="plugin.setup",
+        where="setup",
+        retains=False,
+    ),
+    Twins(
         name="monitoring callback that only the first generation sets",
         registry="sys.monitoring",
         leaking="host.last or host.last.append(sys.monitoring.register_callback(3, 1, on_event) or True)",
