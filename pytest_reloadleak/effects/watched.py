@@ -61,7 +61,7 @@ class _Record:
 
 
 class Watched(Probe):
-    """Registrations with `atexit`, `codecs`, `os.register_at_fork`, audit hooks, `faulthandler` and `sys.monitoring`."""
+    """Registrations with `atexit`, `codecs`, `fork`, `audit`, `faulthandler` and `sys.monitoring`."""
 
     name = "watched"
     kinds = ("registration",)
