@@ -5,28 +5,26 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_reloadleak import judge
 from pytest_reloadleak.effects import probes as known_probes
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.model import Outcome, Report
+from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
-from pytest_reloadleak.rounds import Run, Step, Surroundings, failure_text
+from pytest_reloadleak.rounds import Run, Surroundings
 from pytest_reloadleak.settings import Settings, unknown_strategy
 from pytest_reloadleak.strategies import targets
 from pytest_reloadleak.strategies.base import Strategy
 from pytest_reloadleak.strategies.decache import Decache
+from pytest_reloadleak.strategies.dispose import Disposal
 from pytest_reloadleak.strategies.reimport import Reimport
 from pytest_reloadleak.strategies.reload import Reload
 from pytest_reloadleak.strategies.unit import Unit, is_glob
-
-if TYPE_CHECKING:
-    import asyncio
 
 _STRATEGIES: dict[str, Callable[[], Strategy]] = {"reload": Reload, "decache": Decache, "reimport": Reimport}
 
@@ -36,8 +34,6 @@ _now_s = time.perf_counter
 PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
 """Outcomes that do not fail a test."""
 
-Reloader = Callable[[], object]
-
 
 class Check:
     """One check of one unit.
@@ -46,6 +42,8 @@ class Check:
         names: what the user called the target, or targets that are reloaded together.
         settings: how to check.
         reload: the application's own reload, sync or async; `None` for the strategy of the settings.
+        dispose: what the application disposes an outgoing generation with: a callable, sync or async, or the name of a
+            function of the target; `None` if there is none but what the target's modules define.
         surroundings: the test runner's part.
         plugins: modules of pytest's plugins, which are refused as targets.
         extra: probes of third parties.
@@ -60,6 +58,7 @@ class Check:
         settings: Settings,
         *,
         reload: Reloader | None = None,
+        dispose: Disposal | None = None,
         surroundings: Surroundings | None = None,
         plugins: Iterable[str] = (),
         extra: Iterable[type[Probe]] = (),
@@ -79,10 +78,11 @@ class Check:
             warmup=settings.warmup,
             probes=known_probes.selected(settings.probes, extra),
             unload=settings.unload,
+            disposal=dispose,
         )
+        self.performer = Performer(self.run, reload)
         self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes
         self._begun_s = _now_s()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def perform(self, exercise: Callable[[], object] | None = None) -> Report:
         """Run the check to its end, at once.
@@ -92,85 +92,29 @@ class Check:
         """
         try:
             self.run.begin()
-            for step in self.run.steps():
-                if step is Step.RELOAD:
-                    self._perform_reload()
-                elif step is Step.EXERCISE and exercise is not None:
-                    exercise()
-                elif step is Step.SETTLE:
-                    self.run.settle()
+            self.performer.perform(exercise)
             return self.report()
         except RoundError as error:
             return self.report(error.text)
         finally:
-            self.end()
+            try:
+                self.performer.dispose()  # the last generation, where the run ended early
+            finally:
+                self.end()
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None = None) -> Report:
         """`perform` on the running loop, which is the same for all rounds."""
-        pause = pause_of_running_loop()
         try:
             self.run.begin()
-            for step in self.run.steps():
-                if step is Step.RELOAD:
-                    await self.aperform_reload()
-                elif step is Step.EXERCISE and exercise is not None:
-                    await exercise()
-                elif step is Step.SETTLE:
-                    await self.run.asettle(pause)
+            await self.performer.aperform(exercise)
             return self.report()
         except RoundError as error:
             return self.report(error.text)
         finally:
-            self.end()
-
-    def _perform_reload(self) -> None:
-        if self._reload is None:
-            self.run.reload()
-            return
-        with self.run.reloading():
-            result = self._call()
-            if inspect.isawaitable(result):
-                self._finish(result)
-
-    async def aperform_reload(self) -> None:
-        """Perform one reload on the running loop."""
-        if self._reload is None:
-            self.run.reload()
-            return
-        with self.run.reloading():
-            result = self._call()
-            if inspect.isawaitable(result):
-                try:
-                    await result
-                except Exception as error:  # noqa: BLE001 - what the application's reload raises is the outcome
-                    text = failure_text(error)
-                else:
-                    return
-                raise RoundError(self.run.raised(text))
-
-    def _call(self) -> object:
-        assert self._reload is not None
-        try:
-            return self._reload()
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - what the application's reload raises, `SystemExit` too, is the outcome
-            text = failure_text(error)
-        raise RoundError(self.run.raised(text))
-
-    def _finish(self, result: Awaitable[object]) -> None:
-        """Await on a loop of the check's own, the same for all rounds."""
-        import asyncio
-
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        try:
-            self._loop.run_until_complete(_awaited(result))
-        except Exception as error:  # noqa: BLE001 - as above
-            text = failure_text(error)
-        else:
-            return
-        raise RoundError(self.run.raised(text))
+            try:
+                await self.performer.adispose()  # the last generation, where the run ended early
+            finally:
+                self.end()
 
     def rounds_are(self, rounds: int) -> None:
         """Set the number of counted rounds, where the loop that the user writes says it."""
@@ -180,10 +124,13 @@ class Check:
     def report(self, error: str | None = None) -> Report:
         """The report of what was seen so far; `error` is what ended the check early."""
         seen, settings = self.run.seen, self.settings
+        if error is None and self.run.disposal.errors:
+            error = self.run.disposal.errors[0]
         verdict = judge.judge(
             self.unit.target, settings.rounds, seen.first, seen.second, seen.unloaded, seen.blind
         )
         notes = [*seen.notes, *verdict.notes, *seen.blind]
+        notes += [text for text in dict.fromkeys(self.run.disposal.errors) if text != error]
         if verdict.findings:
             notes.append("site: the line that created a reference is not recorded by this version")
         return Report(
@@ -207,9 +154,7 @@ class Check:
     def end(self) -> None:
         """Put everything back."""
         self.run.end()
-        if self._loop is not None:
-            self._loop.close()
-            self._loop = None
+        self.performer.end()
 
 
 def _resolved(
@@ -240,24 +185,6 @@ def _also(
     function = getattr(function, "__func__", function)
     namespace = getattr(function, "__globals__", None)
     return lambda: [*spared(), *([namespace] if isinstance(namespace, dict) else [])]
-
-
-async def _awaited(result: Awaitable[object]) -> object:
-    return await result
-
-
-def pause_of_running_loop() -> Callable[[float], Any]:
-    """The sleep of the async library that runs."""
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        trio = sys.modules.get("trio")
-        if trio is not None:
-            return trio.sleep  # type: ignore[no-any-return]  # trio is no dependency, so its types are not at hand
-        raise
-    return asyncio.sleep
 
 
 def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
@@ -309,6 +236,7 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
     rounds: int = 5,
     warmup: int = 1,
     reload: Reloader | None = None,
+    dispose: str | Callable[..., object] | None = None,
     force: bool = False,
     unload: bool = False,
     probes: Iterable[str] | None = None,
@@ -321,6 +249,8 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
         rounds: counted reloads, at least 1.
         warmup: reloads before them.
         reload: the application's own reload, sync or async, instead of a strategy.
+        dispose: what disposes an outgoing generation before it is dropped: a callable, sync or async, which is passed
+            the outgoing module if it takes an argument, or the name of a function of the target.
         force: check a target that is refused by default.
         unload: after the last round drop the target too, and report what still pins it.
         probes: names of the probes that look, or kinds of finding; all if not given.
@@ -340,7 +270,11 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
         unload=unload,
         probes=probes,
     )
-    return Check([target], settings, reload=reload).perform()
+    if not (dispose is None or isinstance(dispose, str) or callable(dispose)):
+        raise UsageError(
+            f"dispose must be a callable or the name of a function of the target, not {dispose!r}"
+        )
+    return Check([target], settings, reload=reload, dispose=Disposal(dispose)).perform()
 
 
 def check_reload(  # noqa: PLR0913 - the contract's keywords
@@ -350,6 +284,7 @@ def check_reload(  # noqa: PLR0913 - the contract's keywords
     rounds: int = 5,
     warmup: int = 1,
     reload: Reloader | None = None,
+    dispose: str | Callable[..., object] | None = None,
     force: bool = False,
     unload: bool = False,
     probes: Iterable[str] | None = None,
@@ -367,6 +302,7 @@ def check_reload(  # noqa: PLR0913 - the contract's keywords
         rounds=rounds,
         warmup=warmup,
         reload=reload,
+        dispose=dispose,
         force=force,
         unload=unload,
         probes=probes,

@@ -13,6 +13,7 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -33,7 +34,9 @@ from pytest_reloadleak.heap.roots import PACKAGE
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies import bytecode, stamps
-from pytest_reloadleak.strategies.base import Strategy
+from pytest_reloadleak.strategies.base import Strategy, children_first
+from pytest_reloadleak.strategies.dispose import Call, Disposal
+from pytest_reloadleak.strategies.handover import given
 from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
 from pytest_reloadleak.strategies.unload import unload
@@ -45,6 +48,7 @@ _now_s = time.perf_counter
 class Step(enum.Enum):
     """What a performer of a run has to do next."""
 
+    DISPOSE = enum.auto()
     RELOAD = enum.auto()
     EXERCISE = enum.auto()
     SETTLE = enum.auto()
@@ -97,6 +101,7 @@ class Run:
         surroundings: the test runner's part.
         probes: who looks for effects.
         unload: whether to drop the last generation after the last round, and look once more.
+        disposal: the dispose hooks.
     """
 
     def __init__(  # noqa: PLR0913 - a run has this many parts
@@ -109,8 +114,10 @@ class Run:
         warmup: int,
         probes: Iterable[Probe] = (),
         unload: bool = False,
+        disposal: Disposal | None = None,
     ) -> None:
         self.unit = unit
+        self.disposal = disposal or Disposal()
         self.rounds = rounds
         self.warmup = warmup
         self.strategy = strategy
@@ -158,6 +165,7 @@ class Run:
                     self._guarded("the target could not be imported", partial(import_module, name))
         self._births.note(self.generation)
         self._park()
+        self.disposal.born(self.unit.loaded())
         if self.unit.loaded():
             self._note()
             if self.strategy is None or self.strategy.is_in_place:
@@ -188,6 +196,7 @@ class Run:
         finally:
             self._transaction = None
             self._births.end()
+        self.disposal.clear()
         self._shared.clear()
         self._parked.clear()
         self._ledger = Ledger(self.unit.owns)
@@ -207,6 +216,7 @@ class Run:
         self.take_look()
         if self.seen.first.retentions:
             yield from self._second_pass()
+        yield Step.DISPOSE
         if self.is_unloaded_at_last:
             self.unload()
             yield Step.SETTLE
@@ -226,6 +236,7 @@ class Run:
 
     def _some_rounds(self, count: int) -> Iterator[Step]:
         for _ in range(count):
+            yield Step.DISPOSE
             yield Step.RELOAD
             yield Step.EXERCISE
 
@@ -237,6 +248,19 @@ class Run:
             samples.append(self._sample(number))
         self.seen.samples = samples
         self.seen.second = self._look()
+
+    def disposers(self) -> list[Call]:
+        """The hooks to be called for `Step.DISPOSE`, each once, whatever the others do: see `disposed`."""
+        loaded = self.unit.loaded()
+        names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
+        return self.disposal.calls(names, self.unit.names)
+
+    def disposed(self, call: Call, error: BaseException | None) -> None:
+        """Note how a hook ended."""
+        if call.module:
+            self.disposal.called.add(call.module)
+        if error is not None:
+            self.disposal.raised(self.generation, call, failure_text(error))
 
     def reload(self) -> None:
         """Perform `Step.RELOAD` with a built-in strategy.
@@ -253,13 +277,16 @@ class Run:
         """A context manager around one reload, whoever does it: prepares it, times it, and asks for its proof."""
         return Reloading(self)
 
-    def before_reload(self) -> Any:
-        """Prepare one reload; returns a context manager in which it sees the sources as they are."""
+    def before_reload(self) -> ExitStack:
+        """Prepare one reload; returns its context: the sources as they are, and what was handed over."""
         self._births.note(self.generation)
         self._names = self.unit.loaded()
         if self.strategy is None:
             stamps.stamp_specs(self._names)
-        return bytecode.fresh(self._names)
+        context = ExitStack()
+        context.enter_context(bytecode.fresh(self._names))
+        context.enter_context(given(self.disposal.handover()))
+        return context
 
     def after_reload(self, duration_s: float) -> None:
         """Note the new generation and refresh who depends on it.
@@ -271,6 +298,7 @@ class Run:
         self.generation += 1
         reborn = self._note()
         self._reborn |= reborn
+        self.disposal.born(reborn)
         if not reborn:
             raise RoundError(
                 f"{self.where(self.generation)}: the target was not reloaded: no new module, namespace, function, "
@@ -388,15 +416,14 @@ class Reloading:
         self._run = run
 
     def __enter__(self) -> None:
-        self._sources = self._run.before_reload()
-        self._sources.__enter__()
+        self._context = self._run.before_reload()
         self._begun_s = _now_s()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         duration_s = _now_s() - self._begun_s
-        self._sources.__exit__(None, None, None)
+        self._context.close()
         if kind is None:
             self._run.after_reload(duration_s)
 

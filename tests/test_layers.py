@@ -27,6 +27,7 @@ ROWS = (
     "rounds",
     "judge",
     "report",  # pure functions of the model; below `check`, whose error carries the rendered report
+    "performer",
     "check",
     "worker",
     "integration",

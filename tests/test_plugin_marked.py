@@ -1014,7 +1014,7 @@ def test_a_target_whose_execution_raises_later_is_an_error(app):
 
 BAD = {
     '"app", round=3': "reloadable: unknown keyword 'round'; "
-    "the keywords are strategy, rounds, warmup, reload, unload, probes",
+    "the keywords are strategy, rounds, warmup, reload, dispose, unload, probes",
     '"app", rounds=0': "rounds must be at least 1, not 0",
     '"app", rounds="many"': "rounds must be a whole number of at least 1, not 'many'",
     '"app", rounds=True': "rounds must be a whole number of at least 1, not True",

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, Reloader, settings_for
+from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.integration.items import keep, render
-from pytest_reloadleak.integration.marked import KEYWORDS, surroundings
+from pytest_reloadleak.integration.marked import KEYWORDS, disposal, surroundings
 from pytest_reloadleak.integration.options import extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
+from pytest_reloadleak.performer import Reloader
 from pytest_reloadleak.rounds import failure_text
 from pytest_reloadleak.settings import whole_number
 
@@ -32,7 +33,7 @@ class ReloadLeaks:
 
         Args:
             target: a module or package; with `reload` also a glob of the modules that it makes.
-            keywords: `strategy`, `rounds`, `warmup`, `reload`, `unload`, `probes`, `force`.
+            keywords: `strategy`, `rounds`, `warmup`, `reload`, `dispose`, `unload`, `probes`, `force`.
 
         Returns:
             The report, of outcome `clean` or `known`.
@@ -82,9 +83,10 @@ class ReloadLeaks:
                 )
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
+            dispose = disposal(self._item, keywords.pop("dispose", None))
             settings = settings_for(force=force, extra=extra, nodeid=self._item.nodeid, **keywords)
             around = surroundings(self._item)
-            return Check([target], settings, reload=reload, surroundings=around, extra=extra)
+            return Check([target], settings, reload=reload, dispose=dispose, surroundings=around, extra=extra)
         except UsageError as error:
             text = str(error)
         _refuse(text)
@@ -132,23 +134,31 @@ class Watch:
         __tracebackhide__ = True
         check = self._counted(count)
         for number in range(1 - check.run.warmup, count + 1):
-            if number == 1:
-                check.run.settle()
-                check.run.take_baseline()
-            with check.run.reloading():
-                yield number
-            self._ran = number
+            check.performer.dispose()
+            yield from self._round(check, number)
 
     async def arounds(self, count: int) -> AsyncIterator[int]:
         """`rounds` for `async for`."""
         __tracebackhide__ = True
-        from pytest_reloadleak.check import pause_of_running_loop
+        from pytest_reloadleak.performer import pause_of_running_loop
 
-        for number in self.rounds(count):
-            yield number
+        check = self._counted(count)
+        for number in range(1 - check.run.warmup, count + 1):
+            await check.performer.adispose()
+            for one in self._round(check, number):
+                yield one
         if self._check is not None and self._ran == count:
             await self._check.run.asettle(pause_of_running_loop())
             self._is_settled = True
+
+    def _round(self, check: Check, number: int) -> Iterator[int]:
+        """One round: yields its number once, while the loop's body reloads."""
+        if number == 1:
+            check.run.settle()
+            check.run.take_baseline()
+        with check.run.reloading():
+            yield number
+        self._ran = number
 
     def _counted(self, count: int) -> Check:
         __tracebackhide__ = True
@@ -171,23 +181,33 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        self._leave(error)
+        check = self._taken()
+        try:
+            self.report = self._judged(check, error)
+            check.performer.dispose()
+        finally:
+            check.end()
+        self._conclude(error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        self._leave(error)
-
-    def _leave(self, error: BaseException | None) -> None:
-        __tracebackhide__ = True
-        check = self._check
-        assert check is not None
-        self._check = None
+        check = self._taken()
         try:
             self.report = self._judged(check, error)
+            await check.performer.adispose()
         finally:
             check.end()
+        self._conclude(error)
+
+    def _taken(self) -> Check:
+        check, self._check = self._check, None
+        assert check is not None
+        return check
+
+    def _conclude(self, error: BaseException | None) -> None:
+        __tracebackhide__ = True
         if error is not None and (isinstance(error, UsageError) or not isinstance(error, Exception)):
             return
         keep(self._leaks._item, self.report)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, Reloader, settings_for
+from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.roots import is_runner
 from pytest_reloadleak.heap.sweep import Root
@@ -25,9 +25,11 @@ from pytest_reloadleak.integration.bindings import Bindings
 from pytest_reloadleak.integration.items import keep, render, test_namespaces
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
+from pytest_reloadleak.performer import Reloader
 from pytest_reloadleak.rounds import Surroundings
+from pytest_reloadleak.strategies.dispose import Disposal
 
-KEYWORDS = ("strategy", "rounds", "warmup", "reload", "unload", "probes")
+KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes")
 
 
 @contextmanager
@@ -83,7 +85,13 @@ def _checks(
         )
         around = surroundings(item)
         check = Check(
-            names, settings, reload=reload, surroundings=around, plugins=plugins, extra=options.extra
+            names,
+            settings,
+            reload=reload,
+            dispose=disposal(item, marker.kwargs.get("dispose")),
+            surroundings=around,
+            plugins=plugins,
+            extra=options.extra,
         )
         bindings = Bindings(vars(item.module), check.unit.owns)
         check.run.surroundings.born = bindings.renew
@@ -125,6 +133,29 @@ def _reloader(item: pytest.Function, given: object) -> Reloader | None:
     if given is not None and not callable(given):
         raise UsageError(f"reloadable: reload must be a callable or the name of a fixture, not {given!r}")
     return given
+
+
+def disposal(item: pytest.Item, given: object) -> Disposal:
+    """The dispose keyword: a callable, or the name of a function of the target or of a fixture that is a callable.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if given is None:
+        return Disposal()
+    if not isinstance(given, str):
+        if not callable(given):
+            raise UsageError(
+                f"dispose must be a callable, or the name of a function of the target or of a fixture, not {given!r}"
+            )
+        return Disposal(given)
+    fixtures: Any = getattr(item, "_request", None)
+    if fixtures is None or not item.session._fixturemanager.getfixturedefs(given, item):
+        return Disposal(given)
+    value = fixtures.getfixturevalue(given)
+    if not callable(value):
+        raise UsageError(f"dispose={given!r}: the fixture of this name must be a callable, not {value!r}")
+    return Disposal(given, value)
 
 
 def surroundings(item: pytest.Item) -> Surroundings:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies import targets
 
 
-class Strategy(Protocol):
+class Strategy:
     """One way to reload."""
 
-    name: str
-    is_in_place: bool
+    name = ""
+    is_in_place = False
     """Whether the namespaces stay, and are executed into again."""
 
     def reload(self, names: list[str]) -> None:
@@ -22,6 +22,16 @@ class Strategy(Protocol):
         Args:
             names: the target's modules, parents first. Raises whatever the target's code raises.
         """
+        raise NotImplementedError
+
+    def outgoing(self, names: list[str]) -> list[str]:
+        """Which of the unit's loaded modules the next reload drops, in the order in which they are disposed."""
+        return children_first(names)
+
+
+def children_first(names: list[str]) -> list[str]:
+    """Modules with the deepest first, and of those the one that was imported last."""
+    return sorted(names, key=lambda name: name.count("."))[::-1]
 
 
 def reloadable(names: list[str]) -> list[str]:

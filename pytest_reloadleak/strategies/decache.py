@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.base import Strategy, reloadable
 from pytest_reloadleak.strategies.kept import kept_modules
 from pytest_reloadleak.strategies.stamps import fresh_name
 
 
-class Decache:
+class Decache(Strategy):
     """The strategy `decache`."""
 
     name = "decache"
-    is_in_place = False
 
     def reload(self, names: list[str]) -> None:
         """Drop and import again, leaving parents' attributes and finders' caches as they are."""

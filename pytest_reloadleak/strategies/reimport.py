@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.base import Strategy, reloadable
 from pytest_reloadleak.strategies.caches import invalidate_caches
 from pytest_reloadleak.strategies.kept import kept_modules
 from pytest_reloadleak.strategies.stamps import fresh_name
 from pytest_reloadleak.strategies.unload import unload
 
 
-class Reimport:
+class Reimport(Strategy):
     """The strategy `reimport`."""
 
     name = "reimport"
-    is_in_place = False
 
     def reload(self, names: list[str]) -> None:
         """Drop the modules, the parents' attributes and the finders' caches, and import again.

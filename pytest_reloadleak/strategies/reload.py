@@ -7,11 +7,11 @@ from importlib import reload
 from types import FunctionType
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.base import Strategy, reloadable
 from pytest_reloadleak.strategies.stamps import stamp_specs
 
 
-class Reload:
+class Reload(Strategy):
     """The strategy `reload`."""
 
     name = "reload"

@@ -1,0 +1,163 @@
+"""Dispose hooks: what the outgoing generation does before it is dropped, and what it hands to the next one.
+
+A module may define `__reload_dispose__(data)`, the counterpart of `module.hot.dispose` in webpack; a check may be given
+a hook of the application's. Each runs once per generation, children first; one that raises does not stop the others.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+
+HOOK = "__reload_dispose__"
+DATA = "__reload_data__"
+"""What the hook put into `data` is there under this name when the next generation's module is executed."""
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(slots=True)
+class Call:
+    """One hook of one generation. Lives only while that is disposed."""
+
+    where: str
+    """The hook as a user would name it."""
+    module: str
+    """The module whose own hook it is; empty for the application's."""
+    function: Any
+    arguments: tuple[Any, ...]
+
+    def start(self) -> object:
+        """Call it; returns what it returns, which may have to be awaited. What it raises goes to the caller."""
+        return self.function(*_wanted(self.function, self.arguments, is_own=bool(self.module)))
+
+
+class Disposal:
+    """The dispose hooks of one check.
+
+    Args:
+        hook: what the application disposes with: a callable, or the name of a function of the target; `None` if there
+            is none but what the modules define.
+        fallback: a callable for when the target has no function of that name: the value of a fixture.
+    """
+
+    def __init__(
+        self, hook: str | Callable[..., object] | None = None, fallback: Callable[..., object] | None = None
+    ) -> None:
+        self._hook = hook
+        self._fallback = fallback
+        self._pending: set[str] = set()
+        self._data: dict[str, dict[str, Any]] = {}
+        self._is_due = False
+        self.errors: list[str] = []
+        """What went wrong, in the order in which it did."""
+        self.called: set[str] = set()
+        """Modules whose own hook was called."""
+
+    def born(self, names: Iterable[str]) -> None:
+        """Note that modules were executed: their hooks are due, once."""
+        self._pending.update(names)
+        self._is_due = self._is_due or bool(self._pending)
+        self._data.clear()
+
+    def calls(self, names: list[str], targets: tuple[str, ...]) -> list[Call]:
+        """The hooks that are due, in their order; none is due again before the next generation.
+
+        Args:
+            names: the outgoing modules in the order in which they are disposed.
+            targets: what the user called the target, where a hook that was given by name is looked for first.
+        """
+        if not self._is_due:
+            return []
+        self._is_due = False
+        due = [name for name in names if name in self._pending]
+        self._pending.clear()
+        calls = self._of_application(due, targets)
+        seen: set[int] = set()
+        for name in due:
+            namespace = foreign.module_dict(sys.modules.get(name)) or {}
+            hook = namespace.get(HOOK)
+            if hook is None or id(hook) in seen:
+                continue
+            seen.add(id(hook))
+            if not callable(hook):
+                self.errors.append(f"{name}.{HOOK} must be a function, not {foreign.type_name(hook)}")
+                continue
+            data: dict[str, Any] = {}
+            self._data[name] = data
+            calls.append(Call(f"{name}.{HOOK}", name, hook, (data,)))
+        return calls
+
+    def _of_application(self, due: list[str], targets: tuple[str, ...]) -> list[Call]:
+        hook = self._hook
+        if hook is None:
+            return []
+        mine = [name for name in targets if name in sys.modules] or [n for n in due if n not in targets][-1:]
+        if not isinstance(hook, str):
+            module = sys.modules.get(mine[0]) if mine else None
+            return [Call("dispose", "", hook, (module,))]
+        if hook == HOOK:
+            if not any(HOOK in (foreign.module_dict(sys.modules.get(name)) or {}) for name in due):
+                self.errors.append(f"dispose={hook!r}: {' and '.join(mine)} has no function of this name")
+            return []
+        calls: list[Call] = []
+        found: set[int] = set()
+        for name in dict.fromkeys((*mine, *due)):
+            function = _attribute(sys.modules.get(name), hook)
+            if function is None or id(function) in found or (found and name not in mine):
+                continue
+            found.add(id(function))
+            calls.append(Call(f"{name}.{hook}", "", function, ()))
+        if calls:
+            return calls
+        if self._fallback is not None:
+            return [Call(f"the fixture {hook}", "", self._fallback, ())]
+        self.errors.append(
+            f"dispose={hook!r}: {' and '.join(mine) or 'the target'} has no function of this name"
+        )
+        return []
+
+    def raised(self, generation: int, call: Call, text: str) -> None:
+        """Note what a hook raised when it disposed a generation."""
+        self.errors.append(f"disposing generation {generation}: {call.where} raised: {text}")
+
+    def handover(self) -> dict[str, dict[str, Any]]:
+        """What the outgoing generation put into `data`, by module: for the next one, and kept here no longer."""
+        data, self._data = self._data, {}
+        return {name: {DATA: content} for name, content in data.items()}
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._data.clear()
+        self._pending.clear()
+        self._is_due = False
+        self._hook = self._fallback = None
+
+
+def _attribute(module: object, path: str) -> Any:
+    """What a module has under a name, which may be dotted; the user asked for it, so a property may run."""
+    first, *rest = path.split(".")
+    found: Any = (foreign.module_dict(module) or {}).get(first)
+    for name in rest:
+        found = getattr(found, name, None)
+    return found
+
+
+def _wanted(function: Any, arguments: tuple[Any, ...], *, is_own: bool) -> tuple[Any, ...]:
+    """As many of the arguments as a function is meant for.
+
+    A module's own hook takes `data`, if it takes anything. Another function was written without knowing of us, so an
+    argument with a default is none of ours: `close(timeout=5)`.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    takes = [p for p in parameters if p.kind in _POSITIONAL and (is_own or p.default is p.empty)]
+    has_rest = is_own and any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return arguments if has_rest else arguments[: len(takes)]
