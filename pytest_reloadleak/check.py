@@ -18,15 +18,10 @@ from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
 from pytest_reloadleak.rounds import Run, Surroundings
 from pytest_reloadleak.settings import Settings, unknown_strategy
-from pytest_reloadleak.strategies import targets
-from pytest_reloadleak.strategies.base import Strategy
-from pytest_reloadleak.strategies.decache import Decache
+from pytest_reloadleak.strategies import builtin, targets
 from pytest_reloadleak.strategies.dispose import Disposal
-from pytest_reloadleak.strategies.reimport import Reimport
-from pytest_reloadleak.strategies.reload import Reload
+from pytest_reloadleak.strategies.firstparty import TEST_FILES, Project
 from pytest_reloadleak.strategies.unit import Unit, is_glob
-
-_STRATEGIES: dict[str, Callable[[], Strategy]] = {"reload": Reload, "decache": Decache, "reimport": Reimport}
 
 _now_s = time.perf_counter
 """A private copy, as the target may patch what it likes."""
@@ -66,7 +61,7 @@ class Check:
         self.settings = settings
         self._reload = reload
         self.unit = Unit(tuple(_resolved(names, settings, reload, tuple(plugins))))
-        strategy = None if reload is not None else _STRATEGIES[settings.strategy]()
+        strategy = None if reload is not None else builtin.make(settings)
         around = surroundings or Surroundings()
         if reload is not None:
             around = dataclasses.replace(around, spared=_also(around.spared, reload))
@@ -124,13 +119,14 @@ class Check:
     def report(self, error: str | None = None) -> Report:
         """The report of what was seen so far; `error` is what ended the check early."""
         seen, settings = self.run.seen, self.settings
-        if error is None and self.run.disposal.errors:
-            error = self.run.disposal.errors[0]
+        failures = self.run.failures()
+        if error is None and failures:
+            error = failures[0]
         verdict = judge.judge(
             self.unit.target, settings.rounds, seen.first, seen.second, seen.unloaded, seen.blind
         )
         notes = [*seen.notes, *verdict.notes, *seen.blind]
-        notes += [text for text in dict.fromkeys(self.run.disposal.errors) if text != error]
+        notes += [text for text in failures if text != error]
         if verdict.findings:
             notes.append("site: the line that created a reference is not recorded by this version")
         return Report(
@@ -198,6 +194,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
     probes: object = None,
     extra: Iterable[type[Probe]] = (),
     nodeid: str | None = None,
+    project: Project | None = None,
 ) -> Settings:
     """Validated settings from what a caller passed.
 
@@ -216,6 +213,8 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
         unload=bool(unload),
         probes=_chosen(probes, extra),
         nodeid=nodeid,
+        rootdir=str(project.root) if project is not None else ".",
+        test_files=project.test_files if project is not None else TEST_FILES,
     )
 
 
@@ -245,7 +244,7 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
 
     Args:
         target: a module, a package, or with `reload` also a glob of the modules that it makes.
-        strategy: `reload`, `decache` or `reimport`.
+        strategy: one of `reload`, `decache`, `reimport`, `cascade` and `alias`.
         rounds: counted reloads, at least 1.
         warmup: reloads before them.
         reload: the application's own reload, sync or async, instead of a strategy.

@@ -30,3 +30,7 @@ class RoundError(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
+
+
+class TargetError(Exception):
+    """The target's code raised where no exception can be passed on from; the text has its type, text and frames."""

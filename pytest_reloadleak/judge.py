@@ -197,6 +197,11 @@ def _advice(kind: Kind, retention: Retention) -> str:
     holder, held = retention.holder, retention.held
     if kind == "live-timer":
         return f"drop the {holder.path} when its code is unloaded: it keeps {held.name} even when it never fires again"
+    if kind == "registration":
+        return (
+            f"delete the old name of {held.name} from {holder.root}, or load it under the same name each time: "
+            "nothing else ever removes it"
+        )
     if kind == "patched-global":
         return (
             f"put {holder.path} back before the reload (keep what was there), or wrap the original instead of what "

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak.errors import RoundError
-from pytest_reloadleak.rounds import Run, Step, failure_text
+from pytest_reloadleak.rounds import Run, Step
 from pytest_reloadleak.strategies.dispose import Call
+from pytest_reloadleak.strategies.failure import failure_text
 
 if TYPE_CHECKING:
     import asyncio

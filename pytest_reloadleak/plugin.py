@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--reload-leak-strategy",
         action="append",
         metavar="NAME",
-        help="how to reload: reload, decache or reimport (the default); repeatable",
+        help="how to reload: reload, decache, reimport (the default), cascade, alias, worker, or all; repeatable",
     )
     group.addoption("--reload-leak-rounds", metavar="N", help="counted reloads (default: 5)")
     group.addoption("--reload-leak-warmup", metavar="N", help="reloads before them (default: 1)")

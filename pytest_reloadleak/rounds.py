@@ -7,11 +7,8 @@ the user writes. The order of the steps is the same for all of them, and stands 
 from __future__ import annotations
 
 import enum
-import os
 import sys
-import sysconfig
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,19 +21,20 @@ from pytest_reloadleak.effects.base import Probe, Scope
 from pytest_reloadleak.effects.births import Births
 from pytest_reloadleak.effects.observe import observe, unfinished
 from pytest_reloadleak.effects.process import Sample, prepare, sample
-from pytest_reloadleak.errors import RoundError
+from pytest_reloadleak.errors import RoundError, TargetError
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.look import caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.patched import own_callables
-from pytest_reloadleak.heap.roots import PACKAGE
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies import bytecode, stamps
 from pytest_reloadleak.strategies.base import Strategy, children_first
 from pytest_reloadleak.strategies.dispose import Call, Disposal
+from pytest_reloadleak.strategies.failure import failure_text
 from pytest_reloadleak.strategies.handover import given
+from pytest_reloadleak.strategies.locks import imports_locked
 from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
 from pytest_reloadleak.strategies.unload import unload
@@ -60,6 +58,8 @@ class Surroundings:
 
     release: Callable[[], None] = lambda: None
     """Lets go of what the runner itself keeps of the program's objects: log records, recorded warnings."""
+    begun: Callable[[Unit], None] = lambda _: None
+    """Called when the target is loaded, with all that will be reloaded."""
     born: Callable[[], None] = lambda: None
     """Called after each reload, before the exercise: refreshes the test module's bindings."""
     unloaded: Callable[[], None] = lambda: None
@@ -124,16 +124,17 @@ class Run:
         self.surroundings = surroundings
         self.seen = Seen()
         self.generation = -warmup
-        self._ledger = Ledger(unit.owns, unit.invents)
+        self._ledger = Ledger(lambda _: False)
         self._parked = Parked(-warmup)
-        self._births = Births(probes)
+        self._births = Births([*probes, *(strategy.probes() if strategy is not None else ())])
         self._scope = Scope(
-            unit.owns,
+            lambda name: self.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
             lambda: self.generation,
-            unit.rename,
+            lambda text: self.unit.rename(text),  # noqa: PLW0108 - as above
             lambda o: self._ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
         )
         self._transaction: Transaction | None = None
+        self._begun: Strategy | None = None
         self._gc_enabled = True
         self._reborn: set[str] = set()
         self._names: list[str] = []
@@ -160,16 +161,33 @@ class Run:
         self._births.begin(self._scope)
         self._births.note(None)
         if self.strategy is not None:
-            for name in self.unit.names:
-                if name not in sys.modules:
-                    self._guarded("the target could not be imported", partial(import_module, name))
+            self._load(self.strategy)
         self._births.note(self.generation)
+        self._ledger = Ledger(self.unit.owns, self.unit.invents)
         self._park()
         self.disposal.born(self.unit.loaded())
-        if self.unit.loaded():
+        if self.unit.loaded() or not self._is_loaded_here():
             self._note()
             if self.strategy is None or self.strategy.is_in_place:
                 self._note_strays(list(self._namespaces().values()))
+        self.surroundings.begun(self.unit)
+
+    def _is_loaded_here(self) -> bool:
+        return self.strategy is None or self.strategy.loads_here
+
+    def _load(self, strategy: Strategy) -> None:
+        """Import the target if it is not loaded, and whatever else the strategy reloads."""
+        assert self._transaction is not None
+        strategy.begin()
+        self._begun = strategy
+        for name in self.unit.names:
+            if name not in sys.modules and strategy.loads_here:
+                self._guarded("the target could not be imported", partial(import_module, name))
+        self._guarded("what depends on the target could not be imported", partial(self._widen, strategy))
+        self._transaction.widen(self.unit)
+
+    def _widen(self, strategy: Strategy) -> None:
+        self.unit = strategy.widen(self.unit)
 
     def _park(self) -> None:
         """Keep the original generation, which may just have been loaded, in containers that are all known."""
@@ -195,6 +213,8 @@ class Run:
                 self._transaction.roll_back()
         finally:
             self._transaction = None
+            if self._begun is not None:
+                self._begun.end()
             self._births.end()
         self.disposal.clear()
         self._shared.clear()
@@ -227,7 +247,10 @@ class Run:
         # A namespace that all generations share is the original one, which the check keeps in order to put it back.
         self._shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
         self._is_unloaded = True
-        unload(self.unit.loaded())
+        if self.strategy is not None:
+            self.strategy.unload(self.unit.loaded())
+        else:
+            unload(self.unit.loaded())
         self.surroundings.unloaded()
 
     def is_too_short(self) -> bool:
@@ -249,11 +272,20 @@ class Run:
         self.seen.samples = samples
         self.seen.second = self._look()
 
+    def module(self, name: str) -> Any:
+        """What stands for a module of the target in the present round."""
+        return self.strategy.module(name) if self.strategy is not None else sys.modules.get(name)
+
     def disposers(self) -> list[Call]:
         """The hooks to be called for `Step.DISPOSE`, each once, whatever the others do: see `disposed`."""
         loaded = self.unit.loaded()
         names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
         return self.disposal.calls(names, self.unit.names)
+
+    def failures(self) -> list[str]:
+        """What went wrong when generations were disposed."""
+        elsewhere = self.strategy.failures if self.strategy is not None else []
+        return list(dict.fromkeys((*self.disposal.errors, *elsewhere)))
 
     def disposed(self, call: Call, error: BaseException | None) -> None:
         """Note how a hook ended."""
@@ -270,8 +302,11 @@ class Run:
         """
         assert self.strategy is not None
         with self.reloading():
-            strategy = self.strategy
-            self._guarded("", lambda: strategy.reload(self._names))
+            self._guarded("", partial(self._reload_with, self.strategy))
+
+    def _reload_with(self, strategy: Strategy) -> None:
+        with imports_locked(self._names):
+            strategy.reload(self._names)
 
     def reloading(self) -> Reloading:
         """A context manager around one reload, whoever does it: prepares it, times it, and asks for its proof."""
@@ -296,7 +331,7 @@ class Run:
         """
         self.seen.reload_s += duration_s
         self.generation += 1
-        reborn = self._note()
+        reborn = self._note() | (self.strategy.proof() if self.strategy is not None else set())
         self._reborn |= reborn
         self.disposal.born(reborn)
         if not reborn:
@@ -323,6 +358,8 @@ class Run:
             action()
         except RoundError:
             raise
+        except TargetError as error:
+            text = str(error)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self.surroundings.is_interruptible:
                 raise
@@ -371,7 +408,9 @@ class Run:
     def take_look(self) -> None:
         """Take the numbers after the last round, and look at the heap."""
         self.seen.samples.append(self._sample(self.rounds))
-        self.seen.not_reloaded = tuple(sorted(set(self.unit.loaded()) - self._reborn))
+        same = [name for name in self.unit.loaded() if name not in self._reborn]
+        kept = self.strategy.not_reloaded(self.unit, same) if self.strategy is not None else same
+        self.seen.not_reloaded = tuple(sorted(set(kept)))
         frozen = settle.frozen_count()
         if frozen:
             since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
@@ -426,25 +465,3 @@ class Reloading:
         self._context.close()
         if kind is None:
             self._run.after_reload(duration_s)
-
-
-def _is_library(filename: str) -> bool:
-    """Whether a file belongs to Python or to an installed package."""
-    libraries = {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return filename.startswith(tuple(libraries)) or "site-packages" in filename
-
-
-def failure_text(error: BaseException) -> str:
-    """Type and text of an exception and the user's own frames, innermost last, in one line.
-
-    The exception itself is not kept: its traceback would hold the half-built generation.
-    """
-    summary = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<frozen", PACKAGE))
-    ]
-    mine = [frame for frame in summary if not _is_library(frame.filename)] or summary
-    frames = ", ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine)
-    where = f" ({frames})" if frames else ""
-    return f"{foreign.exception_text(error)}{where}"

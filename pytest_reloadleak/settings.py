@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pytest_reloadleak.errors import UsageError
 
-STRATEGIES = ("reload", "decache", "reimport")
+STRATEGIES = ("reload", "decache", "reimport", "cascade", "alias", "worker")
 """Names of the strategies that need no argument, in the order in which they are offered."""
 
 ISOLATIONS = ("process", "none")
@@ -26,15 +26,22 @@ class Settings:
     """Names of the probes that look; empty for all."""
     nodeid: str | None = None
     rootdir: str = "."
+    test_files: tuple[str, ...] = ("test_*.py", "*_test.py")
+    """How the project's test files are called: those are nobody's target."""
+    dependents: tuple[str, ...] = ()
+    """First-party modules that depend on the target, to be imported as well where nobody else does."""
 
     def __post_init__(self) -> None:
         if self.strategy != "callable" and self.strategy not in STRATEGIES:
             raise UsageError(unknown_strategy(self.strategy))
         whole_number("rounds", self.rounds, least=1)
         whole_number("warmup", self.warmup, least=0)
-        object.__setattr__(
-            self, "probes", tuple(self.probes)
-        )  # JSON, by which a worker gets them, has lists only
+        for name in (
+            "probes",
+            "test_files",
+            "dependents",
+        ):  # JSON, by which a worker gets them, has lists only
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
 
 def unknown_strategy(name: object) -> str:

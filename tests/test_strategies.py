@@ -1,5 +1,6 @@
 """What each strategy does to `sys.modules`, parents and namespaces, and that everything is put back."""
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.check import measure_reload
-from pytest_reloadleak.strategies.base import reloadable
 from pytest_reloadleak.strategies.decache import Decache
+from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.strategies.modules import reloadable
 from pytest_reloadleak.strategies.reimport import Reimport
 from pytest_reloadleak.strategies.reload import Reload
 from pytest_reloadleak.strategies.stamps import fresh_name
@@ -24,7 +26,11 @@ from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
 
 STRATEGIES = ("reload", "decache", "reimport")
-BY_NAME: dict[str, Any] = {"reload": Reload, "decache": Decache, "reimport": Reimport}
+PROJECT = Project(Path())
+BY_NAME: dict[str, Any] = {
+    name: functools.partial(strategy, PROJECT)
+    for name, strategy in (("reload", Reload), ("decache", Decache), ("reimport", Reimport))
+}
 
 NOTES = "import sys, log\nlog.ran.append(__name__)\n"
 APP = {

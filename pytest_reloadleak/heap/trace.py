@@ -126,6 +126,8 @@ def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
             return _kept_timer(arrival, steps, timer, scene)
     if arrival.root.kind != "sys.modules":
         return None
+    if len(arrival.path) == 1:  # an old module in the module table itself, under a name of its own
+        return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
     return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
 
 

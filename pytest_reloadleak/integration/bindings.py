@@ -20,15 +20,23 @@ class Bindings:
 
     Args:
         namespace: the test module's globals.
-        owns: whether a module name belongs to the unit.
+        module: what stands for a module of the target in the present round, by its name.
     """
 
-    def __init__(self, namespace: dict[str, Any], owns: Callable[[str], bool]) -> None:
+    def __init__(self, namespace: dict[str, Any], module: Callable[[str], Any] = sys.modules.get) -> None:
         self._namespace = namespace
+        self._module = module
         self._original: dict[str, Any] = {}
         self._sources: dict[str, tuple[str, str | None]] = {}
+
+    def begin(self, owns: Callable[[str], bool]) -> None:
+        """Find what is bound.
+
+        Args:
+            owns: whether a module name belongs to the unit.
+        """
         sources = _sources(owns)
-        for key, value in list(namespace.items()):
+        for key, value in list(self._namespace.items()):
             source = sources.get(id(value))
             if source is not None and not key.startswith("__") and not foreign.is_atom(value):
                 self._sources[key] = source
@@ -41,7 +49,7 @@ class Bindings:
     def renew(self) -> None:
         """Bind what the present modules have."""
         for key, (name, attribute) in self._sources.items():
-            module = sys.modules.get(name)
+            module = self._module(name)
             if attribute is None:
                 self._namespace[key] = module
             elif attribute in (contents := foreign.module_dict(module) or {}):

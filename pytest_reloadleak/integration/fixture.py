@@ -10,13 +10,14 @@ import pytest
 
 from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
+from pytest_reloadleak.integration import firstparty
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, surroundings
 from pytest_reloadleak.integration.options import extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.performer import Reloader
-from pytest_reloadleak.rounds import failure_text
 from pytest_reloadleak.settings import whole_number
+from pytest_reloadleak.strategies.failure import failure_text
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` since 3.11 only
@@ -84,7 +85,10 @@ class ReloadLeaks:
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
             dispose = disposal(self._item, keywords.pop("dispose", None))
-            settings = settings_for(force=force, extra=extra, nodeid=self._item.nodeid, **keywords)
+            project = firstparty.project(config)
+            settings = settings_for(
+                force=force, extra=extra, nodeid=self._item.nodeid, project=project, **keywords
+            )
             around = surroundings(self._item)
             return Check([target], settings, reload=reload, dispose=dispose, surroundings=around, extra=extra)
         except UsageError as error:

@@ -11,12 +11,13 @@ import pytest
 from pytest_reloadleak import worker
 from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
-from pytest_reloadleak.integration import noise
+from pytest_reloadleak.integration import firstparty, noise
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile, terminal
 from pytest_reloadleak.rounds import Surroundings
 from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.strategies import cascade
 
 
 class Targets(pytest.Collector):
@@ -50,6 +51,7 @@ class TargetItem(pytest.Item):
     def runtest(self) -> None:
         """Check the target; raises `ReloadLeakError` unless the outcome passes."""
         options = self.options
+        project = firstparty.project(self.config)
         settings = Settings(
             strategy=self.strategy,
             rounds=options.rounds,
@@ -59,6 +61,8 @@ class TargetItem(pytest.Item):
             probes=options.probes,
             nodeid=self.nodeid,
             rootdir=str(self.config.rootpath),
+            test_files=project.test_files,
+            dependents=tuple(cascade.dependents(self.target, project)) if self.strategy == "cascade" else (),
         )
         if options.isolation == "process":
             outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)

@@ -82,6 +82,7 @@ def _checks(
             probes=marker.kwargs.get("probes", options.probes or None),
             extra=options.extra,
             nodeid=item.nodeid,
+            project=firstparty.project(item.config),
         )
         around = surroundings(item)
         check = Check(
@@ -93,7 +94,8 @@ def _checks(
             plugins=plugins,
             extra=options.extra,
         )
-        bindings = Bindings(vars(item.module), check.unit.owns)
+        bindings = Bindings(vars(item.module), check.run.module)
+        check.run.surroundings.begun = lambda unit: bindings.begin(unit.owns)
         check.run.surroundings.born = bindings.renew
         check.run.surroundings.unloaded = bindings.put_back
         check.run.surroundings.own = bindings.own_objects()
@@ -186,7 +188,7 @@ def _wrapped(
 ) -> Callable[..., Any]:
     def body(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
         def exercise() -> Any:
-            fresh = {"reloaded": _fresh(check.unit.names)} if "reloaded" in kwargs else {}
+            fresh = {"reloaded": _fresh(check.unit.names, check.run.module)} if "reloaded" in kwargs else {}
             return original(*args, **{**kwargs, **fresh})
 
         return exercise
@@ -229,8 +231,8 @@ def _conclude(item: pytest.Function, reports: list[Report]) -> None:
         pytest.fail("\n\n".join(render(item.config, report) for report in failing), pytrace=False)
 
 
-def _fresh(names: tuple[str, ...]) -> object:
-    modules = {name: sys.modules.get(name) for name in names}
+def _fresh(names: tuple[str, ...], module: Callable[[str], object] = sys.modules.get) -> object:
+    modules = {name: module(name) for name in names}
     return modules[names[0]] if len(names) == 1 else modules
 
 

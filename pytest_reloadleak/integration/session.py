@@ -13,7 +13,7 @@ from pytest_reloadleak.integration import firstparty, marked
 from pytest_reloadleak.integration.items import TargetItem, Targets
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reports import Collected, is_worker
-from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies import recorded, targets
 
 _USAGE = "reload_leak_usage"
 
@@ -25,6 +25,8 @@ class Session(Collected):
         self.options = Options.of(config)
         self._usage: str | None = None
         super().__init__(config)
+        recorded.start()  # before the project is imported
+        config.add_cleanup(recorded.stop)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:

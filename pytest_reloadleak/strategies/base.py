@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.effects.base import Probe
+from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.strategies.unload import unload
 
 
 class Strategy:
@@ -15,6 +16,22 @@ class Strategy:
     name = ""
     is_in_place = False
     """Whether the namespaces stay, and are executed into again."""
+    loads_here = True
+    """Whether the target is loaded in the process that checks."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        """What went wrong when generations were disposed elsewhere than here."""
+
+    def begin(self) -> None:
+        """Prepare for a check, before the target is imported."""
+
+    def end(self) -> None:
+        """Undo what `begin` did, whatever happened since."""
+
+    def widen(self, unit: Unit) -> Unit:
+        """The unit with whatever else this strategy reloads; asked once, when the target has been imported."""
+        return unit
 
     def reload(self, names: list[str]) -> None:
         """Reload the unit once.
@@ -24,21 +41,37 @@ class Strategy:
         """
         raise NotImplementedError
 
+    def unload(self, names: list[str]) -> None:
+        """Drop the last generation, and import nothing."""
+        unload(names)
+
+    def proof(self) -> set[str]:
+        """Modules that the last reload is known to have executed, where that cannot be seen in this process."""
+        return set()
+
+    def probes(self) -> list[Probe]:
+        """Probes for what only this strategy leaves behind."""
+        return []
+
     def outgoing(self, names: list[str]) -> list[str]:
         """Which of the unit's loaded modules the next reload drops, in the order in which they are disposed."""
         return children_first(names)
+
+    def module(self, name: str) -> Any:
+        """What stands for a module of the target in the present round."""
+        return sys.modules.get(name)
+
+    def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
+        """Modules that keep their state: of the unit, and of those on which it depends.
+
+        Args:
+            unit: the unit.
+            same: its modules that no round executed anew.
+        """
+        del unit
+        return same
 
 
 def children_first(names: list[str]) -> list[str]:
     """Modules with the deepest first, and of those the one that was imported last."""
     return sorted(names, key=lambda name: name.count("."))[::-1]
-
-
-def reloadable(names: list[str]) -> list[str]:
-    """The modules whose code Python can execute again: extension modules stay where they are."""
-    return [name for name in names if not targets.is_extension(spec_of(sys.modules.get(name)))]
-
-
-def spec_of(module: Any) -> object:
-    """The `__spec__` of a `sys.modules` entry, if it is a module."""
-    return (foreign.module_dict(module) or {}).get("__spec__")

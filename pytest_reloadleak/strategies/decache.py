@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from pytest_reloadleak.strategies.base import Strategy, reloadable
 from pytest_reloadleak.strategies.kept import kept_modules
+from pytest_reloadleak.strategies.modules import reloadable
+from pytest_reloadleak.strategies.single import Single
 from pytest_reloadleak.strategies.stamps import fresh_name
 
 
-class Decache(Strategy):
+class Decache(Single):
     """The strategy `decache`."""
 
     name = "decache"

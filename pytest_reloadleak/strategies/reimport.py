@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from pytest_reloadleak.strategies.base import Strategy, reloadable
 from pytest_reloadleak.strategies.caches import invalidate_caches
 from pytest_reloadleak.strategies.kept import kept_modules
+from pytest_reloadleak.strategies.modules import reloadable
+from pytest_reloadleak.strategies.single import Single
 from pytest_reloadleak.strategies.stamps import fresh_name
 from pytest_reloadleak.strategies.unload import unload
 
 
-class Reimport(Strategy):
+class Reimport(Single):
     """The strategy `reimport`."""
 
     name = "reimport"

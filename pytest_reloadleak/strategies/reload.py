@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import reload
-from types import FunctionType
 
-from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.base import Strategy, reloadable
+from pytest_reloadleak.strategies.dependencies import bound
+from pytest_reloadleak.strategies.modules import reloadable
+from pytest_reloadleak.strategies.single import Single
 from pytest_reloadleak.strategies.stamps import stamp_specs
 
 
-class Reload(Strategy):
+class Reload(Single):
     """The strategy `reload`."""
 
     name = "reload"
@@ -39,23 +39,11 @@ def in_order(names: list[str]) -> list[str]:
             return
         under_way.add(name)
         for other in sorted(names, key=lambda other: -other.count(".")):
-            if other.startswith(f"{name}.") or other in bound[name]:
+            if other.startswith(f"{name}.") or (other in needed[name] and not name.startswith(f"{other}.")):
                 visit(other)
         done[name] = None
 
-    bound = {name: _bound_modules(name) for name in names}
+    needed = {name: bound(name) for name in names}
     for name in sorted(names, key=lambda name: -name.count(".")):
         visit(name)
     return list(done)
-
-
-def _bound_modules(name: str) -> set[str]:
-    """Modules that a module's names lead to: those bound, and the homes of functions and classes that are."""
-    found = set()
-    for value in list((foreign.module_dict(sys.modules[name]) or {}).values()):
-        home = (foreign.module_dict(value) or {}).get("__name__")
-        if type(value) is FunctionType or type(value) is type:
-            home = value.__module__
-        if type(home) is str and not name.startswith(f"{home}."):
-            found.add(home)
-    return found

@@ -38,6 +38,13 @@ class Transaction:
             now.remember_attribute(name)
         return now
 
+    def widen(self, unit: Unit) -> None:
+        """Take over a wider unit: the state of those of its modules that were loaded from the beginning."""
+        added = [name for name in unit.loaded() if not self.unit.owns(name) and name in self.modules]
+        self.unit = unit
+        for name in added:
+            self.remember(name)
+
     def remember(self, name: str) -> None:
         """Take the state of one loaded module of the unit."""
         namespace = foreign.module_dict(sys.modules.get(name))

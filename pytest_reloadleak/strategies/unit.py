@@ -22,6 +22,11 @@ class Unit:
     """The target's modules: each name with all its submodules, or everything that matches a pattern."""
 
     names: tuple[str, ...]
+    """What the user called the target."""
+    dependents: frozenset[str] = frozenset()
+    """Modules that are reloaded with it, each without its submodules."""
+    invented: tuple[str, ...] = ()
+    """Patterns of the names that a strategy makes up for it."""
 
     @property
     def target(self) -> str:
@@ -30,15 +35,17 @@ class Unit:
 
     def owns(self, module: str) -> bool:
         """Whether a module of this name belongs to the unit."""
-        return type(module) is str and _owns(self.names, module)
+        if type(module) is not str:
+            return False
+        return module in self.dependents or _owns((*self.names, *self.invented), module)
 
     def invents(self, module: str) -> bool:
         """Whether a module's name is one of those that the application makes up, and a pattern stands for."""
-        return any(is_glob(name) and fnmatchcase(module, name) for name in self.names)
+        return any(is_glob(name) and fnmatchcase(module, name) for name in (*self.names, *self.invented))
 
     def rename(self, text: str) -> str:
         """Text with the names that the application invents per round replaced by the pattern that matches them."""
-        for name in self.names:
+        for name in (*self.names, *self.invented):
             if is_glob(name):
                 for word in _dotted(text, name.count(".") + 1):
                     if fnmatchcase(word, name):

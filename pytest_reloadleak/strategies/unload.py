@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.base import reloadable
+from pytest_reloadleak.strategies.modules import reloadable
 
 
 def unload(names: list[str]) -> None:

@@ -1,0 +1,88 @@
+"""Load each generation under a fresh name from the same file, and leave them all: cache-busting imports.
+
+What this strategy leaks by itself, a module per reload in a table that nobody empties, is what people have who reload
+this way (reload facts, rows 20 to 22); so it is reported as what it is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import replace
+from typing import Any
+
+from pytest_reloadleak.errors import RoundError
+from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.strategies.single import Single
+from pytest_reloadleak.strategies.unit import Unit
+
+_MARK = "__alias"
+
+
+class Alias(Single):
+    """The strategy `alias`."""
+
+    name = "alias"
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(project)
+        self._names: tuple[str, ...] = ()
+        self._count = 0
+
+    def widen(self, unit: Unit) -> Unit:
+        """The unit with the modules that this strategy makes up."""
+        self._names = unit.names
+        return replace(unit, invented=tuple(f"{name}{_MARK}*" for name in unit.names))
+
+    def reload(self, names: list[str]) -> None:
+        """Load the target, a package with what importing it loads, under the next name."""
+        del names
+        self._count += 1
+        for name in self._names:
+            self._load(name, f"{name}{_MARK}{self._count}")
+
+    def _load(self, name: str, alias: str) -> None:
+        found = targets.find(name)
+        origin = found.origin if found is not None else None
+        if found is None or found.loader is None or origin is None:
+            raise RoundError(f"the strategy alias cannot load {name}: it has no file of its own")
+        where = found.submodule_search_locations
+        spec = importlib.util.spec_from_file_location(
+            alias, origin, submodule_search_locations=list(where) if where is not None else None
+        )
+        if spec is None or spec.loader is None:
+            raise RoundError(
+                f"the strategy alias cannot load {name} from {origin}: no loader takes such a file"
+            )
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[alias] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            sys.modules.pop(alias, None)
+            raise
+
+    def outgoing(self, names: list[str]) -> list[str]:
+        """The newest alone: the others were disposed before."""
+        tops = [self._current(name) for name in self._names]
+        return [
+            name
+            for name in super().outgoing(names)
+            if any(name == t or name.startswith(f"{t}.") for t in tops)
+        ]
+
+    def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
+        """The original is none of those: it stays by the nature of this strategy."""
+        return super().not_reloaded(unit, [name for name in same if not _owns_original(unit, name)])
+
+    def module(self, name: str) -> Any:
+        """The newest module that stands for a target."""
+        return sys.modules.get(self._current(name))
+
+    def _current(self, name: str) -> str:
+        return f"{name}{_MARK}{self._count}" if self._count else name
+
+
+def _owns_original(unit: Unit, name: str) -> bool:
+    return replace(unit, invented=()).owns(name)

@@ -1,0 +1,29 @@
+"""The strategies by name: the ones that need no argument of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.strategies.alias import Alias
+from pytest_reloadleak.strategies.base import Strategy
+from pytest_reloadleak.strategies.cascade import Cascade
+from pytest_reloadleak.strategies.decache import Decache
+from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.strategies.reimport import Reimport
+from pytest_reloadleak.strategies.reload import Reload
+
+
+def make(settings: Settings) -> Strategy:
+    """A new strategy for one check, by the name that the settings have."""
+    project = Project(Path(settings.rootdir), settings.test_files)
+    if settings.strategy == "cascade":
+        return Cascade(project, settings.dependents)
+    if settings.strategy == "alias":
+        return Alias(project)
+    if settings.strategy == "worker":
+        from pytest_reloadleak.strategies.workers import Worker  # subprocess and tempfile take their time
+
+        return Worker()
+    simple = {"reload": Reload, "decache": Decache, "reimport": Reimport}
+    return simple[settings.strategy](project)

@@ -1,0 +1,28 @@
+"""Start another interpreter like this one: the same executable, flags and search path."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+BOOT = (
+    "import json,sys;job=json.load(open(sys.argv.pop(),encoding='utf-8'));sys.path[:]=job['path'];"
+    "import importlib;importlib.import_module(job['module']).main(job)"
+)
+"""What it starts with: the parent's `sys.path` must stand before anything of ours can be imported."""
+
+
+def command(job: str) -> list[str]:
+    """The command line.
+
+    Args:
+        job: a JSON file with at least `path` (see `search_path`) and `module`, whose `main` is called with all of it.
+    """
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing uses the same
+    return [sys.executable, *flags, "-c", BOOT, job]
+
+
+def search_path() -> list[str]:
+    """`sys.path` with what stands for the working directory spelled out."""
+    return [entry or os.getcwd() for entry in sys.path]
