@@ -94,7 +94,7 @@ def test_reload_executes_each_module_once_in_its_own_namespace(place):
     before = loaded()
     namespaces = {name: vars(module) for name, module in before.items()}
 
-    Reload().reload(NAMES)
+    Reload(PROJECT).reload(NAMES)
 
     assert sorted(place.log.ran) == sorted(NAMES)
     assert loaded() == before
@@ -105,7 +105,7 @@ def test_reload_executes_submodules_before_their_package(place):
     """So the package, and everybody after it, sees the new ones."""
     place.load(APP, "app", "app.late")
 
-    Reload().reload(NAMES)
+    Reload(PROJECT).reload(NAMES)
 
     position = {name: at for at, name in enumerate(place.log.ran)}
     assert all(position[name] < position[name.rpartition(".")[0]] for name in NAMES if "." in name)
@@ -115,7 +115,7 @@ def test_reload_executes_a_module_after_those_it_took_something_from(place):
     """`from app.base import Base` binds the new class, whichever of the two was loaded first."""
     place.load(APP, "app.one")
 
-    Reload().reload([name for name in NAMES if name in sys.modules])
+    Reload(PROJECT).reload([name for name in NAMES if name in sys.modules])
 
     assert place.log.ran.index("app.base") < place.log.ran.index("app.one")
     assert sys.modules["app.one"].One.__mro__[1] is sys.modules["app.base"].Base
@@ -165,7 +165,7 @@ def test_reimport_leaves_a_parents_attribute_that_is_something_else(place):
     source = "import sys, log\nlog.seen.append(vars(sys.modules['outer']).get('part'))\n"
     place.write({"outer.part": source + "#" * 100})
 
-    Reimport().reload(["outer.part"])
+    Reimport(PROJECT).reload(["outer.part"])
 
     seen += place.log.seen
     assert seen == [shadow]
