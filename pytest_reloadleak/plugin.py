@@ -127,9 +127,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Hand the checks that a test made on with its report, where xdist serialises them too."""
     report = yield
-    checks = getattr(item, "reload_leak_checks", None)
-    if checks and report.when == "call":
-        report.__dict__["reload_leak"] = checks
+    for name in ("reload_leak_checks", "reload_leak_inapplicable"):
+        found = getattr(item, name, None)
+        if found and report.when == "call":
+            report.__dict__[name] = found
     return report
 
 

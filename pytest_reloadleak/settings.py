@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_reloadleak.errors import UsageError
 
 STRATEGIES = ("reload", "decache", "reimport", "cascade", "alias", "worker")
 """Names of the strategies that need no argument, in the order in which they are offered."""
+
+ALL = "all"
+"""Stands for all of them."""
 
 ISOLATIONS = ("process", "none")
 
@@ -46,7 +50,14 @@ class Settings:
 
 def unknown_strategy(name: object) -> str:
     """One line for a strategy that does not exist."""
-    return f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}, or pass a callable as reload="
+    return (
+        f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}, all, or pass a callable as reload="
+    )
+
+
+def expanded(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of strategies, each once, with `all` spelled out."""
+    return tuple(dict.fromkeys(n for name in names for n in (STRATEGIES if name == ALL else (name,))))
 
 
 def whole_number(name: str, value: object, *, least: int) -> int:

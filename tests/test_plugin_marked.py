@@ -1020,7 +1020,7 @@ BAD = {
     '"app", rounds=True': "rounds must be a whole number of at least 1, not True",
     '"app", warmup=-1': "warmup must be at least 0, not -1",
     '"app", strategy="fancy"': (
-        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, or pass a callable "
+        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, all, or pass a callable "
         "as reload="
     ),
     '"nope"': (

@@ -59,7 +59,13 @@ def own_ids() -> set[int]:
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
     mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
     unsafe = [m for name, m in table if name in _UNSAFE]
-    return set(map(id, [sys.modules, *modules, *namespaces, *mine, *unsafe]))
+    return set(map(id, [sys.modules, *modules, *namespaces, *mine, *unsafe, *_unlisted_unsafe()]))
+
+
+def _unlisted_unsafe() -> list[Any]:
+    """Copies of the unsafe modules that `sys.modules` has no more, by way of their classes."""
+    classes = [cls for cls in foreign.subclasses(object) if foreign.class_module(cls) in _UNSAFE]
+    return [o for cls in classes for o in gc.get_referents(cls) if foreign.is_module(o)]
 
 
 def own_locals() -> list[object]:

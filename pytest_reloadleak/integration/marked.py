@@ -27,6 +27,7 @@ from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.performer import Reloader
 from pytest_reloadleak.rounds import Surroundings
+from pytest_reloadleak.settings import expanded
 from pytest_reloadleak.strategies.dispose import Disposal
 
 KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes")
@@ -67,7 +68,9 @@ def _checks(
     names = targets_of(item, marker)
     reload = _reloader(item, marker.kwargs.get("reload"))
     given = marker.kwargs.get("strategy")
-    strategies = [given] if given is not None else list(options.strategies)
+    strategies: list[Any] = list(options.strategies)
+    if given is not None:
+        strategies = list(expanded([given])) if isinstance(given, str) else [given]
     if reload is not None:
         strategies = ["callable"]
 

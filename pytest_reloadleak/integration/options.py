@@ -9,7 +9,15 @@ import pytest
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.effects.probes import chosen
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.settings import ISOLATIONS, STRATEGIES, seconds, unknown_strategy, whole_number
+from pytest_reloadleak.settings import (
+    ALL,
+    ISOLATIONS,
+    STRATEGIES,
+    expanded,
+    seconds,
+    unknown_strategy,
+    whole_number,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,8 @@ class Options:
 
     targets: tuple[str, ...]
     strategies: tuple[str, ...]
+    is_audit: bool
+    """Whether all strategies were asked for, to see which one is safe."""
     rounds: int
     warmup: int
     isolation: str
@@ -38,6 +48,7 @@ class Options:
             return cls(
                 targets=tuple(config.getoption("reload_leak_target") or config.getini("reload_leak_targets")),
                 strategies=_strategies(config),
+                is_audit=ALL in _strategy_names(config),
                 rounds=whole_number(*_given(config, "rounds", "5"), least=1),
                 warmup=whole_number(*_given(config, "warmup", "1"), least=0),
                 isolation=_isolation(*_given(config, "isolation", "process")),
@@ -59,14 +70,19 @@ def _given(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
     return f"reload_leak_{name}", str(config.getini(f"reload_leak_{name}") or default)
 
 
+def _strategy_names(config: pytest.Config) -> list[str]:
+    return list(
+        config.getoption("reload_leak_strategy") or config.getini("reload_leak_strategies") or ["reimport"]
+    )
+
+
 def _strategies(config: pytest.Config) -> tuple[str, ...]:
-    option = config.getoption("reload_leak_strategy")
-    where = "--reload-leak-strategy" if option else "reload_leak_strategies"
-    names = option or config.getini("reload_leak_strategies") or ["reimport"]
+    where = "--reload-leak-strategy" if config.getoption("reload_leak_strategy") else "reload_leak_strategies"
+    names = _strategy_names(config)
     for name in names:
-        if name not in STRATEGIES:
+        if name not in (*STRATEGIES, ALL):
             raise UsageError(f"{where}: {unknown_strategy(name)}")
-    return tuple(dict.fromkeys(names))
+    return expanded(names)
 
 
 def wants_unload(config: pytest.Config) -> bool:

@@ -21,6 +21,7 @@ class Collected:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.checks: list[dict[str, Any]] = []
+        self.inapplicable: list[dict[str, str]] = []
         path = config.getoption("reload_leak_json")
         self._path = Path(path) if path is not None and not is_worker(config) else None
         if self._path is not None:
@@ -28,7 +29,8 @@ class Collected:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the checks that came with a test's report."""
-        self.checks += getattr(report, "reload_leak", ())
+        self.checks += getattr(report, "reload_leak_checks", ())
+        self.inapplicable += getattr(report, "reload_leak_inapplicable", ())
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the file."""
@@ -37,7 +39,11 @@ class Collected:
         )  # nothing was checked, so there is no new report
         if self._path is not None and not refused:
             ordered = sorted(self.checks, key=lambda check: str(check["nodeid"]))
-            self._path.write_text(jsonfile.document(ordered), encoding="utf-8")
+            self._path.write_text(jsonfile.document(ordered, self.audit()), encoding="utf-8")
+
+    def audit(self) -> list[dict[str, Any]] | None:
+        """Which strategy is safe for which target; `None` if nobody asked."""
+        return None
 
 
 def _assert_writable(path: Path, given: str) -> None:

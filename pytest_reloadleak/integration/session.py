@@ -13,6 +13,7 @@ from pytest_reloadleak.integration import firstparty, marked
 from pytest_reloadleak.integration.items import TargetItem, Targets
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reports import Collected, is_worker
+from pytest_reloadleak.report import audit
 from pytest_reloadleak.strategies import recorded, targets
 
 _USAGE = "reload_leak_usage"
@@ -68,9 +69,22 @@ class Session(Collected):
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say a usage error that came from an xdist worker."""
+        """Say which strategy is safe, if all were asked for, and a usage error that came from an xdist worker."""
+        rows = self.audit()
+        if rows:
+            terminalreporter.section("reloadability")
+            for line in audit.table(rows):
+                terminalreporter.write_line(line)
         if self._usage is not None:
             terminalreporter.write_line(f"ERROR: {self._usage}", red=True)
+
+    def audit(self) -> list[dict[str, Any]] | None:
+        """Which strategy is safe for which target."""
+        if not self.options.is_audit:
+            return None
+        return audit.audit(
+            [check for check in self.checks if check["strategy"] != "callable"], self.inapplicable
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

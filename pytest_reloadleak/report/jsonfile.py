@@ -39,19 +39,22 @@ def _tupled(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
 
-def document(checks: Iterable[Mapping[str, Any]]) -> str:
+def document(checks: Iterable[Mapping[str, Any]], audit: list[dict[str, Any]] | None = None) -> str:
     """The JSON document of one session.
 
     Args:
         checks: entries as `to_dict` makes them, in the order of the tests.
+        audit: rows as `report.audit.audit` makes them, if all strategies were asked for.
     """
     from importlib.metadata import version  # a worker never needs it, and what it imports could hold a target
 
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "tool": {"name": "pytest-reloadleak", "version": version("pytest-reloadleak")},
         "python": platform.python_version(),
         "platform": sys.platform,
         "checks": list(checks),
     }
+    if audit is not None:
+        content["audit"] = audit
     return json.dumps(content, indent=2) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.strategies import targets
 from pytest_reloadleak.strategies.alias import Alias
 from pytest_reloadleak.strategies.base import Strategy
 from pytest_reloadleak.strategies.cascade import Cascade
@@ -27,3 +28,13 @@ def make(settings: Settings) -> Strategy:
         return Worker()
     simple = {"reload": Reload, "decache": Decache, "reimport": Reimport}
     return simple[settings.strategy](project)
+
+
+def inapplicable(strategy: str, target: str) -> str | None:
+    """Why a strategy cannot reload a target, in one sentence; `None` if it can."""
+    if strategy != "alias":
+        return None
+    spec = targets.find(target)
+    if spec is None or spec.loader is None or spec.origin is None:
+        return "it has no file of its own that could be loaded under another name"
+    return None

@@ -1,0 +1,133 @@
+"""The reloadability audit, as data and as a table: which strategy is safe for which target. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_reloadleak.settings import STRATEGIES
+
+Check = Mapping[str, Any]
+"""One entry of the JSON report's `checks`."""
+
+OWN_LEAK = "its own: each reload leaves one more module in sys.modules"
+NOT_APPLICABLE = "not applicable"
+
+_COST = ("reload", "decache", "reimport", "cascade", "alias", "worker")
+"""From cheap to dear, by what each does besides executing the code; measured times would change places by chance."""
+
+
+def verdict(check: Check) -> str:
+    """One word for a check: `clean`, `bounded`, `growing`, `error` or `inconclusive`."""
+    if check["outcome"] in {"clean", "known"}:
+        return "clean"
+    if check["outcome"] != "leaking":
+        return str(check["outcome"])
+    return "growing" if any(f["growth"] == "growing" for f in check["findings"]) else "bounded"
+
+
+def is_own_leak(check: Check) -> bool:
+    """Whether all that was found is what the strategy `alias` does by its nature."""
+    return (
+        check["strategy"] == "alias"
+        and check["outcome"] == "leaking"
+        and all(
+            f["registry"] == "sys.modules" and f["holder"]["path"] == "sys.modules[*]"
+            for f in check["findings"]
+        )
+    )
+
+
+def reason(check: Check) -> str:
+    """Why a check is what it is, in one line; empty if it is clean."""
+    word = verdict(check)
+    if word == "clean":
+        return ""
+    if is_own_leak(check):
+        return OWN_LEAK
+    if word not in {"growing", "bounded"}:
+        return str(check["reason"]).splitlines()[0]
+    found = sorted(check["findings"], key=lambda f: f["growth"] != "growing")
+    first = found[0]
+    holder = first["holder"]["path"] if first["holder"] else first["kind"]
+    held = f" holds {first['held']['name']}" if first["held"] else ""
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{first['kind']}: {holder}{held}{more}"
+
+
+def audit(checks: Iterable[Check], inapplicable: Iterable[Mapping[str, str]] = ()) -> list[dict[str, Any]]:
+    """One row a target.
+
+    Args:
+        checks: the checks of targets under several strategies.
+        inapplicable: `target`, `strategy` and `reason` of those that do not apply.
+
+    Returns:
+        For each target, in sorted order: `target`; `strategies`, for each its `verdict`, `reason` and `reload_s` (one
+        reload, in seconds, or `None`); `safe`, the cheapest strategy that is clean, or `None`; and `advice`.
+    """
+    rows: dict[str, dict[str, dict[str, Any]]] = {}
+    for check in checks:
+        reloads = check["rounds"] + check["warmup"]
+        rows.setdefault(check["target"], {})[check["strategy"]] = {
+            "verdict": verdict(check),
+            "reason": reason(check),
+            "reload_s": round(check["reload_s"] / reloads, 6),
+        }
+    for entry in inapplicable:
+        rows.setdefault(entry["target"], {})[entry["strategy"]] = {
+            "verdict": NOT_APPLICABLE,
+            "reason": entry["reason"],
+            "reload_s": None,
+        }
+    return [_row(target, strategies) for target, strategies in sorted(rows.items())]
+
+
+def _row(target: str, strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    ordered = {name: strategies[name] for name in STRATEGIES if name in strategies}
+    safe = next((name for name in _COST if ordered.get(name, {}).get("verdict") == "clean"), None)
+    if safe is not None:
+        advice = f"use {safe}"
+    else:
+        best = min((cell for cell in ordered.values()), key=_badness, default=None)
+        obstacle = f": {best['reason']}" if best is not None and best["reason"] else ""
+        advice = f"restart the process{obstacle}"
+    return {"target": target, "strategies": ordered, "safe": safe, "advice": advice}
+
+
+def _badness(cell: Mapping[str, Any]) -> int:
+    order = ("bounded", "growing", "inconclusive", "error", NOT_APPLICABLE)
+    return order.index(cell["verdict"])
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The audit as lines of text."""
+    names = [name for name in STRATEGIES if any(name in row["strategies"] for row in rows)]
+    cells = [["target", *names]]
+    cells += [
+        [row["target"], *(row["strategies"].get(name, {}).get("verdict", "") for name in names)]
+        for row in rows
+    ]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(names) + 1)]
+    texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+    yield texts[0].rstrip()
+    for row, text in zip(rows, texts[1:], strict=True):
+        yield text.rstrip()
+        yield f"  {row['advice']}{_time(row)}"
+        for why, strategies in _reasons(row).items():
+            yield f"  {', '.join(strategies)}: {why}"
+
+
+def _time(row: Mapping[str, Any]) -> str:
+    if row["safe"] is None:
+        return ""
+    return f" ({row['strategies'][row['safe']]['reload_s'] * 1000:.1f} ms a reload)"
+
+
+def _reasons(row: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The strategies that share a reason, by reason."""
+    out: dict[str, list[str]] = {}
+    for name, cell in row["strategies"].items():
+        if cell["reason"]:
+            out.setdefault(cell["reason"], []).append(name)
+    return out
