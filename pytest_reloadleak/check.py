@@ -74,6 +74,7 @@ class Check:
             probes=known_probes.selected(settings.probes, extra),
             unload=settings.unload,
             disposal=dispose,
+            dependents=settings.dependents,
         )
         self.performer = Performer(self.run, reload)
         self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes

@@ -102,6 +102,7 @@ class Run:
         probes: who looks for effects.
         unload: whether to drop the last generation after the last round, and look once more.
         disposal: the dispose hooks.
+        dependents: modules to import with the target, since they depend on it and a program would have them loaded.
     """
 
     def __init__(  # noqa: PLR0913 - a run has this many parts
@@ -115,9 +116,11 @@ class Run:
         probes: Iterable[Probe] = (),
         unload: bool = False,
         disposal: Disposal | None = None,
+        dependents: Iterable[str] = (),
     ) -> None:
         self.unit = unit
         self.disposal = disposal or Disposal()
+        self._dependents = tuple(dependents)
         self.rounds = rounds
         self.warmup = warmup
         self.strategy = strategy
@@ -183,7 +186,11 @@ class Run:
         for name in self.unit.names:
             if name not in sys.modules and strategy.loads_here:
                 self._guarded("the target could not be imported", partial(import_module, name))
-        self._guarded("what depends on the target could not be imported", partial(self._widen, strategy))
+        for name in self._dependents if strategy.loads_here else ():
+            self._guarded(
+                f"{name}, which depends on the target, could not be imported", partial(import_module, name)
+            )
+        self._guarded("the target could not be imported", partial(self._widen, strategy))
         self._transaction.widen(self.unit)
 
     def _widen(self, strategy: Strategy) -> None:

@@ -19,6 +19,7 @@ from pytest_reloadleak.rounds import Surroundings
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.builtin import inapplicable
+from pytest_reloadleak.strategies.firstparty import Project
 
 
 class Targets(pytest.Collector):
@@ -68,7 +69,7 @@ class TargetItem(pytest.Item):
             nodeid=self.nodeid,
             rootdir=str(self.config.rootpath),
             test_files=project.test_files,
-            dependents=tuple(cascade.dependents(self.target, project)) if self.strategy == "cascade" else (),
+            dependents=self._dependents(project),
         )
         if options.isolation == "process":
             outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)
@@ -87,6 +88,12 @@ class TargetItem(pytest.Item):
             return  # nobody who asks which strategy is safe is to be told by a failure that this one never is
         if report.outcome not in PASSING:
             raise ReloadLeakError(render(self.config, report), report)
+
+    def _dependents(self, project: Project) -> tuple[str, ...]:
+        """What has to be loaded beside the target: to compare strategies is to compare what they do to a program."""
+        if self.options.is_audit or self.strategy == "cascade":
+            return tuple(cascade.dependents(self.target, project))
+        return ()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The report, without a traceback of the tool."""

@@ -19,7 +19,7 @@ def make(settings: Settings) -> Strategy:
     """A new strategy for one check, by the name that the settings have."""
     project = Project(Path(settings.rootdir), settings.test_files)
     if settings.strategy == "cascade":
-        return Cascade(project, settings.dependents)
+        return Cascade(project)
     if settings.strategy == "alias":
         return Alias(project)
     if settings.strategy == "worker":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -31,15 +31,13 @@ class Cascade(Strategy):
 
     Args:
         project: what is first-party.
-        also: modules to import beforehand, since they depend on the target and a program would have them loaded.
     """
 
     name = "cascade"
 
-    def __init__(self, project: Project, also: Iterable[str] = ()) -> None:
+    def __init__(self, project: Project) -> None:
         super().__init__()
         self._project = project
-        self._also = tuple(also)
         self._order: list[str] = []
         self._accepting: list[str] = []
         self._left_alone: tuple[str, ...] = ()
@@ -54,8 +52,6 @@ class Cascade(Strategy):
 
     def widen(self, unit: Unit) -> Unit:
         """The unit with every first-party module that depends on it."""
-        for name in self._also:
-            import_module(name)
         closure = Closure.of(unit, self._project)
         self._order, self._accepting, self._left_alone = closure.order, closure.accepting, closure.left_alone
         return replace(unit, dependents=frozenset(closure.order) - frozenset(unit.loaded()))
