@@ -62,7 +62,7 @@ def judge(  # noqa: PLR0913 - the looks are this many
         if growth is None:
             notes.append(_passing(retention))
             continue
-        findings.append(_finding(target, retention, growth, per_round))
+        findings.append(_with_skew(_finding(target, retention, growth, per_round), first))
     pins = unloaded.retentions if unloaded is not None else ()
     findings += [
         _pinning(target, pin) for pin in pins if pin.is_certain and _again(pin, first.retentions) is None
@@ -79,6 +79,22 @@ def judge(  # noqa: PLR0913 - the looks are this many
         retained_generations=generations,
         notes=tuple(notes),
     )
+
+
+def _with_skew(finding: Finding, look: Look) -> Finding:
+    """A finding with what it means that two generations are visible at once."""
+    lines = []
+    if finding.kind == "stale-reference" and look.skew is not None:
+        lines.append(look.skew)
+    if finding.held is not None and finding.held.type == "class" and finding.kind in _VISIBLE:
+        lines.append(
+            f"isinstance and except with this {finding.held.name} miss objects of generation {look.current}"
+        )
+    return replace(finding, details=(*finding.details, *lines)) if lines else finding
+
+
+_VISIBLE = frozenset({"stale-reference", "retained-generation", "registration", "patched-global"})
+"""Kinds in which an old class may still be asked for by whoever holds it."""
 
 
 def _passing(retention: Retention) -> str:

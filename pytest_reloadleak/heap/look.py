@@ -17,6 +17,8 @@ from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
+from pytest_reloadleak.heap.skew import sights
+from pytest_reloadleak.heap.skew import text as skewed
 from pytest_reloadleak.heap.sweep import Arrival, Cause, Root, Sweep
 from pytest_reloadleak.heap.trace import (
     Trace,
@@ -62,7 +64,10 @@ def _diagnosed(scene: Scene, retained: Retained) -> Look:
     try:
         retentions = diagnosis.retentions()
         generations = tuple(sorted({g for retention in retentions for g in retention.generations}))
-        return Look(generations, retentions, diagnosis.consequences)
+        skew = None
+        if any(retention.is_binding and not retention.is_within for retention in retentions):
+            skew = skewed(sights(scene, retained), scene.target, scene.ledger.current)
+        return Look(generations, retentions, diagnosis.consequences, skew, scene.ledger.current)
     finally:
         diagnosis.close()
 

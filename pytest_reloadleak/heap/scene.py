@@ -59,6 +59,11 @@ class Look:
     consequences: Mapping[Cause, set[int]] = field(default_factory=dict)
     """Ids of those of `Scene.consequences` that effects keep without an old object in between."""
 
+    skew: str | None = None
+    """Which module sees which generation, where they differ."""
+    current: int = 0
+    """The newest generation."""
+
     def of_effects(self) -> Look:
         """What was seen of effects alone."""
         return replace(
