@@ -1,7 +1,8 @@
 """Prove that Python code can be reloaded without leaking.
 
-Public names: `check_reload`, `measure_reload`, `ReloadLeakError`, `Report`, `Finding`. They are loaded on first use:
-pytest imports this package in every run that has the plugin installed, and only a run that checks something may pay.
+Public names: `check_reload`, `measure_reload`, `clear_cache`, `ReloadLeakError`, `UsageError`, `Report`, `Finding`,
+`Cleared`. They are loaded on first use: pytest imports this package in every run that has the plugin installed, and
+only a run that checks something may pay.
 """
 
 from typing import TYPE_CHECKING
@@ -9,11 +10,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_reloadleak.check import check_reload, measure_reload
     from pytest_reloadleak.errors import ReloadLeakError, UsageError
-    from pytest_reloadleak.model import Finding, Report
+    from pytest_reloadleak.model import Cleared, Finding, Report
+    from pytest_reloadleak.strategies.clear import clear_cache
 
-__all__ = ["Finding", "ReloadLeakError", "Report", "UsageError", "check_reload", "measure_reload"]
+__all__ = [
+    "Cleared",
+    "Finding",
+    "ReloadLeakError",
+    "Report",
+    "UsageError",
+    "check_reload",
+    "clear_cache",
+    "measure_reload",
+]
 
 _HOMES = {
+    "Cleared": "model",
+    "clear_cache": "strategies.clear",
     "Finding": "model",
     "Report": "model",
     "ReloadLeakError": "errors",

@@ -129,3 +129,24 @@ class Report:
     notes: tuple[str, ...] = ()
     error: str | None = None
     """What ended the check early: the round, the exception's type and text, and the user's own frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaining:
+    """One reference to a module that the import system has forgotten."""
+
+    holder: Holder
+    held: Held
+    trace: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """What `clear_cache` did."""
+
+    names: tuple[str, ...]
+    """The modules that `sys.modules` has no longer."""
+    directories: tuple[str, ...]
+    """Directories whose finders are made anew."""
+    holders: tuple[Remaining, ...]
+    """Who still holds the old version; nobody if it was freed."""

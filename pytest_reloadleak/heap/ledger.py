@@ -242,6 +242,13 @@ class Ledger:
             alive += [o for o in found if type(o) is self._marker_type and id(o) not in known]
         return alive
 
+    def forget_markers(self) -> None:
+        """Take the markers out of the namespaces that are alive."""
+        for marker in self.live_markers():
+            for namespace in gc.get_referrers(marker):
+                if self.marker_of(namespace) is marker:
+                    dict.pop(namespace, MARKER)
+
     def older(self, limit: int, *, but: int | None) -> int:
         """How many things born before generation `limit` are alive, by weak references only: cheap, for settling.
 

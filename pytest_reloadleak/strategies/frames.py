@@ -1,16 +1,25 @@
-"""Messages between a check and the worker of a generation: pickles, each with its length before it."""
+"""Messages between a check and the worker of a generation: pickles, each with its length before it.
+
+A message itself is of plain values, so that it can always be read. Objects of the user's travel in it as pickles of
+their own: one that cannot be passed on is one clear error then, and the next message is read as ever.
+"""
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+from collections.abc import Callable
 from typing import IO, Any
+
+from pytest_reloadleak.errors import TargetError
+from pytest_reloadleak.heap import foreign
 
 _LENGTH = struct.Struct("!Q")
 
 
 def send(stream: IO[bytes], message: Any) -> None:
-    """Write one message. Raises what pickling it raises before a byte is written."""
+    """Write one message."""
     content = pickle.dumps(message)
     stream.write(_LENGTH.pack(len(content)) + content)
     stream.flush()
@@ -26,11 +35,70 @@ def receive(stream: IO[bytes]) -> Any:
     return pickle.loads(_exactly(stream, _LENGTH.unpack(head)[0]))  # noqa: S301 - from our own process
 
 
+def pack(value: object, what: str) -> bytes:
+    """An object of the user's, to be put into a message.
+
+    Args:
+        value: the object.
+        what: what it is, for the error.
+
+    Raises:
+        TargetError: it cannot be pickled.
+    """
+    try:
+        return pickle.dumps(value)
+    except Exception as error:  # noqa: BLE001 - objects pickle themselves, and may raise what they like
+        reason = foreign.exception_text(error)
+    raise TargetError(_refusal(what, reason))
+
+
+def unpack(content: bytes, what: str, is_missing: Callable[[str], bool]) -> Any:
+    """The object that was packed.
+
+    Args:
+        content: what `pack` returned.
+        what: what it is, for the error.
+        is_missing: whether a module of this name is not there, and must not be imported for the object's sake.
+
+    Raises:
+        TargetError: it cannot be made here.
+    """
+    try:
+        return _Unpickler(content, is_missing).load()
+    except _MissingError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - as above
+        reason = foreign.exception_text(error)
+    raise TargetError(_refusal(what, reason))
+
+
+def _refusal(what: str, reason: str) -> str:
+    return f"{what} cannot be passed on to another process, as the strategy worker has to: {reason}; use plain values"
+
+
+class _MissingError(Exception):
+    """An object needs a module that must not be imported."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """Imports no module of the target: one that is not loaded on this side is not meant to be."""
+
+    def __init__(self, content: bytes, is_missing: Callable[[str], bool]) -> None:
+        super().__init__(io.BytesIO(content))
+        self._is_missing = is_missing
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The class or function that a pickle names."""
+        if self._is_missing(module):
+            raise _MissingError(f"{module}.{name} is the target's own, and the target is not loaded there")
+        return super().find_class(module, name)
+
+
 def _exactly(stream: IO[bytes], count: int) -> bytes:
-    content = b""
+    content = bytearray()
     while len(content) < count:
         more = stream.read(count - len(content))
         if not more:
             raise EOFError
         content += more
-    return content
+    return bytes(content)
