@@ -35,6 +35,7 @@ from pytest_reloadleak.strategies.dispose import Call, Disposal
 from pytest_reloadleak.strategies.failure import failure_text
 from pytest_reloadleak.strategies.handover import given
 from pytest_reloadleak.strategies.locks import imports_locked
+from pytest_reloadleak.strategies.table import kept_table
 from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
 from pytest_reloadleak.strategies.unload import unload
@@ -164,7 +165,8 @@ class Run:
         self._births.begin(self._scope)
         self._births.note(None)
         if self.strategy is not None:
-            self._load(self.strategy)
+            with kept_table(self._transaction.table, "the import of the target"):
+                self._load(self.strategy)
         self._births.note(self.generation)
         self._ledger = Ledger(self.unit.owns, self.unit.invents)
         self._park()
@@ -201,10 +203,12 @@ class Run:
         transaction = self._transaction
         assert transaction is not None
         loaded = self.unit.loaded()
-        self._parked.entries = {id(sys.modules[name]) for name in loaded}
+        fresh = [name for name in loaded if name not in transaction.modules]
+        self._parked.entries = {id(sys.modules[name]) for name in loaded if name not in fresh}
         taken = [transaction]
-        if not all(name in transaction.modules for name in loaded):
+        if fresh:
             taken.append(Transaction.begin(self.unit))
+            taken[-1].let_go(fresh)  # none of these comes back, so what waits for a module's end happens as it would
         self._parked.namespaces = taken[-1].namespaces
         self._parked.containers = (
             [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
@@ -326,6 +330,8 @@ class Run:
         if self.strategy is None:
             stamps.stamp_specs(self._names)
         context = ExitStack()
+        if self._transaction is not None:
+            context.enter_context(kept_table(self._transaction.table, self.where(self.generation + 1)))
         context.enter_context(bytecode.fresh(self._names))
         context.enter_context(given(self.disposal.handover()))
         return context

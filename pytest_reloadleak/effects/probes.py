@@ -7,13 +7,22 @@ from collections.abc import Iterable
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.effects.children import Children
 from pytest_reloadleak.effects.descriptors import Descriptors
+from pytest_reloadleak.effects.interpreters import Interpreters
 from pytest_reloadleak.effects.loops import Loops
 from pytest_reloadleak.effects.registrations import Registrations
 from pytest_reloadleak.effects.threads import Threads
 from pytest_reloadleak.effects.watched import Watched
 from pytest_reloadleak.errors import UsageError
 
-_BUILTIN: tuple[type[Probe], ...] = (Threads, Loops, Children, Watched, Registrations, Descriptors)
+_BUILTIN: tuple[type[Probe], ...] = (
+    Threads,
+    Loops,
+    Children,
+    Watched,
+    Registrations,
+    Interpreters,
+    Descriptors,
+)
 """In the order of the kinds they lead to: what an earlier one found may be the cause of what a later one sees."""
 
 REFERENCES = "references"

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_reloadleak.errors import RoundError
 from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.dependencies import bound
 from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.single import Single
 from pytest_reloadleak.strategies.unit import Unit
@@ -73,8 +74,10 @@ class Alias(Single):
         ]
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """The original is none of those: it stays by the nature of this strategy."""
-        return super().not_reloaded(unit, [name for name in same if not _owns_original(unit, name)])
+        """The original stays by the nature of this strategy, and is told only if its aliases import from it."""
+        aliases = [name for name in unit.loaded() if not _owns_original(unit, name)]
+        used = {name for alias in aliases for name in bound(alias) if _owns_original(unit, name)}
+        return super().not_reloaded(unit, [name for name in same if name in used or name in aliases])
 
     def module(self, name: str) -> Any:
         """The newest module that stands for a target."""

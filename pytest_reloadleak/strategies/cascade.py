@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_reloadleak.strategies.caches import invalidate_caches
 from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.handover import given
 from pytest_reloadleak.strategies.kept import kept_modules
+from pytest_reloadleak.strategies.locks import imports_locked
 from pytest_reloadleak.strategies.modules import reloadable
 from pytest_reloadleak.strategies.stamps import fresh_name
 from pytest_reloadleak.strategies.unit import Unit, module_names
@@ -41,18 +43,24 @@ class Cascade(Strategy):
         self._order: list[str] = []
         self._accepting: list[str] = []
         self._left_alone: tuple[str, ...] = ()
+        self._given: list[str] = []
 
     def begin(self) -> None:
         """Record who imports whom from now on."""
         recorded.start()
 
     def end(self) -> None:
-        """Record no longer."""
+        """Record no longer, and give the original modules to who accepted updates of them."""
         recorded.stop()
+        if self._given and all(name in sys.modules for name in self._given):
+            for name in self._accepting:
+                with suppress(Exception, SystemExit):  # if this is not accepted, the others were not either
+                    _accept(name, self._given)
 
     def widen(self, unit: Unit) -> Unit:
         """The unit with every first-party module that depends on it."""
-        closure = Closure.of(unit, self._project)
+        with imports_locked(Closure.of(unit, self._project).order):  # who imports one just now is waited for
+            closure = Closure.of(unit, self._project)
         self._order, self._accepting, self._left_alone = closure.order, closure.accepting, closure.left_alone
         return replace(unit, dependents=frozenset(closure.order) - frozenset(unit.loaded()))
 
@@ -67,6 +75,7 @@ class Cascade(Strategy):
             for name in sorted(modules, key=lambda name: place.get(name, -1)):
                 if name not in sys.modules:
                     import_module(fresh_name(name))
+        self._given = modules if self._accepting else []
         for name in self._accepting:
             _accept(name, modules)
 
@@ -99,9 +108,7 @@ class Closure:
     def of(cls, unit: Unit, project: Project) -> Closure:
         """The closure of a unit in what is loaded now; the modules of the unit itself need not be loaded."""
         nodes = [name for name in module_names() if unit.owns(name) or project.owns(name)]
-        needs = {name: dependencies.of_module(name) for name in nodes}
-        for name, homes in dependencies.bound_data(nodes).items():
-            needs[name] |= {home for home in homes if name not in needs.get(home, ())}
+        needs = dependencies.among(nodes)
         mine = unit.loaded() or list(unit.names)
         accepting: dict[str, None] = {}
 
@@ -115,12 +122,14 @@ class Closure:
         names = {*mine, *reached}
         for name in reached:  # one path stopped at it, and another did not
             accepting.pop(name, None)
-        order = [name for island in graph.islands([n for n in nodes if n in names], needs) for name in island]
+        islands = graph.islands([name for name in nodes if name in names], needs)
+        # A circle is entered where it was before: by the module whose import was over last.
+        order = [name for island in islands for name in (island[-1], *island[:-1])]
         libraries = {
             other.partition(".")[0]
             for name in order
             for other in needs.get(name, ())
-            if other not in nodes and other.partition(".")[0] in sys.modules
+            if other not in nodes and sys.modules.get(other) is not None
         }
         return cls(order, list(accepting), tuple(sorted({*libraries, *accepting})))
 

@@ -64,12 +64,20 @@ def clear_cache(
     if loading:
         holders = _unload(unit, modules)
     if resolution:
-        for directory in directories:
-            sys.path_importer_cache.pop(directory, None)
+        _forget_finders(directories)
         invalidate_caches()
     return Cleared(
         names=tuple(modules) if loading else (), directories=tuple(sorted(directories)), holders=holders
     )
+
+
+def _forget_finders(directories: list[str]) -> None:
+    """Drop finders, and what they keep elsewhere: the listing of a zip file outlives its finder."""
+    for directory in directories:
+        finder = sys.path_importer_cache.pop(directory, None)
+        invalidate = getattr(finder, "invalidate_caches", None)
+        if invalidate is not None:
+            invalidate()
 
 
 def _assert_types(name: object, **switches: object) -> None:

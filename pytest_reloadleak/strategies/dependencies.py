@@ -1,7 +1,7 @@
 """What a module depends on: from its source, from what it was seen to import, and from what its names are bound to.
 
 Each misses what another sees: the source a name that is made up at run time, the record what was imported before it
-began, the bindings what a function imports late. A dependency counts only if it is loaded.
+began, the bindings what a function imports late.
 """
 
 from __future__ import annotations
@@ -10,19 +10,34 @@ import ast
 import importlib.util
 import sys
 import types
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies import recorded
+from pytest_reloadleak.strategies import graph, recorded
 from pytest_reloadleak.strategies.modules import spec_of
+from pytest_reloadleak.strategies.unit import module_names
 
 _IMPORTERS = frozenset({"import_module", "__import__"})
 
 
-def of_module(name: str) -> set[str]:
-    """Loaded modules that a loaded module depends on, as far as anything tells."""
-    found = {*written(name), *bound(name), *recorded.imported_by(name)}
-    return {other for other in found if sys.modules.get(other) is not None}
+def among(names: Iterable[str]) -> dict[str, set[str]]:
+    """For each of some loaded modules those that it depends on, as far as anything tells; unloaded ones may be there.
+
+    A binding tells nothing where its home depends on the module itself: it was put there by whoever is at home there,
+    as a plugin fills the slot of its host.
+    """
+    told = {name: written(name) | recorded.imported_by(name) for name in names}
+    data = bound_data(told)
+    out = {}
+    for name, needs in told.items():
+        more = (bound(name) | data[name]) - needs
+        above = graph.dependents(told, [name], lambda *_: False) if more else {}
+        out[name] = needs | more.difference(above)
+    return out
 
 
 def bound(name: str) -> set[str]:
@@ -42,26 +57,28 @@ def bound(name: str) -> set[str]:
     return found - {name, ""}
 
 
-def bound_data(names: list[str]) -> dict[str, set[str]]:
-    """Who binds a thing that another module's namespace has too, by identity: `from settings import TABLE`.
+def bound_data(names: Iterable[str]) -> dict[str, set[str]]:
+    """Who binds a thing that another module's namespace has too, by identity: `TABLE = import_module(where).TABLE`.
 
-    The thing does not tell where it is from, so whoever was imported first is taken for its home. Values that are
-    compared by value are passed over, since two modules may have the same one by chance.
+    Only for modules whose source does not tell what they import, since two that have nothing to do with each other may
+    share a thing: a logger, a compiled pattern, what both took from a library. The thing does not tell where it is
+    from, so whoever was imported first is taken for its home. Values that are compared by value are passed over.
 
     Args:
-        names: modules in the order of their import.
+        names: the modules that may depend on each other.
 
     Returns:
         For each module those that had one of its things before.
     """
-    homes: dict[int, str] = {}
     out: dict[str, set[str]] = {name: set() for name in names}
-    for name in names:
+    silent = {name for name in out if not _read(name).is_all}
+    homes: dict[int, str] = {}
+    for name in module_names() if silent else ():  # a module moves to the end when its import is over
         for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
             if type(key) is not str or key.startswith("__") or foreign.is_atom(value) or _tells_home(value):
                 continue
             home = homes.setdefault(id(value), name)
-            if home != name:
+            if name in silent and home != name and home in out:
                 out[name].add(home)
     return out
 
@@ -75,34 +92,66 @@ def written(name: str) -> set[str]:
 
     What is imported for the type checker only is no dependency of the running program.
     """
-    namespace = foreign.module_dict(sys.modules.get(name)) or {}
-    package = namespace.get("__package__")
-    tree = _tree(name)
-    if tree is None:
-        return set()
-    found: set[str] = set()
-    for node in _executed(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found.add(alias.name)
-                if alias.asname is None:  # it binds the first name, and reaches the others through it
-                    found.add(alias.name.partition(".")[0])
-        elif isinstance(node, ast.ImportFrom):
-            base = _resolved("." * node.level + (node.module or ""), package)
-            found |= _from(base, [alias.name for alias in node.names]) if base else set()
-        elif isinstance(node, ast.Call):
-            found |= {_resolved(text, package) for text in _called(node)}
+    source = _read(name)
+    found = set(source.modules)
+    for base, members in source.members:
+        inner = {f"{base}.{member}" for member in members}
+        found |= inner
+        if not all(foreign.is_module(sys.modules.get(module)) for module in inner):
+            found.add(base)
     return found - {name, ""}
 
 
-def _tree(name: str) -> ast.Module | None:
-    spec = spec_of(sys.modules.get(name))
-    loader = getattr(spec, "loader", None)
+class _Source(NamedTuple):
+    """What a source imports, as it says."""
+
+    modules: frozenset[str] = frozenset()
+    members: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For each `from base import members`: the members may be submodules."""
+    is_all: bool = False
+    """Whether nothing is imported by a name that is made up at run time."""
+
+
+def _read(name: str) -> _Source:
+    """What the source of a loaded module imports; nothing if it cannot be read."""
+    module = sys.modules.get(name)
+    package = (foreign.module_dict(module) or {}).get("__package__")
+    spec = spec_of(module)
     try:
-        source = loader.get_source(name) if loader is not None else None
-        return ast.parse(source) if source is not None else None
+        loader = getattr(spec, "loader", None)
+        if hasattr(loader, "get_source"):
+            source = loader.get_source(name)
+        else:  # pytest's rewriting loader, for one
+            source = importlib.util.decode_source(Path(getattr(spec, "origin", "")).read_bytes())
+        return _parsed(source, package if type(package) is str else None)
     except Exception:  # noqa: BLE001 - a loader without sources, or a foreign one that raises what it likes
-        return None
+        return _Source()
+
+
+@lru_cache(maxsize=4096)
+def _parsed(source: str, package: str | None) -> _Source:
+    """Kept by its text: each target of a session asks for all modules of the project."""
+    modules: set[str] = set()
+    members: list[tuple[str, tuple[str, ...]]] = []
+    is_all = True
+    with warnings.catch_warnings():  # of the source, which its own import has given already
+        warnings.simplefilter("ignore")
+        tree = ast.parse(source)
+    for node in _executed(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                modules.add(alias.name)
+                if alias.asname is None:  # it binds the first name, and reaches the others through it
+                    modules.add(alias.name.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = _resolved("." * node.level + (node.module or ""), package)
+            if base:
+                members.append((base, tuple(alias.name for alias in node.names)))
+        elif isinstance(node, ast.Call) and _is_importer(node.func):
+            text = _first_text(node)
+            is_all = is_all and text is not None
+            modules.add(_resolved(text or "", package))
+    return _Source(frozenset(modules), tuple(members), is_all)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
@@ -123,23 +172,19 @@ def _is_type_checking(test: ast.expr) -> bool:
     )
 
 
-def _from(base: str, names: list[str]) -> set[str]:
-    """`from base import names`: the submodules among the names, and the base if anything else is."""
-    inner = {f"{base}.{name}" for name in names if foreign.is_module(sys.modules.get(f"{base}.{name}"))}
-    return inner if len(inner) == len(names) else {base, *inner}
-
-
-def _called(node: ast.Call) -> list[str]:
-    """The module that `import_module("name")` imports, where the name stands there."""
-    function = node.func
+def _is_importer(function: ast.expr) -> bool:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in _IMPORTERS
+
+
+def _first_text(node: ast.Call) -> str | None:
+    """The module that `import_module("name")` imports, where the name stands there."""
     first = node.args[0] if node.args else None
-    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return [first.value] if name in _IMPORTERS and is_text else []  # type: ignore[union-attr]  # asked in `is_text`
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
-def _resolved(name: str, package: object) -> str:
+def _resolved(name: str, package: str | None) -> str:
     try:
-        return importlib.util.resolve_name(name, package if type(package) is str else None)
+        return importlib.util.resolve_name(name, package)
     except (ImportError, ValueError):
         return ""

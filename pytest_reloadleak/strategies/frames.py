@@ -45,6 +45,7 @@ def pack(value: object, what: str) -> bytes:
     Raises:
         TargetError: it cannot be pickled.
     """
+    __tracebackhide__ = True
     try:
         return pickle.dumps(value)
     except Exception as error:  # noqa: BLE001 - objects pickle themselves, and may raise what they like
@@ -63,6 +64,7 @@ def unpack(content: bytes, what: str, is_missing: Callable[[str], bool]) -> Any:
     Raises:
         TargetError: it cannot be made here.
     """
+    __tracebackhide__ = True
     try:
         return _Unpickler(content, is_missing).load()
     except _MissingError as error:

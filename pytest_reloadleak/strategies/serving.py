@@ -6,17 +6,20 @@ event loop may be called. The interpreter then ends as any other does, exit hook
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import inspect
 import os
-import pickle
 import sys
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import IO, Any
 
+from pytest_reloadleak.errors import TargetError
 from pytest_reloadleak.strategies import frames
 from pytest_reloadleak.strategies.base import children_first
-from pytest_reloadleak.strategies.dispose import DATA, Call, Disposal
+from pytest_reloadleak.strategies.dispose import DATA, HOOK, Call, Disposal
 from pytest_reloadleak.strategies.failure import failure_text
 from pytest_reloadleak.strategies.handover import given
 from pytest_reloadleak.strategies.unit import Unit
@@ -28,19 +31,30 @@ def main(job: dict[str, Any]) -> None:
     Args:
         job: `targets`, the modules to import.
     """
+    faulthandler.enable()
     requests, answers = _streams()
     made = _watch_segments()
     Served(Unit(tuple(job["targets"])), requests, answers, made).run()
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes to the check, taken away from the target: what that prints goes to standard error."""
+    """The pipes to the check, taken away from the target: what that prints goes to standard error.
+
+    And from processes that the target forks: one that ran on with them would answer as well, and would keep the check
+    waiting for a worker that has ended.
+    """
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
-    os.close(nothing)
     os.dup2(2, 1)
+    if hasattr(os, "register_at_fork"):
+
+        def part() -> None:
+            for stream in (requests, answers):
+                os.dup2(nothing, stream.fileno(), inheritable=False)
+
+        os.register_at_fork(after_in_child=part)
     return requests, answers
 
 
@@ -92,7 +106,7 @@ class Served:
         while True:
             try:
                 name, *arguments = frames.receive(self._requests)
-            except EOFError:
+            except (EOFError, KeyboardInterrupt):  # Ctrl-C is sent to the check as well, which ends then
                 return
             if name == "end":
                 self._answer(True, self._end())
@@ -100,29 +114,19 @@ class Served:
             try:
                 answer = (True, actions[name](*arguments))
             except BaseException as error:  # noqa: BLE001 - whatever the target raises is the answer
-                answer = (False, self._raised(error))
+                answer = (False, _raised(error))
             self._answer(*answer)
 
     def _answer(self, is_good: bool, content: Any) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):
             frames.send(self._answers, (is_good, content))
-        except BrokenPipeError:
-            return
-        except Exception as error:  # noqa: BLE001 - an object that cannot be pickled
-            text = f"the result cannot be passed on to another process: {type(error).__name__}: {error}"
-            frames.send(self._answers, (False, (None, text)))
 
-    def _raised(self, error: BaseException) -> tuple[BaseException | None, str]:
-        text = failure_text(error)
-        error.__traceback__ = error.__context__ = error.__cause__ = None
-        return error, text
-
-    def _load(self, data: dict[str, dict[str, Any]]) -> int:
-        with given({name: {DATA: content} for name, content in data.items()}):
+    def _load(self, data: dict[str, bytes]) -> None:
+        handed = {name: {DATA: frames.unpack(d, _handed(name), _nothing)} for name, d in data.items()}
+        with given(handed):
             for name in self._unit.names:
                 import_module(name)
         self._disposal.born(self._unit.loaded())
-        return os.getpid()
 
     def _find(self, module: str, path: str) -> Any:
         found: Any = sys.modules[module]
@@ -134,14 +138,19 @@ class Served:
         found = self._find(module, path)
         if inspect.iscoroutinefunction(found):
             return "async"
-        return "function" if callable(found) else "value"
+        return "function" if callable(found) or inspect.ismodule(found) else "value"
 
-    def _value(self, module: str, path: str) -> Any:
-        return self._find(module, path)
+    def _value(self, module: str, path: str) -> bytes:
+        return frames.pack(self._find(module, path), f"{module}.{path}")
 
-    def _call(self, module: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, module: str, path: str, content: bytes) -> tuple[bool, bytes]:
+        """Returns whether what the function returned was awaited, and the result."""
+        args, kwargs = frames.unpack(content, f"what {module}.{path} is called with", _nothing)
         result = self._find(module, path)(*args, **kwargs)
-        return self._awaited(result) if inspect.isawaitable(result) else result
+        is_awaitable = inspect.isawaitable(result)
+        if is_awaitable:
+            result = self._awaited(result)
+        return is_awaitable, frames.pack(result, f"what {module}.{path} returns")
 
     def _awaited(self, result: Any) -> Any:
         import asyncio
@@ -155,20 +164,25 @@ class Served:
         return self._loop.run_until_complete(wait())
 
     def _end(self) -> dict[str, Any]:
-        """Dispose, and say what is handed over, what went wrong and which segments were made."""
+        """Dispose, and say what is handed over, what went wrong, which segments were made and who runs on."""
         calls = self._disposal.calls(children_first(self._unit.loaded()), self._unit.names)
         errors = [text for call in calls for text in self._disposed(call)]
         errors += self._disposal.errors
-        handed = self._disposal.handover()
-        data = {name: names[DATA] for name, names in handed.items() if _is_portable(names[DATA])}
-        errors += [
-            f"{name}: its data cannot be handed to another process, since pickle refuses it"
-            for name in handed
-            if name not in data
-        ]
+        data: dict[str, bytes] = {}
+        for name, names in self._disposal.handover().items():
+            try:
+                data[name] = self._portable(names[DATA], _handed(name))
+            except TargetError as error:
+                errors.append(str(error))
         if self._loop is not None:
             self._loop.close()
-        return {"data": data, "errors": errors, "segments": self._segments}
+        return {"data": data, "errors": errors, "segments": self._segments, "threads": _lasting_threads()}
+
+    def _portable(self, data: Any, what: str) -> bytes:
+        """What is handed over, if it can be read before the next generation is loaded."""
+        content = frames.pack(data, what)
+        frames.unpack(content, what, self._unit.owns)
+        return content
 
     def _disposed(self, call: Call) -> list[str]:
         try:
@@ -180,9 +194,29 @@ class Served:
         return []
 
 
-def _is_portable(data: Any) -> bool:
+def _raised(error: BaseException) -> tuple[bytes | None, str]:
+    """What was raised, if it can be passed on, and its text with the user's frames."""
+    if isinstance(error, TargetError):
+        return None, str(error)
+    text = failure_text(error)
+    error.__traceback__ = error.__context__ = error.__cause__ = None
     try:
-        pickle.dumps(data)
-    except Exception:  # noqa: BLE001 - objects pickle themselves, and may raise what they like
-        return False
-    return True
+        return frames.pack(error, text), text
+    except TargetError:
+        return None, text
+
+
+def _lasting_threads() -> list[str]:
+    """Names of the threads that the interpreter waits for when it ends."""
+    threads = [t for t in threading.enumerate() if not t.daemon and t is not threading.current_thread()]
+    return [thread.name for thread in threads]
+
+
+def _nothing(module: str) -> bool:
+    """Which module of the target is missing here: none, this process is there to load it."""
+    del module
+    return False
+
+
+def _handed(name: str) -> str:
+    return f"what {name}.{HOOK} hands over"

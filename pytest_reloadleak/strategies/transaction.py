@@ -7,6 +7,7 @@ come back are the same objects with the same dicts, so the rest of the process n
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,8 @@ class Transaction:
     """The state of the import system and of the unit when a check began."""
 
     unit: Unit
+    table: dict[str, Any] = field(default_factory=lambda: sys.modules)
+    """`sys.modules` itself, which a program can replace, and which is then not what the import system uses."""
     modules: dict[str, Any] = field(default_factory=dict)
     """`sys.modules` at the beginning. Foreign modules too: a target may replace others there."""
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -31,12 +34,21 @@ class Transaction:
     @classmethod
     def begin(cls, unit: Unit) -> Transaction:
         """Take the present state."""
-        now = cls(unit, dict(sys.modules))
+        now = cls(unit, modules=dict(sys.modules))
         for name in unit.loaded():
             now.remember(name)
         for name in unit.names:
             now.remember_attribute(name)
         return now
+
+    def let_go(self, names: Collection[str]) -> None:
+        """Keep some modules' contents, and no longer the modules: as objects they die when they are dropped."""
+        for name in names:
+            module = self.modules.pop(name, None)
+            self.attributes.pop(name, None)
+            for _, saved in self.namespaces.values():
+                for key in [key for key, value in saved.items() if value is module]:
+                    del saved[key]
 
     def widen(self, unit: Unit) -> None:
         """Take over a wider unit: the state of those of its modules that were loaded from the beginning."""
@@ -61,6 +73,7 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Put the state back."""
+        sys.modules = self.table
         for name in [name for name in module_names() if self.unit.owns(name)]:
             if name not in self.modules:
                 self._forget(name)

@@ -1,0 +1,195 @@
+"""The reloadability audit: one row a target, one column a strategy, and what to use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support import CURED, LEAKY, Project
+
+from pytest_reloadleak.report.audit import audit, table, verdict
+from pytest_reloadleak.settings import STRATEGIES
+
+APP = {
+    "conftest.py": "",
+    "app/__init__.py": "",
+    "app/config.py": "TABLE = {}\n",
+    "app/db.py": "from app.config import TABLE\n\ndef get(): return TABLE\n",
+    "tests/test_app.py": "import app.db\n\ndef test_app(): assert app.db.get() == {}\n",
+}
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A project to run pytest in."""
+    return Project(pytester, monkeypatch)
+
+
+def audited(project, *arguments):
+    """Run pytest with all strategies; returns its result and the rows of the audit by target."""
+    result = project.run("--reload-leak-check", "--reload-leak-strategy=all", *arguments)
+    rows = json.loads(project.report.read_text())["audit"]
+    return result, {row["target"]: row for row in rows}
+
+
+def verdicts(row):
+    """The words of a row."""
+    return {name: cell["verdict"] for name, cell in row["strategies"].items()}
+
+
+def test_each_strategy_has_a_verdict_and_the_cheapest_safe_one_is_told(project):
+    """An importer that binds data is stale but where it is reloaded as well."""
+    project.write(APP)
+
+    result, rows = audited(project, "--reload-leak-target=app.config", "tests")
+
+    row = rows["app.config"]
+    assert verdicts(row) == {
+        "reload": "bounded",
+        "decache": "bounded",
+        "reimport": "bounded",
+        "cascade": "clean",
+        "alias": "growing",
+        "worker": "clean",
+    }
+    assert (row["safe"], row["advice"]) == ("cascade", "use cascade")
+    result.stdout.fnmatch_lines(
+        [
+            "*= reloadability =*",
+            "target      reload   decache  reimport  cascade  alias    worker",
+            "app.config  bounded  bounded  bounded   clean    growing  clean",
+            "  use cascade (* ms a reload)",
+            "  reload, decache, reimport: stale-reference: app.db.TABLE holds app.config.TABLE",
+            "  alias: its own: each reload leaves one more module in sys.modules",
+        ]
+    )
+    result.assert_outcomes(failed=3, passed=4)
+
+
+def test_a_clean_target_passes_under_every_strategy(project):
+    """That `alias` keeps its modules is what it does, and fails nobody who asks for an audit."""
+    project.write({"plugin.py": CURED, "test_it.py": "def test_it(): pass"})
+
+    result, rows = audited(project, "--reload-leak-target=plugin")
+
+    result.assert_outcomes(passed=7)
+    assert rows["plugin"]["safe"] == "reload"
+    assert verdicts(rows["plugin"])["alias"] == "growing"
+
+
+def test_the_same_audit_under_xdist(project):
+    """Rows come together from all workers."""
+    project.write({"plugin.py": LEAKY, "test_it.py": "def test_it(): pass"})
+
+    result, rows = audited(project, "--reload-leak-target=plugin", "-p", "xdist", "-n", "2")
+
+    assert set(verdicts(rows["plugin"])) == set(STRATEGIES)
+    assert rows["plugin"]["safe"] == "worker"
+    result.stdout.fnmatch_lines(["*reload, decache, reimport, cascade: retained-generation: host.listeners*"])
+
+
+def test_what_does_not_apply_is_said(project):
+    """A namespace package has no file that could be loaded under another name."""
+    project.write({"space/inner.py": "x = []\n\ndef f(): pass\n", "test_it.py": "def test_it(): pass"})
+
+    result, rows = audited(project, "--reload-leak-target=space")
+
+    cell = rows["space"]["strategies"]["alias"]
+    assert cell["verdict"] == "not applicable"
+    assert "no file of its own" in cell["reason"]
+    assert result.parseoutcomes()["skipped"] == 1
+
+
+def test_a_marker_may_ask_for_all(project):
+    """Then the body runs under each strategy, and each is an entry of the report."""
+    project.write(
+        {
+            "plugin.py": CURED,
+            "test_it.py": """
+                import pytest
+
+                @pytest.mark.reloadable("plugin", strategy="all", rounds=2)
+                def test_it(reloaded):
+                    assert reloaded.on_event() == "event"
+            """,
+        }
+    )
+
+    project.run("--reload-leak-check")
+
+    assert [check["strategy"] for check in project.checks()] == list(STRATEGIES)
+
+
+# -- pure functions ---------------------------------------------------------------------------------------------------
+
+
+def check(strategy, outcome="clean", growth=(), **more):
+    """An entry of the JSON report's `checks`, as far as an audit reads it."""
+    findings = [
+        {
+            "kind": "retained-generation",
+            "growth": g,
+            "registry": None,
+            "holder": {"path": "host.kept[*]"},
+            "held": {"name": "t.f"},
+        }
+        for g in growth
+    ]
+    entry = {
+        "target": "t",
+        "strategy": strategy,
+        "outcome": outcome,
+        "reason": "because",
+        "findings": findings,
+    }
+    return {**entry, "rounds": 5, "warmup": 1, "reload_s": 0.06, **more}
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        (check("reload"), "clean"),
+        (check("reload", "known", ["growing"]), "clean"),
+        (check("reload", "leaking", ["bounded"]), "bounded"),
+        (check("reload", "leaking", ["bounded", "growing"]), "growing"),
+        (check("reload", "error"), "error"),
+        (check("reload", "inconclusive"), "inconclusive"),
+    ],
+)
+def test_the_verdict_is_one_word(entry, word):
+    """Growing if anything grows."""
+    assert verdict(entry) == word
+
+
+def test_where_nothing_is_safe_the_process_has_to_be_restarted():
+    """With what stands in the way of the least bad strategy."""
+    (row,) = audit([check("reload", "error"), check("reimport", "leaking", ["growing", "growing"])])
+
+    assert row["safe"] is None
+    assert row["advice"] == ("restart the process: retained-generation: host.kept[*] holds t.f, and 1 more")
+
+
+def test_the_cheapest_is_told_whatever_the_order_of_the_checks():
+    """From cheap to dear, by what a strategy does; a time is told, and decides nothing."""
+    slow = check("reimport", reload_s=6.0)
+    (row,) = audit([check("worker"), slow, check("cascade"), check("reload", "leaking", ["growing"])])
+
+    assert row["safe"] == "reimport"
+    assert list(row["strategies"]) == ["reload", "reimport", "cascade", "worker"]
+    assert "  use reimport (1000.0 ms a reload)" in list(table([row]))
+
+
+def test_targets_are_sorted_and_columns_aligned():
+    """One line a target, then what to do and why."""
+    rows = audit(
+        [check("reload", target="zeta"), check("reload", "leaking", ["bounded"], target="alpha.long")]
+    )
+
+    assert list(table(rows)) == [
+        "target      reload",
+        "alpha.long  bounded",
+        "  restart the process: retained-generation: host.kept[*] holds t.f",
+        "  reload: retained-generation: host.kept[*] holds t.f",
+        "zeta        clean",
+        "  use reload (10.0 ms a reload)",
+    ]
