@@ -1,8 +1,8 @@
 """Is a reference a patch: an attribute of somebody else's module or class that the target replaced?
 
 A patch and a binding look alike on the heap: a module's attribute is an old generation's object. What tells them apart
-is who bound it. The standard library never imports the target, so what of the target's stands there was put there. Any
-other module may well import it; there it is a patch if the attribute was a function or class of somebody else's before
+is who bound it. The standard library never imports a target that is not of it, so what of such a target stands there
+was put there. Any other module may well import it; there it is a patch if the attribute was a function or class of somebody else's before
 the target was first loaded, or if it leads from the present generation's wrapper to an old one's: an onion, one layer
 per reload.
 """
@@ -63,18 +63,24 @@ def patch_of(
         return None
     is_onion = at + 1 < len(steps) and type(steps[at][2]) is types.FunctionType
     is_replaced = at == 0 and steps[0][1][1:] in before.get(name, ())
-    if _is_standard(name) or is_onion or is_replaced:
+    is_intruder = _is_standard(name) and not _is_standard(_home(steps[at][2]))
+    if is_intruder or is_onion or is_replaced:
         spelled = name + "".join(step for _, step, _ in steps[: at + 1])
         return Cause("patched-global", "sys.modules", spelled, "class" if at == 1 else "module")
     return None
 
 
 def _is_of(o: Any, owns: Callable[[str], bool]) -> bool:
+    return owns(_home(o))
+
+
+def _home(o: Any) -> str:
+    """The module that a function, method, class or instance is from."""
     if type(o) is types.FunctionType:
-        return owns(foreign.module_name(o.__globals__))
+        return foreign.module_name(o.__globals__)
     if type(o) is types.MethodType:
-        return _is_of(o.__func__, owns)
-    return owns(foreign.class_module(o if foreign.is_class(o) else type(o)))
+        return _home(o.__func__)
+    return foreign.class_module(o if foreign.is_class(o) else type(o))
 
 
 def _is_standard(name: str) -> bool:

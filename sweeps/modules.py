@@ -1,0 +1,64 @@
+"""Which modules a sweep checks."""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+
+from pytest_reloadleak.strategies import targets
+
+SKIPPED = {
+    "antigravity": "opens a browser",
+    "this": "prints a poem",
+    "idlelib": "needs a screen",
+    "turtledemo": "needs a screen",
+    "turtle": "needs a screen",
+    "tkinter": "needs a screen",
+    "lib2to3": "removed in 3.13",
+    "test": "tests",
+    "__phello__": "frozen",
+    "__hello__": "frozen",
+}
+"""Modules that are not for importing, with the reason."""
+
+
+def standard_library() -> Iterator[str]:
+    """Every module of the standard library that is Python and may be reloaded, in sorted order."""
+    stdlib = sysconfig.get_path("stdlib")
+    for name in sorted(_below([stdlib], "")):
+        top = name.partition(".")[0]
+        parts = name.split(".")
+        if top in SKIPPED or top not in sys.stdlib_module_names or "__main__" in parts:
+            continue
+        if not {"tests", "test", "idle_test"}.isdisjoint(parts) or top == "site-packages":
+            continue
+        try:
+            reason = targets.refusal(name)
+        except Exception:  # noqa: BLE001 - looking a module up imports its parents, which may raise what they like
+            continue
+        if reason is None and importlib.util.find_spec(name) is not None:
+            yield name
+
+
+def _below(path: list[str], prefix: str) -> Iterator[str]:
+    """Names of all modules below some directories, without importing any."""
+    for info in pkgutil.iter_modules(path):
+        name = f"{prefix}{info.name}"
+        yield name
+        if info.ispkg and info.name not in SKIPPED:
+            yield from _below([f"{directory}/{info.name}" for directory in path], f"{name}.")
+
+
+def of_package(name: str) -> Iterator[str]:
+    """A package and every module below it, in sorted order, tests aside."""
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        return
+    names = [name, *_below(list(spec.submodule_search_locations or ()), f"{name}.")]
+    for found in sorted(names):
+        parts = found.split(".")
+        if {"tests", "test", "__main__", "conftest", "testing"}.isdisjoint(parts) and "_tests" not in parts:
+            yield found
