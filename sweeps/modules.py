@@ -35,11 +35,7 @@ def standard_library() -> Iterator[str]:
             continue
         if not {"tests", "test", "idle_test"}.isdisjoint(parts) or top == "site-packages":
             continue
-        try:
-            reason = targets.refusal(name)
-        except Exception:  # noqa: BLE001 - looking a module up imports its parents, which may raise what they like
-            continue
-        if reason is None and importlib.util.find_spec(name) is not None:
+        if targets.refusal(name) is None:
             yield name
 
 

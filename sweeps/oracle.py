@@ -2,11 +2,11 @@
 
     python oracle.py MODULE STRATEGY ROUNDS [OTHER ...]
 
-The others are imported first. In a fresh process the module is imported and reloaded, by `importlib.reload` or by dropping it with its submodules and
-importing it again. Each generation's namespace gets an object of its own, and its functions and classes are referenced
-weakly; after everything has been collected, whatever of a generation older than the last two is alive is retained. The
-heap is walked as well, for what weak references miss. Threads, descriptors, children and the usual registries are
-counted after each round. Prints one line of JSON.
+The others are imported first. In a fresh process the module is imported and reloaded, by `importlib.reload` or by
+dropping it with its submodules and importing it again. Each generation's namespace gets an object of its own, and its
+functions and classes are referenced weakly; after everything has been collected, whatever of a generation older than
+the last two is alive is retained. The heap is walked as well, for what weak references miss. Threads, descriptors and the
+usual registries are counted after each round. Prints one line of JSON.
 """
 
 import atexit
@@ -139,8 +139,13 @@ def judge(name, strategy, rounds):
         if g < limit and (value := reference()) is not None and not is_current(name, value)
     }
     found |= set(alive)
-    grew = [k for k in series[0] if all(b.get(k, 0) > a.get(k, 0) for a, b in zip(series[1:], series[2:]))]
+    grew = [k for k in series[0] if all(b.get(k, 0) > a.get(k, 0) for a, b in pairs(series[1:]))]
     return {"retained": sorted(found), "grew": sorted(grew)}
+
+
+def pairs(items):
+    """Each item with the next."""
+    return [(items[at], items[at + 1]) for at in range(len(items) - 1)]
 
 
 def is_current(name, value):

@@ -53,16 +53,14 @@ class Row:
 
 @cache
 def tools_imports() -> tuple[str, ...]:
-    """What of the standard library the tool has loaded before it looks: those import a target too, as any program may."""
+    """What the tool has loaded before it looks, itself aside: those import a target too, as any program may."""
     code = (
         "import sys, pytest_reloadleak.check, psutil, faulthandler\n"
-    X
+        "psutil.Process().create_time()\n"
+        "print(*(n for n in sys.modules if not n.startswith(('pytest_reloadleak', '__main__', '_frozen'))))"
     )
-    return tuple(
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return tuple(listed.stdout.split())
 
 
 def run(command: list[str]) -> dict:
@@ -99,7 +97,7 @@ def check(module: str, strategy: str) -> Row:
     if row.outcome == "error":
         row.findings = [str(said.get("error"))[:200]]
     row.oracle = oracle_text(truth)
-    row.agrees = agree(row, truth, said)
+    row.agrees = agree(row, truth)
     row.seconds = round(time.perf_counter() - begun, 2)
     return row
 
@@ -116,7 +114,7 @@ def oracle_text(truth: dict) -> str:
     return "; ".join(parts) or "clean"
 
 
-def agree(row: Row, truth: dict, said: dict) -> bool:
+def agree(row: Row, truth: dict) -> bool:
     """Whether both say the same: an error, a leak, or nothing."""
     if "error" in truth or row.outcome == "error":
         return "error" in truth and row.outcome == "error"

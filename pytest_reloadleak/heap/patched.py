@@ -2,9 +2,9 @@
 
 A patch and a binding look alike on the heap: a module's attribute is an old generation's object. What tells them apart
 is who bound it. The standard library never imports a target that is not of it, so what of such a target stands there
-was put there. Any other module may well import it; there it is a patch if the attribute was a function or class of somebody else's before
-the target was first loaded, or if it leads from the present generation's wrapper to an old one's: an onion, one layer
-per reload.
+was put there. Any other module may well import it; there it is a patch if the attribute was a function or class of
+somebody else's before the target was first loaded, or if it leads from the present generation's wrapper to an old
+one's: an onion, one layer per reload.
 """
 
 from __future__ import annotations
