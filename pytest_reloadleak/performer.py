@@ -98,18 +98,16 @@ class Performer:
             if inspect.isawaitable(result):
                 await result
         except BaseException as error:
-            if self._disposed(call, error):
+            if self._disposed(call, error) or _is_cancelled(error):
                 raise
         else:
             self._disposed(call, None)
 
     def _disposed(self, call: Call, error: BaseException | None) -> bool:
-        """Note how a hook ended; returns whether what it raised is meant for whoever runs the check."""
+        """Note how a hook ended; returns whether what it raised is the user's, who wants the whole run to end."""
         self._run.disposed(call, error)
         call.function, call.arguments = None, ()  # a frame of ours may live on in what the hook raised
-        if isinstance(error, KeyboardInterrupt):
-            return self._run.surroundings.is_interruptible
-        return isinstance(error, GeneratorExit) or type(error).__name__ in _CANCELLATIONS
+        return isinstance(error, KeyboardInterrupt) and self._run.surroundings.is_interruptible
 
     # -- reload -------------------------------------------------------------------------------------------------------
 
@@ -160,6 +158,12 @@ class Performer:
         """Await on a loop of the check's own, the same for all rounds."""
         import asyncio
 
+        if asyncio._get_running_loop() is not None:
+            getattr(result, "close", list)()  # a coroutine that nobody awaits is a warning
+            raise RuntimeError(
+                "an event loop is running, and nothing can be awaited here: use `await reload_leaks.acheck(...)`, "
+                "or `async with reload_leaks.watch(...)` and `watch.arounds`"
+            )
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(_awaited(result))
@@ -167,6 +171,22 @@ class Performer:
 
 async def _awaited(result: Awaitable[object]) -> object:
     return await result
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether what was raised out of an `await` was meant for the task that runs the check.
+
+    It may as well be of a task that a hook cancelled and waited for; before 3.11 a task cannot tell.
+    """
+    if isinstance(error, GeneratorExit):
+        return True
+    if isinstance(error, Exception) or type(error).__name__ not in _CANCELLATIONS:
+        return False
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return True  # trio cancels what is within a scope, and nobody else
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is None or cancelling() > 0
 
 
 def pause_of_running_loop() -> Callable[[float], Any]:

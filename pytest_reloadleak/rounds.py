@@ -24,12 +24,12 @@ from pytest_reloadleak.effects.process import Sample, prepare, sample
 from pytest_reloadleak.errors import RoundError, TargetError
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.heap.ledger import Ledger
-from pytest_reloadleak.heap.look import caller_namespaces
+from pytest_reloadleak.heap.look import caller_frames, caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.patched import own_callables
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
 from pytest_reloadleak.heap.sweep import Root
-from pytest_reloadleak.strategies import bytecode, stamps
+from pytest_reloadleak.strategies import bytecode, copies, stamps
 from pytest_reloadleak.strategies.base import Strategy, children_first
 from pytest_reloadleak.strategies.dispose import Call, Disposal
 from pytest_reloadleak.strategies.failure import failure_text
@@ -208,7 +208,9 @@ class Run:
         taken = [transaction]
         if fresh:
             taken.append(Transaction.begin(self.unit))
-            taken[-1].let_go(fresh)  # none of these comes back, so what waits for a module's end happens as it would
+            taken[-1].let_go(
+                fresh
+            )  # none of these comes back, so what waits for a module's end happens as it would
         self._parked.namespaces = taken[-1].namespaces
         self._parked.containers = (
             [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
@@ -254,7 +256,8 @@ class Run:
             self.seen.unloaded = self._look(UNLOADED)
 
     def unload(self) -> None:
-        """Drop the last generation."""
+        """Drop the last generation. There is nobody whom it could hand anything to."""
+        self.disposal.handover(self.unit.loaded())
         # A namespace that all generations share is the original one, which the check keeps in order to put it back.
         self._shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
         self._is_unloaded = True
@@ -327,14 +330,25 @@ class Run:
         """Prepare one reload; returns its context: the sources as they are, and what was handed over."""
         self._births.note(self.generation)
         self._names = self.unit.loaded()
+        self._note_others(self._ledger.replaced([(name, sys.modules[name]) for name in self._names]))
         if self.strategy is None:
             stamps.stamp_specs(self._names)
         context = ExitStack()
         if self._transaction is not None:
             context.enter_context(kept_table(self._transaction.table, self.where(self.generation + 1)))
         context.enter_context(bytecode.fresh(self._names))
-        context.enter_context(given(self.disposal.handover()))
+        heir = self.strategy.heir if self.strategy is not None else str
+        context.enter_context(
+            given({heir(name): data for name, data in self.disposal.handover(self._names).items()})
+        )
         return context
+
+    def _note_others(self, names: list[str]) -> None:
+        """Note that this check is not the only one that reloads the target."""
+        verb = "was" if len(names) == 1 else "were"
+        note = f"{', '.join(names)} {verb} loaded anew between rounds, by somebody else than the reload that is checked"
+        if names and note not in self.seen.notes:
+            self.seen.notes.append(note)
 
     def after_reload(self, duration_s: float) -> None:
         """Note the new generation and refresh who depends on it.
@@ -424,6 +438,7 @@ class Run:
         same = [name for name in self.unit.loaded() if name not in self._reborn]
         kept = self.strategy.not_reloaded(self.unit, same) if self.strategy is not None else same
         self.seen.not_reloaded = tuple(sorted(set(kept)))
+        self.seen.notes += copies.notes(self.unit)
         frozen = settle.frozen_count()
         if frozen:
             since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
@@ -440,6 +455,7 @@ class Run:
             namespaces=self._namespaces() or dict(self._shared),
             rename=self.unit.rename,
             spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
+            callers=caller_frames(),
             extra_roots=self.surroundings.roots(),
             before=self._before,
             grace=grace,

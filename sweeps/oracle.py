@@ -5,8 +5,8 @@
 The others are imported first. In a fresh process the module is imported and reloaded, by `importlib.reload` or by
 dropping it with its submodules and importing it again. Each generation's namespace gets an object of its own, and its
 functions and classes are referenced weakly; after everything has been collected, whatever of a generation older than
-the last two is alive is retained. The heap is walked as well, for what weak references miss. Threads, descriptors and the
-usual registries are counted after each round. Prints one line of JSON.
+the last two is alive is retained. The heap is walked as well, for what weak references miss. Threads, descriptors and
+the usual registries are counted after each round. Prints one line of JSON.
 """
 
 import atexit

@@ -226,6 +226,23 @@ class Ledger:
         stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
         return stamp is not None and stamp < self.births[-1].generation
 
+    def replaced(self, modules: Iterable[tuple[str, object]]) -> list[str]:
+        """Modules that stand where another stood when the last round was noted, or were executed again since then.
+
+        Args:
+            modules: name and `sys.modules` entry of each module of the unit.
+        """
+        out = []
+        for name, module in modules:
+            namespace = foreign.module_dict(module)
+            if namespace is None or not self._planted.get(name):
+                continue
+            known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
+            is_anew = known is not None and type(spec) is ModuleSpec and known() is not spec
+            if is_anew or self.marker_of(namespace) is None:
+                out.append(name)
+        return out
+
     # -- who is alive -------------------------------------------------------------------------------------------------
 
     def marker_of(self, namespace: object) -> Any:

@@ -308,3 +308,8 @@ def caller_namespaces() -> Iterable[dict[str, Any]]:
     """Globals of the frames that called the check, this tool's own excluded."""
     for frame in roots.stack():
         yield frame.f_globals
+
+
+def caller_frames() -> set[int]:
+    """Ids of those frames."""
+    return {id(frame) for frame in roots.stack()}

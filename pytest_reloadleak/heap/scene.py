@@ -89,6 +89,8 @@ class Scene:
     spared: set[int] = field(default_factory=set)
     """Ids of namespaces whose bindings of the original generation are the caller's own business: the test module's,
     and those of the frames that called the check."""
+    callers: set[int] = field(default_factory=set)
+    """Ids of the frames that called the check: their locals are likewise their own business."""
     extra_roots: list[Root] = field(default_factory=list)
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which are not entered."""

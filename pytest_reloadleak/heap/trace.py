@@ -272,7 +272,23 @@ def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     above = arrival.path[:-1]
     if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(_is_plain(o, scene) for o in above):
         return True
+    # A coroutine that waits for the check is a caller as well, by whatever way its task leads to it.
+    callers = [n for n, o in enumerate(above) if _is_of_caller(o, scene)]
+    if callers and all(_is_plain(o, scene) for o in above[callers[-1] + 1 :]):
+        return True
     return any(id(o) in scene.spared or scene.ledger.is_left_over(o) for o in above)
+
+
+def _is_of_caller(o: Any, scene: Scene) -> bool:
+    """Whether `o` is a frame that called the check, or the coroutine or generator that it runs."""
+    frame = o
+    if type(o) is types.CoroutineType:
+        frame = o.cr_frame
+    elif type(o) is types.GeneratorType:
+        frame = o.gi_frame
+    elif type(o) is types.AsyncGeneratorType:
+        frame = o.ag_frame
+    return id(frame) in scene.callers
 
 
 _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)

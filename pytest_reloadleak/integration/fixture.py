@@ -120,7 +120,7 @@ class Watch:
         self._check: Check | None = None
         self._count: int | None = None
         self._ran = 0
-        self._is_settled = False
+        self._is_judged = False
 
     def __enter__(self) -> Self:
         __tracebackhide__ = True
@@ -153,7 +153,9 @@ class Watch:
                 yield one
         if self._check is not None and self._ran == count:
             await self._check.run.asettle(pause_of_running_loop())
-            self._is_settled = True
+            self._check.run.take_look()
+            await self._check.performer.adispose()
+            self._is_judged = True
 
     def _round(self, check: Check, number: int) -> Iterator[int]:
         """One round: yields its number once, while the loop's body reloads."""
@@ -187,8 +189,9 @@ class Watch:
         __tracebackhide__ = True
         check = self._taken()
         try:
-            self.report = self._judged(check, error)
+            failure = self._failure(check, error)
             check.performer.dispose()
+            self.report = check.report(failure)
         finally:
             check.end()
         self._conclude(error)
@@ -199,8 +202,9 @@ class Watch:
         __tracebackhide__ = True
         check = self._taken()
         try:
-            self.report = self._judged(check, error)
+            failure = self._failure(check, error)
             await check.performer.adispose()
+            self.report = check.report(failure)
         finally:
             check.end()
         self._conclude(error)
@@ -220,31 +224,27 @@ class Watch:
             chained = None if isinstance(error, RoundError) else error
             raise ReloadLeakError(text, self.report) from chained
 
-    def _judged(self, check: Check, error: BaseException | None) -> Report:
+    def _failure(self, check: Check, error: BaseException | None) -> str | None:
+        """Why the block cannot be judged; if it can, it is looked at what the rounds left."""
         if isinstance(error, RoundError):
-            return check.report(error.text)
+            return error.text
         if error is not None:
-            return check.report(
-                f"{check.run.where(check.run.generation)}: the watched block raised: {failure_text(error)}"
-            )
+            where = check.run.where(check.run.generation)
+            return f"{where}: the watched block raised: {failure_text(error)}"
         if self._count is None:
-            return check.report(
-                "the watched block ran no round: loop over watch.rounds(n) and reload in its body"
-            )
+            return "the watched block ran no round: loop over watch.rounds(n) and reload in its body"
         if self._ran < self._count:
             ran = max(self._ran, 0)
-            return check.report(
-                f"the watched block ran {ran} of {self._count} rounds: do not leave the loop early"
-            )
+            return f"the watched block ran {ran} of {self._count} rounds: do not leave the loop early"
         if check.run.is_too_short():
-            return check.report(
+            return (
                 "one round without a warm-up cannot tell: a generation may outlive its replacement by one round; "
                 "watch at least 2 rounds, or leave the warm-up at 1"
             )
-        if not self._is_settled:
+        if not self._is_judged:
             check.run.settle()
-        check.run.take_look()
-        return check.report()
+            check.run.take_look()
+        return None
 
 
 def _by_hand() -> None:

@@ -7,6 +7,7 @@ this way (reload facts, rows 20 to 22); so it is reported as what it is.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_reloadleak.errors import RoundError
 from pytest_reloadleak.strategies import targets
 from pytest_reloadleak.strategies.dependencies import bound
 from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.strategies.handover import names_for
 from pytest_reloadleak.strategies.single import Single
 from pytest_reloadleak.strategies.unit import Unit
 
@@ -46,7 +48,7 @@ class Alias(Single):
     def _load(self, name: str, alias: str) -> None:
         found = targets.find(name)
         origin = found.origin if found is not None else None
-        if found is None or found.loader is None or origin is None:
+        if found is None or found.loader is None or origin is None or not os.path.isfile(origin):
             raise RoundError(f"the strategy alias cannot load {name}: it has no file of its own")
         where = found.submodule_search_locations
         spec = importlib.util.spec_from_file_location(
@@ -57,6 +59,7 @@ class Alias(Single):
                 f"the strategy alias cannot load {name} from {origin}: no loader takes such a file"
             )
         module = importlib.util.module_from_spec(spec)
+        vars(module).update(names_for(alias))
         sys.modules[alias] = module
         try:
             spec.loader.exec_module(module)
@@ -78,6 +81,14 @@ class Alias(Single):
         aliases = [name for name in unit.loaded() if not _owns_original(unit, name)]
         used = {name for alias in aliases for name in bound(alias) if _owns_original(unit, name)}
         return super().not_reloaded(unit, [name for name in same if name in used or name in aliases])
+
+    def heir(self, name: str) -> str:
+        """The next alias of a target, or of a submodule of one."""
+        for target in self._names:
+            current = self._current(target)
+            if name == current or name.startswith(f"{current}."):
+                return f"{target}{_MARK}{self._count + 1}{name[len(current) :]}"
+        return name
 
     def module(self, name: str) -> Any:
         """The newest module that stands for a target."""

@@ -57,6 +57,10 @@ class Strategy:
         """Which of the unit's loaded modules the next reload drops, in the order in which they are disposed."""
         return children_first(names)
 
+    def heir(self, name: str) -> str:
+        """The module that the next reload loads in the place of a present one."""
+        return name
+
     def module(self, name: str) -> Any:
         """What stands for a module of the target in the present round."""
         return sys.modules.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pytest_reloadleak.settings import Settings
@@ -35,6 +36,6 @@ def inapplicable(strategy: str, target: str) -> str | None:
     if strategy != "alias":
         return None
     spec = targets.find(target)
-    if spec is None or spec.loader is None or spec.origin is None:
+    if spec is None or spec.loader is None or spec.origin is None or not os.path.isfile(spec.origin):
         return "it has no file of its own that could be loaded under another name"
     return None

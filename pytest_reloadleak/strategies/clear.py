@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_reloadleak.errors import UsageError
@@ -24,7 +25,7 @@ from pytest_reloadleak.strategies.caches import invalidate_caches
 from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.locks import imports_locked
 from pytest_reloadleak.strategies.modules import reloadable, spec_of
-from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.strategies.unit import Unit, is_glob, module_names
 from pytest_reloadleak.strategies.unload import unload
 
 
@@ -34,7 +35,8 @@ def clear_cache(
     """Make the import system forget a module or package, so that the next import finds and executes it anew.
 
     Args:
-        name: the module, or the package with all its submodules. One that is not loaded is nothing to unload.
+        name: the module, or the package with all its submodules. One that is not loaded is nothing to unload. A glob
+            stands for all first-party modules that match, so `*` for all of them.
         resolution: whether to forget where modules lie: the finders of the directories in question, what they listed,
             and directories that did not exist when they were looked at.
         loading: whether to forget the modules themselves: their names in `sys.modules`, and the attributes of their
@@ -51,13 +53,11 @@ def clear_cache(
         RoundError: it is being imported just now, by whoever waits for this call.
     """
     _assert_types(name, resolution=resolution, loading=loading, dependents=dependents)
-    if name in sys.modules:
-        reason = targets.refusal(name)
-        if reason is not None:
-            raise UsageError(reason)
-    unit = Unit((name,))
+    project = Project(Path.cwd())
+    unit = _unit(name, project)
     if dependents:
-        unit = replace(unit, dependents=frozenset(cascade.dependents(name, Project(Path.cwd()))))
+        found = {other for target in unit.names for other in cascade.dependents(target, project)}
+        unit = replace(unit, dependents=frozenset(found))
     modules = reloadable(unit.loaded())
     directories = _directories(modules, name) if resolution else []
     holders: tuple[Remaining, ...] = ()
@@ -69,6 +69,16 @@ def clear_cache(
     return Cleared(
         names=tuple(modules) if loading else (), directories=tuple(sorted(directories)), holders=holders
     )
+
+
+def _unit(name: str, project: Project) -> Unit:
+    """What is to be forgotten."""
+    if is_glob(name):
+        return Unit(tuple(m for m in module_names() if fnmatchcase(m, name) and project.owns(m)))
+    reason = targets.refusal(name) if name in sys.modules else None
+    if reason is not None:
+        raise UsageError(reason)
+    return Unit((name,))
 
 
 def _forget_finders(directories: list[str]) -> None:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies import graph, recorded
@@ -118,7 +118,7 @@ def _read(name: str) -> _Source:
     package = (foreign.module_dict(module) or {}).get("__package__")
     spec = spec_of(module)
     try:
-        loader = getattr(spec, "loader", None)
+        loader: Any = getattr(spec, "loader", None)
         if hasattr(loader, "get_source"):
             source = loader.get_source(name)
         else:  # pytest's rewriting loader, for one
@@ -148,9 +148,9 @@ def _parsed(source: str, package: str | None) -> _Source:
             if base:
                 members.append((base, tuple(alias.name for alias in node.names)))
         elif isinstance(node, ast.Call) and _is_importer(node.func):
-            text = _first_text(node)
-            is_all = is_all and text is not None
-            modules.add(_resolved(text or "", package))
+            first, second = (*map(_text, node.args[:2]), None, None)[:2]
+            is_all = is_all and first is not None
+            modules.add(_resolved(first or "", second or package))
     return _Source(frozenset(modules), tuple(members), is_all)
 
 
@@ -177,10 +177,9 @@ def _is_importer(function: ast.expr) -> bool:
     return name in _IMPORTERS
 
 
-def _first_text(node: ast.Call) -> str | None:
-    """The module that `import_module("name")` imports, where the name stands there."""
-    first = node.args[0] if node.args else None
-    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+def _text(node: ast.expr) -> str | None:
+    """The text that an expression is, if it stands there."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _resolved(name: str, package: str | None) -> str:

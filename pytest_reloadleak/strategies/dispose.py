@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
@@ -82,7 +84,7 @@ class Disposal:
         for name in due:
             namespace = foreign.module_dict(sys.modules.get(name)) or {}
             hook = namespace.get(HOOK)
-            if hook is None or id(hook) in seen:
+            if hook is None or id(hook) in seen or _was_disposed(name, HOOK):
                 continue
             seen.add(id(hook))
             if not callable(hook):
@@ -98,8 +100,10 @@ class Disposal:
         if hook is None:
             return []
         mine = [name for name in targets if name in sys.modules] or [n for n in due if n not in targets][-1:]
+        module = sys.modules.get(mine[0]) if mine else None
+        if mine and _was_disposed(mine[0], hook if isinstance(hook, str) else "dispose"):
+            return []
         if not isinstance(hook, str):
-            module = sys.modules.get(mine[0]) if mine else None
             return [Call("dispose", "", hook, (module,))]
         if hook == HOOK:
             if not any(HOOK in (foreign.module_dict(sys.modules.get(name)) or {}) for name in due):
@@ -116,7 +120,7 @@ class Disposal:
         if calls:
             return calls
         if self._fallback is not None:
-            return [Call(f"the fixture {hook}", "", self._fallback, ())]
+            return [Call(f"the fixture {hook}", "", self._fallback, (module,))]
         self.errors.append(
             f"dispose={hook!r}: {' and '.join(mine) or 'the target'} has no function of this name"
         )
@@ -126,8 +130,17 @@ class Disposal:
         """Note what a hook raised when it disposed a generation."""
         self.errors.append(f"disposing generation {generation}: {call.where} raised: {text}")
 
-    def handover(self) -> dict[str, dict[str, Any]]:
-        """What the outgoing generation put into `data`, by module: for the next one, and kept here no longer."""
+    def handover(self, names: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+        """What the outgoing generation put into `data`, by module: for the next one, and kept here no longer.
+
+        What it had itself been handed is taken from it. Otherwise an object that is handed on would lead, by its class and
+        that one's namespace, to what was handed on before, and so to all that ever was.
+
+        Args:
+            names: the outgoing modules.
+        """
+        for name in names:
+            dict.pop(foreign.module_dict(sys.modules.get(name)) or {}, DATA, None)
         data, self._data = self._data, {}
         return {name: {DATA: content} for name, content in data.items()}
 
@@ -161,3 +174,30 @@ def _wanted(function: Any, arguments: tuple[Any, ...], *, is_own: bool) -> tuple
     takes = [p for p in parameters if p.kind in _POSITIONAL and (is_own or p.default is p.empty)]
     has_rest = is_own and any(p.kind is p.VAR_POSITIONAL for p in parameters)
     return arguments if has_rest else arguments[: len(takes)]
+
+
+_disposed: dict[int, tuple[weakref.ref[ModuleSpec], set[str]]] = {}
+"""By the ids of module specs, each of which is of one execution: the hooks that have disposed it. An original comes
+back disposed, and the next check of it must not dispose it once more."""
+
+
+def _was_disposed(name: str, hook: str) -> bool:
+    """Whether a hook has disposed the present execution of a module; from now on it has.
+
+    Not a second one: `importlib.reload` and every import give the module a new spec.
+    """
+    spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
+    if type(spec) is not ModuleSpec:
+        return False
+    known = _disposed.get(id(spec))
+    if known is None or known[0]() is not spec:
+        key = id(spec)
+        known = _disposed[key] = (weakref.ref(spec, lambda _: _forget(key)), set())
+    if hook in known[1]:
+        return True
+    known[1].add(hook)
+    return False
+
+
+def _forget(key: int) -> None:
+    _disposed.pop(key, None)

@@ -92,8 +92,8 @@ def _enter(
 
 
 def _leave(name: str, stack: list[str], is_open: set[str], place: Mapping[str, int]) -> list[str]:
-    at = stack.index(name)
-    members = stack[at:]
-    del stack[at:]
+    members = [stack.pop()]
+    while members[-1] != name:
+        members.append(stack.pop())
     is_open.difference_update(members)
     return sorted(members, key=place.__getitem__)

@@ -19,40 +19,54 @@ class _Finder:
 
     def __init__(self, names: Mapping[str, Mapping[str, Any]]) -> None:
         self._names = dict(names)
+        self._loaders: list[Any] = []
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of a module that something is to be given to."""
-        given = self._names.get(name)
-        if given is None:
+        """The spec of a module that something is to be given to. Who asks for it may not go on to load the module."""
+        if name not in self._names:
             return None
         for finder in list(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
             spec = find_spec(name, path, target) if finder is not self and find_spec is not None else None
             if spec is not None:
-                del self._names[name]
-                _prepare(spec, given)
+                self._prepare(spec.loader)
                 return spec  # type: ignore[no-any-return]  # a finder returns a spec, or it is none
         return None
 
+    def _prepare(self, loader: Any) -> None:
+        execute = getattr(loader, "exec_module", None)
+        if execute is None or any(loader is known for known in self._loaders):
+            return  # a zip file has one loader for all of its modules
 
-def _prepare(spec: ModuleSpec, given: Mapping[str, Any]) -> None:
-    loader: Any = spec.loader
-    execute = getattr(loader, "exec_module", None)
-    if execute is None:
-        return
+        def exec_module(module: ModuleType) -> None:
+            namespace = vars(module)
+            namespace.update(self._names.pop(namespace.get("__name__", ""), {}))
+            execute(module)
 
-    def exec_module(module: ModuleType) -> None:
-        if vars(module).get("__name__") == spec.name:  # a zip file has one loader for all of its modules
-            del loader.exec_module
-            vars(module).update(given)
-        execute(module)
+        try:
+            loader.exec_module = exec_module
+        except AttributeError:  # a loader with slots: its modules do without
+            return
+        self._loaders.append(loader)
 
-    try:
-        loader.exec_module = exec_module
-    except AttributeError:  # a loader with slots: its modules do without
-        return
+    def take(self, name: str) -> Mapping[str, Any]:
+        """What a module is to find: once."""
+        return self._names.pop(name, {})
+
+    def end(self) -> None:
+        """Give the loaders their own method back."""
+        for loader in self._loaders:
+            vars(loader).pop("exec_module", None)
+
+
+_given: list[_Finder] = []
+
+
+def names_for(name: str) -> Mapping[str, Any]:
+    """What is to be given to a module, for who executes it without asking the import system to."""
+    return {key: value for finder in _given for key, value in finder.take(name).items()}
 
 
 @contextmanager
@@ -67,8 +81,11 @@ def given(names: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
         return
     finder = _Finder(names)
     sys.meta_path.insert(0, finder)
+    _given.append(finder)
     try:
         yield
     finally:
+        _given.remove(finder)
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
+        finder.end()

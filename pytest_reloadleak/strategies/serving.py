@@ -106,7 +106,9 @@ class Served:
         while True:
             try:
                 name, *arguments = frames.receive(self._requests)
-            except (EOFError, KeyboardInterrupt):  # Ctrl-C is sent to the check as well, which ends then
+            except (EOFError, OSError):  # the check has ended, or the target has closed all descriptors
+                return
+            except KeyboardInterrupt:  # Ctrl-C is sent to the check as well, which ends then
                 return
             if name == "end":
                 self._answer(True, self._end())
@@ -118,7 +120,7 @@ class Served:
             self._answer(*answer)
 
     def _answer(self, is_good: bool, content: Any) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             frames.send(self._answers, (is_good, content))
 
     def _load(self, data: dict[str, bytes]) -> None:

@@ -1,8 +1,8 @@
 """Notice that `sys.modules` itself was replaced, and have it back.
 
-The import statement goes on with the interpreter's own table, `importlib.import_module` obeys the name: from then on each
-loads modules that the other does not see (reload facts, row 5). A check of such a target would judge one table while the
-program lives in two, so it ends with what happened, as loudly as if the reload had raised.
+The import statement goes on with the interpreter's own table, `importlib.import_module` obeys the name: from then on
+each loads modules that the other does not see (reload facts, row 5). A check of such a target would judge one table
+while the program lives in two, so it ends with what happened, as loudly as if the reload had raised.
 """
 
 from __future__ import annotations

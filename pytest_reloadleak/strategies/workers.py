@@ -115,7 +115,9 @@ class Worker(Strategy):
         __tracebackhide__ = True
         with self._turn:
             if self._process is None:
-                raise TargetError("the worker has ended, since the check is over: nothing can be called any more")
+                raise TargetError(
+                    "the worker has ended, since the check is over: nothing can be called any more"
+                )
             is_good, content = self._process.request(*message)
         if is_good:
             return content
@@ -205,7 +207,7 @@ class _Process:
             self._lost = "the worker was ended, since a request to it was interrupted before the answer came"
             try:
                 return self._exchanged(message)
-            except (EOFError, OSError):
+            except (EOFError, BrokenPipeError):
                 self._lost = f"the worker {self._end_of_it()} in the middle of a request: it did not answer"
         raise TargetError(self._lost)
 

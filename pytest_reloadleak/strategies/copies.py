@@ -1,0 +1,41 @@
+"""Two live modules from one file: `mod` and `src.mod`, with two roots on the path.
+
+Each is executed and has a state of its own, and a reload of one leaves the other as it is (reload facts, row 18).
+Nothing of it need be old, so it is no finding; but who edits the file and reloads it will wonder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.unit import Unit
+
+
+def notes(unit: Unit) -> list[str]:
+    """A line for each file of the unit's that a module outside of it was loaded from as well."""
+    mine = {file: name for name in reversed(unit.loaded()) if (file := _file(name)) is not None}
+    files = set(map(os.path.basename, mine))
+    out = []
+    for name, module in foreign.loaded_modules():
+        if unit.owns(name) or os.path.basename(_spelled(module)) not in files:
+            continue
+        first = mine.get(_file(name) or "")
+        if first is not None and sys.modules.get(first) is not module:
+            out.append(
+                f"{first} and {name} are two modules of one file, each with a state of its own: "
+                f"{name} is not reloaded; import the file under one name"
+            )
+    return sorted(out)
+
+
+def _file(name: str) -> str | None:
+    file = _spelled(sys.modules.get(name))
+    return os.path.realpath(file) if file else None
+
+
+def _spelled(module: Any) -> str:
+    file = (foreign.module_dict(module) or {}).get("__file__")
+    return file if type(file) is str else ""
