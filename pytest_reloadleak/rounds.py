@@ -435,9 +435,7 @@ class Run:
     def take_look(self) -> None:
         """Take the numbers after the last round, and look at the heap."""
         self.seen.samples.append(self._sample(self.rounds))
-        same = [name for name in self.unit.loaded() if name not in self._reborn]
-        kept = self.strategy.not_reloaded(self.unit, same) if self.strategy is not None else same
-        self.seen.not_reloaded = tuple(sorted(set(kept)))
+        self.seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
         self.seen.notes += copies.notes(self.unit)
         frozen = settle.frozen_count()
         if frozen:
@@ -446,6 +444,16 @@ class Run:
                 f"the program froze {frozen} objects with gc.freeze(){since}: what is among them is never collected"
             )
         self.seen.first = self._look()
+
+    def _not_reloaded(self) -> list[str]:
+        same = [name for name in self.unit.loaded() if name not in self._reborn]
+        if self.strategy is None:
+            return same
+        try:
+            return self.strategy.not_reloaded(self.unit, same)
+        except Exception as error:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
+            self.seen.notes.append(f"which modules kept their state is not known: {foreign.exception_text(error)}")
+            return same
 
     def _look(self, grace: int = GRACE) -> Look:
         scene = Scene(

@@ -30,6 +30,7 @@ class Twins:
     growth: str = "growing"
     type: str = "module"
     host: str = ""
+    strategies: tuple[str, ...] = BOTH
 
 
 ONION = """
@@ -39,6 +40,21 @@ ONION = """
             return previous(*args, **keywords)
         {module}.{name} = {name}
     wrap({module}.{name})
+"""
+GLOBAL_ONION = """
+    import {module}
+    previous = {module}.{name}
+    def wrapper(*args, **keywords):
+        return previous(*args, **keywords)
+    {module}.{name} = wrapper
+"""
+GLOBAL_PEELED = """
+    import {module}
+    original = getattr({module}.{name}, 'original', {module}.{name})
+    def wrapper(*args, **keywords):
+        return original(*args, **keywords)
+    wrapper.original = original
+    {module}.{name} = wrapper
 """
 PEELED = """
     import {module}
@@ -64,7 +80,25 @@ def onion(module: str, name: str, **more: str) -> Twins:
     )
 
 
+def global_onion(module: str, name: str, **more: str) -> Twins:
+    """Twins that keep what stood there in a global, which under `reload` each generation overwrites."""
+    return Twins(
+        name=f"{module}.{name}, through a global",
+        leaking=GLOBAL_ONION.format(module=module, name=name),
+        cured=GLOBAL_PEELED.format(module=module, name=name),
+        path=f"{module}.{name}",
+        held="plugin.wrapper",
+        strategies=("reimport",),
+        **more,
+    )
+
+
 TWINS = (
+    global_onion("json", "dumps"),
+    global_onion("sys", "excepthook"),
+    global_onion("builtins", "ascii"),
+    global_onion("host", "act", host="def act(*args):\n    pass\n"),
+    global_onion("host", "Host.act", host="class Host:\n    def act(self): pass\n", type="class"),
     onion("json", "dumps"),
     onion("os", "open"),
     onion("builtins", "ascii"),
@@ -166,6 +200,15 @@ TWINS = (
 )
 
 
+def pairs():
+    """Each pair of twins with its strategies."""
+    return [
+        pytest.param(twins, strategy, id=f"{twins.name}-{strategy}")
+        for twins in TWINS
+        for strategy in twins.strategies
+    ]
+
+
 def measured(directory, host, target, strategy):
     """The report of a target, from a process of its own: what it patches is the process's."""
     run.write(directory, {"host": host, "plugin": source(target)})
@@ -175,8 +218,7 @@ def measured(directory, host, target, strategy):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("strategy", BOTH)
-@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: twins.name)
+@pytest.mark.parametrize(("twins", "strategy"), pairs())
 def test_a_patch_is_found(twins, strategy, tmp_path):
     """One finding names the attribute, not the closures below it; and the report comes out although it is patched."""
     report = measured(tmp_path, twins.host, twins.leaking, strategy)
@@ -189,8 +231,7 @@ def test_a_patch_is_found(twins, strategy, tmp_path):
     assert twins.path in finding["advice"]
 
 
-@pytest.mark.parametrize("strategy", BOTH)
-@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: twins.name)
+@pytest.mark.parametrize(("twins", "strategy"), pairs())
 def test_a_patch_that_each_generation_renews_is_clean(twins, strategy, tmp_path):
     """A wrapper around the original, whatever stood there before, is the present generation's alone."""
     report = measured(tmp_path, twins.host, twins.cured, strategy)

@@ -20,7 +20,7 @@ _CAUSE = Cause("registration", "interpreters", "interpreters[*]", "interpreter",
 class Interpreters(Probe):
     """Sub-interpreters that exist."""
 
-    name = "interpreters"
+    name = "subinterpreters"
     kinds = ("registration",)
 
     def identities(self) -> Iterable[Identity]:

@@ -15,6 +15,7 @@ from pytest_reloadleak.effects.births import Births
 from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.look import look
+from pytest_reloadleak.heap.patched import put_name
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sweep import Cause, Root
 from pytest_reloadleak.model import Held
@@ -74,6 +75,7 @@ class _Asked:
         ]
         found = suspects(seen, self._first)
         self._registered |= _registered(found)
+        scene.slots |= _slots(seen)
         scene.watched.update(probe.watched())
         scene.containers += list(probe.containers()) if found else []
         for group in found:
@@ -98,6 +100,29 @@ class _Asked:
             member.effect = replace(member.effect, values=(), also=())
             self.parts.setdefault(cause, []).append(member)
         return cause is not None
+
+
+_SLOTS = frozenset(
+    {
+        "signal",
+        "sys.settrace",
+        "sys.setprofile",
+        "threading.settrace",
+        "threading.setprofile",
+        "threading.excepthook",
+    }
+)
+"""Registries in which one thing takes the place of another."""
+
+
+def _slots(seen: Iterable[Member]) -> dict[str, Cause]:
+    """The causes of what of the target's stands in such a registry, by its name."""
+    return {
+        put_name(value): member.effect.cause
+        for member in seen
+        if member.effect.cause.registry in _SLOTS and member.held is not None
+        for value in member.effect.values[:1]
+    }
 
 
 def _registered(found: Iterable[Group]) -> dict[int, Cause]:

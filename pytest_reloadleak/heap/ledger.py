@@ -120,7 +120,11 @@ class Ledger:
         contents.append((own if own is not None else foreign.instance_dict(entry) or {}).values())
         for values in contents:
             for value in list(values):
-                if type(value) is types.FunctionType and foreign.module_name(value.__globals__) == name:
+                if type(value) is not types.FunctionType or foreign.module_name(value.__globals__) != name:
+                    continue
+                # A module that has a namespace of its own may have kept a function of an older generation's, be it of
+                # an earlier check.
+                if own is None or MARKER not in value.__globals__:
                     found[id(value.__globals__)] = value.__globals__
         return list(found.values())
 

@@ -70,6 +70,45 @@ def patch_of(
     return None
 
 
+def in_place(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
+    """The patches that stand now, by the names of what was put there.
+
+    An onion need not be seen as one from outside: a wrapper that finds what it wraps in a global of its module leads
+    there by that module, which has the older wrapper's name as well.
+
+    Args:
+        owns: whether a module name belongs to the target.
+        before: what `own_callables` returned before the target was first loaded.
+    """
+    found: dict[str, Cause] = {}
+    for name, module in foreign.loaded_modules():
+        namespace = foreign.module_dict(module)
+        if namespace is None or owns(name):
+            continue
+        for key, value in list(namespace.items()):
+            if _is_of(value, owns) and _is_put(name, key, value, before):
+                found[put_name(value)] = Cause("patched-global", "sys.modules", f"{name}.{key}", "module")
+            elif foreign.is_class(value) and foreign.class_module(value) == name:
+                for attribute, inner in list(foreign.class_dict(value).items()):
+                    if type(inner) is types.FunctionType and _is_of(inner, owns):
+                        spelled = f"{name}.{key}.{attribute}"
+                        found[put_name(inner)] = Cause("patched-global", "sys.modules", spelled, "class")
+    return found
+
+
+def _is_put(module: str, key: object, value: Any, before: Mapping[str, Collection[str]]) -> bool:
+    if foreign.is_module(value) or (type(key) is str and key.startswith("__")):
+        return False
+    return (_is_standard(module) and not _is_standard(_home(value))) or key in before.get(module, ())
+
+
+def put_name(o: Any) -> str:
+    """What an object and its counterpart of another generation have in common: the name of the function or class."""
+    if type(o) is types.FunctionType:
+        return foreign.function_name(o)
+    return foreign.class_name(o if foreign.is_class(o) else type(o))
+
+
 def _is_of(o: Any, owns: Callable[[str], bool]) -> bool:
     return owns(_home(o))
 

@@ -108,6 +108,9 @@ class Scene:
     """Ids of what was registered where nothing can be listed."""
     before: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Names of each module's functions and classes from before the target was first loaded."""
+    slots: dict[str, Cause] = field(default_factory=dict)
+    """What the target put where only one thing can stand, by the name of what it put there: attributes of others, and
+    handlers. An older one of that name, which the present one calls, is there because of it."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 

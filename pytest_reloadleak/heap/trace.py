@@ -128,7 +128,17 @@ def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
         return None
     if len(arrival.path) == 1:  # an old module in the module table itself, under a name of its own
         return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
+    if foreign.is_module(arrival.path[0]) and scene.ledger.owns(arrival.root.path):
+        return _of_slot(arrival.path, scene)
     return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
+
+
+def _of_slot(path: Sequence[Any], scene: Scene) -> Cause | None:
+    """The slot for which a module keeps what stood there before it: `previous = json.dumps`."""
+    kept = next((o for o in path[1:] if type(o) is not dict), None)
+    if kept is None or not scene.slots:
+        return None
+    return scene.slots.get(patched.put_name(kept))
 
 
 def _is_timer(o: Any) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import stat
 import sys
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.errors import RoundError
@@ -21,6 +23,7 @@ from pytest_reloadleak.strategies.single import Single
 from pytest_reloadleak.strategies.unit import Unit
 
 _MARK = "__alias"
+_stat = os.stat  # a private copy, as the target may patch it
 
 
 class Alias(Single):
@@ -47,8 +50,8 @@ class Alias(Single):
 
     def _load(self, name: str, alias: str) -> None:
         found = targets.find(name)
-        origin = found.origin if found is not None else None
-        if found is None or found.loader is None or origin is None or not os.path.isfile(origin):
+        origin = file_of(found)
+        if found is None or origin is None:
             raise RoundError(f"the strategy alias cannot load {name}: it has no file of its own")
         where = found.submodule_search_locations
         spec = importlib.util.spec_from_file_location(
@@ -96,6 +99,16 @@ class Alias(Single):
 
     def _current(self, name: str) -> str:
         return f"{name}{_MARK}{self._count}" if self._count else name
+
+
+def file_of(spec: ModuleSpec | None) -> str | None:
+    """The file from which a module can be loaded under any name; `None` if it lies in an archive, or in no file."""
+    if spec is None or spec.loader is None or spec.origin is None:
+        return None
+    try:
+        return spec.origin if stat.S_ISREG(_stat(spec.origin).st_mode) else None
+    except (OSError, ValueError):
+        return None
 
 
 def _owns_original(unit: Unit, name: str) -> bool:

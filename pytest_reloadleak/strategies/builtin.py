@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import targets
-from pytest_reloadleak.strategies.alias import Alias
+from pytest_reloadleak.strategies.alias import Alias, file_of
 from pytest_reloadleak.strategies.base import Strategy
 from pytest_reloadleak.strategies.cascade import Cascade
 from pytest_reloadleak.strategies.decache import Decache
@@ -35,7 +34,6 @@ def inapplicable(strategy: str, target: str) -> str | None:
     """Why a strategy cannot reload a target, in one sentence; `None` if it can."""
     if strategy != "alias":
         return None
-    spec = targets.find(target)
-    if spec is None or spec.loader is None or spec.origin is None or not os.path.isfile(spec.origin):
+    if file_of(targets.find(target)) is None:
         return "it has no file of its own that could be loaded under another name"
     return None

@@ -6,7 +6,6 @@ Nothing of it need be old, so it is no finding; but who edits the file and reloa
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -16,13 +15,12 @@ from pytest_reloadleak.strategies.unit import Unit
 
 def notes(unit: Unit) -> list[str]:
     """A line for each file of the unit's that a module outside of it was loaded from as well."""
-    mine = {file: name for name in reversed(unit.loaded()) if (file := _file(name)) is not None}
-    files = set(map(os.path.basename, mine))
+    mine = {
+        file: name for name in reversed(unit.loaded()) if (file := _file(sys.modules.get(name))) is not None
+    }
     out = []
     for name, module in foreign.loaded_modules():
-        if unit.owns(name) or os.path.basename(_spelled(module)) not in files:
-            continue
-        first = mine.get(_file(name) or "")
+        first = mine.get(_file(module) or "") if not unit.owns(name) else None
         if first is not None and sys.modules.get(first) is not module:
             out.append(
                 f"{first} and {name} are two modules of one file, each with a state of its own: "
@@ -31,11 +29,6 @@ def notes(unit: Unit) -> list[str]:
     return sorted(out)
 
 
-def _file(name: str) -> str | None:
-    file = _spelled(sys.modules.get(name))
-    return os.path.realpath(file) if file else None
-
-
-def _spelled(module: Any) -> str:
+def _file(module: Any) -> str | None:
     file = (foreign.module_dict(module) or {}).get("__file__")
-    return file if type(file) is str else ""
+    return file if type(file) is str else None

@@ -133,8 +133,8 @@ class Disposal:
     def handover(self, names: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
         """What the outgoing generation put into `data`, by module: for the next one, and kept here no longer.
 
-        What it had itself been handed is taken from it. Otherwise an object that is handed on would lead, by its class and
-        that one's namespace, to what was handed on before, and so to all that ever was.
+        What it had itself been handed is taken from it. Otherwise an object that is handed on would lead, by its class
+        and that one's namespace, to what was handed on before, and so to all that ever was.
 
         Args:
             names: the outgoing modules.

@@ -17,6 +17,8 @@ from typing import Any
 
 from pytest_reloadleak.heap import foreign
 
+_import_module = importlib.import_module  # a private copy, as the target may patch it
+
 TEST_FILES = ("test_*.py", "*_test.py")
 """pytest's own patterns, for where nobody says others."""
 
@@ -84,7 +86,7 @@ def _distribution_files(root: Path) -> frozenset[Path]:
     name = _project_name(root)
     if name is None:
         return frozenset()
-    metadata: Any = importlib.import_module("importlib.metadata")  # takes 14 ms, and most have no such file
+    metadata: Any = _import_module("importlib.metadata")  # takes 14 ms, and most have no such file
     try:
         files = metadata.files(name) or []
     except metadata.PackageNotFoundError:
@@ -99,7 +101,7 @@ def _project_name(root: Path) -> str | None:
         return None
     try:
         # pytest itself needs a TOML reader, so there is one: the standard library's, or `tomli` before 3.11.
-        toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+        toml: Any = _import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
         name = toml.loads(text).get("project", {}).get("name")
     except ValueError:
         return None

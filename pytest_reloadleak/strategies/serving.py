@@ -170,20 +170,23 @@ class Served:
         calls = self._disposal.calls(children_first(self._unit.loaded()), self._unit.names)
         errors = [text for call in calls for text in self._disposed(call)]
         errors += self._disposal.errors
-        data: dict[str, bytes] = {}
-        for name, names in self._disposal.handover().items():
-            try:
-                data[name] = self._portable(names[DATA], _handed(name))
-            except TargetError as error:
-                errors.append(str(error))
+        packed = {
+            name: self._packed(names[DATA], _handed(name))
+            for name, names in self._disposal.handover().items()
+        }
+        data = {name: content for name, content in packed.items() if isinstance(content, bytes)}
+        errors += [text for text in packed.values() if isinstance(text, str)]
         if self._loop is not None:
             self._loop.close()
         return {"data": data, "errors": errors, "segments": self._segments, "threads": _lasting_threads()}
 
-    def _portable(self, data: Any, what: str) -> bytes:
-        """What is handed over, if it can be read before the next generation is loaded."""
-        content = frames.pack(data, what)
-        frames.unpack(content, what, self._unit.owns)
+    def _packed(self, data: Any, what: str) -> bytes | str:
+        """What is handed over, if it can be read before the next generation is loaded; otherwise why it cannot."""
+        try:
+            content = frames.pack(data, what)
+            frames.unpack(content, what, self._unit.owns)
+        except TargetError as error:
+            return str(error)
         return content
 
     def _disposed(self, call: Call) -> list[str]:

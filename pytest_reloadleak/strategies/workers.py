@@ -208,7 +208,7 @@ class _Process:
             try:
                 return self._exchanged(message)
             except (EOFError, BrokenPipeError):
-                self._lost = f"the worker {self._end_of_it()} in the middle of a request: it did not answer"
+                self._lost = f"the worker {self._end_of_it()} and did not answer"
         raise TargetError(self._lost)
 
     def _exchanged(self, message: Any) -> tuple[bool, Any]:
