@@ -160,7 +160,10 @@ class Run:
         prepare()
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
-        self._transaction = Transaction.begin(self.unit)
+        with imports_locked(
+            self.unit.loaded()
+        ):  # an import under way is waited for: half of it would be put back
+            self._transaction = Transaction.begin(self.unit)
         self._before = own_callables(self.unit.owns)
         self._births.begin(self._scope)
         self._births.note(None)
@@ -170,12 +173,15 @@ class Run:
         self._births.note(self.generation)
         self._ledger = Ledger(self.unit.owns, self.unit.invents)
         self._park()
-        self.disposal.born(self.unit.loaded())
+        self.disposal.born([*self.unit.loaded(), *self._proof()])
         if self.unit.loaded() or not self._is_loaded_here():
             self._note()
             if self.strategy is None or self.strategy.is_in_place:
                 self._note_strays(list(self._namespaces().values()))
         self.surroundings.begun(self.unit)
+
+    def _proof(self) -> set[str]:
+        return self.strategy.proof() if self.strategy is not None else set()
 
     def _is_loaded_here(self) -> bool:
         return self.strategy is None or self.strategy.loads_here
@@ -294,7 +300,7 @@ class Run:
         """The hooks to be called for `Step.DISPOSE`, each once, whatever the others do: see `disposed`."""
         loaded = self.unit.loaded()
         names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
-        return self.disposal.calls(names, self.unit.names)
+        return self.disposal.calls(names, self.unit.names, self.module)
 
     def failures(self) -> list[str]:
         """What went wrong when generations were disposed."""
@@ -320,7 +326,9 @@ class Run:
 
     def _reload_with(self, strategy: Strategy) -> None:
         with imports_locked(self._names):
-            strategy.reload(self._names)
+            strategy.reload(
+                [name for name in self._names if name in sys.modules]
+            )  # an import may just have failed
 
     def reloading(self) -> Reloading:
         """A context manager around one reload, whoever does it: prepares it, times it, and asks for its proof."""
@@ -358,7 +366,7 @@ class Run:
         """
         self.seen.reload_s += duration_s
         self.generation += 1
-        reborn = self._note() | (self.strategy.proof() if self.strategy is not None else set())
+        reborn = self._note() | self._proof()
         self._reborn |= reborn
         self.disposal.born(reborn)
         if not reborn:
@@ -452,7 +460,9 @@ class Run:
         try:
             return self.strategy.not_reloaded(self.unit, same)
         except Exception as error:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
-            self.seen.notes.append(f"which modules kept their state is not known: {foreign.exception_text(error)}")
+            self.seen.notes.append(
+                f"which modules kept their state is not known: {foreign.exception_text(error)}"
+            )
             return same
 
     def _look(self, grace: int = GRACE) -> Look:

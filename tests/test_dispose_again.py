@@ -136,3 +136,17 @@ def test_the_last_hook_of_a_watch_is_heard(word, project):
 
     for result in results:
         result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("dispose", ["stop", "__reload_dispose__", None, lambda module: module.stop()])
+def test_a_worker_is_disposed_where_it_runs(dispose, tmp_path):
+    """A name, the module's own hook and a callable, which is passed what stands for the module there."""
+    with run.importable(tmp_path):
+        note = f"open({str(tmp_path / 'said')!r}, 'a').write('x')"
+        own = "__reload_dispose__ = stop\n" if dispose in {None, "__reload_dispose__"} else ""
+        run.write(tmp_path, {"served": f"def stop():\n    {note}\n{own}"})
+
+        report = measure_reload("served", strategy="worker", dispose=dispose, rounds=2)
+
+        assert (report.outcome, report.error) == ("clean", None)
+        assert (tmp_path / "said").read_text() == "xxxx"

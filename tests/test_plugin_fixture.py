@@ -709,8 +709,8 @@ MISUSE = {
         "unknown keyword 'round'; the keywords are strategy, rounds, warmup, reload, dispose, unload, probes, force"
     ),
     "reload_leaks.check('app', strategy='fancy')": (
-        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, all, or pass a callable "
-        "as reload="
+        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, all, or pass "
+        "a callable as reload="
     ),
     "reload_leaks.check(host)": "a target must be the name of a module, not <module 'host' from *",
     "reload_leaks.check('app', reload=3)": "reload must be a callable, not 3",

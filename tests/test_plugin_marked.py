@@ -1020,8 +1020,8 @@ BAD = {
     '"app", rounds=True': "rounds must be a whole number of at least 1, not True",
     '"app", warmup=-1': "warmup must be at least 0, not -1",
     '"app", strategy="fancy"': (
-        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, all, or pass a callable "
-        "as reload="
+        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, all, or pass "
+        "a callable as reload="
     ),
     '"nope"': (
         "unknown target 'nope': no such module in sys.path; check the spelling and where pytest is started"

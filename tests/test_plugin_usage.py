@@ -38,7 +38,9 @@ TARGETS = {
     ),
 }
 
-STRATEGIES = "use one of reload, decache, reimport, cascade, alias, worker, all, or pass a callable as reload="
+STRATEGIES = (
+    "use one of reload, decache, reimport, cascade, alias, worker, all, or pass a callable as reload="
+)
 
 OPTIONS = {
     "--reload-leak-strategy=fancy": f"--reload-leak-strategy: unknown strategy 'fancy': {STRATEGIES}",

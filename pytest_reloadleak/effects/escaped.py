@@ -36,10 +36,12 @@ class Marked:
     def _has_mark(self, pid: int) -> bool:
         try:
             with _open(f"/proc/{pid}/environ", "rb") as file:
-                found = self._mark in file.read().split(b"\0")
+                content = file.read()
         except OSError:  # it has ended, or belongs to another user
-            found = False
-        if not found:
+            self._strangers.add(pid)
+            return False
+        found = self._mark in content.split(b"\0")
+        if not found and content:  # for a moment after it executed a program, a process shows none
             self._strangers.add(pid)
         return found
 

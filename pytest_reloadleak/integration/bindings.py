@@ -52,8 +52,11 @@ class Bindings:
             module = self._module(name)
             if attribute is None:
                 self._namespace[key] = module
-            elif attribute in (contents := foreign.module_dict(module) or {}):
-                self._namespace[key] = contents[attribute]
+            elif foreign.is_module(module):
+                contents = foreign.module_dict(module) or {}
+                self._namespace[key] = contents.get(attribute, self._namespace[key])
+            elif module is not None:  # what stands for a module of another process
+                self._namespace[key] = getattr(module, attribute, self._namespace[key])
 
     def put_back(self) -> None:
         """Bind what was there at the beginning, and let go of it."""

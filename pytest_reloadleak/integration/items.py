@@ -92,7 +92,7 @@ class TargetItem(pytest.Item):
     def _dependents(self, project: Project) -> tuple[str, ...]:
         """What has to be loaded beside the target: to compare strategies is to compare what they do to a program."""
         if self.options.is_audit or self.strategy == "cascade":
-            return tuple(cascade.dependents(self.target, project))
+            return tuple(cascade.beside(self.target, project))
         return ()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

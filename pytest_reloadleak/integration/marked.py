@@ -51,6 +51,7 @@ def in_rounds(
     try:
         yield
     finally:
+        item.__dict__.pop(_MODULE, None)
         item.obj = original
         if is_own_call:
             delattr(item.instance, item.name)
@@ -191,6 +192,7 @@ def _wrapped(
 ) -> Callable[..., Any]:
     def body(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
         def exercise() -> Any:
+            item.__dict__[_MODULE] = check.run.module
             fresh = {"reloaded": _fresh(check.unit.names, check.run.module)} if "reloaded" in kwargs else {}
             return original(*args, **{**kwargs, **fresh})
 
@@ -239,19 +241,24 @@ def _fresh(names: tuple[str, ...], module: Callable[[str], object] = sys.modules
     return modules[names[0]] if len(names) == 1 else modules
 
 
+_MODULE = "reload_leak_module"
+"""Attribute of an item: what gives the module of the present round."""
+
+
 class Current:
     """Stands for the module of the present round, for fixtures that are made once and used in every round."""
 
-    __slots__ = ("_names",)
+    __slots__ = ("_item", "_names")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, item: pytest.Item, names: tuple[str, ...]) -> None:
+        self._item = item
         self._names = names
 
     def __getattr__(self, name: str) -> object:
-        return getattr(_fresh(self._names), name)
+        return getattr(_fresh(self._names, self._item.__dict__.get(_MODULE, sys.modules.get)), name)
 
     def __getitem__(self, name: str) -> object:
-        return sys.modules[name]
+        return self._item.__dict__.get(_MODULE, sys.modules.get)(name)
 
 
 def current_modules(request: pytest.FixtureRequest) -> object:
@@ -269,7 +276,7 @@ def current_modules(request: pytest.FixtureRequest) -> object:
     except UsageError as error:
         pytest.fail(str(error), pytrace=False)
     if item.config.pluginmanager.has_plugin("reloadleak-session"):
-        return Current(names)
+        return Current(item, names)
     for name in names:
         __import__(name)
     return _fresh(names)

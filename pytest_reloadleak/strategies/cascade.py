@@ -140,6 +140,12 @@ def dependents(target: str, project: Project) -> list[str]:
     return [name for name in Closure.of(unit, project).order if not unit.owns(name)]
 
 
+def beside(target: str, project: Project) -> list[str]:
+    """What a program would have loaded beside a target: its dependents, and who accepts updates of it."""
+    closure = Closure.of(Unit((target,)), project)
+    return [name for name in (*closure.order, *closure.accepting) if not Unit((target,)).owns(name)]
+
+
 def _takes(name: str, changed: str) -> bool:
     """Whether a module declares that it can take an update of another."""
     declared = (foreign.module_dict(sys.modules.get(name)) or {}).get(ACCEPT)

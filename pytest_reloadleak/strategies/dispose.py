@@ -67,19 +67,22 @@ class Disposal:
         self._is_due = self._is_due or bool(self._pending)
         self._data.clear()
 
-    def calls(self, names: list[str], targets: tuple[str, ...]) -> list[Call]:
+    def calls(
+        self, names: list[str], targets: tuple[str, ...], module: Callable[[str], Any] = sys.modules.get
+    ) -> list[Call]:
         """The hooks that are due, in their order; none is due again before the next generation.
 
         Args:
             names: the outgoing modules in the order in which they are disposed.
             targets: what the user called the target, where a hook that was given by name is looked for first.
+            module: what stands for a module of the target, by its name.
         """
         if not self._is_due:
             return []
         self._is_due = False
         due = [name for name in names if name in self._pending]
         self._pending.clear()
-        calls = self._of_application(due, targets)
+        calls = self._of_application(due, targets, module)
         seen: set[int] = set()
         for name in due:
             namespace = foreign.module_dict(sys.modules.get(name)) or {}
@@ -95,16 +98,22 @@ class Disposal:
             calls.append(Call(f"{name}.{HOOK}", name, hook, (data,)))
         return calls
 
-    def _of_application(self, due: list[str], targets: tuple[str, ...]) -> list[Call]:
+    def _of_application(
+        self, due: list[str], targets: tuple[str, ...], module: Callable[[str], Any]
+    ) -> list[Call]:
         hook = self._hook
         if hook is None:
             return []
-        mine = [name for name in targets if name in sys.modules] or [n for n in due if n not in targets][-1:]
-        module = sys.modules.get(mine[0]) if mine else None
-        if mine and _was_disposed(mine[0], hook if isinstance(hook, str) else "dispose"):
+        mine = [n for n in targets if module(n) is not None] or [n for n in due if n not in targets][-1:]
+        outgoing = module(mine[0]) if mine else None
+        if foreign.is_module(outgoing) and _was_disposed(
+            mine[0], hook if isinstance(hook, str) else "dispose"
+        ):
             return []
+        if hook == HOOK and not foreign.is_module(outgoing):
+            return []  # a worker's: it calls its own modules' hooks itself
         if not isinstance(hook, str):
-            return [Call("dispose", "", hook, (module,))]
+            return [Call("dispose", "", hook, (outgoing,))]
         if hook == HOOK:
             if not any(HOOK in (foreign.module_dict(sys.modules.get(name)) or {}) for name in due):
                 self.errors.append(f"dispose={hook!r}: {' and '.join(mine)} has no function of this name")
@@ -112,7 +121,7 @@ class Disposal:
         calls: list[Call] = []
         found: set[int] = set()
         for name in dict.fromkeys((*mine, *due)):
-            function = _attribute(sys.modules.get(name), hook)
+            function = _attribute(module(name), hook)
             if function is None or id(function) in found or (found and name not in mine):
                 continue
             found.add(id(function))
@@ -120,7 +129,7 @@ class Disposal:
         if calls:
             return calls
         if self._fallback is not None:
-            return [Call(f"the fixture {hook}", "", self._fallback, (module,))]
+            return [Call(f"the fixture {hook}", "", self._fallback, (outgoing,))]
         self.errors.append(
             f"dispose={hook!r}: {' and '.join(mine) or 'the target'} has no function of this name"
         )
@@ -154,10 +163,10 @@ class Disposal:
 
 def _attribute(module: object, path: str) -> Any:
     """What a module has under a name, which may be dotted; the user asked for it, so a property may run."""
-    first, *rest = path.split(".")
-    found: Any = (foreign.module_dict(module) or {}).get(first)
-    for name in rest:
-        found = getattr(found, name, None)
+    found: Any = module
+    for name in path.split("."):
+        namespace = foreign.module_dict(found)
+        found = namespace.get(name) if namespace is not None else getattr(found, name, None)
     return found
 
 

@@ -25,13 +25,22 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec of a module that something is to be given to. Who asks for it may not go on to load the module."""
-        if name not in self._names:
+        given = self._names.pop(name, None)  # gone while others are asked, who may ask this one in turn
+        if given is None:
             return None
+        try:
+            spec = self._found(name, path, target)
+        finally:
+            self._names[name] = given
+        if spec is not None:
+            self._prepare(spec.loader)
+        return spec
+
+    def _found(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         for finder in list(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
             spec = find_spec(name, path, target) if finder is not self and find_spec is not None else None
             if spec is not None:
-                self._prepare(spec.loader)
                 return spec  # type: ignore[no-any-return]  # a finder returns a spec, or it is none
         return None
 

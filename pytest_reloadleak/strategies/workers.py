@@ -275,6 +275,10 @@ class _Remote:
     def __getattr__(self, name: str) -> Any:
         __tracebackhide__ = True
         path = f"{self._path}.{name}" if self._path else name
+        if self._path and name.startswith("__") and name.endswith("__"):
+            raise AttributeError(
+                f"{self._module}.{path} is not at hand: a function stands for it, in another process"
+            )
         kind = self._worker.request("kind", self._module, path)
         if kind == "value":
             content = self._worker.request("value", self._module, path)
