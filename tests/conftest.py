@@ -1,6 +1,8 @@
 """Fixtures of the whole suite."""
 
+import sys
 import zlib
+from collections import defaultdict
 
 import pytest
 from support import Project
@@ -8,20 +10,39 @@ from support import Project
 from pytest_reloadleak.heap import settle
 
 
+MOST = 8
+"""Cases of one test in a short run."""
+
+
 def pytest_addoption(parser):
-    """Let a run be short: what differs between strategies is tested under all of them by the whole suite."""
-    parser.addoption("--short", action="store_true", help="run the twins under one strategy each, in turn")
+    """Let a run be short: the whole suite takes three times as long."""
+    parser.addoption(
+        "--short", action="store_true", help=f"run the twins under one strategy each, and {MOST} cases a test"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
-    """Keep one strategy of each case, the same in every run: that which the case's name says."""
+    """Keep one strategy of each case, and some cases of each test: the same in every run of an interpreter."""
     if not config.getoption("short"):
         return
-    kept, left = [], []
+    by_test = defaultdict(list)
     for item in items:
-        (kept if is_in_turn(item) else left).append(item)
-    items[:] = kept
+        if is_in_turn(item):
+            by_test[item.nodeid.partition("[")[0]].append(item)
+    kept = {id(item) for cases in by_test.values() for item in spread(cases)}
+    left = [item for item in items if id(item) not in kept]
+    items[:] = [item for item in items if id(item) in kept]
     config.hook.pytest_deselected(items=left)
+
+
+def spread(cases):
+    """Some of the cases of a test, evenly; each interpreter takes others."""
+    if len(cases) <= MOST:
+        return cases
+    ordered = sorted(cases, key=lambda item: item.nodeid)
+    return [
+        ordered[(at * len(ordered) // MOST + sys.version_info.minor) % len(ordered)] for at in range(MOST)
+    ]
 
 
 def is_in_turn(item):
