@@ -9,7 +9,6 @@ from support import Project
 
 from pytest_reloadleak.heap import settle
 
-
 MOST = 8
 """Cases of one test in a short run."""
 
