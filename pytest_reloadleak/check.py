@@ -16,12 +16,13 @@ from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.model import Outcome, Report
 from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
-from pytest_reloadleak.rounds import Run, Surroundings
+from pytest_reloadleak.rounds import Run
 from pytest_reloadleak.settings import Settings, unknown_strategy
 from pytest_reloadleak.strategies import builtin, targets
 from pytest_reloadleak.strategies.dispose import Disposal
 from pytest_reloadleak.strategies.firstparty import TEST_FILES, Project
 from pytest_reloadleak.strategies.unit import Unit, is_glob
+from pytest_reloadleak.surroundings import Surroundings
 
 _now_s = time.perf_counter
 """A private copy, as the target may patch what it likes."""

@@ -11,25 +11,20 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from pytest_reloadleak.effects.base import Probe, Scope
-from pytest_reloadleak.effects.births import Births
-from pytest_reloadleak.effects.observe import observe, unfinished
-from pytest_reloadleak.effects.process import Sample, prepare, sample
+from pytest_reloadleak.effects.base import Probe
+from pytest_reloadleak.effects.process import prepare
 from pytest_reloadleak.errors import RoundError, TargetError
-from pytest_reloadleak.heap import foreign, settle
+from pytest_reloadleak.heap import settle
 from pytest_reloadleak.heap.ledger import Ledger
-from pytest_reloadleak.heap.look import caller_frames, caller_namespaces
-from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.patched import own_callables
-from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
-from pytest_reloadleak.heap.sweep import Root
-from pytest_reloadleak.strategies import bytecode, copies, stamps
+from pytest_reloadleak.heap.scene import GRACE, UNLOADED
+from pytest_reloadleak.looking import Looking
+from pytest_reloadleak.strategies import bytecode, stamps
 from pytest_reloadleak.strategies.base import Strategy, children_first
 from pytest_reloadleak.strategies.dispose import Call, Disposal
 from pytest_reloadleak.strategies.failure import failure_text
@@ -39,6 +34,7 @@ from pytest_reloadleak.strategies.table import kept_table
 from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
 from pytest_reloadleak.strategies.unload import unload
+from pytest_reloadleak.surroundings import Surroundings
 
 _now_s = time.perf_counter
 """A private copy, as the target may patch what it likes."""
@@ -53,45 +49,7 @@ class Step(enum.Enum):
     SETTLE = enum.auto()
 
 
-@dataclass(slots=True)
-class Surroundings:
-    """What the test runner contributes to a run. The defaults suit a run without one."""
-
-    release: Callable[[], None] = lambda: None
-    """Lets go of what the runner itself keeps of the program's objects: log records, recorded warnings."""
-    begun: Callable[[Unit], None] = lambda _: None
-    """Called when the target is loaded, with all that will be reloaded."""
-    born: Callable[[], None] = lambda: None
-    """Called after each reload, before the exercise: refreshes the test module's bindings."""
-    unloaded: Callable[[], None] = lambda: None
-    """Called when the last generation was dropped: puts the test module's bindings back."""
-    spared: Callable[[], Iterable[dict[str, Any]]] = list
-    """Namespaces whose bindings of the original generation are the caller's own."""
-    roots: Callable[[], list[Root]] = list
-    """Further roots with names that a reader knows, such as fixtures."""
-    own: list[object] = field(default_factory=list)
-    """Objects of the tool's that hold the original generation for the test, and are no holders."""
-    is_interruptible: bool = True
-    """Whether a `KeyboardInterrupt` is the user's, who wants the whole run to end, or else the target's doing."""
-
-
-@dataclass(slots=True)
-class Seen:
-    """What a run saw: values only."""
-
-    first: Look = field(default_factory=Look)
-    second: Look | None = None
-    unloaded: Look | None = None
-    """What was left when the target had been unloaded; `None` if that was not asked for."""
-    blind: list[str] = field(default_factory=list)
-    """What could not be looked at, and why."""
-    samples: list[Sample] = field(default_factory=list)
-    not_reloaded: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
-    reload_s: float = 0.0
-
-
-class Run:
+class Run(Looking):
     """One run of a unit.
 
     Args:
@@ -119,35 +77,13 @@ class Run:
         disposal: Disposal | None = None,
         dependents: Iterable[str] = (),
     ) -> None:
-        self.unit = unit
+        super().__init__(unit, strategy, surroundings, rounds=rounds, warmup=warmup, probes=probes)
         self.disposal = disposal or Disposal()
+        self.is_unloaded_at_last = unload
         self._dependents = tuple(dependents)
-        self.rounds = rounds
-        self.warmup = warmup
-        self.strategy = strategy
-        self.surroundings = surroundings
-        self.seen = Seen()
-        self.generation = -warmup
-        self._ledger = Ledger(lambda _: False)
-        self._parked = Parked(-warmup)
-        self._births = Births([*probes, *(strategy.probes() if strategy is not None else ())])
-        self._scope = Scope(
-            lambda name: self.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
-            lambda: self.generation,
-            lambda text: self.unit.rename(text),  # noqa: PLW0108 - as above
-            lambda o: self._ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
-        )
-        self._transaction: Transaction | None = None
         self._begun: Strategy | None = None
         self._gc_enabled = True
-        self._reborn: set[str] = set()
         self._names: list[str] = []
-        self._frozen = 0
-        self.is_unloaded_at_last = unload
-        self.looks_at_references = True
-        self._is_unloaded = False
-        self._shared: dict[str, dict[str, Any]] = {}
-        self._before: dict[str, frozenset[str]] = {}
 
     # -- begin and end ------------------------------------------------------------------------------------------------
 
@@ -384,10 +320,6 @@ class Run:
         """What is said when the reload that is under way raised."""
         return f"{self.where(self.generation + 1)}: the reload raised: {text}"
 
-    def _note(self) -> set[str]:
-        names = self.unit.loaded()
-        return self._ledger.note(self.generation, [(name, sys.modules[name]) for name in names])
-
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
         try:
             action()
@@ -402,97 +334,6 @@ class Run:
         else:
             return
         raise RoundError(f"{what}: {text}" if what else self.raised(text))
-
-    # -- settling and looking -----------------------------------------------------------------------------------------
-
-    def waited_for(self) -> int:
-        """How many things that should be dead are alive: what settling waits for."""
-        if not self._ledger.births:
-            return 0
-        kept = self._parked.generation if self._parked.containers else None
-        limit = self._ledger.current - (UNLOADED if self._is_unloaded else GRACE)
-        return self._ledger.older(limit, but=kept) + unfinished(
-            self._births, self._scope, -self.warmup, limit
-        )
-
-    def settle(self) -> None:
-        """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
-        self._births.note(self.generation)
-        settle.settle(self.waited_for, self.surroundings.release, is_patient=not self.seen.first.retentions)
-        self._births.note(self.generation, is_idle=True)
-
-    async def asettle(self, pause: Callable[[float], Any]) -> None:
-        """`settle` on the running loop."""
-        is_patient = not self.seen.first.retentions
-        self._births.note(self.generation)
-        await settle.asettle(self.waited_for, self.surroundings.release, pause, is_patient=is_patient)
-        self._births.note(self.generation, is_idle=True)
-
-    def take_baseline(self) -> None:
-        """Take the numbers at the end of the warm-up."""
-        self.seen.samples = [self._sample(0)]
-        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_shared(n)])
-
-    def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
-        if namespaces:
-            self._ledger.note_strays(namespaces, ours=2)  # this list, and the parked pair
-
-    def _sample(self, number: int) -> Sample:
-        return sample(number, settle.tracked_count())
-
-    def take_look(self) -> None:
-        """Take the numbers after the last round, and look at the heap."""
-        self.seen.samples.append(self._sample(self.rounds))
-        self.seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
-        self.seen.notes += copies.notes(self.unit)
-        frozen = settle.frozen_count()
-        if frozen:
-            since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
-            self.seen.notes.append(
-                f"the program froze {frozen} objects with gc.freeze(){since}: what is among them is never collected"
-            )
-        self.seen.first = self._look()
-
-    def _not_reloaded(self) -> list[str]:
-        same = [name for name in self.unit.loaded() if name not in self._reborn]
-        if self.strategy is None:
-            return same
-        try:
-            return self.strategy.not_reloaded(self.unit, same)
-        except Exception as error:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
-            self.seen.notes.append(
-                f"which modules kept their state is not known: {foreign.exception_text(error)}"
-            )
-            return same
-
-    def _look(self, grace: int = GRACE) -> Look:
-        scene = Scene(
-            ledger=self._ledger,
-            parked=self._parked,
-            target=self.unit.target,
-            namespaces=self._namespaces() or dict(self._shared),
-            rename=self.unit.rename,
-            spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
-            callers=caller_frames(),
-            extra_roots=self.surroundings.roots(),
-            before=self._before,
-            grace=grace,
-            skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
-        )
-        seen = observe(scene, self._births, self._scope, -self.warmup)
-        self.seen.blind = self._blind()
-        self.seen.notes += [note for note in self._births.collected if note not in self.seen.notes]
-        return seen if self.looks_at_references else seen.of_effects()
-
-    def _blind(self) -> list[str]:
-        """What could not be looked at, and why."""
-        reasons = {probe.name: probe.blind() for probe in self._births.working()}
-        raised = {name: f"it raised {why}" for name, why in self._births.failed.items()}
-        return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]
-
-    def _namespaces(self) -> dict[str, dict[str, Any]]:
-        found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}
-        return {name: namespace for name, namespace in found.items() if namespace is not None}
 
 
 class Reloading:

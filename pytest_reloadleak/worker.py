@@ -27,8 +27,8 @@ from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
-from pytest_reloadleak.rounds import Surroundings
 from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.surroundings import Surroundings
 
 _BOOT = (
     "import json,sys;job=json.load(open(sys.argv.pop(),encoding='utf-8'));sys.path[:]=job['path'];"

@@ -24,6 +24,8 @@ ROWS = (
     "heap",
     "effects",
     "strategies",
+    "surroundings",
+    "looking",
     "rounds",
     "judge",
     "report",  # pure functions of the model; below `check`, whose error carries the rendered report

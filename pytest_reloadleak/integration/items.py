@@ -15,11 +15,11 @@ from pytest_reloadleak.integration import firstparty, noise
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
-from pytest_reloadleak.rounds import Surroundings
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.builtin import inapplicable
 from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.surroundings import Surroundings
 
 
 class Targets(pytest.Collector):

@@ -26,9 +26,9 @@ from pytest_reloadleak.integration.items import keep, render, test_namespaces
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.performer import Reloader
-from pytest_reloadleak.rounds import Surroundings
 from pytest_reloadleak.settings import expanded
 from pytest_reloadleak.strategies.dispose import Disposal
+from pytest_reloadleak.surroundings import Surroundings
 
 KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes")
 

@@ -1,0 +1,162 @@
+"""What a run notes, and how it settles and looks at what is left: the state of the process under a check."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pytest_reloadleak.effects.base import Probe, Scope
+from pytest_reloadleak.effects.births import Births
+from pytest_reloadleak.effects.observe import observe, unfinished
+from pytest_reloadleak.effects.process import Sample, sample
+from pytest_reloadleak.heap import foreign, settle
+from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.look import caller_frames, caller_namespaces
+from pytest_reloadleak.heap.parked import Parked
+from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
+from pytest_reloadleak.strategies import copies
+from pytest_reloadleak.strategies.base import Strategy
+from pytest_reloadleak.strategies.transaction import Transaction
+from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.surroundings import Seen, Surroundings
+
+
+class Looking:
+    """Who is noted, settled and looked at in a run; the protocol is `rounds.Run`'s.
+
+    Args:
+        unit: the target.
+        strategy: a built-in strategy, or `None` when the application reloads itself.
+        surroundings: the test runner's part.
+        rounds: counted rounds.
+        warmup: rounds before them.
+        probes: who looks for effects.
+    """
+
+    def __init__(  # noqa: PLR0913 - a run has this many parts
+        self,
+        unit: Unit,
+        strategy: Strategy | None,
+        surroundings: Surroundings,
+        *,
+        rounds: int,
+        warmup: int,
+        probes: Iterable[Probe],
+    ) -> None:
+        self.unit = unit
+        self.rounds = rounds
+        self.warmup = warmup
+        self.strategy = strategy
+        self.surroundings = surroundings
+        self.seen = Seen()
+        self.generation = -warmup
+        self.looks_at_references = True
+        self._ledger = Ledger(lambda _: False)
+        self._parked = Parked(-warmup)
+        self._births = Births([*probes, *(strategy.probes() if strategy is not None else ())])
+        self._scope = Scope(
+            lambda name: self.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
+            lambda: self.generation,
+            lambda text: self.unit.rename(text),  # noqa: PLW0108 - as above
+            lambda o: self._ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
+        )
+        self._transaction: Transaction | None = None
+        self._reborn: set[str] = set()
+        self._frozen = 0
+        self._is_unloaded = False
+        self._shared: dict[str, dict[str, Any]] = {}
+        self._before: dict[str, frozenset[str]] = {}
+
+    def _note(self) -> set[str]:
+        names = self.unit.loaded()
+        return self._ledger.note(self.generation, [(name, sys.modules[name]) for name in names])
+
+    def waited_for(self) -> int:
+        """How many things that should be dead are alive: what settling waits for."""
+        if not self._ledger.births:
+            return 0
+        kept = self._parked.generation if self._parked.containers else None
+        limit = self._ledger.current - (UNLOADED if self._is_unloaded else GRACE)
+        return self._ledger.older(limit, but=kept) + unfinished(
+            self._births, self._scope, -self.warmup, limit
+        )
+
+    def settle(self) -> None:
+        """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
+        self._births.note(self.generation)
+        settle.settle(self.waited_for, self.surroundings.release, is_patient=not self.seen.first.retentions)
+        self._births.note(self.generation, is_idle=True)
+
+    async def asettle(self, pause: Callable[[float], Any]) -> None:
+        """`settle` on the running loop."""
+        is_patient = not self.seen.first.retentions
+        self._births.note(self.generation)
+        await settle.asettle(self.waited_for, self.surroundings.release, pause, is_patient=is_patient)
+        self._births.note(self.generation, is_idle=True)
+
+    def take_baseline(self) -> None:
+        """Take the numbers at the end of the warm-up."""
+        self.seen.samples = [self._sample(0)]
+        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_shared(n)])
+
+    def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
+        if namespaces:
+            self._ledger.note_strays(namespaces, ours=2)  # this list, and the parked pair
+
+    def _sample(self, number: int) -> Sample:
+        return sample(number, settle.tracked_count())
+
+    def take_look(self) -> None:
+        """Take the numbers after the last round, and look at the heap."""
+        self.seen.samples.append(self._sample(self.rounds))
+        self.seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
+        self.seen.notes += copies.notes(self.unit)
+        frozen = settle.frozen_count()
+        if frozen:
+            since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
+            self.seen.notes.append(
+                f"the program froze {frozen} objects with gc.freeze(){since}: what is among them is never collected"
+            )
+        self.seen.first = self._look()
+
+    def _not_reloaded(self) -> list[str]:
+        same = [name for name in self.unit.loaded() if name not in self._reborn]
+        if self.strategy is None:
+            return same
+        try:
+            return self.strategy.not_reloaded(self.unit, same)
+        except Exception as error:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
+            self.seen.notes.append(
+                f"which modules kept their state is not known: {foreign.exception_text(error)}"
+            )
+            return same
+
+    def _look(self, grace: int = GRACE) -> Look:
+        scene = Scene(
+            ledger=self._ledger,
+            parked=self._parked,
+            target=self.unit.target,
+            namespaces=self._namespaces() or dict(self._shared),
+            rename=self.unit.rename,
+            spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
+            callers=caller_frames(),
+            extra_roots=self.surroundings.roots(),
+            before=self._before,
+            grace=grace,
+            skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
+        )
+        seen = observe(scene, self._births, self._scope, -self.warmup)
+        self.seen.blind = self._blind()
+        self.seen.notes += [note for note in self._births.collected if note not in self.seen.notes]
+        return seen if self.looks_at_references else seen.of_effects()
+
+    def _blind(self) -> list[str]:
+        """What could not be looked at, and why."""
+        reasons = {probe.name: probe.blind() for probe in self._births.working()}
+        raised = {name: f"it raised {why}" for name, why in self._births.failed.items()}
+        return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]
+
+    def _namespaces(self) -> dict[str, dict[str, Any]]:
+        found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}
+        return {name: namespace for name, namespace in found.items() if namespace is not None}
