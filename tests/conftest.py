@@ -9,7 +9,7 @@ from support import Project
 
 from pytest_reloadleak.heap import settle
 
-MOST = 8
+MOST = 5
 """Cases of one test in a short run."""
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, native, roots
 from pytest_reloadleak.heap.parked import suspect
-from pytest_reloadleak.heap.patched import in_place
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
@@ -50,7 +49,6 @@ def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
     if not is_held and not scene.has_findings and not is_suspicious(scene):
         return Look()
     complete()
-    scene.slots |= in_place(scene.ledger.owns, scene.before)
     retained = gather(scene, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
         for value in suspicion.values:

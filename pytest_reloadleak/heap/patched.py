@@ -38,7 +38,7 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
 def _callables(namespace: dict[str, Any], owns: Callable[[str], bool]) -> frozenset[str]:
     items = list(namespace.items())
     return frozenset(
-        name for name, value in items if foreign.is_exactly(value, _CALLABLES) and not _is_of(value, owns)
+        name for name, value in items if foreign.is_exactly(value, _CALLABLES) and not is_of(value, owns)
     )
 
 
@@ -56,7 +56,7 @@ def patch_of(
     if not foreign.is_module(path[0]) or owns(name):
         return None
     steps = references.folded(path)
-    at = next((n for n, (_, _, child) in enumerate(steps) if _is_of(child, owns)), None)
+    at = next((n for n, (_, _, child) in enumerate(steps) if is_of(child, owns)), None)
     if at is None or at > 1 or not all(step.startswith(".") for _, step, _ in steps[: at + 1]):
         return None
     if at == 1 and not foreign.is_class(steps[0][2]):
@@ -86,11 +86,11 @@ def in_place(owns: Callable[[str], bool], before: Mapping[str, Collection[str]])
         if namespace is None or owns(name):
             continue
         for key, value in list(namespace.items()):
-            if _is_of(value, owns) and _is_put(name, key, value, before):
+            if is_of(value, owns) and _is_put(name, key, value, before):
                 found[put_name(value)] = Cause("patched-global", "sys.modules", f"{name}.{key}", "module")
             elif foreign.is_class(value) and foreign.class_module(value) == name:
                 for attribute, inner in list(foreign.class_dict(value).items()):
-                    if type(inner) is types.FunctionType and _is_of(inner, owns):
+                    if type(inner) is types.FunctionType and is_of(inner, owns):
                         spelled = f"{name}.{key}.{attribute}"
                         found[put_name(inner)] = Cause("patched-global", "sys.modules", spelled, "class")
     return found
@@ -109,7 +109,8 @@ def put_name(o: Any) -> str:
     return foreign.class_name(o if foreign.is_class(o) else type(o))
 
 
-def _is_of(o: Any, owns: Callable[[str], bool]) -> bool:
+def is_of(o: Any, owns: Callable[[str], bool]) -> bool:
+    """Whether a function, method, class or instance is the target's."""
     return owns(_home(o))
 
 

@@ -109,8 +109,10 @@ class Scene:
     before: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Names of each module's functions and classes from before the target was first loaded."""
     slots: dict[str, Cause] = field(default_factory=dict)
-    """What the target put where only one thing can stand, by the name of what it put there: attributes of others, and
-    handlers. An older one of that name, which the present one calls, is there because of it."""
+    """What the target put into registries where only one thing can stand, by the name of what it put there. An older
+    one of that name, which the present one calls, is there because of it."""
+    patches: dict[str, Cause] | None = None
+    """Likewise what it put into attributes of others; `None` as long as nobody asked, since to tell takes long."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 

@@ -136,9 +136,12 @@ def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
 def _of_slot(path: Sequence[Any], scene: Scene) -> Cause | None:
     """The slot for which a module keeps what stood there before it: `previous = json.dumps`."""
     kept = next((o for o in path[1:] if type(o) is not dict), None)
-    if kept is None or not scene.slots:
+    if kept is None or not patched.is_of(kept, scene.ledger.owns):
         return None
-    return scene.slots.get(patched.put_name(kept))
+    if scene.patches is None:
+        scene.patches = patched.in_place(scene.ledger.owns, scene.before)
+    name = patched.put_name(kept)
+    return scene.slots.get(name) or scene.patches.get(name)
 
 
 def _is_timer(o: Any) -> bool:

@@ -37,7 +37,9 @@ class Unit:
         """Whether a module of this name belongs to the unit."""
         if type(module) is not str:
             return False
-        return module in self.dependents or _owns((*self.names, *self.invented), module)
+        if _owns(self.names, module) or module in self.dependents:
+            return True
+        return bool(self.invented) and _owns(self.invented, module)
 
     def invents(self, module: str) -> bool:
         """Whether a module's name is one of those that the application makes up, and a pattern stands for."""
@@ -52,9 +54,16 @@ class Unit:
                         text = text.replace(word, name)
         return text
 
+    def _candidates(self) -> list[str]:
+        """The loaded modules, those of other packages left out where that is quickly told: asked many times a round."""
+        tops = tuple(name.partition(".")[0] for name in self.names)
+        if self.dependents or self.invented or any(map(is_glob, tops)):
+            return module_names()
+        return [name for name in module_names() if name.startswith(tops)]
+
     def loaded(self) -> list[str]:
         """Names of the unit's loaded modules, parents before children, otherwise in the order of their import."""
-        mine = [name for name in module_names() if self.owns(name)]
+        mine = [name for name in self._candidates() if self.owns(name)]
         return sorted(mine, key=lambda name: name.count("."))
 
 
