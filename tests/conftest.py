@@ -9,7 +9,7 @@ from support import Project
 
 from pytest_reloadleak.heap import settle
 
-MOST = 5
+MOST = 3
 """Cases of one test in a short run."""
 
 
