@@ -9,7 +9,7 @@ from support import Project
 
 from pytest_reloadleak.heap import settle
 
-MOST = 3
+MOST = 2
 """Cases of one test in a short run."""
 
 
