@@ -115,8 +115,9 @@ def test_a_marker_may_ask_for_all(project):
         }
     )
 
-    project.run("--reload-leak-check")
+    result = project.run("--reload-leak-check")
 
+    result.assert_outcomes(passed=1)
     assert [check["strategy"] for check in project.checks()] == list(STRATEGIES)
 
 
