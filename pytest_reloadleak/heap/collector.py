@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc as _gc
 import sys as _sys
+from types import ModuleType as _ModuleType
+from typing import Any as _Any
 
 callbacks = _gc.callbacks
 collect = _gc.collect
@@ -12,7 +14,8 @@ enable = _gc.enable
 freeze = _gc.freeze
 get_freeze_count = _gc.get_freeze_count
 get_objects = _gc.get_objects
-get_referents = _gc.get_referents
+get_referents_of_all = _gc.get_referents
+"""Of many objects at once. None of them may be one of the modules that `get_referents` passes over."""
 get_referrers = _gc.get_referrers
 is_tracked = _gc.is_tracked
 isenabled = _gc.isenabled
@@ -20,3 +23,19 @@ isenabled = _gc.isenabled
 current_frames = _sys._current_frames
 getframe = _sys._getframe
 getrefcount = _sys.getrefcount
+
+UNSAFE = frozenset({"_asyncio"})
+"""Modules that are not to be asked for what they refer to, only their namespaces are. `_asyncio` also shows the dead
+objects of a free list, and a reference to one of those puts it into that list a second time when it is dropped: a later
+collection then crashes or turns in a circle (CPython 3.12 and 3.13, gh-122695)."""
+
+_module_dict = vars(_ModuleType)["__dict__"].__get__
+
+
+def get_referents(o: object) -> list[_Any]:
+    """What an object refers to; of an unsafe module its namespace alone."""
+    if type(o) is _ModuleType:
+        namespace = _module_dict(o)
+        if namespace.get("__name__") in UNSAFE:
+            return [namespace]
+    return get_referents_of_all(o)

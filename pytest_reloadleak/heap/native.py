@@ -291,7 +291,8 @@ def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
     for level, objects in enumerate(sweep.levels):
         for at in range(0, len(objects), SLICE):
             if all(
-                gc.is_tracked(o) or foreign.is_atom(o) for o in gc.get_referents(*objects[at : at + SLICE])
+                gc.is_tracked(o) or foreign.is_atom(o)
+                for o in gc.get_referents_of_all(*objects[at : at + SLICE])
             ):
                 continue
             for position in range(at, min(len(objects), at + SLICE)):

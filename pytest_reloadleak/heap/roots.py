@@ -33,11 +33,6 @@ _RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
 """Packages whose frames run the test; a trace through them explains less than any other."""
 
 
-_UNSAFE = frozenset({"_asyncio"})
-"""Modules that are not to be asked for what they refer to, only their namespaces are: `_asyncio` also shows the dead
-objects of a free list (seen in 3.12), and a reference to one of those ends in a crash of a later collection."""
-
-
 def is_own(frame: types.FrameType) -> bool:
     """Whether a frame belongs to this tool, whose locals are not the program's."""
     return frame.f_code.co_filename.startswith(PACKAGE)
@@ -58,13 +53,13 @@ def own_ids() -> set[int]:
     namespaces = [vars(m) for m in modules]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
     mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
-    unsafe = [m for name, m in table if name in _UNSAFE]
+    unsafe = [m for name, m in table if name in gc.UNSAFE]
     return set(map(id, [sys.modules, *modules, *namespaces, *mine, *unsafe, *_unlisted_unsafe()]))
 
 
 def _unlisted_unsafe() -> list[Any]:
     """Copies of the unsafe modules that `sys.modules` has no more, by way of their classes."""
-    classes = [cls for cls in foreign.subclasses(object) if foreign.class_module(cls) in _UNSAFE]
+    classes = [cls for cls in foreign.subclasses(object) if foreign.class_module(cls) in gc.UNSAFE]
     return [o for cls in classes for o in gc.get_referents(cls) if foreign.is_module(o)]
 
 
@@ -141,7 +136,7 @@ def _modules() -> Iterator[Root]:
     for name, module in foreign.loaded_modules():
         if module is not None and not name.startswith("pytest_reloadleak"):
             label = f"sys.modules[{foreign.key_text(name)}]"
-            value = foreign.module_dict(module) if name in _UNSAFE else module
+            value = foreign.module_dict(module) if name in gc.UNSAFE else module
             yield Root("sys.modules", label, name, value, is_runner=is_runner(name))
 
 

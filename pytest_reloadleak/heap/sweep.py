@@ -123,7 +123,7 @@ class Sweep:
         self.levels.append(level)
         self._starts.append([])
         seen, sinks, hits = self.seen, self.sinks, self._hits
-        add, tracked, referents, identity = seen.add, gc.is_tracked, gc.get_referents, id
+        add, tracked, referents, identity = seen.add, gc.is_tracked, gc.get_referents_of_all, id
         while level:
             below: list[Any] = []
             starts: list[int] = []
@@ -152,7 +152,7 @@ class Sweep:
             return
         for level, objects in enumerate(self.levels):
             for at in range(0, len(objects), SLICE):
-                found = wanted.intersection(map(id, gc.get_referents(*objects[at : at + SLICE])))
+                found = wanted.intersection(map(id, gc.get_referents_of_all(*objects[at : at + SLICE])))
                 if found:
                     self._hits.setdefault((level, at), set()).update(found)
 
@@ -172,7 +172,7 @@ class Sweep:
         for (level, at), keys in self._hits.items():
             objects = self.levels[level]
             for position in range(at, min(len(objects), at + SLICE)):
-                held = {id(o): o for o in gc.get_referents(objects[position]) if id(o) in keys}
+                held = {id(o): o for o in gc.get_referents_of_all(objects[position]) if id(o) in keys}
                 traced = self.trace(level, position) if held else None
                 if traced is not None:
                     found += [Arrival(traced[0], (*traced[1], sink)) for sink in held.values()]
@@ -231,7 +231,7 @@ class Sweep:
         at = (bisect_right(self._starts[level], position) - 1) * SLICE
         above = self.levels[level - 1]
         for parent in range(at, min(len(above), at + SLICE)):
-            if any(child is o for child in gc.get_referents(above[parent])):
+            if any(child is o for child in gc.get_referents_of_all(above[parent])):
                 self._parents[level, position] = parent
                 return parent
         return None

@@ -1,0 +1,34 @@
+"""The private copies of the collector's functions, and the one that guards what is dangerous to ask."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import sys
+
+from pytest_reloadleak.heap import collector
+
+
+def test_asyncio_in_c_shows_its_namespace_alone():
+    """Its free list is never asked for; copies that `sys.modules` has no more are told by their name."""
+    assert asyncio.Future is not None
+    module = sys.modules["_asyncio"]
+
+    assert collector.get_referents(module) == [vars(module)]
+
+
+def test_a_copy_is_guarded_as_well(monkeypatch):
+    """As a forced reload of asyncio leaves it."""
+    before = sys.modules["_asyncio"]
+    monkeypatch.delitem(sys.modules, "_asyncio")
+    copy = importlib.import_module("_asyncio")
+    monkeypatch.setitem(sys.modules, "_asyncio", before)
+
+    assert collector.get_referents(copy) == [vars(copy)]
+
+
+def test_everything_else_is_asked():
+    """The same as the collector says."""
+    for o in ([1, "a"], {"a": []}, sys, collector.get_referents, int):
+        assert list(map(id, collector.get_referents(o))) == list(map(id, gc.get_referents(o)))
