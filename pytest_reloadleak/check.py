@@ -17,10 +17,10 @@ from pytest_reloadleak.model import Outcome, Report
 from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
 from pytest_reloadleak.rounds import Run
-from pytest_reloadleak.settings import Settings, unknown_strategy
+from pytest_reloadleak.settings import TEST_FILES, Settings, unknown_strategy
 from pytest_reloadleak.strategies import builtin, targets
-from pytest_reloadleak.strategies.dispose import Disposal
-from pytest_reloadleak.strategies.firstparty import TEST_FILES, Project
+from pytest_reloadleak.strategies.dispose import HOOK, Disposal
+from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.unit import Unit, is_glob
 from pytest_reloadleak.surroundings import Surroundings
 
@@ -129,6 +129,9 @@ class Check:
         )
         notes = [*seen.notes, *verdict.notes, *seen.blind]
         notes += [text for text in failures if text != error]
+        notes += [
+            f"{name}.{HOOK} was never called: {name} was not reloaded" for name in self.run.never_disposed()
+        ]
         if verdict.findings:
             notes.append("site: the line that created a reference is not recorded by this version")
         return Report(
@@ -246,7 +249,7 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
 
     Args:
         target: a module, a package, or with `reload` also a glob of the modules that it makes.
-        strategy: one of `reload`, `decache`, `reimport`, `cascade` and `alias`.
+        strategy: one of `reload`, `decache`, `reimport`, `cascade`, `alias` and `worker`.
         rounds: counted reloads, at least 1.
         warmup: reloads before them.
         reload: the application's own reload, sync or async, instead of a strategy.

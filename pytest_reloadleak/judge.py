@@ -68,7 +68,8 @@ def judge(  # noqa: PLR0913 - the looks are this many
         _pinning(target, pin) for pin in pins if pin.is_certain and _again(pin, first.retentions) is None
     ]
     findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
-    generations = tuple(sorted({g for f in findings for g in f.generations}))
+    # An effect may be left of a generation that is gone: a descriptor, a process, an entry of the environment.
+    generations = tuple(sorted({g for f in findings if f.retained_objects for g in f.generations}))
     outcome: Outcome = "leaking" if findings else "inconclusive" if blind else "clean"
     return Verdict(
         outcome=outcome,
@@ -258,7 +259,10 @@ def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) 
     if not findings:
         return f"{_count(rounds, 'reload')}, nothing of an old generation is alive"
     growing = sum(1 for f in findings if f.growth == "growing")
-    what = f"{_count(len(generations), 'old generation')} still alive after {_count(rounds, 'reload')}"
+    if generations:
+        what = f"{_count(len(generations), 'old generation')} still alive after {_count(rounds, 'reload')}"
+    else:
+        what = f"{_count(rounds, 'reload')} left something behind, though no old generation is alive"
     how = (
         f"{_count(len(findings), 'finding')}, {growing} growing"
         if growing

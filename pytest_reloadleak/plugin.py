@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pytest_reloadleak.integration.fixture import ReloadLeaks
 
 _MARKER = (
-    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., unload=..., probes=...): with "
-    "--reload-leak-check, run the test's body once per reload of the targets (default: the first-party modules that "
-    "the test module imports) and fail if an old generation stays alive."
+    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=...): "
+    "with --reload-leak-check, run the test's body once per reload of the targets (default: the first-party modules "
+    "that the test module imports) and fail if an old generation stays alive."
 )
 
 

@@ -10,10 +10,9 @@ import enum
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
-from types import TracebackType
 from typing import Any
 
 from pytest_reloadleak.effects.base import Probe
@@ -245,8 +244,6 @@ class Run(Looking):
 
     def disposed(self, call: Call, error: BaseException | None) -> None:
         """Note how a hook ended."""
-        if call.module:
-            self.disposal.called.add(call.module)
         if error is not None:
             self.disposal.raised(self.generation, call, failure_text(error))
 
@@ -266,11 +263,16 @@ class Run(Looking):
                 [name for name in self._names if name in sys.modules]
             )  # an import may just have failed
 
-    def reloading(self) -> Reloading:
-        """A context manager around one reload, whoever does it: prepares it, times it, and asks for its proof."""
-        return Reloading(self)
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Around one reload, whoever does it: prepares it, times it, and asks for its proof."""
+        with self._prepared():
+            begun_s = _now_s()
+            yield
+            duration_s = _now_s() - begun_s
+        self._after_reload(duration_s)
 
-    def before_reload(self) -> ExitStack:
+    def _prepared(self) -> ExitStack:
         """Prepare one reload; returns its context: the sources as they are, and what was handed over."""
         self._births.note(self.generation)
         self._names = self.unit.loaded()
@@ -294,7 +296,7 @@ class Run(Looking):
         if names and note not in self.seen.notes:
             self.seen.notes.append(note)
 
-    def after_reload(self, duration_s: float) -> None:
+    def _after_reload(self, duration_s: float) -> None:
         """Note the new generation and refresh who depends on it.
 
         Raises:
@@ -320,6 +322,10 @@ class Run(Looking):
         """What is said when the reload that is under way raised."""
         return f"{self.where(self.generation + 1)}: the reload raised: {text}"
 
+    def never_disposed(self) -> list[str]:
+        """Modules that kept their state and have a dispose hook of their own, which nobody called."""
+        return self.disposal.never_called(self.seen.not_reloaded) if self._is_loaded_here() else []
+
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
         try:
             action()
@@ -334,22 +340,3 @@ class Run(Looking):
         else:
             return
         raise RoundError(f"{what}: {text}" if what else self.raised(text))
-
-
-class Reloading:
-    """One reload in progress: see `Run.reloading`."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def __enter__(self) -> None:
-        self._context = self._run.before_reload()
-        self._begun_s = _now_s()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        duration_s = _now_s() - self._begun_s
-        self._context.close()
-        if kind is None:
-            self._run.after_reload(duration_s)

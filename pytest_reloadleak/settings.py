@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pytest_reloadleak.errors import UsageError
 
 STRATEGIES = ("reload", "decache", "reimport", "cascade", "alias", "worker")
-"""Names of the strategies that need no argument, in the order in which they are offered."""
+"""Names of the strategies that need no argument, from cheap to dear: by what each does besides executing the code, as
+measured times would change places by chance."""
 
 ALL = "all"
 """Stands for all of them."""
+
+TEST_FILES = ("test_*.py", "*_test.py")
+"""pytest's own patterns, for where nobody says others."""
 
 ISOLATIONS = ("process", "none")
 
@@ -30,7 +34,7 @@ class Settings:
     """Names of the probes that look; empty for all."""
     nodeid: str | None = None
     rootdir: str = "."
-    test_files: tuple[str, ...] = ("test_*.py", "*_test.py")
+    test_files: tuple[str, ...] = TEST_FILES
     """How the project's test files are called: those are nobody's target."""
     dependents: tuple[str, ...] = ()
     """First-party modules that depend on the target, to be imported as well where nobody else does."""

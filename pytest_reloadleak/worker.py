@@ -28,13 +28,8 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.strategies import interpreter
 from pytest_reloadleak.surroundings import Surroundings
-
-_BOOT = (
-    "import json,sys;job=json.load(open(sys.argv.pop(),encoding='utf-8'));sys.path[:]=job['path'];"
-    "from pytest_reloadleak.worker import main;main(job)"
-)
-"""What the worker starts with: the parent's `sys.path` must stand before anything of ours can be imported."""
 
 _OUTPUT_BYTES = 64 * 1024
 
@@ -75,7 +70,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="reloadleak-", ignore_cleanup_errors=True) as folder:
         job, result, output = (Path(folder, name) for name in ("job", "result", "output"))
         content = {
-            "path": [entry or os.getcwd() for entry in sys.path],
+            "path": interpreter.search_path(),
+            "module": __name__,
             "target": target,
             "settings": {name: getattr(settings, name) for name in Settings.__slots__},
             "plugins": plugins,
@@ -94,9 +90,8 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
     """Run the worker; returns how it ended, which is why it did not finish if it left no result."""
     mark = escaped.token()
     started = escaped.Marked(mark)
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing uses the same
     process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
-        [sys.executable, *flags, "-c", _BOOT, str(job)],
+        interpreter.command(str(job)),
         stdin=subprocess.DEVNULL,
         stdout=out,
         stderr=subprocess.STDOUT,

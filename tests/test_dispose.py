@@ -397,3 +397,20 @@ def test_in_a_running_loop_what_cannot_be_awaited_or_is_cancelled_is_an_error(pr
     project.write({"app.py": "", "test_it.py": test})
 
     assert project.spawn(*STRICT).parseoutcomes().keys() <= {"passed", "skipped"}
+
+
+@pytest.mark.parametrize(("name", "is_called"), [("app", False), ("base", True)])
+def test_a_hook_that_nobody_calls_is_said(name, is_called, program, tmp_path, monkeypatch):
+    """A dependency's hook runs where the dependency is reloaded; elsewhere the report says that it never did."""
+    monkeypatch.chdir(tmp_path)
+    hook = "def __reload_dispose__(): host.log.append('disposed')\n"
+    host = program({"app": "import base\n", "base": f"import host\n{hook}"})
+
+    report = measured(name)
+
+    said = "base.__reload_dispose__ was never called: base was not reloaded"
+    assert (report.outcome, "disposed" in host.log, said in report.notes) == (
+        "clean",
+        is_called,
+        not is_called,
+    )

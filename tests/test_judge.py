@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_reloadleak.heap.scene import Look, Retention
+from pytest_reloadleak.heap.sweep import Cause
 from pytest_reloadleak.judge import judge
 from pytest_reloadleak.model import Held, Holder
 
@@ -77,3 +78,24 @@ def test_a_task_is_the_same_whatever_it_was_seen_to_hold_first():
     (finding,) = judged(TASK, other).findings
 
     assert finding.growth == "growing"
+
+
+def test_what_is_left_of_a_generation_that_is_gone_retains_none():
+    """A descriptor stays open when all that opened it is dead: it is a finding, and no generation is said to live."""
+    effect = replace(
+        LIST,
+        holder=Holder(root="fd", path="fd file /tmp/log", type="file"),
+        cause=Cause("open-fd", "fd", "fd file /tmp/log", "file"),
+        objects=0,
+    )
+
+    verdict = judge("plug", 5, Look((), (effect,)), Look((), (replace(effect, generations=MORE),)))
+
+    assert (verdict.outcome, verdict.retained_generations) == ("leaking", ())
+    assert (
+        verdict.reason
+        == "5 reloads left something behind, though no old generation is alive: 1 finding, 1 growing"
+    )
+    alive = judged(LIST, replace(LIST, generations=MORE))
+    assert alive.retained_generations == LIST.generations
+    assert alive.reason.startswith("5 old generations still alive after 5 reloads")

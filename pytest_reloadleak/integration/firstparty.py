@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.dependencies import parsed, resolved
 from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.unit import module_names
 
@@ -37,8 +39,7 @@ def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
     Read from the import statements, since a binding does not tell: `import app.views` binds `app`.
     """
     try:
-        source = Path(str(module.__file__)).read_text(encoding="utf-8")
-        tree = ast.parse(source)
+        tree = parsed(importlib.util.decode_source(Path(str(module.__file__)).read_bytes()))
     except (OSError, SyntaxError, ValueError):
         return []
     names: list[str] = []
@@ -46,17 +47,9 @@ def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, module)
+            base = resolved("." * node.level + (node.module or ""), vars(module).get("__package__"))
             inner = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in sys.modules]
             names += inner or [base]
     mine = project(config)
     own = [name for name in dict.fromkeys(names) if mine.owns(name) and targets.refusal(name) is None]
     return [name for name in own if not any(name.startswith(f"{other}.") for other in own)]
-
-
-def _absolute(node: ast.ImportFrom, module: ModuleType) -> str:
-    if not node.level:
-        return node.module or ""
-    package = str(vars(module).get("__package__") or "").split(".")
-    base = package[: len(package) - node.level + 1]
-    return ".".join([*base, node.module] if node.module else base)

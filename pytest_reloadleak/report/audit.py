@@ -13,9 +13,6 @@ Check = Mapping[str, Any]
 OWN_LEAK = "its own: each reload leaves one more module in sys.modules"
 NOT_APPLICABLE = "not applicable"
 
-_COST = ("reload", "decache", "reimport", "cascade", "alias", "worker")
-"""From cheap to dear, by what each does besides executing the code; measured times would change places by chance."""
-
 
 def verdict(check: Check) -> str:
     """One word for a check: `clean`, `bounded`, `growing`, `error` or `inconclusive`."""
@@ -85,7 +82,7 @@ def audit(checks: Iterable[Check], inapplicable: Iterable[Mapping[str, str]] = (
 
 def _row(target: str, strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     ordered = {name: strategies[name] for name in STRATEGIES if name in strategies}
-    safe = next((name for name in _COST if ordered.get(name, {}).get("verdict") == "clean"), None)
+    safe = next((name for name in STRATEGIES if ordered.get(name, {}).get("verdict") == "clean"), None)
     if safe is not None:
         advice = f"use {safe}"
     else:

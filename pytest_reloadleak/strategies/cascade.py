@@ -136,14 +136,18 @@ class Closure:
 
 def dependents(target: str, project: Project) -> list[str]:
     """Loaded first-party modules that depend on a target, in the order of their dependencies."""
-    unit = Unit((target,))
-    return [name for name in Closure.of(unit, project).order if not unit.owns(name)]
+    return _others(target, Closure.of(Unit((target,)), project).order)
 
 
 def beside(target: str, project: Project) -> list[str]:
     """What a program would have loaded beside a target: its dependents, and who accepts updates of it."""
     closure = Closure.of(Unit((target,)), project)
-    return [name for name in (*closure.order, *closure.accepting) if not Unit((target,)).owns(name)]
+    return _others(target, [*closure.order, *closure.accepting])
+
+
+def _others(target: str, names: list[str]) -> list[str]:
+    unit = Unit((target,))
+    return [name for name in names if not unit.owns(name)]
 
 
 def _takes(name: str, changed: str) -> bool:

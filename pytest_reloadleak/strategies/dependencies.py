@@ -134,24 +134,28 @@ def _parsed(source: str, package: str | None) -> _Source:
     modules: set[str] = set()
     members: list[tuple[str, tuple[str, ...]]] = []
     is_all = True
-    with warnings.catch_warnings():  # of the source, which its own import has given already
-        warnings.simplefilter("ignore")
-        tree = ast.parse(source)
-    for node in _executed(tree):
+    for node in _executed(parsed(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 modules.add(alias.name)
                 if alias.asname is None:  # it binds the first name, and reaches the others through it
                     modules.add(alias.name.partition(".")[0])
         elif isinstance(node, ast.ImportFrom):
-            base = _resolved("." * node.level + (node.module or ""), package)
+            base = resolved("." * node.level + (node.module or ""), package)
             if base:
                 members.append((base, tuple(alias.name for alias in node.names)))
         elif isinstance(node, ast.Call) and _is_importer(node.func):
             first, second = (*map(_text, node.args[:2]), None, None)[:2]
             is_all = is_all and first is not None
-            modules.add(_resolved(first or "", second or package))
+            modules.add(resolved(first or "", second or package))
     return _Source(frozenset(modules), tuple(members), is_all)
+
+
+def parsed(source: str) -> ast.Module:
+    """A source's syntax tree, without the warnings that its own import has given already."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
@@ -182,7 +186,8 @@ def _text(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _resolved(name: str, package: str | None) -> str:
+def resolved(name: str, package: str | None) -> str:
+    """The absolute name of a module that a module of a package names, leading dots and all; empty if there is none."""
     try:
         return importlib.util.resolve_name(name, package)
     except (ImportError, ValueError):

@@ -55,16 +55,14 @@ class Disposal:
         self._fallback = fallback
         self._pending: set[str] = set()
         self._data: dict[str, dict[str, Any]] = {}
-        self._is_due = False
         self.errors: list[str] = []
         """What went wrong, in the order in which it did."""
-        self.called: set[str] = set()
-        """Modules whose own hook was called."""
+        self._reached: set[str] = set()
+        """Modules whose own hook was called, or was one that another module has too."""
 
     def born(self, names: Iterable[str]) -> None:
         """Note that modules were executed: their hooks are due, once."""
         self._pending.update(names)
-        self._is_due = self._is_due or bool(self._pending)
         self._data.clear()
 
     def calls(
@@ -77,9 +75,8 @@ class Disposal:
             targets: what the user called the target, where a hook that was given by name is looked for first.
             module: what stands for a module of the target, by its name.
         """
-        if not self._is_due:
+        if not self._pending:
             return []
-        self._is_due = False
         due = [name for name in names if name in self._pending]
         self._pending.clear()
         calls = self._of_application(due, targets, module)
@@ -87,7 +84,10 @@ class Disposal:
         for name in due:
             namespace = foreign.module_dict(sys.modules.get(name)) or {}
             hook = namespace.get(HOOK)
-            if hook is None or id(hook) in seen or _was_disposed(name, HOOK):
+            if hook is None:
+                continue
+            self._reached.add(name)
+            if id(hook) in seen or _was_disposed(name, HOOK):
                 continue
             seen.add(id(hook))
             if not callable(hook):
@@ -135,6 +135,14 @@ class Disposal:
         )
         return []
 
+    def never_called(self, names: Iterable[str]) -> list[str]:
+        """Those of some modules that define a hook which no round called, since none dropped the module."""
+        return [
+            name
+            for name in names
+            if name not in self._reached and HOOK in (foreign.module_dict(sys.modules.get(name)) or {})
+        ]
+
     def raised(self, generation: int, call: Call, text: str) -> None:
         """Note what a hook raised when it disposed a generation."""
         self.errors.append(f"disposing generation {generation}: {call.where} raised: {text}")
@@ -157,7 +165,6 @@ class Disposal:
         """Let go of everything."""
         self._data.clear()
         self._pending.clear()
-        self._is_due = False
         self._hook = self._fallback = None
 
 

@@ -4,7 +4,8 @@ The outgoing worker is drained (a request that is in flight is answered), dispos
 the next one is loaded with what it handed over, and whoever asks meanwhile waits for that. Nothing of the target is
 loaded here. What it may leave behind is watched for: processes without a parent, shared memory and temporary files.
 
-Sub-interpreters (`concurrent.interpreters`, since 3.14) would start faster, and leak by themselves: see
+Not a sub-interpreter (`concurrent.interpreters`, since 3.14), which would start faster: it shares descriptors, child
+processes, the environment and the working directory with its host, so that what a generation leaves of them stays. See
 `docs/strategies.md`.
 """
 
