@@ -72,7 +72,9 @@ class Check:
             around,
             rounds=settings.rounds,
             warmup=settings.warmup,
-            probes=known_probes.selected(settings.probes, extra),
+            probes=known_probes.selected(
+                settings.probes, extra, strategy.probes() if strategy is not None else ()
+            ),
             unload=settings.unload,
             disposal=dispose,
             dependents=settings.dependents,

@@ -54,7 +54,7 @@ class Looking:
         self.looks_at_references = True
         self._ledger = Ledger(lambda _: False)
         self._parked = Parked(-warmup)
-        self._births = Births([*probes, *(strategy.probes() if strategy is not None else ())])
+        self._births = Births(list(probes))
         self._scope = Scope(
             lambda name: self.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
             lambda: self.generation,

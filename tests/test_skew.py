@@ -104,7 +104,6 @@ def test_cured_nobody_sees_two(program):
 def test_what_the_target_took_from_elsewhere_is_not_its_own(program):
     """Who owns a list that the target binds as well sees no generation of the target."""
     *_, consumer = program(owner="SHARED = []", consumer="from plugin import f")
-    consumer.plugin = None
     run_directory = consumer.__spec__.origin.rpartition("/")[0]
     with open(f"{run_directory}/plugin.py", "a", encoding="utf-8") as file:
         file.write("from owner import SHARED\n")

@@ -60,6 +60,16 @@ def _names_by_kind(extra: Iterable[type[Probe]]) -> dict[str, list[str]]:
     return table
 
 
-def selected(names: tuple[str, ...], extra: Iterable[type[Probe]] = ()) -> list[Probe]:
-    """New probes of these names, or all if there are none."""
-    return [probe() for probe in (*_BUILTIN, *extra) if not names or probe.name in names]
+def selected(
+    names: tuple[str, ...], extra: Iterable[type[Probe]] = (), own: Iterable[Probe] = ()
+) -> list[Probe]:
+    """New probes of these names, or all if there are none.
+
+    Args:
+        names: what `chosen` returned.
+        extra: probes of third parties.
+        own: a strategy's own probes, which have no name for users: each looks where another of its kind does.
+    """
+    probes = [probe() for probe in (*_BUILTIN, *extra) if not names or probe.name in names]
+    kinds = {kind for probe in probes for kind in probe.kinds}
+    return [*probes, *(probe for probe in own if not names or not kinds.isdisjoint(probe.kinds))]

@@ -2,6 +2,9 @@
 
 A message itself is of plain values, so that it can always be read. Objects of the user's travel in it as pickles of
 their own: one that cannot be passed on is one clear error then, and the next message is read as ever.
+
+Not `multiprocessing.connection`, which does the same: it would be imported in each worker, and a target that uses
+`multiprocessing` would be loaded into another process than its program is.
 """
 
 from __future__ import annotations

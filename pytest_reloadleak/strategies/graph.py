@@ -1,4 +1,7 @@
-"""Who has to be reloaded when a module is, and in which order: arithmetic on names."""
+"""Who has to be reloaded when a module is, and in which order: arithmetic on names.
+
+Not `graphlib`, which refuses circles: here a circle is one island, in the order in which it was entered.
+"""
 
 from __future__ import annotations
 
