@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import json
+import shutil
 import textwrap
 from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +117,24 @@ def assert_no_traceback(result: pytest.RunResult) -> None:
     assert TRACEBACK not in text
     assert "INTERNALERROR" not in text
     assert "pytest_reloadleak/" not in text
+
+
+SMALL = ("_bisect", "_heapq", "_queue", "_csv", "_json", "_struct", "_opcode", "_random")
+"""Extension modules of the standard library that are quickly copied; an interpreter may have some of them built in."""
+
+
+def extension() -> ModuleSpec:
+    """A small extension module of the standard library, with the file that it is in."""
+    for name in SMALL:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
+            return spec
+    raise AssertionError("this interpreter has all of them built in: name another one")
+
+
+def extension_in(directory: Path) -> str:
+    """Copy it into a package, which is made; returns its name."""
+    spec = extension()
+    directory.mkdir(exist_ok=True)
+    shutil.copy(str(spec.origin), directory)
+    return spec.name

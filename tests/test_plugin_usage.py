@@ -1,14 +1,14 @@
 import os
 
 import pytest
-from support import CURED, LEAKY, assert_no_traceback, errors, target
+from support import CURED, LEAKY, assert_no_traceback, errors, extension, target
 
 FORCE = "use --reload-leak-force to check it all the same"
 NOT_AGAIN = "which Python cannot execute again; name a module of your own"
 RUNNER = f"it is part of the pytest that runs this check; {FORCE}"
 CHECK_SPELLING = "check the spelling and where pytest is started"
 FILE = "looks like a file: name the module instead, such as 'package.module'"
-
+EXTENSION = extension().name
 TARGETS = {
     "nope": f"unknown target 'nope': no such module in sys.path; {CHECK_SPELLING}",
     "app.nope": f"unknown target 'app.nope': no such module in package 'app'; {CHECK_SPELLING}",
@@ -20,7 +20,7 @@ TARGETS = {
     "app/": f"target 'app/' {FILE}",
     "sys": f"target 'sys' is refused: it is a builtin module, {NOT_AGAIN}",
     "zipimport": f"target 'zipimport' is refused: it is a frozen module, {NOT_AGAIN}",
-    "_json": f"target '_json' is refused: it is an extension module, {NOT_AGAIN}",
+    EXTENSION: f"target '{EXTENSION}' is refused: it is an extension module, {NOT_AGAIN}",
     "threading": (
         "target 'threading' is refused: it owns state of the whole process, which a copy would split; "
         + FORCE
@@ -202,7 +202,7 @@ def test_a_usage_error_under_xdist_is_the_same(app, arguments, text):
     refused(app, app.spawn("--reload-leak-check", "-n2", *arguments, plugins=("xdist",)), text)
 
 
-@pytest.mark.parametrize("name", ["threading", "_json", "sys", "pytest_reloadleak"])
+@pytest.mark.parametrize("name", ["threading", EXTENSION, "sys", "pytest_reloadleak"])
 def test_force_accepts_what_can_be_executed_again_and_nothing_else(app, name):
     """`--reload-leak-force` makes an item of a process-wide owner; builtin, extension and the tool stay refused."""
     result = app.check("--collect-only", "-q", "--reload-leak-force", *target(name))

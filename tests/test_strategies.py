@@ -6,7 +6,6 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import shutil
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import extension_in
 
 from pytest_reloadleak.check import measure_reload
 from pytest_reloadleak.strategies.decache import Decache
@@ -221,20 +221,6 @@ def test_each_execution_has_a_name_of_its_own(strategy, place):
 
 # -- extension modules ------------------------------------------------------------------------------------------------
 
-SMALL = ("_bisect", "_heapq", "_queue", "_csv", "_json", "_struct", "_opcode", "_random")
-
-
-def extension(directory: Path) -> str:
-    """Copy a small extension module of the standard library into a package; returns its name."""
-    for name in SMALL:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
-            assert spec.origin is not None
-            directory.mkdir(exist_ok=True)
-            shutil.copy(spec.origin, directory)
-            return name
-    raise AssertionError("this interpreter has all of them built in: name another one")
-
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
@@ -248,7 +234,7 @@ def extension(directory: Path) -> str:
 )
 def test_an_extension_submodule_stays_and_is_said_not_to_be_reloaded(importing, strategy, place):
     """Its code cannot be executed again: it is the same object in every round, and the rest is reloaded around it."""
-    name = extension(place.directory / "app")
+    name = extension_in(place.directory / "app")
     place.load({"app.__init__": NOTES + importing.format(name), "app.one": NOTES}, "app", "app.one")
     before = sys.modules[f"app.{name}"]
 

@@ -10,7 +10,6 @@ import importlib.machinery
 import importlib.util
 import json
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -155,21 +154,6 @@ def checks(*reports: Report) -> list[dict[str, Any]]:
 def versions(name: str) -> tuple[object, object]:
     """The present module of a name, and its namespace."""
     return sys.modules[name], vars(sys.modules[name])
-
-
-SMALL = ("_bisect", "_heapq", "_queue", "_csv", "_json", "_struct", "_opcode", "_random")
-
-
-def extension(directory: Path) -> str:
-    """Copy a small extension module of the standard library into a directory; returns its name."""
-    for name in SMALL:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
-            assert spec.origin is not None
-            directory.mkdir(exist_ok=True)
-            shutil.copy(spec.origin, directory)
-            return name
-    raise AssertionError("this interpreter has all of them built in: name another one")
 
 
 COUNTER = """\

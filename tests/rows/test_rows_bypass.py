@@ -3,11 +3,11 @@
 import importlib
 import importlib.machinery
 import importlib.util
-import shutil
 import sys
 
 import pytest
 from row_sources import ACT, IN_PROCESS, SINGLE
+from support import extension_in
 
 from pytest_reloadleak import UsageError, clear_cache, measure_reload
 from pytest_reloadleak.report.audit import audit
@@ -87,24 +87,10 @@ def test_row_22_contagion(place):
         assert f"{name}.sub" not in report.not_reloaded
 
 
-SMALL = ("_bisect", "_heapq", "_queue", "_csv", "_json", "_struct", "_opcode", "_random")
-
-
-def extension(directory):
-    """Copy a small extension module of the standard library into a package; returns its name."""
-    for name in SMALL:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
-            directory.mkdir(exist_ok=True)
-            shutil.copy(spec.origin, directory)
-            return name
-    raise AssertionError("this interpreter has all of them built in: name another one")
-
-
 @pytest.mark.parametrize("strategy", IN_PROCESS)
 def test_row_23_no_unload_api(strategy, place):
     """Row 23: no unload API: the table is open; what cannot be unloaded, an extension module, is refused or kept."""
-    name = extension(place.directory / "app")
+    name = extension_in(place.directory / "app")
     place.load({"app.__init__": f"from app import {name}\n", "app.plain": ACT}, "app", "app.plain")
     kept = sys.modules[f"app.{name}"]
 

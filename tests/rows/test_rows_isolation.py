@@ -11,6 +11,7 @@ import psutil
 import pytest
 import scenario_support as support
 from scenario_support import COUNTER, GENERATIONS, checks, found
+from support import extension_in
 
 from pytest_reloadleak import UsageError, clear_cache, worker
 from pytest_reloadleak.report.audit import audit
@@ -154,6 +155,7 @@ print(report.outcome, [(f.kind, f.registry, f.growth, f.holder.path) for f in re
 import host, app
 for number in host.listeners[:]:
     app.interpreters.destroy(host.table.pop(number))
+getattr(app, "__reload_dispose__", lambda: None)()
 """
     files = {"host": support.HOST, "app": INTERPRETERS + (KEEPS if not is_destroyed else DESTROYS)}
     support.run.write(tmp_path, files)
@@ -196,7 +198,7 @@ def test_row_32_code_in_a_namespace_of_its_own(is_module, program):
 @pytest.mark.parametrize("strategy", support.IN_PROCESS)
 def test_row_33_an_extension_module_stays(strategy, program):
     """Row 33: native addons: within a package it is the same object in each round, and the report says so."""
-    name = support.extension(program.directory / "app")
+    name = extension_in(program.directory / "app")
     program.load({"app.__init__": f"from app import {name}\n"}, "app")
     before = sys.modules[f"app.{name}"]
     seen = []
@@ -205,14 +207,15 @@ def test_row_33_an_extension_module_stays(strategy, program):
         strategy=strategy, exercise=lambda module: seen.append(vars(module("app"))[name])
     )
 
-    assert (report.outcome, report.not_reloaded) == ("clean", (f"app.{name}",))
+    original = {name} & {*sys.modules}  # whose classes the copy's namespace shows, on some builds
+    assert (report.outcome, {*report.not_reloaded} - original) == ("clean", {f"app.{name}"})
     assert all(module is before for module in seen)
     assert len(seen) == GENERATIONS - 1
 
 
 def test_row_33_an_extension_module_is_no_target(program):
     """Row 33: native addons: refused with the reason where Node throws, by a check and by `clear_cache`; it stays."""
-    name = f"app.{support.extension(program.directory / 'app')}"
+    name = f"app.{extension_in(program.directory / 'app')}"
     before = program.load({"app.__init__": ""}, name)
 
     with pytest.raises(UsageError, match="an extension module, which Python cannot execute again"):

@@ -12,6 +12,7 @@ import weakref
 import pytest
 import scenario_support as support
 from scenario_support import COUNTER, GENERATIONS, found
+from support import extension_in
 
 from pytest_reloadleak import UsageError, clear_cache
 
@@ -103,7 +104,7 @@ MODES = {
 @pytest.mark.parametrize("mode", MODES)
 def test_c7_d6_native_modules_survive(mode, program):
     """C7, D6: an extension module is the same object after each way of clearing, and can be imported from the rest."""
-    name = support.extension(program.directory / "app")
+    name = extension_in(program.directory / "app")
     program.load({"app.__init__": f"from app import {name}, part\n", "app.part": ""}, "app")
     before = sys.modules[f"app.{name}"]
 
