@@ -86,14 +86,18 @@ class Looking:
         """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
         self._births.note(self.generation)
         settle.settle(self.waited_for, self.surroundings.release, is_patient=not self.seen.first.retentions)
-        self._births.note(self.generation, is_idle=True)
+        self._settled()
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """`settle` on the running loop."""
         is_patient = not self.seen.first.retentions
         self._births.note(self.generation)
         await settle.asettle(self.waited_for, self.surroundings.release, pause, is_patient=is_patient)
+        self._settled()
+
+    def _settled(self) -> None:
         self._births.note(self.generation, is_idle=True)
+        self._ledger.prune()
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""

@@ -25,6 +25,10 @@ MARKER = "__reloadleak_generation__"
 """Name of the marker in a namespace. Underscored, so that `from target import *` does not copy it."""
 
 
+_OURS = 2
+"""Reference count of a name that nothing but a stamp has, as it is asked: the stamp's, and the argument."""
+
+
 @dataclass(slots=True)
 class Birth:
     """What one round was seen to bear: weak references by id. An id counts only while its reference is alive."""
@@ -34,6 +38,10 @@ class Birth:
     codes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     classes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     modules: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+
+    def tables(self) -> tuple[dict[int, weakref.ref[Any]], ...]:
+        """All of them."""
+        return self.functions, self.codes, self.classes, self.modules
 
 
 def _is_in(known: dict[int, weakref.ref[Any]], o: object) -> bool:
@@ -262,6 +270,39 @@ class Ledger:
             found = gc.get_referrers(self._marker_type)
             alive += [o for o in found if type(o) is self._marker_type and id(o) not in known]
         return alive
+
+    def prune(self) -> None:
+        """Forget what is dead, so that noting a clean target for long takes no more room, which would look like a leak.
+
+        Nothing is lost by it: an entry counts only while its reference is alive, and what a `__del__` resurrected is
+        found by its marker.
+        """
+        for table in (self._codes, self._classes, *(t for birth in self.births for t in birth.tables())):
+            for key in [key for key, reference in table.items() if reference() is None]:
+                del table[key]
+        self._prune_between()
+        first, last = (
+            self.births[:1],
+            self.births[1:][-1:],
+        )  # the present one, and the one that says which are earlier
+        self.births = [*first, *(birth for birth in self.births[1:-1] if any(birth.tables())), *last]
+        self._markers = [reference for reference in self._markers if reference() is not None]
+        alive = {marker.generation for marker in self.live_markers()}
+        self._homes = {key: generation for key, generation in self._homes.items() if generation in alive}
+        # A name that only this ledger still has can stamp nothing any more.
+        for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
+            del self._stamps[key]
+
+    def _prune_between(self) -> None:
+        """What the first round that saw it and the last one have needs no entry in those between: it is current."""
+        last = self.births[-1].tables()
+        known: tuple[set[int], ...] = tuple(set() for _ in last)
+        for birth in self.births[:-1]:
+            for seen, table, present in zip(known, birth.tables(), last, strict=True):
+                both = table.keys() & present.keys()
+                for key in both & seen:
+                    del table[key]
+                seen.update(both)
 
     def forget_markers(self) -> None:
         """Take the markers out of the namespaces that are alive."""
