@@ -7,17 +7,20 @@ import functools
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from pytest_reloadleak import judge
+from pytest_reloadleak import growth, judge
 from pytest_reloadleak.effects import probes as known_probes
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
-from pytest_reloadleak.model import Outcome, Report
+from pytest_reloadleak.known import KNOWN, Known, reason_for
+from pytest_reloadleak.model import Finding, Outcome, Report, Site
 from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
 from pytest_reloadleak.rounds import Run
 from pytest_reloadleak.settings import TEST_FILES, Settings, unknown_strategy
+from pytest_reloadleak.sites import site_of
 from pytest_reloadleak.strategies import builtin, targets
 from pytest_reloadleak.strategies.dispose import HOOK, Disposal
 from pytest_reloadleak.strategies.firstparty import Project
@@ -81,6 +84,8 @@ class Check:
         )
         self.performer = Performer(self.run, reload)
         self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes
+        self.run.ignored = settings.ignored
+        self.run.looks_at_growth = not settings.probes or known_probes.GROWTH in settings.probes
         self._begun_s = _now_s()
 
     def perform(self, exercise: Callable[[], object] | None = None) -> Report:
@@ -127,14 +132,21 @@ class Check:
         if error is None and failures:
             error = failures[0]
         verdict = judge.judge(
-            self.unit.target, settings.rounds, seen.first, seen.second, seen.unloaded, seen.blind
+            self.unit.target,
+            settings.rounds,
+            seen.first,
+            seen.second,
+            seen.unloaded,
+            seen.blind,
+            growth.findings(self.unit.target, seen.grown, seen.accumulations, self._site),
+            judge.Expected(self._known, self._project().is_library),
         )
         notes = [*seen.notes, *verdict.notes, *seen.blind]
         notes += [text for text in failures if text != error]
         notes += [
             f"{name}.{HOOK} was never called: {name} was not reloaded" for name in self.run.never_disposed()
         ]
-        if verdict.findings:
+        if any(finding.site is None for finding in verdict.findings):
             notes.append("site: the line that created a reference is not recorded by this version")
         return Report(
             target=self.unit.target,
@@ -153,6 +165,17 @@ class Check:
             notes=tuple(notes),
             error=error,
         )
+
+    def _site(self, frames: tuple[tuple[str, int], ...]) -> Site | None:
+        return site_of(frames, self.run.seen.files, self._project())
+
+    def _project(self) -> Project:
+        return Project(Path(self.settings.rootdir), self.settings.test_files)
+
+    def _known(self, finding: Finding) -> str | None:
+        path = finding.holder.path if finding.holder is not None else ""
+        builtin = [(known.pattern, known.sentence) for known in KNOWN if known.applies()]
+        return reason_for(finding.kind, path, [*self.settings.known, *builtin])
 
     def end(self) -> None:
         """Put everything back."""
@@ -202,6 +225,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
     extra: Iterable[type[Probe]] = (),
     nodeid: str | None = None,
     project: Project | None = None,
+    expected: Iterable[Known] = (),
 ) -> Settings:
     """Validated settings from what a caller passed.
 
@@ -222,6 +246,8 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
         nodeid=nodeid,
         rootdir=str(project.root) if project is not None else ".",
         test_files=project.test_files if project is not None else TEST_FILES,
+        known=tuple((one.pattern, one.sentence) for one in expected if not one.is_ignored),
+        ignored=tuple(one.pattern for one in expected if one.is_ignored),
     )
 
 

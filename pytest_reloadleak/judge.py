@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_reloadleak.effects.process import Sample
 from pytest_reloadleak.heap.scene import Look, Retention
 from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series
+from pytest_reloadleak.signature import signature
 
 _ORDER: tuple[Kind, ...] = (
     "child-process",
@@ -44,6 +44,8 @@ def judge(  # noqa: PLR0913 - the looks are this many
     second: Look | None,
     unloaded: Look | None = None,
     blind: Sequence[str] = (),
+    accumulated: tuple[Sequence[Finding], Sequence[str]] = ((), ()),
+    expected: Expected | None = None,
 ) -> Verdict:
     """Judge a run.
 
@@ -54,6 +56,8 @@ def judge(  # noqa: PLR0913 - the looks are this many
         second: the look after as many rounds more; `None` when there was nothing to confirm or no second pass.
         unloaded: the look after the target was unloaded; `None` if it was not.
         blind: what could not be looked at, in a sentence each: where nothing was found, that leaves the question open.
+        accumulated: findings and notes on growth, which count only if nothing else grows that would explain it.
+        expected: which findings are known; `None` if none is.
     """
     later = second.retentions if second is not None else None
     findings, notes = [], []
@@ -62,15 +66,24 @@ def judge(  # noqa: PLR0913 - the looks are this many
         if growth is None:
             notes.append(_passing(retention))
             continue
-        findings.append(_with_skew(_finding(target, retention, growth, per_round), first))
+        finding = _with_skew(_finding(target, retention, growth, per_round), first)
+        findings.append(_of_cache(finding, retention, expected))
     pins = unloaded.retentions if unloaded is not None else ()
     findings += [
         _pinning(target, pin) for pin in pins if pin.is_certain and _again(pin, first.retentions) is None
     ]
+    if not any(finding.growth == "growing" for finding in findings):
+        findings += accumulated[0]
+        notes += accumulated[1]
     findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
     # An effect may be left of a generation that is gone: a descriptor, a process, an entry of the environment.
     generations = tuple(sorted({g for f in findings if f.retained_objects for g in f.generations}))
-    outcome: Outcome = "leaking" if findings else "inconclusive" if blind else "clean"
+    if expected is not None:
+        findings = [f if f.known else replace(f, known=expected.reason(f)) for f in findings]
+    is_leaking = any(finding.known is None for finding in findings)
+    outcome: Outcome = (
+        "leaking" if is_leaking else "inconclusive" if blind else "known" if findings else "clean"
+    )
     return Verdict(
         outcome=outcome,
         reason=f"not all could be looked at: {blind[0]}"
@@ -80,6 +93,26 @@ def judge(  # noqa: PLR0913 - the looks are this many
         retained_generations=generations,
         notes=tuple(notes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Which findings are known, and why."""
+
+    reason: Callable[[Finding], str | None]
+    """Why a finding is expected; `None` if it is not."""
+    is_library: Callable[[str], bool]
+    """Whether a module is the standard library's or an installed one: its caches are not the project's to mend."""
+
+
+def _of_cache(finding: Finding, retention: Retention, expected: Expected | None) -> Finding:
+    """A finding with the bound of the cache through which it is held; a library's is a known reference."""
+    if retention.cache is None:
+        return finding
+    module, size = retention.cache
+    bound = f"functools.lru_cache of {module} keeps at most {size} results"
+    is_known = expected is not None and expected.is_library(module)
+    return replace(finding, details=(*finding.details, bound), known=bound if is_known else None)
 
 
 def _with_skew(finding: Finding, look: Look) -> Finding:
@@ -204,12 +237,6 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
     )
 
 
-def signature(kind: str, target: str, trace: Iterable[str]) -> str:
-    """Stable id of a finding: eight hex digits of what does not change when lines move or other names change."""
-    text = "\0".join((kind, target, *trace))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
 def _advice(kind: Kind, retention: Retention) -> str:
     holder, held = retention.holder, retention.held
     if kind == "live-timer":
@@ -259,6 +286,7 @@ def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) 
     if not findings:
         return f"{_count(rounds, 'reload')}, nothing of an old generation is alive"
     growing = sum(1 for f in findings if f.growth == "growing")
+    known = sum(1 for f in findings if f.known is not None)
     if generations:
         what = f"{_count(len(generations), 'old generation')} still alive after {_count(rounds, 'reload')}"
     else:
@@ -268,7 +296,7 @@ def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) 
         if growing
         else _count(len(findings), "finding")
     )
-    return f"{what}: {how}"
+    return f"{what}: {how}" + (f", {known} known" if known else "")
 
 
 def _count(number: int, noun: str) -> str:

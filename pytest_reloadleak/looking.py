@@ -8,9 +8,10 @@ from typing import Any
 
 from pytest_reloadleak.effects.base import Probe, Scope
 from pytest_reloadleak.effects.births import Births
+from pytest_reloadleak.effects.meter import Grown, Meter, is_suspicious
 from pytest_reloadleak.effects.observe import observe, unfinished
-from pytest_reloadleak.effects.process import Sample, sample
 from pytest_reloadleak.heap import foreign, settle
+from pytest_reloadleak.heap.growing import Growing
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.look import caller_frames, caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
@@ -52,6 +53,9 @@ class Looking:
         self.seen = Seen()
         self.generation = -warmup
         self.looks_at_references = True
+        self.looks_at_growth = True
+        self.ignored: tuple[str, ...] = ()
+        """Attributes of modules of which the values are not entered."""
         self._ledger = Ledger(lambda _: False)
         self._parked = Parked(-warmup)
         self._births = Births(list(probes))
@@ -67,6 +71,7 @@ class Looking:
         self._is_unloaded = False
         self._shared: dict[str, dict[str, Any]] = {}
         self._before: dict[str, frozenset[str]] = {}
+        self._meter = Meter()
 
     def _note(self) -> set[str]:
         names = self.unit.loaded()
@@ -96,24 +101,21 @@ class Looking:
         self._settled()
 
     def _settled(self) -> None:
-        self._births.note(self.generation, is_idle=True)
         self._ledger.prune()
+        self._births.note(self.generation, is_idle=True)
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
-        self.seen.samples = [self._sample(0)]
+        self.seen.samples = [self._meter.sample(0)]
         self._note_strays([n for n in self._namespaces().values() if self._ledger.is_shared(n)])
 
     def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
         if namespaces:
-            self._ledger.note_strays(namespaces, ours=2)  # this list, and the parked pair
-
-    def _sample(self, number: int) -> Sample:
-        return sample(number, settle.tracked_count())
+            self._ledger.note_strays(namespaces, ours=1 + self._parked.count())  # this list
 
     def take_look(self) -> None:
         """Take the numbers after the last round, and look at the heap."""
-        self.seen.samples.append(self._sample(self.rounds))
+        self.seen.samples.append(self._meter.sample(self.rounds))
         self.seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
         self.seen.notes += copies.notes(self.unit)
         frozen = settle.frozen_count()
@@ -136,8 +138,32 @@ class Looking:
             )
             return same
 
+    def may_grow(self) -> bool:
+        """Whether the process has grown, and no old generation explains it: asked when the first pass is over."""
+        is_explained = any(len(r.generations) > 1 for r in self.seen.first.retentions)
+        return (
+            self.looks_at_growth
+            and not is_explained
+            and is_suspicious(self.seen.samples[0], self.seen.samples[-1], self.rounds)
+        )
+
+    def take_growth(self, growing: Growing) -> None:
+        """See who has what each settled round left larger."""
+        self.seen.accumulations = growing.found(self._scene(GRACE))
+        if self.ignored and not self.seen.accumulations:
+            self.seen.grown = Grown()  # it may as well be what is to be ignored that grew
+        files = [dict.get(n, "__file__") for n in self._namespaces().values()]
+        self.seen.files = tuple(file for file in files if type(file) is str)
+
     def _look(self, grace: int = GRACE) -> Look:
-        scene = Scene(
+        scene = self._scene(grace)
+        seen = observe(scene, self._births, self._scope, -self.warmup)
+        self.seen.blind = self._blind()
+        self.seen.notes += [note for note in self._births.collected if note not in self.seen.notes]
+        return seen if self.looks_at_references else seen.of_effects()
+
+    def _scene(self, grace: int) -> Scene:
+        return Scene(
             ledger=self._ledger,
             parked=self._parked,
             target=self.unit.target,
@@ -149,11 +175,16 @@ class Looking:
             before=self._before,
             grace=grace,
             skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
+            ignored=self._ignored(),
         )
-        seen = observe(scene, self._births, self._scope, -self.warmup)
-        self.seen.blind = self._blind()
-        self.seen.notes += [note for note in self._births.collected if note not in self.seen.notes]
-        return seen if self.looks_at_references else seen.of_effects()
+
+    def _ignored(self) -> list[Any]:
+        found = []
+        for path in self.ignored:
+            module, _, name = path.rpartition(".")
+            namespace = foreign.module_dict(sys.modules.get(module)) or {}
+            found += [namespace[name]] if name in namespace else []
+        return found
 
     def _blind(self) -> list[str]:
         """What could not be looked at, and why."""

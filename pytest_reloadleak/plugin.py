@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_reloadleak.effects.base import Probe
     from pytest_reloadleak.integration.fixture import ReloadLeaks
+    from pytest_reloadleak.known import Known
 
 _MARKER = (
     "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=...): "
@@ -36,6 +37,17 @@ class _Hooks:
         Returns:
             Subclasses of `pytest_reloadleak.effects.base.Probe` with a name of their own, at module level: the process
             that checks a target imports them by name.
+        """
+
+    @staticmethod
+    def pytest_reloadleak_known(config: pytest.Config) -> list[Known]:  # type: ignore[empty-body]  # a specification
+        """Further references that are expected.
+
+        Args:
+            config: pytest's configuration.
+
+        Returns:
+            Values of `pytest_reloadleak.known.Known`: each a pattern and the reason.
         """
 
 

@@ -15,11 +15,15 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from pytest_reloadleak.effects.allocations import frames_of, tracing
 from pytest_reloadleak.effects.base import Probe
+from pytest_reloadleak.effects.meter import grown
 from pytest_reloadleak.effects.process import prepare
 from pytest_reloadleak.errors import RoundError, TargetError
 from pytest_reloadleak.heap import settle
+from pytest_reloadleak.heap.growing import Growing
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.parked import is_data_bound_elsewhere
 from pytest_reloadleak.heap.patched import own_callables
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED
 from pytest_reloadleak.looking import Looking
@@ -37,6 +41,12 @@ from pytest_reloadleak.surroundings import Surroundings
 
 _now_s = time.perf_counter
 """A private copy, as the target may patch what it likes."""
+
+
+_TRACED = 2
+"""Rounds in which allocations are traced, once it is known that something accumulates."""
+_LEAST_FOR_GROWTH = 3
+"""Settled rounds that must all have left the process larger: fewer may be chance."""
 
 
 class Step(enum.Enum):
@@ -145,6 +155,8 @@ class Run(Looking):
         assert transaction is not None
         loaded = self.unit.loaded()
         fresh = [name for name in loaded if name not in transaction.modules]
+        if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._namespaces()):
+            return  # nothing of it comes back, so it is judged like any other
         self._parked.entries = {id(sys.modules[name]) for name in loaded if name not in fresh}
         taken = [transaction]
         if fresh:
@@ -163,7 +175,7 @@ class Run(Looking):
             if self._transaction is not None:
                 shared = [n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)]
                 if shared:
-                    self._ledger.retire(shared, ours=2)  # this list, and the parked pair
+                    self._ledger.retire(shared, ours=1 + self._parked.count())  # this list
                 self._transaction.roll_back()
         finally:
             self._transaction = None
@@ -188,7 +200,9 @@ class Run(Looking):
             yield from self._some_rounds(GRACE)
         yield Step.SETTLE
         self.take_look()
-        if self.seen.first.retentions:
+        if self.may_grow():
+            yield from self._pass_for_growth()
+        elif self.seen.first.retentions:
             yield from self._second_pass()
         yield Step.DISPOSE
         if self.is_unloaded_at_last:
@@ -219,13 +233,37 @@ class Run(Looking):
             yield Step.EXERCISE
 
     def _second_pass(self) -> Iterator[Step]:
-        samples = [self._sample(0)]
-        for number in range(1, self.rounds + 1):
+        yield from self._settled_rounds(self.rounds, lambda: None)
+        self.seen.second = self._look()
+
+    def _pass_for_growth(self) -> Iterator[Step]:
+        """A second pass that watches what the process's numbers may grow by."""
+        growing = Growing()
+        yield from self._settled_rounds(max(self.rounds, _LEAST_FOR_GROWTH), growing.note)
+        self.seen.second = self._look()
+        self.seen.grown = grown(self.seen.samples)
+        if not self.seen.grown:
+            return
+        with tracing():
+            yield Step.SETTLE  # empties the interpreter's free lists: what comes from there is not traced
+            for _ in range(_TRACED):
+                yield from self._some_rounds(1)
+                yield Step.SETTLE
+                growing.note()
+            growing.note_frames(frames_of)
+        self.take_growth(growing)
+
+    def _settled_rounds(self, count: int, note: Callable[[], None]) -> Iterator[Step]:
+        """Rounds that are each settled, and noted; their numbers become the report's series."""
+        yield Step.SETTLE  # what the look itself took is gone then
+        samples = [self._meter.sample(0)]
+        self._meter.unseen(note)
+        for number in range(1, count + 1):
             yield from self._some_rounds(1)
             yield Step.SETTLE
-            samples.append(self._sample(number))
+            samples.append(self._meter.sample(number))
+            self._meter.unseen(note)
         self.seen.samples = samples
-        self.seen.second = self._look()
 
     def module(self, name: str) -> Any:
         """What stands for a module of the target in the present round."""

@@ -39,17 +39,20 @@ class Settings:
     dependents: tuple[str, ...] = ()
     """First-party modules that depend on the target, to be imported as well where nobody else does."""
 
+    known: tuple[tuple[str, str], ...] = ()
+    """Patterns of expected findings, `kind:holder-path`, with the reasons."""
+    ignored: tuple[str, ...] = ()
+    """Attributes of modules, `module.attribute`, of which the values are not entered."""
+
     def __post_init__(self) -> None:
         if self.strategy != "callable" and self.strategy not in STRATEGIES:
             raise UsageError(unknown_strategy(self.strategy))
         whole_number("rounds", self.rounds, least=1)
         whole_number("warmup", self.warmup, least=0)
-        for name in (
-            "probes",
-            "test_files",
-            "dependents",
-        ):  # JSON, by which a worker gets them, has lists only
+        # JSON, by which a worker gets them, has lists only.
+        for name in ("probes", "test_files", "dependents", "ignored"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "known", tuple((pattern, why) for pattern, why in self.known))
 
 
 def unknown_strategy(name: object) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.effects.meter import Grown
 from pytest_reloadleak.effects.process import Sample
+from pytest_reloadleak.heap.growing import Accumulation
 from pytest_reloadleak.heap.scene import Look
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies.unit import Unit
@@ -45,6 +47,12 @@ class Seen:
     blind: list[str] = field(default_factory=list)
     """What could not be looked at, and why."""
     samples: list[Sample] = field(default_factory=list)
+    grown: Grown = field(default_factory=Grown)
+    """What every round of the second pass left of the process's numbers."""
+    accumulations: list[Accumulation] = field(default_factory=list)
+    """What these rounds left larger, if the numbers grew."""
+    files: tuple[str, ...] = ()
+    """The target's source files, if they did."""
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     reload_s: float = 0.0

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_reloadleak import canary
 from pytest_reloadleak.check import Check
 from pytest_reloadleak.effects import escaped
 from pytest_reloadleak.effects.base import Probe
@@ -223,7 +224,7 @@ def main(job: dict[str, Any]) -> None:
         around = Surroundings(is_interruptible=False)
         extra = [_imported(name) for name in job["probes"]]
         check = Check([job["target"]], settings, surroundings=around, plugins=job["plugins"], extra=extra)
-        report = check.perform()
+        report = _unless_defeated(check.perform())
         content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
     except UsageError as error:
         content = {"usage": str(error)}
@@ -232,6 +233,18 @@ def main(job: dict[str, Any]) -> None:
         with contextlib.suppress(Exception):  # whatever the target put there may raise what it likes
             stream.flush()
     _exit(0)
+
+
+def _unless_defeated(report: Report) -> Report:
+    """The report, or an inconclusive one if checks of which the outcome is known come out wrong in this process.
+
+    Afterwards, since a target may well do what defeats them.
+    """
+    reason = canary.defeated() if report.outcome in {"clean", "leaking", "known"} else None
+    if reason is None:
+        return report
+    notes = (*report.notes, f"without that, the outcome would be {report.outcome}: {report.reason}")
+    return replace(report, outcome="inconclusive", reason=reason, notes=notes)
 
 
 def _write(file: str, content: bytes) -> None:

@@ -27,7 +27,13 @@ _BUILTIN: tuple[type[Probe], ...] = (
 
 REFERENCES = "references"
 """The name under which the heap's own search is switched."""
-_REFERENCE_KINDS = ("retained-generation", "stale-reference", "patched-global")
+GROWTH = "growth"
+"""The name under which the process's own numbers are watched."""
+_KINDS: dict[str, tuple[str, ...]] = {
+    REFERENCES: ("retained-generation", "stale-reference", "patched-global"),
+    GROWTH: ("object-growth", "memory-growth"),
+}
+"""What these two lead to, which are no probes."""
 
 
 def chosen(names: Iterable[str], where: str, extra: Iterable[type[Probe]] = ()) -> tuple[str, ...]:
@@ -52,7 +58,8 @@ def chosen(names: Iterable[str], where: str, extra: Iterable[type[Probe]] = ()) 
 
 
 def _names_by_kind(extra: Iterable[type[Probe]]) -> dict[str, list[str]]:
-    table = {REFERENCES: [REFERENCES], **{kind: [REFERENCES] for kind in _REFERENCE_KINDS}}
+    table = {name: [name] for name in _KINDS}
+    table |= {kind: [name] for name, kinds in _KINDS.items() for kind in kinds}
     for probe in (*_BUILTIN, *extra):
         table[probe.name] = [probe.name]
         for kind in probe.kinds:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pytest_reloadleak.heap.roots import adopt
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -28,32 +30,46 @@ def prepare() -> None:
     """
     import faulthandler  # noqa: F401 - its functions are watched, for which the module has to be there
 
+    if "psutil" not in sys.modules:
+        adopt("psutil")
     import psutil
 
     psutil.Process().create_time()
 
 
-def sample(round_: int, objects: int) -> Sample:
+def sample(round_: int, memory: Callable[[], tuple[int, int, int | None]]) -> Sample:
     """Take the numbers.
 
     Args:
         round_: which round this is.
-        objects: how many objects the collector tracks; asked by the caller, since only the heap layer may.
+        memory: tells how many objects the collector tracks, how many small blocks are allocated, and how many bytes
+            malloc has given out. Asked last: what psutil asks makes caches of classes when it does so first.
     """
     import psutil
 
-    heap = vars(psutil).get("heap_info")
     countable = "num_fds" in vars(psutil.Process)
+    fds = _number(lambda: psutil.Process().num_fds()) if countable else None
+    threads = _number(lambda: psutil.Process().num_threads())
+    children = _number(lambda: len(psutil.Process().children()))
+    objects, blocks, native = memory()
     return Sample(
         round=round_,
         objects=objects,
-        blocks=sys.getallocatedblocks(),
-        native_bytes=_number(lambda: heap().heap_used) if heap is not None else None,
-        fds=_number(lambda: psutil.Process().num_fds()) if countable else None,
-        threads=_number(lambda: psutil.Process().num_threads()),
+        blocks=blocks,
+        native_bytes=native,
+        fds=fds,
+        threads=threads,
         tasks=_tasks(),
-        children=_number(lambda: len(psutil.Process().children())),
+        children=children,
     )
+
+
+def native_bytes() -> int | None:
+    """Bytes that malloc has given out, from its heap and by mmap; `None` where the platform does not tell."""
+    import psutil
+
+    heap = vars(psutil).get("heap_info")
+    return _number(lambda: sum(heap()[:2])) if heap is not None else None
 
 
 def _number(read: Callable[[], int]) -> int | None:

@@ -13,13 +13,14 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, native, roots
+from pytest_reloadleak.heap.entry import sweep_of
 from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
 from pytest_reloadleak.heap.sizes import Reach, reach_of
 from pytest_reloadleak.heap.skew import sights
 from pytest_reloadleak.heap.skew import text as skewed
-from pytest_reloadleak.heap.sweep import Arrival, Cause, Root, Sweep
+from pytest_reloadleak.heap.sweep import Arrival, Cause, Root
 from pytest_reloadleak.heap.trace import (
     Trace,
     cause_at,
@@ -31,6 +32,7 @@ from pytest_reloadleak.heap.trace import (
 )
 from pytest_reloadleak.model import Holder
 
+_ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
 _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong to a generation as a whole."""
 
@@ -113,17 +115,7 @@ class _Diagnosis:
             retained.names,
             self.__dict__,
         ]
-        groups = roots.collect(scene.of_effects, {id(root.value) for root in scene.effects if root.bars})
-        # What is an effect too is told once, as that.
-        effects = {(root.kind, id(root.value)) for root in scene.effects}
-        groups[1] = [root for root in groups[1] if (root.kind, id(root.value)) not in effects]
-        groups[0] = [*(root for root in scene.extra_roots if not root.is_runner), *groups[0]]
-        groups[-1] += [root for root in scene.extra_roots if root.is_runner]
-        # Effects come after all that is the program's own, so that what they share with it is found through that; and
-        # before the test runner, through which a trace explains least.
-        groups.insert(-1, scene.effects)
-        skip = {*map(id, self._own), *map(id, scene.containers), id(scene.containers), *roots.own_ids()}
-        self._sweep = Sweep(groups, retained.objects, skip)
+        self._sweep = sweep_of(scene, self._own, retained.objects)
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of what owns other effects, by the effect that keeps it."""
         self._note_consequences()
@@ -218,11 +210,15 @@ class _Diagnosis:
         explained = {key for reach in self._reaches().values() for key in reach.ids}
         explained |= native.led_to(self._spared, self._sweep)
         only_kept = self._kept_ids() - self._retained.held_outside
-        return {
+        missing = {
             key: o
             for key, o in self._retained.objects.items()
             if key not in explained and key not in only_kept and key not in self._retained.names
         }
+        if missing:  # where the target is a module that this tool uses, the tool is one of those who keep it
+            left_out = native.led_to([*roots.own_things(), *self._scene.ignored], self._sweep)
+            missing = {key: o for key, o in missing.items() if key not in left_out}
+        return missing
 
     def _kept_ids(self) -> set[int]:
         """Ids of what only the parked generation holds: the check's doing, so never a finding."""
@@ -259,7 +255,7 @@ class _Diagnosis:
             )
             if holder.opaque:
                 trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
-            is_seen = holder.opaque is not None or len(holder.path) > 1
+            is_seen = holder.opaque is not None or not self._says_nothing(holder, root)
             # That the parked generation is alive proves nothing, and something in C within it may refer to it. So where
             # no holder can be seen, it counts only along with other generations that are held in the same way.
             if (
@@ -268,6 +264,12 @@ class _Diagnosis:
                 or trace.key in self._groups
             ):
                 self._take(trace, [trace.sink])
+
+    @staticmethod
+    def _says_nothing(holder: native.NativeHolder, root: Root) -> bool:
+        """Whether what is known of a native holder is no more than that there is one: a container that nobody has."""
+        is_bare = root.kind == "native" and root.value is None
+        return len(holder.path) < 2 or (is_bare and foreign.is_exactly(holder.path[0], _ANONYMOUS))
 
     def _running(self, path: tuple[Any, ...]) -> Root | None:
         """The effect whose frame runs a function that nothing else is seen to hold: frames hide theirs (since 3.11)."""
@@ -298,6 +300,7 @@ class _Diagnosis:
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
                 cause=group.first.cause,
+                cache=group.first.cache,
                 consequences=frozenset(reaches[key].ids & self._scene.consequences),
             )
             for key, group in self._groups.items()

@@ -37,6 +37,10 @@ class Parked:
     entries: set[int] = field(default_factory=set)
     """Ids of what stood in `sys.modules`, which need not be modules."""
 
+    def count(self) -> int:
+        """How many containers of the check hold each namespace: one, or none where nothing is parked."""
+        return 1 if self.namespaces else 0
+
     def clear(self) -> None:
         """Let go of the original generation."""
         for container in self.containers:
@@ -179,6 +183,24 @@ def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[in
 _FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
 
 
+def is_data_bound_elsewhere(namespaces: dict[str, dict[str, Any]]) -> bool:
+    """Whether a module outside of a unit has a name for a thing of the unit's that has no birthday, such as a list.
+
+    Args:
+        namespaces: those of the unit by module name.
+    """
+    data = {id(value) for n in namespaces.values() for _, value in _names(n) if _is_data(value)}
+    if not data:
+        return False
+    others = (foreign.module_dict(m) for name, m in foreign.loaded_modules() if name not in namespaces)
+    return any(not data.isdisjoint(map(id, list(n.values()))) for n in others if n is not None)
+
+
+def _is_data(value: object) -> bool:
+    is_named = foreign.is_module(value) or foreign.is_class(value) or foreign.is_exactly(value, _FUNCTIONS)
+    return not (is_named or foreign.is_atom(value))
+
+
 def _replaced_data(
     parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any], own: set[int]
 ) -> dict[int, str]:
@@ -186,8 +208,7 @@ def _replaced_data(
     for module, (_, saved) in parked.namespaces.items():
         now = current.get(module, {})
         for name, value in _names(saved):
-            plain = foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value)
-            if plain or foreign.is_exactly(value, _FUNCTIONS) or id(value) not in nodes or id(value) in own:
+            if not _is_data(value) or id(value) not in nodes or id(value) in own:
                 continue
             if name in now and dict.get(now, name) is not value:
                 out[id(value)] = f"{module}.{name}"

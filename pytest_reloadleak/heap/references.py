@@ -235,6 +235,18 @@ def _in_lru_cache(wrapper: Any, child: object) -> Iterator[str]:
         yield "<cache entry>"
 
 
+def bounded_cache(o: object) -> tuple[str, int] | None:
+    """Module of an `lru_cache`'s function, and how many results it keeps at most; `None` for all else."""
+    if not _is_lru_cache(type(o)):
+        return None
+    wrapper: Any = o
+    function = (foreign.instance_dict(o) or {}).get("__wrapped__")
+    size = wrapper.cache_info().maxsize if _is_lru_cache(type(o)) else None
+    if type(size) is not int or type(function) is not types.FunctionType:
+        return None
+    return foreign.module_name(function.__globals__), size
+
+
 def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
     """A path of objects as `(parent, step, child)` with the plumbing folded away.
 

@@ -71,9 +71,8 @@ def is_suspicious(scene: Scene) -> bool:
     return bool(scene.shared) and any(True for _ in _old_strays(scene))
 
 
-_OURS = 3
-"""Containers of the check that hold a shared namespace while it looks: the scene's, a list of the shared, the parked
-pair."""
+_OURS = 2
+"""Containers of the check that hold a shared namespace while it looks: the scene's, and a list of the shared."""
 
 
 def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
@@ -86,7 +85,7 @@ def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
     undated: dict[tuple[object, ...], dict[int, list[types.FunctionType]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for function in ledger.strays(scene.shared, _OURS):
+    for function in ledger.strays(scene.shared, _OURS + scene.parked.count()):
         generation = ledger.born(function)
         if generation is None:
             code = function.__code__

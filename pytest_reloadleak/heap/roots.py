@@ -49,12 +49,29 @@ def own_ids() -> set[int]:
     Each module is a root of its own, with its name; through the `modules` of `sys` it would be a mere item.
     """
     table = foreign.loaded_modules()
-    modules = [m for name, m in table if name.partition(".")[0] == "pytest_reloadleak"]
-    namespaces = [vars(m) for m in modules]
-    classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
-    mine = [cls for cls in classes if foreign.class_module(cls).startswith("pytest_reloadleak")]
+    modules = [m for name, m in table if _is_of_tool(name)]
     unsafe = [m for name, m in table if name in gc.UNSAFE]
-    return set(map(id, [sys.modules, *modules, *namespaces, *mine, *unsafe, *_unlisted_unsafe()]))
+    return set(map(id, [sys.modules, *modules, *own_things(), *unsafe, *_unlisted_unsafe()]))
+
+
+def own_things() -> list[Any]:
+    """The namespaces and classes of this tool, and of what is loaded for nobody else."""
+    namespaces = [vars(m) for name, m in foreign.loaded_modules() if _is_of_tool(name)]
+    classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
+    return [*namespaces, *(cls for cls in classes if _is_of_tool(foreign.class_module(cls)))]
+
+
+_adopted: set[str] = set()
+
+
+def adopt(package: str) -> None:
+    """Take a package for a part of this tool, which has just loaded it: nobody else has it yet."""
+    _adopted.add(package)
+
+
+def _is_of_tool(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package == "pytest_reloadleak" or package in _adopted
 
 
 def _unlisted_unsafe() -> list[Any]:

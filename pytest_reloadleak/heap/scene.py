@@ -47,6 +47,8 @@ class Retention:
     also_retains: tuple[str, ...] = ()
     """What the effect keeps alive of old generations."""
     advice: str = ""
+    cache: tuple[str, int] | None = None
+    """Module and `maxsize` of the `lru_cache` through which it is held; `None` if it is held by no bounded one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Scene:
     extra_roots: list[Root] = field(default_factory=list)
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which are not entered."""
+    ignored: list[Any] = field(default_factory=list)
+    """Objects of the program's that are not entered, since what they hold is expected."""
     effects: list[Root] = field(default_factory=list)
     """Effects that may be the target's."""
     has_findings: bool = False
@@ -135,4 +139,5 @@ class Scene:
         """The tool's objects from which the program's can be reached."""
         parked = self.parked
         own: list[Any] = [self, parked, parked.containers, parked.namespaces, *parked.containers, *self.skip]
+        own += [self.ignored, *self.ignored]
         return own + [part for pair in parked.namespaces.values() for part in (pair, pair[1])]

@@ -19,6 +19,16 @@ _SIZEOF = object.__sizeof__
 _GC_HEADER_BYTES = 16
 
 
+def _references_of_one_owner() -> int:
+    """Reference count, as `_walk` reads it, of an object that has one owner: it differs between interpreters."""
+    for child in gc.get_referents([object()]):
+        return gc.getrefcount(child)
+    raise AssertionError("a list refers to its item")
+
+
+_ONE_OWNER = _references_of_one_owner()
+
+
 @dataclass(slots=True)
 class Reach:
     """What some sinks lead to."""
@@ -64,7 +74,7 @@ def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
         o = stack.pop()
         key = id(o)
         reach.objects += 1
-        reach.size_bytes += _size(o)
+        reach.size_bytes += size_bytes(o)
         generation = retained.born.get(key)
         if generation is not None:
             reach.generations.add(generation)
@@ -74,14 +84,12 @@ def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
             if gc.is_tracked(child):
                 reach.ids.add(id(child))
                 stack.append(child)
-            elif (
-                gc.getrefcount(child) <= 3
-            ):  # this loop's, the list of referents', getrefcount's own: nobody else's
-                reach.size_bytes += _size(child)
+            elif gc.getrefcount(child) <= _ONE_OWNER:
+                reach.size_bytes += size_bytes(child)
     return reach
 
 
-def _size(o: Any) -> int:
+def size_bytes(o: Any) -> int:
     """Shallow size in bytes, header included, never through a `__sizeof__` that Python code defines."""
     for cls in foreign.mro(type(o)):
         method = foreign.class_dict(cls).get("__sizeof__")

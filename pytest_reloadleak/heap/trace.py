@@ -44,6 +44,8 @@ class Trace:
     """Whether all references below the same root are one cause."""
     cause: Cause | None = None
     """The effect that keeps the object."""
+    cache: tuple[str, int] | None = None
+    """As `Retention.cache`."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -85,10 +87,11 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
         tail=(*tail, *_to_namespace(sink, scene.ledger)),
         is_binding=_is_binding(holder, steps),
         is_within=_is_within(holder, scene),
-        is_spared=_is_runners(arrival, scene)
+        is_spared=is_runners(arrival, scene)
         or (retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene)),
         top=id(top),
         sink=sink,
+        cache=next((found for o in path[:-1] if (found := references.bounded_cache(o)) is not None), None),
     )
 
 
@@ -260,7 +263,7 @@ def _is_within(holder: Any, scene: Scene) -> bool:
     return scene.ledger.born(holder) is not None
 
 
-def _is_runners(arrival: Arrival, scene: Scene) -> bool:
+def is_runners(arrival: Arrival, scene: Scene) -> bool:
     """Whether only what runs the tests keeps the object: a recorder, a fixture's value, until the test is over."""
     path = arrival.path[:-1]
     first = 0 if arrival.root.is_runner else next((n for n, o in enumerate(path) if _is_of_runner(o)), None)

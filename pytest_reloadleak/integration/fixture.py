@@ -13,7 +13,7 @@ from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.integration import firstparty
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, surroundings
-from pytest_reloadleak.integration.options import extra_probes, probes_of, wants_unload
+from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.performer import Reloader
 from pytest_reloadleak.settings import whole_number
@@ -87,7 +87,12 @@ class ReloadLeaks:
             dispose = disposal(self._item, keywords.pop("dispose", None))
             project = firstparty.project(config)
             settings = settings_for(
-                force=force, extra=extra, nodeid=self._item.nodeid, project=project, **keywords
+                force=force,
+                extra=extra,
+                nodeid=self._item.nodeid,
+                project=project,
+                expected=expected_of(config),
+                **keywords,
             )
             around = surroundings(self._item)
             return Check([target], settings, reload=reload, dispose=dispose, surroundings=around, extra=extra)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,13 +10,12 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak import worker
-from pytest_reloadleak.check import PASSING, Check
+from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
 from pytest_reloadleak.integration import firstparty, noise
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
-from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.builtin import inapplicable
 from pytest_reloadleak.strategies.firstparty import Project
@@ -59,18 +59,19 @@ class TargetItem(pytest.Item):
             self.__dict__["reload_leak_inapplicable"] = [entry]
             pytest.skip(f"the strategy {self.strategy} does not apply to {self.target}: {reason}")
         project = firstparty.project(self.config)
-        settings = Settings(
+        settings = settings_for(
             strategy=self.strategy,
             rounds=options.rounds,
             warmup=options.warmup,
             force=options.force,
             unload=options.unload,
-            probes=options.probes,
+            probes=options.probes or None,
+            extra=options.extra,
             nodeid=self.nodeid,
-            rootdir=str(self.config.rootpath),
-            test_files=project.test_files,
-            dependents=self._dependents(project),
+            project=project,
+            expected=options.expected,
         )
+        settings = replace(settings, dependents=self._dependents(project))
         if options.isolation == "process":
             outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)
             report = outcome.report

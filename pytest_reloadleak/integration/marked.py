@@ -89,6 +89,7 @@ def _checks(
             extra=options.extra,
             nodeid=item.nodeid,
             project=firstparty.project(item.config),
+            expected=options.expected,
         )
         around = surroundings(item)
         check = Check(

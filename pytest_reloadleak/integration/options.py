@@ -9,6 +9,7 @@ import pytest
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.effects.probes import chosen
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.known import Known
 from pytest_reloadleak.settings import (
     ALL,
     ISOLATIONS,
@@ -36,6 +37,8 @@ class Options:
     unload: bool
     probes: tuple[str, ...]
     extra: tuple[type[Probe], ...]
+    expected: tuple[Known, ...]
+    """References of which a plugin or conftest says that they are expected."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
@@ -57,6 +60,7 @@ class Options:
                 unload=wants_unload(config),
                 probes=probes_of(config),
                 extra=extra_probes(config),
+                expected=expected_of(config),
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -116,6 +120,19 @@ def extra_probes(config: pytest.Config) -> tuple[type[Probe], ...]:
                 f"pytest_reloadleak_probes must return subclasses of Probe with a name, not {probe!r}"
             )
     return tuple(found)
+
+
+def expected_of(config: pytest.Config) -> tuple[Known, ...]:
+    """Expected references of third parties, from the hook `pytest_reloadleak_known`, that this interpreter has.
+
+    Raises:
+        UsageError: one is something else.
+    """
+    found = [one for many in config.hook.pytest_reloadleak_known(config=config) for one in many]
+    for one in found:
+        if not isinstance(one, Known):
+            raise UsageError(f"pytest_reloadleak_known must return Known(pattern=..., why=...), not {one!r}")
+    return tuple(one for one in found if one.applies())
 
 
 def _isolation(where: str, name: str) -> str:

@@ -66,6 +66,10 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         held = finding.held
         name = held.name if held.type == held.name else f"{held.type} {held.name}"
         yield f"    holds   {name}{_place(finding, rootdir)}"
+    elif finding.holder is not None:
+        yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root})"
+    if finding.site is not None:
+        yield f"    made    {_relative(finding.site.file, rootdir)}:{finding.site.line}: {finding.site.code}"
     if verbose or finding.holder is None:
         yield from _trace(finding)
         if finding.retained_objects and finding.retained_bytes is not None:
@@ -74,6 +78,8 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield f"    {'        ' if number else 'seen    '}{line}"
     for also in finding.also_retains:
         yield f"    also    {also}"
+    if finding.known is not None:
+        yield f"    known   {finding.known}"
     yield f"    do      {finding.advice}"
 
 

@@ -7,6 +7,7 @@ editable or not; never a test module, a `conftest.py`, or anything else in `site
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -30,14 +31,21 @@ class Project:
     root: Path
     test_files: tuple[str, ...] = TEST_FILES
 
+    @classmethod
+    def nowhere(cls) -> Project:
+        """A project of no files, for who has none."""
+        return cls(Path(os.devnull))
+
     def owns(self, name: str) -> bool:
         """Whether a loaded module is the project's own."""
         if name in {"__main__", "__mp_main__", "conftest"} or name.partition(".")[0] == _SELF:
             return False
         file = (foreign.module_dict(sys.modules.get(name)) or {}).get("__file__")
-        return type(file) is str and self._owns_file(Path(file).resolve())
+        return type(file) is str and self.owns_file(file)
 
-    def _owns_file(self, path: Path) -> bool:
+    def owns_file(self, file: str) -> bool:
+        """Whether a source file is the project's own."""
+        path = Path(file).resolve()
         if self._is_test_file(path):
             return False
         is_installed = _is_installed(path.parent)
@@ -45,6 +53,13 @@ class Project:
             return True
         # Last, as it takes 14 ms, and a project of which nothing is installed need not be asked about the library.
         return not _is_of_library(path.parent) and path in _distribution_files(self.root)
+
+    def is_library(self, name: str) -> bool:
+        """Whether a loaded module is the standard library's, or an installed one that is not the project's own."""
+        if name in sys.builtin_module_names:
+            return True
+        file = (foreign.module_dict(sys.modules.get(name)) or {}).get("__file__")
+        return type(file) is str and _is_installed(Path(file).resolve().parent) and not self.owns_file(file)
 
     def _is_test_file(self, path: Path) -> bool:
         package_of_tests = path.name == "__init__.py" and not {"tests", "test"}.isdisjoint(self._below(path))

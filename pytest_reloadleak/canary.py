@@ -1,0 +1,100 @@
+"""Two checks of which the outcome is known: a leak that must be found, and a module that must be clean.
+
+An import hook that keeps modules, a debugger that holds frames, a collector that somebody froze or patched: what
+defeats the check of a target defeats these too, and then its verdict means nothing. The modules are made in memory, and
+only the heap is looked at, so that both together cost some 30 ms in a small process.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from pytest_reloadleak.heap import settle
+from pytest_reloadleak.heap.scene import Look
+from pytest_reloadleak.rounds import Run, Step
+from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.strategies.reimport import Reimport
+from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.surroundings import Surroundings
+
+_HOST, _LEAKS, _CLEAN = "reloadleak_canary_host", "reloadleak_canary_leak", "reloadleak_canary_clean"
+_SOURCES = {
+    _HOST: "kept = []\n",
+    _LEAKS: f"import {_HOST} as host\n\ndef event(): pass\n\nhost.kept.append(event)\n",
+    _CLEAN: "def event(): pass\n\nclass Plugin:\n    def start(self): return event\n",
+}
+_PATH = f"{_HOST}.kept[*]"
+
+
+class _Memory:
+    """Finds and loads the canaries: see `importlib.abc.MetaPathFinder` and `Loader`."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a canary."""
+        del path, target
+        return ModuleSpec(name, self) if name in _SOURCES else None  # type: ignore[arg-type]  # a loader by its methods
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Nothing special: the import system makes the module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute a canary's source."""
+        exec(compile(_SOURCES[module.__name__], f"<{module.__name__}>", "exec"), vars(module))  # noqa: S102 - our own
+
+
+@contextmanager
+def _importable() -> Iterator[None]:
+    """Within the block the canaries can be imported; afterwards none of them is loaded."""
+    finder = _Memory()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+        for name in _SOURCES:
+            sys.modules.pop(name, None)
+
+
+def defeated() -> str | None:
+    """Why no check in this process means anything; `None` if both canaries came out as they must."""
+    try:
+        with _importable():
+            __import__(_HOST)
+            leaks, clean = _look(_LEAKS), _look(_CLEAN)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it would have met the target as well
+        return _said(f"the self-check failed with {type(error).__name__}: {error}")
+    if not any(retention.holder.path == _PATH for retention in leaks.retentions):
+        return _said("a leak that was made on purpose was not found")
+    if clean.retentions:
+        holder = clean.retentions[0].holder.path
+        return _said(f"a module that does nothing was found to be held, by {holder}")
+    return None
+
+
+def _look(name: str) -> Look:
+    """What the first pass sees of a canary."""
+    run = Run(Unit((name,)), Reimport(Project.nowhere()), Surroundings(), rounds=2, warmup=0)
+    run.looks_at_growth = False
+    try:
+        run.begin()
+        for step in run.steps():
+            if run.seen.first.retentions:
+                break  # there is no need to see whether it grows
+            if step is Step.RELOAD:
+                run.reload()
+            elif step is Step.SETTLE:
+                settle.settle(run.waited_for, lambda: None, is_patient=False)
+        return run.seen.first
+    finally:
+        run.end()
+
+
+def _said(why: str) -> str:
+    return f"the environment defeats the check: {why}"

@@ -1,0 +1,128 @@
+"""Take the numbers of the process, and judge whether they grow: without what taking them and watching costs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_reloadleak.effects.process import Sample, native_bytes, sample
+from pytest_reloadleak.heap import settle
+
+OBJECTS_FLOOR = 1
+"""Tracked objects that each settled round must leave to count as growth: clean targets leave none (measured)."""
+BLOCKS_FLOOR = 64
+"""The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds; importing
+`csv` anew takes 25 blocks a round at first, and none in the end."""
+NATIVE_FLOOR_BYTES = 16 * 1024
+"""The same for memory from malloc: its own bookkeeping is good for some 2 KiB a round, in rare rounds for 10."""
+_FREED = 1
+"""Objects of the tool's own that may be gone after the first pass."""
+_AT_ONCE_BYTES = 96 * 1024
+"""What the first pass may leave there once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What each of some settled rounds left at least; 0 where not every round was above the noise."""
+
+    objects: int = 0
+    blocks: int = 0
+    native_bytes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.objects or self.blocks or self.native_bytes)
+
+
+class Meter:
+    """Takes samples of the process."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        """Samples, each of which is an object."""
+        self._own: _Numbers = (0, 0, 0)
+        """What is the tool's: see `_numbers`."""
+
+    def sample(self, number: int) -> Sample:
+        """The numbers at a settled round, without what `unseen` actions left.
+
+        Args:
+            number: which round this is.
+        """
+        taken = sample(number, self._memory)
+        self._taken += 1
+        return taken
+
+    def _memory(self) -> _Numbers:
+        objects, blocks, native = _numbers()
+        own_objects, own_blocks, own_native = self._own
+        return (
+            objects - own_objects - self._taken,
+            blocks - own_blocks,
+            native - own_native if native is not None and own_native is not None else None,
+        )
+
+    def unseen(self, action: Callable[[], None]) -> None:
+        """Do something of the tool's own, and do not count what it leaves."""
+        was_enabled = settle.is_enabled()
+        settle.put_back(
+            enabled=False
+        )  # a collection in between would free, or cease to track, what is the program's
+        try:
+            before = _numbers()
+            action()
+            after = _numbers()
+        finally:
+            settle.put_back(was_enabled)
+        self._own = _plus(self._own, before, after)
+
+
+_Numbers = tuple[int, int, int | None]
+
+
+def _numbers() -> _Numbers:
+    """Objects, blocks, and bytes from malloc: without a detour that would leave garbage."""
+    return settle.tracked_count(), sys.getallocatedblocks(), native_bytes()
+
+
+def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
+    """What is the tool's, and what it has taken since."""
+    native = None
+    if own[2] is not None and before[2] is not None and after[2] is not None:
+        native = own[2] + after[2] - before[2]
+    return own[0] + after[0] - before[0], own[1] + after[1] - before[1], native
+
+
+def is_suspicious(first: Sample, last: Sample, rounds: int) -> bool:
+    """Whether the process has grown by so much in some rounds that a closer look is worth its price.
+
+    Args:
+        first: the settled state before them.
+        last: the settled state after them.
+        rounds: how many there were.
+    """
+    return (
+        2 * (_difference(first.objects, last.objects) + _FREED) >= OBJECTS_FLOOR * rounds
+        or _difference(first.blocks, last.blocks) >= BLOCKS_FLOOR * max(rounds, 2)
+        or _difference(first.native_bytes, last.native_bytes)
+        >= max(NATIVE_FLOOR_BYTES * rounds, _AT_ONCE_BYTES)
+    )
+
+
+def grown(samples: Sequence[Sample]) -> Grown:
+    """By how much every one of some settled rounds left the process larger."""
+
+    def least(numbers: list[int | None], floor: int) -> int:
+        steps = [_difference(a, b) for a, b in pairwise(numbers)]
+        return min(steps) if steps and min(steps) >= floor else 0
+
+    return Grown(
+        objects=least([s.objects for s in samples], OBJECTS_FLOOR),
+        blocks=least([s.blocks for s in samples], BLOCKS_FLOOR),
+        native_bytes=least([s.native_bytes for s in samples], NATIVE_FLOOR_BYTES),
+    )
+
+
+def _difference(before: int | None, after: int | None) -> int:
+    return after - before if before is not None and after is not None else 0

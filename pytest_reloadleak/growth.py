@@ -1,0 +1,166 @@
+"""From the process's numbers to findings: what accumulates that is of no generation. Pure functions of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from pytest_reloadleak.effects.meter import Grown
+from pytest_reloadleak.heap.growing import Accumulation
+from pytest_reloadleak.model import Finding, Holder, Kind, Site
+from pytest_reloadleak.signature import signature
+
+MEMORY_FLOOR_BYTES = 512
+"""Bytes of plain data by which a container must grow in each round to be told."""
+
+
+def findings(
+    target: str,
+    grown: Grown,
+    accumulations: Iterable[Accumulation],
+    site_of: Callable[[tuple[tuple[str, int], ...]], Site | None],
+) -> tuple[list[Finding], list[str]]:
+    """What accumulated, where each settled round left more.
+
+    Args:
+        target: the target's name, part of each signature.
+        grown: what each round left at least.
+        accumulations: the containers that each round left larger.
+        site_of: picks the line that is to be told from the frames of an allocation.
+
+    Returns:
+        Findings of the kinds `object-growth` and `memory-growth`, and notes on what grew within a bound.
+    """
+    if not grown:
+        return [], []
+    told = _together(accumulations)
+    notes = [
+        f"{a.holder.path} takes at most {a.bound} items: that it grew is no leak"
+        for a in told
+        if a.bound is not None
+    ]
+    open_ones = [a for a in told if a.bound is None]
+    out = [
+        _finding(target, "object-growth", a, site_of(a.frames))
+        for a in open_ones
+        if a.is_tracked and grown.objects
+    ]
+    out += [
+        _finding(target, "memory-growth", a, site_of(a.frames))
+        for a in open_ones
+        if not a.is_tracked and a.bytes_per_round >= MEMORY_FLOOR_BYTES
+    ]
+    if not out and not notes:
+        out = [_of_nobody(target, grown)]
+    return out, notes
+
+
+def _together(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
+    """Those that only differ in a key, as the lists of one table do, as one."""
+    out = []
+    ordered = sorted(accumulations, key=lambda a: (_without_key(a.trace), a.trace))
+    for trace, members in groupby(ordered, key=lambda a: _without_key(a.trace)):
+        group = list(members)
+        first = group[0]
+        if len(group) == 1:
+            out.append(first)
+            continue
+        path = first.holder.path.removesuffix("".join(first.trace[-2:])) + "[*][*]"
+        out.append(
+            Accumulation(
+                holder=Holder(root=first.holder.root, path=path, type=first.holder.type),
+                trace=trace,
+                per_round=round(sum(a.per_round for a in group), 2),
+                is_tracked=any(a.is_tracked for a in group),
+                bytes_per_round=round(sum(a.bytes_per_round for a in group), 1),
+                bound=first.bound,
+                frames=first.frames,
+            )
+        )
+    return out
+
+
+def _without_key(trace: tuple[str, ...]) -> tuple[str, ...]:
+    is_item = len(trace) > 2 and trace[-2].startswith("[")
+    return (*trace[:-2], "[*]", "[*]") if is_item else trace
+
+
+def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Finding:
+    what = "items" if a.per_round != 1 else "item"
+    return _made(
+        target,
+        kind,
+        per_round=a.per_round,
+        holder=a.holder,
+        trace=a.trace,
+        site=site,
+        details=(
+            f"{a.per_round:g} {what} more a round, {a.bytes_per_round:g} bytes without what they refer to",
+        ),
+        advice=(
+            f"give {a.holder.path.removesuffix('[*]')} a bound (a maxlen, an lru_cache with a maxsize), let each "
+            "reload overwrite what the one before put there, or remove it when the code is unloaded"
+        ),
+    )
+
+
+def _of_nobody(target: str, grown: Grown) -> Finding:
+    """Growth of which no container is known that has it: a chain of objects, or memory of C code's."""
+    kind: Kind = "object-growth" if grown.objects else "memory-growth"
+    lines = []
+    if grown.objects:
+        lines.append(
+            f"each round left at least {grown.objects} more {'object' if grown.objects == 1 else 'objects'}"
+        )
+    if grown.blocks:
+        lines.append(f"each round left at least {grown.blocks} more small blocks of memory")
+    if grown.native_bytes:
+        lines.append(f"each round left at least {grown.native_bytes} more bytes in the heap of C (malloc)")
+    lines.append(
+        "no list, dict, set or deque grew with the rounds: look for a chain of objects, or memory of C code's"
+    )
+    return _made(
+        target,
+        kind,
+        per_round=float(grown.objects or grown.blocks or grown.native_bytes),
+        holder=None,
+        trace=(),
+        site=None,
+        details=tuple(lines),
+        advice=(
+            "free what the module's body allocates when the code is unloaded, or allocate it once and outside of it"
+        ),
+    )
+
+
+def _made(  # noqa: PLR0913 - what the two kinds of finding differ in
+    target: str,
+    kind: Kind,
+    *,
+    per_round: float,
+    holder: Holder | None,
+    trace: tuple[str, ...],
+    site: Site | None,
+    details: tuple[str, ...],
+    advice: str,
+) -> Finding:
+    return Finding(
+        kind=kind,
+        signature=signature(kind, target, (*trace, holder.type if holder is not None else "")),
+        growth="growing",
+        per_round=per_round,
+        generations=(),
+        registry=None,
+        holder=holder,
+        held=None,
+        trace=trace,
+        site=site,
+        retained_objects=None,
+        retained_bytes=None,
+        sole_holder=True,
+        proven=None,
+        also_retains=(),
+        advice=advice,
+        known=None,
+        details=details,
+    )

@@ -1,0 +1,215 @@
+"""What accumulates that is of no generation: the containers that every settled round leaves larger, and who has them.
+
+Lists of plain data hold no old code, so no birthday tells that they are old. What tells is their length, by identity: a
+container that was there before the first settled round and is longer after each of them. That needs a look at every
+container of the heap, so it is done only once the process's own numbers have grown.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import filterfalse
+from typing import Any, NamedTuple
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import entry, foreign, references
+from pytest_reloadleak.heap.scene import Scene
+from pytest_reloadleak.heap.sizes import size_bytes
+from pytest_reloadleak.heap.sweep import Arrival
+from pytest_reloadleak.heap.trace import is_runners, without_numbers
+from pytest_reloadleak.model import Holder
+
+_SLICE = 64
+"""Objects that are asked at once for what they refer to."""
+
+
+class _Kind(NamedTuple):
+    """A type of container, and how it is asked without asking a subclass."""
+
+    base: type
+    length: Callable[[Any], int]
+    items: Callable[[Any], Iterable[tuple[Any, ...]]]
+
+
+_KINDS = (
+    _Kind(dict, dict.__len__, dict.items),
+    _Kind(list, list.__len__, lambda o: zip(list.__iter__(o), strict=True)),
+    _Kind(set, set.__len__, lambda o: zip(set.__iter__(o), strict=True)),
+    _Kind(deque, deque.__len__, lambda o: zip(deque.__iter__(o), strict=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulation:
+    """A container that every settled round left larger."""
+
+    holder: Holder
+    trace: tuple[str, ...]
+    per_round: float
+    """Items that a round adds, on average."""
+    is_tracked: bool
+    """Whether what was added are objects that the collector tracks, rather than text, numbers, bytes."""
+    bytes_per_round: float
+    """Shallow size of what a round adds."""
+    bound: int | None
+    """How many items it takes at most; `None` if nothing is known to limit it."""
+    frames: tuple[tuple[str, int], ...] = ()
+    """Where what was added last was allocated; empty if that is not known."""
+
+
+Frames = tuple[tuple[str, int], ...]
+"""File and line of each frame, the innermost first."""
+
+
+class Growing:
+    """Watches the lengths of the process's containers. It holds ids and numbers only."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, int] = {}
+        """Lengths before the first round, by id: of those that every round so far left larger."""
+        self._last: dict[int, int] = {}
+        self._rounds = -1
+        self._frames: dict[int, Frames] = {}
+
+    def note(self) -> None:
+        """Note a settled round; the first call is the state before them."""
+        if self._rounds < 0:
+            self._first = self._last = {id(o): length for o, length in _containers()}
+        else:
+            known = self._last
+            self._last = {id(o): length for o, length in _wanted(known) if length > known[id(o)]}
+            self._first = {key: self._first[key] for key in self._last}
+        self._rounds += 1
+
+    def note_frames(self, frames_of: Callable[[Iterable[object]], Frames]) -> None:
+        """Note where what was added last was allocated.
+
+        Args:
+            frames_of: tells where the first of some objects that was traced was allocated.
+        """
+        for o, length in _wanted(self._last):
+            added = _newest(o, length - self._first[id(o)])
+            inner = [part for item in added for part in gc.get_referents(item)]
+            self._frames[id(o)] = frames_of([*reversed(added), *inner])
+
+    def found(self, scene: Scene) -> list[Accumulation]:
+        """Those that each round so far left larger, as far as the program's own roots lead to them.
+
+        Args:
+            scene: for the roots, and the tool's own objects.
+        """
+        if self._rounds < 1:
+            return []
+        sinks = {id(o): o for o, _ in _wanted(self._last)}
+        own = [*scene.own_objects(), self, self.__dict__, sinks]
+        sweep = entry.sweep_of(scene, own, sinks)
+        out: dict[tuple[str, ...], Accumulation] = {}
+        try:
+            waiting = sweep.arrivals()
+            seen: set[int] = set()
+            while waiting:
+                for arrival in waiting:
+                    key = id(arrival.path[-1])
+                    if key not in seen and not is_runners(arrival, scene):
+                        found = self._told(arrival, self._last[key] - self._first[key], scene)
+                        out.setdefault(found.trace, found)
+                    seen.add(key)
+                sweep.enter(waiting)
+                waiting = sweep.arrivals()
+        finally:
+            sweep.close()
+            sinks.clear()
+        return sorted(out.values(), key=lambda a: (-a.bytes_per_round, a.trace))
+
+    def _told(self, arrival: Arrival, more: int, scene: Scene) -> Accumulation:
+        container = arrival.path[-1]
+        added = _newest(container, more)
+        steps = references.folded(arrival.path)
+        names = tuple(without_numbers(scene.rename(name)) for _, name, _ in steps)
+        root = arrival.root
+        where = scene.rename(root.path) + "".join(names)
+        return Accumulation(
+            holder=Holder(root=root.kind, path=f"{where}[*]", type=foreign.type_name(container)),
+            trace=(scene.rename(root.label), *names, "[*]"),
+            per_round=round(more / self._rounds, 2),
+            is_tracked=any(gc.is_tracked(o) for o in added),
+            bytes_per_round=round(sum(map(size_bytes, added)) / self._rounds, 1),
+            bound=_bound(arrival.path),
+            frames=self._frames.get(id(container), ()),
+        )
+
+
+def _containers() -> Iterator[tuple[Any, int]]:
+    """Lists, dicts, sets and deques with their lengths; of those that the collector does not track, dicts of atoms.
+
+    One pair at a time: thousands of them would fill the interpreter's free lists, and look like growth.
+    """
+    kinds: dict[int, _Kind | None] = {}
+    tracked = gc.get_objects()
+    for o in tracked:
+        cls = type(o)
+        if id(cls) not in kinds:
+            kinds[id(cls)] = _kind_of(cls)
+        kind = kinds[id(cls)]
+        if kind is not None and o is not tracked:
+            yield o, kind.length(o)
+    if _HAS_UNTRACKED_DICTS:
+        for o in _untracked_dicts(tracked, None):
+            yield o, len(o)
+
+
+def _wanted(ids: Mapping[int, int]) -> Iterator[tuple[Any, int]]:
+    """Those of these ids."""
+    tracked = gc.get_objects()
+    missing = set(ids)
+    for o in [o for o in tracked if id(o) in ids]:
+        kind = _kind_of(type(o))
+        if kind is not None:
+            missing.discard(id(o))
+            yield o, kind.length(o)
+    if _HAS_UNTRACKED_DICTS and missing:
+        for o in _untracked_dicts(tracked, missing):
+            yield o, len(o)
+
+
+_HAS_UNTRACKED_DICTS = not gc.is_tracked({})
+"""Up to 3.13 the collector does not track a dict of nothing but atoms."""
+
+
+def _untracked_dicts(tracked: list[Any], ids: set[int] | None) -> Iterator[dict[Any, Any]]:
+    """The dicts of atoms that tracked objects refer to, those of some ids or all; some more than once."""
+    askable = [o for o in tracked if not foreign.is_module(o)]
+    for at in range(0, len(askable), _SLICE):
+        referents = gc.get_referents_of_all(*askable[at : at + _SLICE])
+        if ids is None:
+            yield from (o for o in filterfalse(gc.is_tracked, referents) if type(o) is dict)
+        elif not ids.isdisjoint(map(id, referents)):
+            yield from (o for o in referents if id(o) in ids and type(o) is dict)
+
+
+def _kind_of(cls: type) -> _Kind | None:
+    return next((kind for base in foreign.mro(cls) for kind in _KINDS if kind.base is base), None)
+
+
+def _newest(container: Any, count: int) -> list[Any]:
+    """What was added last, where the container has an order; else anything of it."""
+    kind = _kind_of(type(container))
+    assert kind is not None
+    return [part for item in list(kind.items(container))[-count:] for part in item]
+
+
+_LRU_CACHE = type(functools.lru_cache(maxsize=1)(len))
+
+
+def _bound(path: tuple[Any, ...]) -> int | None:
+    """The number of items to which a container is limited by who made it."""
+    container = path[-1]
+    if type(container) is deque:
+        return container.maxlen
+    owner = path[-2] if len(path) > 1 else None
+    if type(owner) is _LRU_CACHE:
+        return owner.cache_info().maxsize
+    return None

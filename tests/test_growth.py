@@ -1,0 +1,155 @@
+"""What accumulates that is of no generation: found above the noise, named with who has it and the line that made it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from cases import run
+
+from pytest_reloadleak import measure_reload
+
+BOTH = ("reimport", "reload")
+HOST = """\
+import collections, ctypes
+cache, table, names, rows = [], collections.defaultdict(list), {}, set()
+recent = collections.deque(maxlen=100)
+class Registry(dict): pass
+registry = Registry()
+class Bus: pass
+bus = Bus()
+bus.queue = collections.deque()
+head = None
+memory = []
+malloc, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free
+malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+count = 0
+def add(item): cache.append(item)
+"""
+NEXT = "import host\nhost.count += 1\n"
+
+TWINS = {
+    # what it does; what the cured twin does instead; kind; path of the holder; its type; items a round
+    "list": ("host.add({'a': [1]})", "host.cache[:] = [{'a': [1]}]", "object-growth", "host.cache[*]", "list", 1),
+    "dict, new keys": ("host.names[f'{host.count}'] = [1]", "host.names['a'] = [1]",
+                       "object-growth", "host.names[*]", "dict", 1),
+    "subclass": ("host.registry[host.count] = {1: []}", "host.registry[0] = {1: []}",
+                 "object-growth", "host.registry[*]", "host.Registry", 1),
+    "attribute": ("host.bus.queue.append([])", "host.bus.queue.clear(), host.bus.queue.append([])",
+                  "object-growth", "host.bus.queue[*]", "collections.deque", 1),
+    "lists of a table": ("[host.table[key].append([]) for key in 'ab']", "[host.table[key].clear() for key in 'ab']",
+                         "object-growth", "host.table[*][*]", "list", 2),
+    "set of text": ("host.rows.add('x' * (1000 + host.count)), [host.rows.add(f'{host.count} {n}') for n in range(99)]",
+                    "[host.rows.add(f'{n}') for n in range(99)]", "memory-growth", "host.rows[*]", "set", 100),
+    "bytes": ("host.cache.append(bytes(100_000 + host.count))", "host.cache[:] = [bytes(100_000 + host.count)]",
+              "memory-growth", "host.cache[*]", "list", 1),
+    "dict of text": ("host.names.update({f'{host.count} {n}': f'{n}' for n in range(200)})",
+                     "host.names.update({f'{n}': f'{n}' for n in range(200)})",
+                     "memory-growth", "host.names[*]", "dict", 200),
+}  # fmt: skip
+
+
+def measured(tmp_path, body, strategy, rounds=3):
+    """The report on a module with this body."""
+    run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}{body}\n"})
+    with run.importable(tmp_path):
+        return measure_reload("plugin", strategy=strategy, rounds=rounds)
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize(("body", "cured", "kind", "path", "holder", "items"), TWINS.values(), ids=TWINS)
+def test_what_accumulates_is_one_finding_with_its_line(
+    body, cured, kind, path, holder, items, strategy, tmp_path
+):
+    """A container that each reload leaves longer is told with its path, its type, its growth, and who fills it."""
+    del cured
+    report = measured(tmp_path, body, strategy)
+
+    assert [(f.kind, f.growth, f.per_round) for f in report.findings] == [(kind, "growing", items)]
+    (finding,) = report.findings
+    assert (finding.holder.root, finding.holder.path, finding.holder.type) == ("sys.modules", path, holder)
+    assert finding.site is not None
+    assert (finding.site.file, finding.site.line, finding.site.code) == (str(tmp_path / "plugin.py"), 3, body)
+    assert (finding.held, finding.generations, report.retained_generations) == (None, (), ())
+    assert report.series.rounds == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize(("body", "cured", "kind", "path", "holder", "items"), TWINS.values(), ids=TWINS)
+def test_what_takes_its_predecessors_place_is_clean(
+    body, cured, kind, path, holder, items, strategy, tmp_path
+):
+    """The twin: as much is put there by each reload, and no more is there after it."""
+    del body, kind, path, holder, items
+    report = measured(tmp_path, cured, strategy)
+
+    assert (report.outcome, report.findings, report.error) == ("clean", (), None)
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_a_chain_of_objects_has_no_holder_that_is_known(strategy, tmp_path):
+    """No container grows where each object leads to the one before it: the growth itself is told."""
+    report = measured(tmp_path, "host.head = [host.head]", strategy)
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.per_round, finding.holder, finding.site) == (
+        "object-growth",
+        1.0,
+        None,
+        None,
+    )
+    assert finding.details[0] == "each round left at least 1 more object"
+    assert measured(tmp_path, "host.head = [None]", strategy).outcome == "clean"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="psutil.heap_info is not on all platforms")
+@pytest.mark.parametrize("strategy", BOTH)
+def test_memory_of_c_code_is_found_by_what_malloc_gave_out(strategy, tmp_path):
+    """Bytes that nothing of Python's accounts for are told as what they are, and freed ones are not."""
+    undo = "[host.free(p) for p in host.memory]\nhost.memory.clear()\n"
+    body = "host.memory.append(host.malloc(200_000))"
+    report = measured(tmp_path, body, strategy)
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.holder) == ("memory-growth", None)
+    assert finding.per_round >= 200_000
+    assert measured(tmp_path, f"{undo}{body}", strategy).outcome == "clean"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("host.recent.append([])", "host.recent[*]"),
+        ("host.lookup(host.count)", "host.lookup<cache entry>[*]"),
+    ],
+    ids=["deque", "lru_cache"],
+)
+def test_what_has_a_bound_is_a_note_that_says_it(body, path, tmp_path):
+    """A deque with a `maxlen` and an `lru_cache` with a `maxsize` fill up to that, and no further."""
+    cache = "import functools\n@functools.lru_cache(maxsize=100)\ndef lookup(n): return [n]\n"
+    run.write(tmp_path, {"host": HOST + cache, "plugin": f"{NEXT}{body}\n"})
+    with run.importable(tmp_path):
+        report = measure_reload("plugin", rounds=3)
+
+    assert (report.outcome, report.findings) == ("clean", ())
+    (note,) = [note for note in report.notes if "at most 100" in note]
+    assert note.endswith("that it grew is no leak")
+
+
+def test_growth_that_a_leak_explains_is_not_told_twice(tmp_path):
+    """Old generations take memory: there is one cause, and it is the one that is told."""
+    report = measured(tmp_path, "def f(): pass\nhost.cache.append(f)\nhost.add({1: []})", "reimport")
+
+    assert [f.kind for f in report.findings] == ["retained-generation"]
+
+
+def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):
+    """`probes` selects by name or kind: without `growth` nobody looks."""
+    run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}host.add([])\n"})
+    with run.importable(tmp_path):
+        kinds = [
+            [f.kind for f in measure_reload("plugin", rounds=3, probes=probes).findings]
+            for probes in (["growth"], ["memory-growth"], ["threads", "references"])
+        ]
+
+    assert kinds == [["object-growth"], ["object-growth"], []]
