@@ -80,7 +80,7 @@ def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
         for child in gc.get_referents(o):
             if id(child) in reach.ids or id(child) in sweep.seen:
                 continue
-            if gc.is_tracked(child) or id(child) in retained.born:
+            if gc.is_tracked(child):
                 reach.ids.add(id(child))
                 stack.append(child)
             elif (

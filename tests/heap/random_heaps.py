@@ -181,7 +181,7 @@ def plan_of(seed: int, size: int) -> Plan:
     cut = rng.randint(1, len(roots))
     sinks = rest[: rng.randint(1, max(1, len(rest) // rng.choice([1, 2, 5])))]
     skipped = rest[len(sinks) :][: rng.choice([0, 0, 1, size // 10])]
-    barred = set(roots[: rng.choice([0, 0, 1, 2])])
+    barred = set(rng.sample(roots, min(len(roots), rng.choice([0, 0, 1, 2]))))
     if rng.random() < 0.2:
         sinks.append(roots[-1])
     return Plan(

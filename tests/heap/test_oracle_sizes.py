@@ -30,16 +30,14 @@ def reach(heap: Heap, chosen: Collection[int], cache: dict[frozenset[int], Reach
 
 
 def kept(heap: Heap, chosen: Collection[int]) -> list[Any]:
-    """Brute force: what there is with these sinks and not without them, those that the collector tracks.
-
-    A function keeps its namespace; what it is found through is no matter, so an old namespace counts in any case.
-    """
+    """Brute force: what there is with these sinks and not without them: they, and what the collector tracks."""
     sinks = heap.sinks()
     groups = [[heap.nodes[at] for at in group] for group in heap.plan.groups]
     without = set(brute_force(groups, set(sinks), set()).objects)
     start = [heap.nodes[at] for at in chosen]
     found = brute_force([start], set(), without)
-    return [o for key, o in found.objects.items() if gc.is_tracked(o) or key in sinks]
+    chosen_ids = set(map(id, start))
+    return [o for key, o in found.objects.items() if gc.is_tracked(o) or key in chosen_ids]
 
 
 def size_of(objects: list[Any]) -> int:

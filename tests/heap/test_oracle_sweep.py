@@ -148,6 +148,10 @@ def test_what_effects_lead_to(plan):
         alone = [truth_of(heap, alone=at).places for at in innocent]
         for key in wanted.intersection(truth.objects).difference(key for _, key in told):
             assert truth.places[key] in [places.get(key) for places in alone]
+
+        sweep.enter(sweep.arrivals())
+        later = [key for keys in sweep.causes(wanted).values() for key in keys]
+        assert not set(later).intersection(truth.objects)  # what was entered before is not told again
         sweep.close()
 
 
