@@ -195,11 +195,11 @@ class _Diagnosis:
 
     def _take(self, trace: Trace, sinks: list[Any]) -> None:
         group = self._groups.setdefault(trace.key, _Group(trace))
-        if trace.is_one and trace.rank < group.first.rank:
+        group.differs = group.differs or trace.holder.path != group.first.holder.path
+        if trace.rank < group.first.rank:  # the first to be discovered may be another in the second look
             group.first = trace
         group.sinks.update((id(sink), sink) for sink in sinks)
         group.tops.add(trace.top)
-        group.differs = group.differs or trace.holder.path != group.first.holder.path
 
     def _reaches(self) -> dict[tuple[Any, ...], Reach]:
         cache: dict[frozenset[int], Reach] = {}

@@ -16,17 +16,6 @@ from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.sweep import Sweep
 
 _SIZEOF = object.__sizeof__
-_GC_HEADER_BYTES = 16
-
-
-def _references_of_one_owner() -> int:
-    """Reference count, as `_walk` reads it, of an object that has one owner: it differs between interpreters."""
-    for child in gc.get_referents([object()]):
-        return gc.getrefcount(child)
-    raise AssertionError("a list refers to its item")
-
-
-_ONE_OWNER = _references_of_one_owner()
 
 
 @dataclass(slots=True)
@@ -66,16 +55,26 @@ def _home(o: Any) -> Any:
     return o.__globals__ if type(o) is types.FunctionType else o
 
 
+def _references_of_one_owner() -> int:
+    """The reference count that `_walk` reads of an object with one owner: what borrows differs between interpreters."""
+    owner = [object()]
+    count = 0
+    for child in gc.get_referents(owner):
+        count = gc.getrefcount(child)
+    return count
+
+
+_ONE_OWNER = _references_of_one_owner()
+
+
 def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
     reach = Reach(ids=set())
     stack = [o for key, o in start.items() if key in retained.born]
     reach.ids.update(map(id, stack))
     while stack:
         o = stack.pop()
-        key = id(o)
-        reach.objects += 1
         reach.size_bytes += size_bytes(o)
-        generation = retained.born.get(key)
+        generation = retained.born.get(id(o))
         if generation is not None:
             reach.generations.add(generation)
         for child in gc.get_referents(o):
@@ -84,15 +83,33 @@ def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
             if gc.is_tracked(child):
                 reach.ids.add(id(child))
                 stack.append(child)
-            elif gc.getrefcount(child) <= _ONE_OWNER:
-                reach.size_bytes += size_bytes(child)
+            elif (
+                gc.getrefcount(child) <= _ONE_OWNER
+            ):  # a string or number of nobody else's: it is size, no object
+                stack.append(child)
+    reach.objects = len(reach.ids)
     return reach
 
 
+_TYPE_FLAGS = type.__dict__["__flags__"].__get__
+_HAVE_GC = 1 << 14
+_MANAGED = 1 << 3 | 1 << 4
+"""Flags of a type whose objects are preceded by a header of the collector's, tracked at the moment or not, and by two
+pointers to their dict and weak references (since 3.11): part of them, as `sys.getsizeof` has it."""
+_HEADER_BYTES = 16
+
+
+def _header_bytes(o: Any) -> int:
+    flags = _TYPE_FLAGS(type(o))
+    # Classes written in C are not the collector's, whatever their type says.
+    is_collected = gc.is_tracked(o) or (flags & _HAVE_GC and not foreign.is_class(o))
+    return _HEADER_BYTES * (bool(is_collected) + bool(flags & _MANAGED))
+
+
 def size_bytes(o: Any) -> int:
-    """Shallow size in bytes, header included, never through a `__sizeof__` that Python code defines."""
+    """Shallow size in bytes, headers included, never through a `__sizeof__` that Python code defines."""
     for cls in foreign.mro(type(o)):
         method = foreign.class_dict(cls).get("__sizeof__")
         if type(method) is types.MethodDescriptorType:
-            return int(method(o)) + (_GC_HEADER_BYTES if gc.is_tracked(o) else 0)
-    return int(_SIZEOF(o))
+            return int(method(o)) + _header_bytes(o)
+    return int(_SIZEOF(o)) + _header_bytes(o)

@@ -93,6 +93,7 @@ class Sweep:
         self.seen.update(
             (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
         )
+        self._has_untracked = not all(map(gc.is_tracked, sinks.values()))
         self._barred = {id(root.value) for root in self.roots if root.bars}
         self.seen |= self._barred
         enabled = gc.isenabled()
@@ -102,7 +103,6 @@ class Sweep:
             for group in roots:
                 self._run(start, start + len(group))
                 start += len(group)
-            self._find_untracked({key for key, sink in sinks.items() if not gc.is_tracked(sink)})
         finally:
             if enabled:
                 gc.enable()
@@ -123,7 +123,8 @@ class Sweep:
         self.levels.append(level)
         self._starts.append([])
         seen, sinks, hits = self.seen, self.sinks, self._hits
-        add, tracked, referents, identity = seen.add, gc.is_tracked, gc.get_referents_of_all, id
+        followed = self._may_lead if self._has_untracked else gc.is_tracked
+        add, referents, identity = seen.add, gc.get_referents_of_all, id
         while level:
             below: list[Any] = []
             starts: list[int] = []
@@ -131,7 +132,7 @@ class Sweep:
             here = len(self.levels) - 1
             for at in range(0, len(level), SLICE):
                 starts.append(len(below))
-                for o in filter(tracked, referents(*level[at : at + SLICE])):
+                for o in filter(followed, referents(*level[at : at + SLICE])):
                     key = identity(o)
                     if key not in seen:
                         if key in sinks:
@@ -143,18 +144,13 @@ class Sweep:
             self._starts.append(starts)
             level = below
 
-    def _find_untracked(self, wanted: set[int]) -> None:
-        """Find who refers to sinks that the collector does not track: a dict of nothing but atoms, an `object()`.
+    def _may_lead(self, o: Any) -> bool:
+        """Whether `o` is or may lead to a sink where some are not tracked: a dict of nothing but atoms, an `object()`.
 
-        A pass of its own over what was entered, since `_run` is quick only because it drops the untracked unseen.
+        The collector does not track a tuple or dict of nothing else either. Asked of each reference this takes longer
+        than `gc.is_tracked`, so it is not where every sink is tracked.
         """
-        if not wanted:
-            return
-        for level, objects in enumerate(self.levels):
-            for at in range(0, len(objects), SLICE):
-                found = wanted.intersection(map(id, gc.get_referents_of_all(*objects[at : at + SLICE])))
-                if found:
-                    self._hits.setdefault((level, at), set()).update(found)
+        return gc.is_tracked(o) or type(o) is tuple or type(o) is dict or id(o) in self.sinks
 
     def own_ids(self) -> set[int]:
         """Ids of the sweep's own containers, for those who look at the heap while it is open."""

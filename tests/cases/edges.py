@@ -219,6 +219,7 @@ def bound(
     plugin: str,
     held: str,
     tail: tuple[str, ...] = (),
+    holder: str = "module",
     strategies: tuple[str, ...] = BOTH,
     harmless: tuple[str, ...] = (),
 ) -> Twins:
@@ -228,8 +229,8 @@ def bound(
         leaking={"importer": source(leaking), "plugin": source(plugin)},
         cured={"importer": source(cured), "plugin": source(plugin)},
         expected=Expected(
-            at=("importer", at),
-            holder="module",
+            at=("importer", *at.split()),
+            holder=holder,
             held=held,
             tail=tail,
             kind="stale-reference",
@@ -1153,6 +1154,23 @@ BINDINGS = (
             NAME = 'missing'
         """,
         held="object plugin.MISSING",
+    ),
+    bound(
+        "sentinel as a default",
+        leaking="""
+            import plugin
+            def find(default=plugin.MISSING): pass
+            del plugin
+        """,
+        cured="""
+            import plugin
+            def find(default=None): pass
+            del plugin
+        """,
+        at=".find .__defaults__",
+        plugin="MISSING = object()",
+        held="object plugin.MISSING",
+        holder="function",
     ),
     Twins(
         name="alias in the parent package",

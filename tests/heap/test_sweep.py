@@ -264,6 +264,31 @@ def test_no_sinks_and_no_roots():
     assert Sweep([[], []], {}, ()).arrivals() == []
 
 
+def test_what_is_not_tracked_leads_to_what_is_not():
+    """A tuple of nothing that the collector tracks is not tracked itself, and holds a sentinel nonetheless."""
+    sink = object()
+    pair, nested = (sink, 1), ((sink, "a"), None)
+    top = [pair, [nested]]
+    gc.collect()
+
+    arrivals = sweep_of([top], sink).arrivals()
+
+    assert not gc.is_tracked(pair)
+    assert {id(a.path[-2]) for a in arrivals} == {id(pair), id(nested[0])}
+    assert [len(a.path) for a in arrivals] == [3, 5]
+
+
+def test_what_is_not_tracked_is_found_behind_a_sink_that_is_none():
+    """As what is tracked is."""
+    sink = object()
+    none = [sink, [(sink, 1)]]
+    sweep = sweep_of([[none]], sink, none)
+
+    sweep.enter(sweep.arrivals())
+
+    assert [len(a.path) for a in sweep.arrivals()] == [3, 5]
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_as_before(enabled):
     """It is off while the sweep runs, whose own lists would set it off, and afterwards what it was."""

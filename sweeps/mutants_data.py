@@ -1,0 +1,796 @@
+"""Small ways to break the tool: what is changed, what that breaks, and which tests are expected to notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One small change of one file."""
+
+    name: str
+    file: str
+    """Below `pytest_reloadleak`."""
+    old: str
+    """What is changed; it must occur exactly once."""
+    new: str
+    what: str
+    """What goes wrong then."""
+    tests: tuple[str, ...]
+    """Files, tests or cases of tests. Whole files are run in their short form (`--short`)."""
+
+
+def leaks(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/cases/edges.py` that leak, such as `list item-reimport`."""
+    return tuple(
+        f"tests/test_cases.py::test_the_leaking_twin_is_found_with_its_holder[{case}]" for case in cases
+    )
+
+
+def cured(*cases: str) -> tuple[str, ...]:
+    """Their cured twins."""
+    return tuple(f"tests/test_cases.py::test_the_cured_twin_is_clean[{case}]" for case in cases)
+
+
+def registered(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/cases/registries.py` that leak."""
+    path = "tests/test_effects_registries.py::test_what_each_generation_leaves_behind_is_one_finding"
+    return tuple(f"{path}[{case}]" for case in cases)
+
+
+def opened(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/cases/open_things.py` that leak."""
+    return tuple(f"tests/test_effects_open.py::test_what_stays_open_is_one_finding[{case}]" for case in cases)
+
+
+def pending(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/cases/loops.py` that leak."""
+    return tuple(
+        f"tests/test_effects_loops.py::test_what_is_left_on_a_loop_is_found[{case}]" for case in cases
+    )
+
+
+SWEEPS = ("tests/heap/test_sweep.py", "tests/heap/test_oracle_sweep.py")
+
+HEAP = (
+    Mutant(
+        "no context roots",
+        "heap/roots.py",
+        "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
+        "return [*_signals(), *_atexit(), *_hooks()]",
+        "what the current context holds has no root",
+        leaks("context variable-reimport", "context variable of the target-reimport"),
+    ),
+    Mutant(
+        "no signal roots",
+        "heap/roots.py",
+        "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
+        "return [*_atexit(), *_context(), *_hooks()]",
+        "what a signal handler holds has no root",
+        leaks("signal handler that calls the previous one-reimport"),
+    ),
+    Mutant(
+        "no exit roots",
+        "heap/roots.py",
+        "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
+        "return [*_signals(), *_context(), *_hooks()]",
+        "what an exit callback holds has no root",
+        leaks("atexit-reimport"),
+    ),
+    Mutant(
+        "frames of this thread only",
+        "heap/roots.py",
+        "for ident, frame in gc.current_frames().items():\n        yield from",
+        "for ident, frame in list(gc.current_frames().items())[-1:]:\n        yield from",
+        "locals of other threads are no roots",
+        leaks("local of a running thread-reimport"),
+    ),
+    Mutant(
+        "last parent of a slice",
+        "heap/sweep.py",
+        "for parent in range(at, min(len(above), at + SLICE)):",
+        "for parent in range(at, min(len(above), at + SLICE - 1)):",
+        "off by one: what the last object of a slice leads to has no path",
+        SWEEPS,
+    ),
+    Mutant(
+        "barred roots are entered",
+        "heap/sweep.py",
+        "        self.seen |= self._barred\n",
+        "",
+        "what an effect keeps is told of whoever else refers to the effect",
+        SWEEPS,
+    ),
+    Mutant(
+        "sinks are entered",
+        "heap/sweep.py",
+        "                            hits.setdefault((here, at), set()).add(key)\n",
+        "                            hits.setdefault((here, at), set()).add(key)\n" + 28 * " " + "push(o)\n",
+        "the sweep goes on through sinks",
+        SWEEPS,
+    ),
+    Mutant(
+        "a group forgets the ones before",
+        "heap/sweep.py",
+        "        base = len(self.levels)\n",
+        "        self.seen.difference_update(map(id, level))\n        base = len(self.levels)\n",
+        "a root that is reached again is entered twice",
+        SWEEPS,
+    ),
+    Mutant(
+        "untracked sinks are dropped",
+        "heap/sweep.py",
+        "self._has_untracked = not all(map(gc.is_tracked, sinks.values()))",
+        "self._has_untracked = False",
+        "a sentinel's holders are not found",
+        leaks("sentinel bound by identity-reimport", "sentinel as a default-reimport"),
+    ),
+    Mutant(
+        "causes are told again",
+        "heap/sweep.py",
+        "        self._told = len(self.levels)\n",
+        "",
+        "what was entered before is told below an effect once more",
+        (*SWEEPS, "tests/test_effects_open.py::test_a_file_that_a_retained_object_has_is_its_consequence"),
+    ),
+    Mutant(
+        "two rounds of grace",
+        "heap/scene.py",
+        "GRACE = 1\n",
+        "GRACE = 2\n",
+        "the third generation from the end is not judged",
+        ("tests/test_cases.py::test_all_generations_but_the_last_two_are_judged",),
+    ),
+    Mutant(
+        "the predecessor is judged",
+        "heap/scene.py",
+        "        return self.ledger.current - self.grace\n",
+        "        return self.ledger.current - self.grace + 1\n",
+        "off by one: a slot that holds the previous generation is a leak",
+        ("tests/test_cases.py::test_all_generations_but_the_last_two_are_judged", "tests/test_skew.py"),
+    ),
+    Mutant(
+        "strays one round later",
+        "heap/retained.py",
+        "[: len(by_code) - 1 - scene.grace]",
+        "[: len(by_code) - 2 - scene.grace]",
+        "off by one: of lambdas that nothing dates one generation too few is old",
+        (
+            "tests/test_hostile.py::test_a_name_of_one_letter",
+            "tests/test_dispose.py::test_a_hook_undoes_what_the_body_did_or_that_is_found",
+            "tests/test_hostile.py::test_a_callable_that_patches_in_place_and_keeps_what_it_made_leaks",
+        ),
+    ),
+    Mutant(
+        "one pass for the resurrected",
+        "heap/retained.py",
+        "    known = -1\n    while known < len(",
+        "    known = 0\n    while known < 1 and len(retained.objects) >= 0 and known < len(",
+        "instances of a resurrected class are not gathered",
+        ("tests/test_facts.py", "tests/test_hostile.py::test_an_object_that_resurrects_itself_is_found"),
+    ),
+    Mutant(
+        "the newest date loses",
+        "heap/ledger.py",
+        "if newest is not None and (first is None or newest > first):",
+        "if newest is not None and first is None:",
+        "a class that an in-place patcher gave new methods stays old",
+        (
+            "tests/heap/test_ledger.py",
+            "tests/test_hostile.py::test_a_callable_that_patches_in_place_is_clean",
+            "tests/test_hostile.py::test_an_autoreload_that_updates_in_place_is_clean",
+        ),
+    ),
+    Mutant(
+        "ghosts are current",
+        "heap/ledger.py",
+        "        return stamp is not None and stamp < self.births[-1].generation\n",
+        "        return False\n",
+        "a class that the new execution did not define counts as its own",
+        ("tests/heap/test_ledger.py",),
+    ),
+    Mutant(
+        "a copied namespace is a home",
+        "heap/ledger.py",
+        "        return marker is not None and self._homes.get(id(namespace)) == marker.generation\n",
+        "        return marker is not None\n",
+        "a dict that was updated from a namespace counts as an old one",
+        ("tests/heap/test_ledger.py",),
+    ),
+    Mutant(
+        "an earlier check's leak is this one's",
+        "heap/ledger.py",
+        "        return _is_in(_LEFT_OVER, o)\n",
+        "        return False\n",
+        "what one check left is held against the next",
+        ("tests/heap/test_ledger.py", "tests/test_restore.py"),
+    ),
+    Mutant(
+        "codecs are not recognised",
+        "heap/native.py",
+        'if encodings is not None and id(vars(encodings).get("search_function")) in members:',
+        'if encodings is None and id(vars(encodings).get("search_function")) in members:',
+        "the registry of a search function is not named",
+        leaks("codecs.register-reimport"),
+    ),
+    Mutant(
+        "tzinfo is not asked",
+        "heap/native.py",
+        "            return (tzinfo(o),)\n",
+        "            return ()\n",
+        "what a datetime hides is held by nobody",
+        leaks("datetime with an own tzinfo-reimport"),
+    ),
+    Mutant(
+        "no reference in C",
+        "heap/native.py",
+        "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]",
+        "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])] + 1]",
+        "off by one: an object that C refers to once is not told from what it leads to",
+        (
+            "tests/test_facts.py::test_fact_8_a_holder_that_the_collector_cannot_show_is_found",
+            "tests/test_effects_watched.py::test_the_leaking_twin_is_one_finding",
+        ),
+    ),
+    Mutant(
+        "sizes of what others reach",
+        "heap/sizes.py",
+        "            if id(child) in reach.ids or id(child) in sweep.seen:\n",
+        "            if id(child) in reach.ids:\n",
+        "what everybody uses counts as kept by the leak",
+        ("tests/heap/test_oracle_sizes.py",),
+    ),
+    Mutant(
+        "some sinks count for all",
+        "heap/sizes.py",
+        "    if all(sink in base.ids for sink in sinks):",
+        "    if any(sink in base.ids for sink in sinks):",
+        "what the namespace does not lead to is left out of the count",
+        ("tests/heap/test_oracle_sizes.py",),
+    ),
+    Mutant(
+        "no header",
+        "heap/sizes.py",
+        "return _HEADER_BYTES * (bool(is_collected) + bool(flags & _MANAGED))",
+        "return _HEADER_BYTES * bool(flags & _MANAGED)",
+        "sizes lack the collector's header",
+        ("tests/heap/test_oracle_sizes.py",),
+    ),
+    Mutant(
+        "known caches stay full",
+        "heap/known.py",
+        "        if cache.applies():\n",
+        "        if not cache.applies():\n",
+        "bounded caches of the interpreter are held against the target",
+        ("tests/test_facts.py::test_fact_5_the_caches_of_typing_are_not_held_against_the_target",),
+    ),
+    Mutant(
+        "one reference is none",
+        "heap/parked.py",
+        "gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}",
+        "gc.getrefcount(nodes[key]) - ours > inner.get(key, 0) + 1}",
+        "off by one: a single holder of the original generation is not suspected",
+        ("tests/heap/test_parked.py",),
+    ),
+    Mutant(
+        "data that is still current",
+        "heap/parked.py",
+        "            if name in now and dict.get(now, name) is not value:\n",
+        "            if name in now:\n",
+        "data that the target did not replace counts as old",
+        ("tests/heap/test_parked.py",),
+    ),
+    Mutant(
+        "one collection",
+        "heap/settle.py",
+        "        if before is None or left < before:  #",
+        "        if before is None and left < 0:  #",
+        "what takes several collections to die is called a leak",
+        ("tests/test_facts.py::test_fact_6_what_takes_several_collections_to_die_is_clean",),
+    ),
+    Mutant(
+        "indexes are causes",
+        "heap/trace.py",
+        '        return rename(step) if step.startswith("[\'") and not _NUMBERED.search(step) else "[*]"\n',
+        '        return rename(step) if step.startswith("[\'") else "[*]"\n',
+        "each numbered key is a finding of its own",
+        leaks("dict value by a key with a number-reimport"),
+    ),
+    Mutant(
+        "the first discovered is told",
+        "heap/look.py",
+        "        if trace.rank < group.first.rank:",
+        "        if trace.is_one and trace.rank < group.first.rank:",
+        "what the second look discovers in another order is missed",
+        ("tests/test_oracle_targets.py::test_names_that_differ_in_numbers_only",),
+    ),
+)
+
+EFFECTS = (
+    Mutant(
+        "raw threads are not seen",
+        "effects/threads.py",
+        "return [(ident, known.get(ident, 0)) for ident in current_frames()]",
+        "return [(ident, known[ident]) for ident in current_frames() if ident in known]",
+        "a thread of `_thread` has no birth",
+        ("tests/test_effects_threads.py::test_what_is_left_running_is_one_finding",),
+    ),
+    Mutant(
+        "timers are threads",
+        "effects/threads.py",
+        'Cause("live-timer" if is_timer else "live-thread", "thread", path',
+        'Cause("live-thread", "thread", path',
+        "a timer has the wrong kind",
+        ("tests/test_effects_threads.py::test_what_is_left_running_is_one_finding",),
+    ),
+    Mutant(
+        "cancelled timers are over",
+        "effects/loops.py",
+        "            out += self._cancelled(loops)\n",
+        "",
+        "a timer that was cancelled and is kept is not told",
+        pending("timer that was cancelled and is kept-reimport"),
+    ),
+    Mutant(
+        "parts of a task are causes",
+        "effects/loops.py",
+        "        if served and not is_owned(entry.callback, self.scope.owns):\n",
+        "        if False:\n",
+        "a timer that merely wakes a task is a finding of its own",
+        pending("task that nobody cancels-reimport"),
+    ),
+    Mutant(
+        "orphans are nobody's",
+        "effects/children.py",
+        "return _dated(self._escaped.present()) if self._escaped is not None else {}",
+        "return {}",
+        "a daemon whose parent ended is not seen",
+        ("tests/test_effects_orphans.py",),
+    ),
+    Mutant(
+        "zombies run",
+        "effects/children.py",
+        'self.is_zombie = self.status in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, "gone"}',
+        'self.is_zombie = self.status == "gone"',
+        "a zombie is told as a child that runs",
+        opened("zombie-reimport"),
+    ),
+    Mutant(
+        "pipes of children are leaks",
+        "effects/descriptors.py",
+        "        found = [one for one in found if one.number not in of_children]\n",
+        "",
+        "a child and its pipe are two findings",
+        opened("child that runs, with a pipe-reimport"),
+    ),
+    Mutant(
+        "descriptors by number",
+        "effects/descriptors.py",
+        "return (self.number, self.device, self.inode, self.mode, self.text, self.again)",
+        "return (self.number, 0, 0, 0, self.text, self.again)",
+        "a descriptor that was closed and whose number was taken again is the old one",
+        (
+            "tests/test_effects_open.py::test_a_number_that_is_used_again_is_not_old",
+            "tests/test_effects_open.py::test_a_descriptor_is_told_by_its_number_and_by_what_it_is",
+        ),
+    ),
+    Mutant(
+        "no sqlite3 converters",
+        "effects/registries_library.py",
+        '    _of("sqlite3", "converters", "delete it from sqlite3.converters"),\n',
+        "",
+        "a registry is dropped",
+        registered("sqlite3.register_converter-reimport"),
+    ),
+    Mutant(
+        "no filters of handlers",
+        "effects/registries_logging.py",
+        "    for entry in handlers.values():\n        yield from _filters(entry)\n",
+        "",
+        "a registry is dropped",
+        registered("filter of somebody's handler-reimport"),
+    ),
+    Mutant(
+        "variables as a whole",
+        "effects/registries_process.py",
+        "for part in text.split(os.pathsep) if os.pathsep in text else ():",
+        "for part in ():",
+        "a list in the environment that grows is not seen",
+        registered("list in os.environ-reimport"),
+    ),
+    Mutant(
+        "equal entries are one",
+        "effects/registry.py",
+        "        counts[key] = counts.get(key, 0) + 1\n",
+        "        counts[key] = 1\n",
+        "the same text a second time in a list is not seen",
+        registered("sys.path with the same directory-reimport"),
+    ),
+    Mutant(
+        "slots are not read",
+        "effects/registry.py",
+        "        yield Entry((name, path, id(value)), path, (value,))\n",
+        "        yield from ()\n",
+        "single slots such as a trace function are not seen",
+        registered("sys.settrace-reimport"),
+    ),
+    Mutant(
+        "watching never ends",
+        "effects/watched.py",
+        '"""Stop watching; the last to do so has the functions put back."""\n        wrapping.unlisten(self._called)\n',
+        '"""Stop watching; the last to do so has the functions put back."""\n',
+        "the stand-ins stay after the check",
+        (
+            "tests/test_effects_watched.py::test_every_function_is_replaced_and_put_back",
+            "tests/test_restore.py",
+        ),
+    ),
+    Mutant(
+        "other threads are blamed",
+        "effects/watched.py",
+        "is_apart=_get_ident() != self._thread",
+        "is_apart=False",
+        "what another thread registers meanwhile is the target's",
+        ("tests/test_effects_watched.py::test_other_threads_are_not_blamed",),
+    ),
+    Mutant(
+        "one of nobody's is enough",
+        "effects/groups.py",
+        "REPEATED = 2\n",
+        "REPEATED = 1\n",
+        "a single thread or file of anybody's is the target's",
+        ("tests/test_effects_threads.py", "tests/test_effects_open.py::test_an_innocent_is_clean"),
+    ),
+    Mutant(
+        "what comes while settling counts",
+        "effects/groups.py",
+        "return [m for m in self.members if m.born is not None and not m.is_idle]",
+        "return [m for m in self.members if m.born is not None]",
+        "what comes between the rounds is the target's doing",
+        ("tests/test_effects_threads.py", "tests/test_effects_open.py", "tests/test_probes.py"),
+    ),
+    Mutant(
+        "consequences are findings",
+        "effects/groups.py",
+        "            member.owner = id(effect.values[0])\n",
+        "            pass\n",
+        "a file that a retained object has is a finding beside it",
+        ("tests/test_effects_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",),
+    ),
+    Mutant(
+        "a probe that raises is silent",
+        "effects/births.py",
+        "            self.failed[probe.name] = foreign.exception_text(error)\n",
+        "            del error\n",
+        "a probe that could not look is not reported",
+        ("tests/test_probes.py",),
+    ),
+    Mutant(
+        "a patch is a mere reference",
+        "heap/trace.py",
+        "    return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)\n",
+        "    return None\n",
+        "a patched attribute is told as whatever holds it",
+        ("tests/test_effects_patches.py::test_a_patch_is_found",),
+    ),
+)
+
+STRATEGIES = (
+    Mutant(
+        "the parent keeps the module",
+        "strategies/unload.py",
+        "            del holder[leaf]\n",
+        "            pass\n",
+        "`from pkg import sub` finds the old module",
+        ("tests/test_strategies.py", "tests/test_facts.py"),
+    ),
+    Mutant(
+        "finders' caches stay",
+        "strategies/reimport.py",
+        "        invalidate_caches()\n",
+        "",
+        "what was written meanwhile is not found",
+        ("tests/test_strategies.py",),
+    ),
+    Mutant(
+        "a pyc of the same instant is believed",
+        "strategies/bytecode.py",
+        "    return edited.st_mtime_ns >= written.st_mtime_ns\n",
+        "    return edited.st_mtime_ns > written.st_mtime_ns + 10**9\n",
+        "an edit of the same size in the same second is not seen",
+        (
+            "tests/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
+            "tests/test_facts.py",
+        ),
+    ),
+    Mutant(
+        "the cache tag stays away",
+        "strategies/bytecode.py",
+        "    finally:\n        implementation.cache_tag = tag\n",
+        "    finally:\n        pass\n",
+        "forgotten restore: no bytecode is written any more",
+        ("tests/test_strategies.py",),
+    ),
+    Mutant(
+        "the table stays replaced",
+        "strategies/transaction.py",
+        "        sys.modules = self.table\n",
+        "",
+        "forgotten restore: a `sys.modules` that the program replaced stays",
+        (
+            "tests/test_hostile.py::test_a_module_that_replaces_others",
+            "tests/rows/test_rows_cache.py::test_row_05_the_table_is_replaced",
+            "tests/rows/test_scenarios_clearing.py::test_d5_a_module_table_that_was_replaced",
+            "tests/test_restore.py",
+        ),
+    ),
+    Mutant(
+        "parents' attributes stay",
+        "strategies/transaction.py",
+        "        for name, value in self.attributes.items():\n            _set_attribute(name, value)\n",
+        "",
+        "forgotten restore: the package has the last generation's module",
+        ("tests/test_strategies.py", "tests/test_restore.py"),
+    ),
+    Mutant(
+        "added names stay",
+        "strategies/transaction.py",
+        "        namespace.pop(key, None)\n    for key, value",
+        "        pass\n    for key, value",
+        "forgotten restore: what a round added to a reused namespace stays there",
+        ("tests/test_restore.py", "tests/test_strategies.py"),
+    ),
+    Mutant(
+        "what was not loaded stays loaded",
+        "strategies/transaction.py",
+        "            if name not in self.modules:\n                self._forget(name)\n",
+        "            pass\n",
+        "forgotten restore: a unit that was not loaded before is afterwards",
+        ("tests/test_restore.py",),
+    ),
+    Mutant(
+        "cascade in any order",
+        "strategies/cascade.py",
+        "for name in sorted(modules, key=lambda name: place.get(name, -1)):",
+        "for name in sorted(modules):",
+        "a dependent is imported before what it depends on",
+        ("tests/test_cascade.py", "tests/test_cascade_large.py"),
+    ),
+    Mutant(
+        "disposed in the order of imports",
+        "strategies/cascade.py",
+        "return sorted(names, key=lambda name: place.get(name, -1), reverse=True)",
+        "return sorted(names, key=lambda name: place.get(name, -1))",
+        "what others depend on is disposed before them",
+        ("tests/test_cascade_edges.py::test_whoever_depends_on_others_is_disposed_before_them",),
+    ),
+    Mutant(
+        "reload in the order of names",
+        "strategies/reload.py",
+        "        for name in in_order(modules):\n",
+        "        for name in sorted(modules):\n",
+        "a package is executed before its submodules",
+        ("tests/test_strategies.py",),
+    ),
+    Mutant(
+        "disposed twice",
+        "strategies/dispose.py",
+        "    if hook in known[1]:\n        return True\n",
+        "",
+        "an original that came back disposed is disposed again",
+        ("tests/test_dispose_again.py",),
+    ),
+    Mutant(
+        "hooks stay due",
+        "strategies/dispose.py",
+        "        self._pending.clear()\n        calls =",
+        "        calls =",
+        "a hook is called again before the next generation",
+        ("tests/test_dispose.py", "tests/test_dispose_again.py", "tests/test_strategy_worker.py"),
+    ),
+    Mutant(
+        "nothing is handed over by workers",
+        "strategies/workers.py",
+        "            self._replace(self._stop())\n",
+        "            self._stop()\n            self._replace({})\n",
+        "the next worker does not get what its predecessor left for it",
+        ("tests/test_strategy_worker.py", "tests/test_dispose_again.py"),
+    ),
+    Mutant(
+        "no proof is wanted",
+        "rounds.py",
+        "        if not reborn:\n",
+        "        if reborn is None:\n",
+        "a reload that does nothing is clean",
+        ("tests/test_facts.py",),
+    ),
+    Mutant(
+        "the collector stays off",
+        "rounds.py",
+        "        settle.put_back(self._gc_enabled)\n",
+        "",
+        "forgotten restore: whether automatic collection is on",
+        ("tests/test_restore.py::test_automatic_collection_is_as_it_was", "tests/test_hostile.py"),
+    ),
+)
+
+JUDGEMENT = (
+    Mutant(
+        "no growth is growth",
+        "judge.py",
+        'if more > 0 else ("bounded", 0.0)\n',
+        'if more >= 0 else ("bounded", 0.0)\n',
+        "off by one: what the second pass leaves as it was grows",
+        ("tests/test_judge.py",),
+    ),
+    Mutant(
+        "growth by the round before",
+        "judge.py",
+        '    return ("growing", round(more / rounds, 2)) if more > 0',
+        '    return ("growing", round(more / (rounds + 1), 2)) if more > 0',
+        "off by one: growth per round",
+        ("tests/test_judge.py", "tests/test_json.py"),
+    ),
+    Mutant(
+        "what let go is bounded",
+        "judge.py",
+        "    if again is None:\n        return None, 0.0\n    more =",
+        '    if again is None:\n        return "bounded", 0.0\n    more =',
+        "what is gone after the second pass is a finding",
+        ("tests/test_judge.py",),
+    ),
+    Mutant(
+        "no second pass",
+        "rounds.py",
+        "            yield from self._second_pass()\n",
+        "            pass\n",
+        "what was found is not confirmed",
+        ("tests/test_json.py", "tests/test_cases.py"),
+    ),
+    Mutant(
+        "registrations last",
+        "judge.py",
+        '    "registration",\n    "open-fd",\n    "patched-global",\n',
+        '    "open-fd",\n    "patched-global",\n    "registration",\n',
+        "findings are not in the order of kinds",
+        ("tests/test_judge.py", "tests/test_json.py"),
+    ),
+    Mutant(
+        "lines in signatures",
+        "judge.py",
+        "signature=signature(kind, target, (*retention.trace, retention.holder.type)),",
+        "signature=signature(kind, target, (*retention.trace, retention.holder.type, str(retention.held.line))),",
+        "a signature changes when lines move",
+        ("tests/test_json.py",),
+    ),
+    Mutant(
+        "not seen is clean",
+        "judge.py",
+        'else "inconclusive" if blind else "clean"',
+        'else "clean"',
+        "a probe that could not look leaves no question open",
+        (
+            "tests/test_probes.py",
+            "tests/test_effects_loops.py::test_a_loop_that_tells_nothing_leaves_the_question_open",
+        ),
+    ),
+    Mutant(
+        "a bounded remainder is no binding",
+        "judge.py",
+        'growth == "bounded" and retention.is_binding else "retained-generation"',
+        'growth == "growing" and retention.is_binding else "retained-generation"',
+        "a stale binding has the wrong kind",
+        leaks("from plugin import name-reimport"),
+    ),
+)
+
+RUNNING = (
+    Mutant(
+        "a hook that raises stops the others",
+        "performer.py",
+        "            if self._disposed(call, error):\n                raise\n",
+        "            self._disposed(call, error)\n            raise\n",
+        "what one dispose hook raises ends the check",
+        ("tests/test_dispose.py",),
+    ),
+    Mutant(
+        "a loop for each coroutine",
+        "performer.py",
+        "        if self._loop is None:\n            self._loop",
+        "        if True:\n            self._loop",
+        "async hooks do not share one loop",
+        ("tests/test_dispose.py::test_coroutines_run_on_one_loop_of_the_checks_own",),
+    ),
+    Mutant(
+        "a worker's daemons live on",
+        "worker.py",
+        "    _end_group(process)\n    _end_all(started)\n    if status < 0:",
+        "    _end_group(process)\n    if status < 0:",
+        "what left the worker's session is not ended",
+        ("tests/test_effects_orphans.py", "tests/test_worker.py"),
+    ),
+    Mutant(
+        "a crash is an exit",
+        "worker.py",
+        "    if status < 0:\n",
+        "    if status < -99:\n",
+        "the signal that ended a worker is not named",
+        ("tests/test_worker.py",),
+    ),
+    Mutant(
+        "the timeout ends nothing",
+        "worker.py",
+        "        if not _has_ended(process, timeout_s):\n",
+        "        if not _has_ended(process, timeout_s * 1000):\n",
+        "a worker that hangs is waited for",
+        ("tests/test_worker.py",),
+    ),
+    Mutant(
+        "output from its beginning",
+        "worker.py",
+        'return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")',
+        'return cut + data[:_OUTPUT_BYTES].decode("utf-8", "replace")',
+        "of long output the end is lost",
+        ("tests/test_worker.py",),
+    ),
+    Mutant(
+        "errors pass",
+        "integration/items.py",
+        "        if report.outcome not in PASSING:\n",
+        '        if report.outcome == "leaking":\n',
+        "a target that cannot be checked passes",
+        ("tests/test_plugin_items.py",),
+    ),
+    Mutant(
+        "inconclusive passes",
+        "check.py",
+        'PASSING: frozenset[Outcome] = frozenset({"clean", "known"})',
+        'PASSING: frozenset[Outcome] = frozenset({"clean", "known", "inconclusive"})',
+        "what could not be judged passes",
+        ("tests/test_probes.py", "tests/test_plugin_items.py"),
+    ),
+    Mutant(
+        "items are not marked",
+        "integration/items.py",
+        '        item.add_marker("reloadable")\n',
+        "",
+        "`-m reloadable` does not choose target items",
+        ("tests/test_plugin_items.py",),
+    ),
+    Mutant(
+        "a test's bindings stay",
+        "integration/bindings.py",
+        "        self._namespace.update(self._original)\n",
+        "",
+        "forgotten restore: later tests of the file see the last generation",
+        ("tests/test_plugin_marked.py",),
+    ),
+    Mutant(
+        "a field is lost",
+        "report/jsonfile.py",
+        "    return dataclasses.asdict(report)\n",
+        "    found = tuple(dataclasses.replace(f, also_retains=()) for f in report.findings)\n"
+        "    return dataclasses.asdict(dataclasses.replace(report, findings=found))\n",
+        "the report does not say what an effect keeps alive",
+        ("tests/test_json.py", "tests/test_worker.py", "tests/test_effects_threads.py"),
+    ),
+    Mutant(
+        "runs of generations are too long",
+        "report/terminal.py",
+        "        if runs and number == runs[-1][-1] + 1:\n",
+        "        if runs and number <= runs[-1][-1] + 2:\n",
+        "off by one: a generation that is gone is told as alive",
+        ("tests/test_terminal.py",),
+    ),
+    Mutant(
+        "kilobytes of a thousand",
+        "report/terminal.py",
+        "        size /= 1024\n",
+        "        size /= 1000\n",
+        "sizes have the wrong unit",
+        ("tests/test_terminal.py",),
+    ),
+)
+
+MUTANTS = (*HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING)
