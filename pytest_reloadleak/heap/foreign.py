@@ -16,6 +16,7 @@ _MRO = type.__dict__["__mro__"].__get__
 _TYPE_DICT = type.__dict__["__dict__"].__get__
 _TYPE_QUALNAME = type.__dict__["__qualname__"].__get__
 _TYPE_MODULE = type.__dict__["__module__"].__get__
+_TYPE_FLAGS = type.__dict__["__flags__"].__get__
 _TYPE_SUBCLASSES = type.__subclasses__
 _MODULE_DICT = vars(types.ModuleType)["__dict__"].__get__
 
@@ -26,6 +27,8 @@ _ATOMS = frozenset(
 `type(o) in (str, ...)` would ask a hostile metaclass for `__eq__` or `__hash__`."""
 
 _GETTERS = frozenset(map(id, (types.GetSetDescriptorType, types.MemberDescriptorType)))
+_MADE_AT_RUN_TIME, _IMMUTABLE = 1 << 9, 1 << 8
+"""`Py_TPFLAGS_HEAPTYPE` and `Py_TPFLAGS_IMMUTABLETYPE`."""
 _PLAIN_KEYS = frozenset(map(id, (str, int, bytes, bool, float, type(None))))
 
 
@@ -42,6 +45,15 @@ def is_exactly(o: object, kinds: frozenset[int]) -> bool:
 def is_class(o: object) -> bool:
     """Whether `o` is a class. `issubclass` against a builtin asks nothing of the object."""
     return issubclass(type(o), type)
+
+
+def is_of_c(cls: type) -> bool:
+    """Whether a class is a type of C: static, or sealed as the types of the standard library's extensions are.
+
+    What other extensions make at run time cannot be told from what a class statement makes.
+    """
+    flags: int = _TYPE_FLAGS(cls)
+    return not flags & _MADE_AT_RUN_TIME or bool(flags & _IMMUTABLE)
 
 
 def is_module(o: object) -> bool:
