@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _MRO = type.__dict__["__mro__"].__get__
+_BASES = type.__dict__["__bases__"].__get__
 _TYPE_DICT = type.__dict__["__dict__"].__get__
 _TYPE_QUALNAME = type.__dict__["__qualname__"].__get__
 _TYPE_MODULE = type.__dict__["__module__"].__get__
@@ -69,6 +70,11 @@ def is_exception(o: object) -> bool:
 def mro(cls: type) -> tuple[type, ...]:
     """The method resolution order as CPython keeps it."""
     return _MRO(cls) or ()
+
+
+def bases(cls: type) -> tuple[type, ...]:
+    """What a class was derived from, as CPython keeps it."""
+    return _BASES(cls) or ()
 
 
 def class_dict(cls: type) -> Any:

@@ -122,13 +122,31 @@ def _in_class(cls: Any, child: object) -> Iterator[str]:
         if value is child:
             yield f".{name}"
             return
-    # One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one.
-    if (
-        child is type.__dict__["__bases__"].__get__(cls)
-        or child is foreign.mro(cls)
-        or any(base is child for base in foreign.mro(cls))
-    ):
-        yield ".__bases__"
+    yield from _in_inheritance(cls, child)
+
+
+def _in_inheritance(cls: type, child: object) -> Iterator[str]:
+    """One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one."""
+    for name, classes in ((".__bases__", foreign.bases(cls)), (".__mro__", foreign.mro(cls))):
+        if classes is child:
+            yield name
+        elif any(base is child for base in classes):
+            yield f"{name}[*]"
+
+
+def is_inherited(path: Sequence[Any]) -> bool:
+    """Whether the last reference of a path merely repeats another one.
+
+    The method resolution order of a class has the bases of its bases as well: whoever has one among its `__bases__`
+    holds it, and no class that is derived from that can do anything about it.
+
+    Args:
+        path: objects, each of which refers to the next.
+    """
+    if len(path) < 3 or not foreign.is_class(path[-3]) or foreign.mro(path[-3]) is not path[-2]:
+        return False
+    having = [cls for cls in path[-2] if any(base is path[-1] for base in foreign.bases(cls))]
+    return bool(having) and all(cls is not path[-3] for cls in having)
 
 
 def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
@@ -284,8 +302,8 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
         return f"{name}{next(_in_dict(middle, child), '')}"
     if name == "<cache entry>" and (type(middle) is dict or "lru_list_elem" in foreign.type_name(middle)):
         return name
-    if type(middle) is tuple and name == ".__bases__":
-        return name
+    if type(middle) is tuple and name in {".__bases__", ".__mro__"}:
+        return next(_in_inheritance(parent, child), None) if foreign.is_class(parent) else None
     return None
 
 
