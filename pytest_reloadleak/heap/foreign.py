@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _MRO = type.__dict__["__mro__"].__get__
@@ -162,6 +162,26 @@ def is_atom(o: object) -> bool:
     if type(o) is tuple or type(o) is frozenset:
         return all(is_atom(item) for item in o)
     return False
+
+
+def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
+    """Whether `o` says no more than an atom: one, or a tuple or frozenset of atoms and of others' things.
+
+    Args:
+        o: any object.
+        owns: whether a module name belongs to the target, whose functions, classes and modules have generations.
+    """
+    if type(o) is tuple or type(o) is frozenset:
+        return all(is_constant(item, owns) for item in o)
+    if is_class(o):
+        return not owns(class_module(o))
+    if type(o) is types.FunctionType:
+        return not owns(module_name(o.__globals__))
+    if type(o) is types.BuiltinFunctionType:
+        return o.__self__ is None or (is_module(o.__self__) and is_constant(o.__self__, owns))
+    if is_module(o):
+        return not owns(module_name(module_dict(o) or {}))
+    return is_atom(o)
 
 
 def key_text(key: object) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import builtins
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
     direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
     outside = _led_to(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
-    data = _replaced_data(parked, current, nodes, set(map(id, own)))
+    data = _replaced_data(parked, current, nodes, set(map(id, own)), ledger.owns)
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
     return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside), direct & wanted)
@@ -180,13 +180,17 @@ _FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
 
 
 def _replaced_data(
-    parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any], own: set[int]
+    parked: Parked,
+    current: dict[str, dict[str, Any]],
+    nodes: dict[int, Any],
+    own: set[int],
+    owns: Callable[[str], bool],
 ) -> dict[int, str]:
     out: dict[int, str] = {}
     for module, (_, saved) in parked.namespaces.items():
         now = current.get(module, {})
         for name, value in _names(saved):
-            plain = foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value)
+            plain = foreign.is_module(value) or foreign.is_class(value) or foreign.is_constant(value, owns)
             if plain or foreign.is_exactly(value, _FUNCTIONS) or id(value) not in nodes or id(value) in own:
                 continue
             if name in now and dict.get(now, name) is not value:
