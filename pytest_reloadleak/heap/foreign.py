@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from typing import Any
 
 _MRO = type.__dict__["__mro__"].__get__
@@ -125,6 +126,15 @@ def module_name(namespace: dict[str, Any]) -> str:
     """`__name__` of a namespace if it is a string, else ''."""
     name = dict.get(namespace, "__name__")
     return name if type(name) is str else ""
+
+
+def is_extension(spec: Any) -> bool:
+    """Whether a spec is that of an extension module, whose code stays mapped and whose module stays where it is."""
+    if type(spec) is not ModuleSpec:
+        return False
+    if issubclass(type(spec.loader), ExtensionFileLoader):
+        return True
+    return type(spec.origin) is str and spec.origin.endswith(tuple(EXTENSION_SUFFIXES))
 
 
 def instance_dict(o: object) -> dict[Any, Any] | None:

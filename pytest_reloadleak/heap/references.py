@@ -275,7 +275,7 @@ def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
     return out
 
 
-def _through(parent: object, middle: Any, child: object, name: str) -> str | None:
+def _through(parent: Any, middle: Any, child: object, name: str) -> str | None:
     """The step from `parent` to `child` when `middle` is mere plumbing between them, else `None`."""
     if type(middle) is dict:
         if is_namespace(parent, middle):
