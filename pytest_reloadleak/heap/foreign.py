@@ -68,6 +68,22 @@ def is_exception(o: object) -> bool:
     return issubclass(type(o), BaseException)
 
 
+def is_text(o: object) -> bool:
+    """Whether `o` is a string, be it of a class derived from `str`."""
+    return issubclass(type(o), str)
+
+
+def text(o: object) -> str:
+    """The plain text of a string, be it of a class derived from `str`; '' for anything else.
+
+    A report holds none of the program's objects, and an instance of its class of strings is one. Nothing that such a
+    class defines is run.
+    """
+    if type(o) is str:
+        return o
+    return str.__str__(o) if is_text(o) else ""
+
+
 def mro(cls: type) -> tuple[type, ...]:
     """The method resolution order as CPython keeps it."""
     return _MRO(cls) or ()
@@ -89,17 +105,16 @@ def subclasses(cls: type) -> list[type]:
 
 
 def class_module(cls: type) -> str:
-    """`__module__` of a class if it is a plain string, else ''."""
+    """`__module__` of a class if it is a string, else ''."""
     try:
-        name = _TYPE_MODULE(cls)
+        return text(_TYPE_MODULE(cls))
     except AttributeError:
         return ""
-    return name if type(name) is str else ""
 
 
 def class_name(cls: type) -> str:
     """`module.Qualified.Name` of a class; builtins without their module."""
-    module, name = class_module(cls), _TYPE_QUALNAME(cls)
+    module, name = class_module(cls), text(_TYPE_QUALNAME(cls))
     return name if module in {"", "builtins"} else f"{module}.{name}"
 
 
@@ -124,8 +139,7 @@ def loaded_modules() -> list[tuple[str, Any]]:
 
 def module_name(namespace: dict[str, Any]) -> str:
     """`__name__` of a namespace if it is a string, else ''."""
-    name = dict.get(namespace, "__name__")
-    return name if type(name) is str else ""
+    return text(dict.get(namespace, "__name__"))
 
 
 def is_extension(spec: Any) -> bool:
@@ -155,7 +169,7 @@ def slots(o: object) -> Iterator[tuple[str, object]]:
         for name, descriptor in class_dict(cls).items():
             if type(descriptor) is types.MemberDescriptorType:
                 try:
-                    yield str(name), descriptor.__get__(o)
+                    yield text(name), descriptor.__get__(o)
                 except (AttributeError, TypeError, SystemError):
                     continue
 
@@ -204,21 +218,25 @@ def key_text(key: object) -> str:
 
 def code_location(code: types.CodeType) -> tuple[str, int]:
     """File and first line of a code object."""
-    return code.co_filename, code.co_firstlineno
+    return text(code.co_filename), code.co_firstlineno
+
+
+def code_text(code: types.CodeType) -> str:
+    """The bare name of a code object."""
+    return text(code.co_name)
 
 
 def function_name(function: types.FunctionType) -> str:
-    """`module.qualname` of a function; both may be replaced by anything, so each is checked to be a string."""
-    module, name = function.__module__, function.__qualname__
-    name = name if type(name) is str else "function"
-    return f"{module}.{name}" if type(module) is str and module else name
+    """`module.qualname` of a function; the module may be replaced by anything, and both by a class of strings."""
+    module, name = text(function.__module__), text(function.__qualname__)
+    return f"{module}.{name}" if module else name
 
 
 def exception_text(error: BaseException) -> str:
     """Type and text of an exception whose `__str__` may itself raise."""
-    name = type(error).__qualname__
+    name = text(_TYPE_QUALNAME(type(error)))
     try:
-        text = str(error)
+        said = text(str(error))
     except BaseException:  # noqa: BLE001 - the text of a hostile exception is not worth the check
-        text = "<its text could not be read>"
-    return f"{name}: {text}" if text else name
+        said = "<its text could not be read>"
+    return f"{name}: {said}" if said else name

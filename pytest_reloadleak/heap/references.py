@@ -99,7 +99,8 @@ def _among(parent: object, child: object, names: Iterable[str]) -> Iterator[str]
 def _in_dict(d: dict[Any, Any], child: object, *, attribute: bool = False) -> Iterator[str]:
     for key, value in dict.items(d):
         if value is child:
-            yield f".{key}" if attribute and type(key) is str else f"[{foreign.key_text(key)}]"
+            is_name = attribute and foreign.is_text(key)
+            yield f".{foreign.text(key)}" if is_name else f"[{foreign.key_text(key)}]"
             return
     for key in dict.keys(d):
         if key is child:
@@ -120,7 +121,7 @@ def _in_container(parent: Any, child: object) -> Iterator[str]:
 def _in_class(cls: Any, child: object) -> Iterator[str]:
     for name, value in foreign.class_dict(cls).items():
         if value is child:
-            yield f".{name}"
+            yield f".{foreign.text(name)}"
             return
     yield from _in_inheritance(cls, child)
 
@@ -207,7 +208,7 @@ def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
     if issubclass(type(namespace), dict):
         pairs = list(dict.items(namespace))
     else:
-        pairs = list(namespace.items()) if type(namespace).__module__ == "builtins" else []
+        pairs = list(namespace.items()) if foreign.class_module(type(namespace)) == "builtins" else []
     items = [(name, value) for name, value in pairs if type(name) is str]
     optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
     # References to an unshared snapshot: the frame's own, `namespace` here, and the argument of getrefcount.

@@ -235,7 +235,7 @@ def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
     if foreign.is_class(o):
         for name, value in foreign.class_dict(o).items():
             if type(value) is types.FunctionType:
-                return [f".{name}", *_to_namespace(value, ledger)]
+                return [f".{foreign.text(name)}", *_to_namespace(value, ledger)]
         return []
     if type(o) is dict or not ledger.owns(foreign.class_module(type(o))):
         return []

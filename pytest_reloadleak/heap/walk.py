@@ -95,7 +95,7 @@ def _wrapped(o: Any) -> list[Any]:
 
 def site_of(code: types.CodeType) -> tuple[str, int, str]:
     """Where a code object was written: the same for every execution of the same source."""
-    return code.co_filename, code.co_firstlineno, code.co_name
+    return *foreign.code_location(code), foreign.code_text(code)
 
 
 def functions_of(cls: type) -> list[types.FunctionType]:
