@@ -155,7 +155,7 @@ class Run(Looking):
         assert transaction is not None
         loaded = self.unit.loaded()
         fresh = [name for name in loaded if name not in transaction.modules]
-        if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._namespaces()):
+        if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._namespaces(), self.unit.owns):
             return  # nothing of it comes back, so it is judged like any other
         self._parked.entries = {id(sys.modules[name]) for name in loaded if name not in fresh}
         taken = [transaction]

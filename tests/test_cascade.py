@@ -32,7 +32,7 @@ BINDING = {
     "relative module": ("from . import t", "app.it.t"),
     "conditional": ("if len(__name__) < 99:\n    from app.t import f", "app.it.f"),
     "after a failure": ("try:\n    import nowhere\nexcept ImportError:\n    from app.t import f", "app.it.f"),
-    "subclass": ("import app.t\nclass Mine(app.t.Base): pass\ndel app", "app.it.Mine.__bases__"),
+    "subclass": ("import app.t\nclass Mine(app.t.Base): pass\ndel app", "app.it.Mine.__bases__[*]"),
     "made up": ("import importlib\nf = importlib.import_module('.'.join(['app', 't'])).f", "app.it.f"),
     "through another": ("from app.facade import f", "app.it.f"),
 }

@@ -5,9 +5,11 @@ modules of a case) is told the truth; the tool is noted in `host.calls`, and get
 """
 
 import contextlib
+import dataclasses
 import gc
 import importlib
 import json
+import logging
 import subprocess
 import sys
 import textwrap
@@ -755,6 +757,180 @@ def test_a_module_whose_identity_is_junk(junk, where, strategy, world):
         world.forget()
         (world.directory / "host.py").unlink()
         importlib.invalidate_caches()
+
+
+# -- texts of the program's own class ---------------------------------------------------------------------------------
+
+TEXT = """
+class Text(str):
+    def __str__(self): return called("__str__", self, self)
+    def __repr__(self): return called("__repr__", "text", self)
+    def __format__(self, spec): return called("__format__", str.__str__(self), self)
+    def __eq__(self, other): return called("__eq__", str.__eq__(self, other), True)
+    def __hash__(self): return called("__hash__", str.__hash__(self), 0)
+    def __add__(self, other): return called("__add__", str.__add__(self, other), self)
+    def __len__(self): return called("__len__", str.__len__(self), 0)
+    def __getitem__(self, key): return called("__getitem__", str.__getitem__(self, key), self)
+    def __contains__(self, o): return called("__contains__", str.__contains__(self, o), True)
+    def startswith(self, *o): return called("startswith", str.startswith(self, *o), True)
+    def partition(self, o): return called("partition", str.partition(self, o), (self, self, self))
+    def __getattribute__(self, name):
+        return called("__getattribute__", str.__getattribute__(self, name), None)
+
+def raises():
+    raise Talking
+
+class Talking(Exception):
+    def __str__(self): return Text("no reason")
+
+Talking.__qualname__ = Text("Talking")
+"""
+
+TEXTS: dict[str, tuple[str, str, str]] = {
+    "of a function": (
+        "on_event.__qualname__ = Text('on_event')\non_event.__module__ = Text('plugin')\nhost.keep(on_event)\n",
+        "host.kept[*]",
+        "plugin.on_event",
+    ),
+    "of a class": (
+        "Plain.__qualname__ = Text('Plain')\nPlain.__module__ = Text('plugin')\nhost.keep(Plain)\n",
+        "host.kept[*]",
+        "plugin.Plain",
+    ),
+    "of an instance's class": (
+        "Plain.__qualname__ = Text('Plain')\nPlain.__module__ = Text('plugin')\nhost.keep(Plain())\n",
+        "host.kept[*]",
+        "plugin.Plain",
+    ),
+    "of the holder's class": (
+        (
+            "host.Holder.__qualname__ = Text('Holder')\nhost.Holder.__module__ = Text('host')\n"
+            "host.keep(host.Holder(on_event))\n"
+        ),
+        "host.kept[*].item",
+        "plugin.on_event",
+    ),
+    "of a generator": (
+        (
+            "def generate(): yield\nrunning = generate()\nnext(running)\n"
+            "running.__qualname__ = Text('generate')\nhost.keep(running)\ndel running\n"
+        ),
+        "host.kept[*]",
+        "plugin.generate",
+    ),
+    "of a module": (
+        "__name__ = Text(__name__)\n__file__ = Text(__file__)\nhost.keep(on_event)\n",
+        "host.kept[*]",
+        "plugin.on_event",
+    ),
+    "of code": (
+        (
+            "on_event.__code__ = on_event.__code__.replace(co_filename=Text(__file__), co_name=Text('on_event'))\n"
+            "host.keep(on_event)\n"
+        ),
+        "host.kept[*]",
+        "plugin.on_event",
+    ),
+    "as a key": ("host.keep({Text('key'): on_event})\n", "host.kept[*][*]", "plugin.on_event"),
+    "as an attribute": (
+        "Own = type('Own', (), {Text('attribute'): on_event, '__module__': 'host'})\nhost.keep(Own)\n",
+        "host.kept[*].attribute",
+        "plugin.on_event",
+    ),
+    "of a logger": (
+        (
+            "import logging\nclass Kept(logging.Handler): pass\n"
+            "logger = logging.getLogger(Text('hostile'))\n"
+            "logger.handlers[:] = [*(logger.handlers if host.LEAKS else ()), Kept()]\n"
+        ),
+        "logging.getLogger('hostile').handlers[*]",
+        "plugin.Kept",
+    ),
+    "of a thread": (
+        (
+            "import threading\ndef work(): host.event.wait(60)\n"
+            "thread = threading.Thread(target=work)\nthread._name = Text('waiter')\nhost.run(thread)\ndel thread\n"
+        ),
+        "thread 'waiter'",
+        "plugin.work",
+    ),
+}
+"""Strings of a class of the host's: the target's code, the holder's path and the name of what is held."""
+
+THREADS = """
+import threading
+
+class Holder:
+    def __init__(self, item):
+        self.item = item
+
+running = []
+
+def run(thread):
+    if not LEAKS:
+        stop()
+    thread.start()
+    running.append(thread)
+
+def stop():
+    event.set()
+    for thread in running:
+        thread.join(60)
+    running.clear()
+    event.clear()
+
+event = threading.Event()
+"""
+
+
+def assert_plain(o: object) -> None:
+    """Nothing but values: not an object of the program's, which one of a class derived from `str` is too."""
+    if dataclasses.is_dataclass(o):
+        assert type(o).__module__ == "pytest_reloadleak.model"
+        for field in dataclasses.fields(o):
+            assert_plain(getattr(o, field.name))
+    else:
+        assert type(o) in {str, int, float, bool, type(None), tuple}
+        for item in o if type(o) is tuple else ():
+            assert_plain(item)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("leaks", [True, False], ids=["leaks", "cured"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_of_an_own_class_are_read_as_plain_ones(name, leaks, strategy, world):
+    """What they say is in the report, they are not, and no method of theirs was called."""
+    source, path, held = TEXTS[name]
+    host = world.host(TEXT + THREADS, leaks=leaks, lies=strategy == "reload")
+    world.write({"plugin": f"import sys, host\nfrom host import Text\n{PLUGIN}\n{source}"})
+    try:
+        report = measured(strategy=strategy)
+    finally:
+        host.stop()
+        logging.root.manager.loggerDict.pop("hostile", None)
+
+    assert host.calls == []
+    assert_plain(report)
+    told = [(f.holder and f.holder.path, f.held and f.held.name) for f in report.findings]
+    assert (report.error, told) == (None, [(path, held)] if leaks else [])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("raises", [True, False])
+def test_what_an_exception_says_is_read_as_plain_text(raises, strategy, world):
+    """An error is told by its name and its words, whatever they are made of."""
+    host = world.host(TEXT, leaks=False)
+    host.armed = False
+    world.write({"plugin": f"import host\n{PLUGIN}\nif host.armed: host.raises()\n"})
+    importlib.import_module("plugin")
+    host.armed = raises
+
+    report = measured(strategy=strategy)
+
+    assert host.calls == []
+    assert_plain(report)
+    assert report.outcome == ("error" if raises else "clean")
+    assert not raises or "Talking: no reason" in str(report.error)
 
 
 # -- the process around the check -------------------------------------------------------------------------------------

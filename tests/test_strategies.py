@@ -246,6 +246,23 @@ def test_an_extension_submodule_stays_and_is_said_not_to_be_reloaded(importing, 
     assert reloadable(["app", f"app.{name}", "app.one"]) == ["app", "app.one"]
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("leaks", [True, False], ids=["kept", "renewed"])
+def test_an_extension_submodule_that_keeps_old_data_is_told_as_any_importer(leaks, strategy, place):
+    """No execution could define its names again: it keeps what the first generation gave it, like a module outside."""
+    name = extension_in(place.directory / "app")
+    given = f"{name}.GIVEN = RULES\n"
+    binding = f"if not hasattr({name}, 'GIVEN'): {given}" if leaks else given
+    place.load({"app.__init__": f"RULES = []\nfrom app import {name}\n{binding}"}, "app")
+
+    report = measure_reload("app", strategy=strategy, rounds=3)
+
+    told = [(f.kind, f.holder and f.holder.path, f.advice.partition(":")[0]) for f in report.findings]
+    bound = f"app.{name}.GIVEN"
+    expected = [("stale-reference", bound, f"{bound} was bound once and never renewed")]
+    assert told == (expected if leaks else [])
+
+
 # -- everything is put back -------------------------------------------------------------------------------------------
 
 

@@ -217,7 +217,8 @@ def suspended_at(suspended: list[Any]) -> tuple[str, ...]:
     """Where code is suspended, innermost first."""
     frames = [object.__getattribute__(o, _STEPS[id(type(o))][0]) for o in reversed(suspended)]
     return tuple(
-        f"at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_name}"
+        f"at {os.path.basename(foreign.code_location(frame.f_code)[0])}:{frame.f_lineno} "
+        f"in {foreign.code_text(frame.f_code)}"
         for frame in frames[:_FRAMES]
         if frame is not None
     )
@@ -230,9 +231,8 @@ def name_of(callback: Any) -> str:
     if type(callback) is types.MethodType:
         return name_of(callback.__func__)
     if type(callback) is types.FunctionType or type(callback) is types.BuiltinFunctionType:
-        name = callback.__qualname__
-        return name if type(name) is str else "*"
+        return foreign.text(callback.__qualname__)
     if id(type(callback)) in _STEPS:
-        return str(object.__getattribute__(callback, "__qualname__"))
+        return foreign.text(object.__getattribute__(callback, "__qualname__"))
     cls = callback if foreign.is_class(callback) else type(callback)
     return foreign.class_name(cls)

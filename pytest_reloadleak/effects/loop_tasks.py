@@ -44,9 +44,10 @@ class Task:
 def of_asyncio(asyncio: Library, task: Any, scope: Scope) -> Task:
     """Describe a task of asyncio's. A name that asyncio itself gave says nothing, so its function is named too."""
     name = asyncio_objects.of_task(asyncio, task, "get_name")
+    name = foreign.text(name) if foreign.is_text(name) else None
     coroutine = asyncio_objects.of_task(asyncio, task, "get_coro")
-    label = f"task {foreign.key_text(_NUMBER.sub('*', name) if type(name) is str else '*')}"
-    if coroutine is not None and (type(name) is not str or _DEFAULT_NAME.fullmatch(name)):
+    label = f"task {foreign.key_text(_NUMBER.sub('*', name) if name is not None else '*')}"
+    if coroutine is not None and (name is None or _DEFAULT_NAME.fullmatch(name)):
         label += f" {name_of(coroutine)}"
     waiting = [o for o in parts(asyncio, asyncio_objects.callbacks(task)) if asyncio.is_task(o)]
     return _described(task, label, coroutine, waiting, scope)
@@ -54,8 +55,7 @@ def of_asyncio(asyncio: Library, task: Any, scope: Scope) -> Task:
 
 def of_trio(task: Any, scope: Scope) -> Task:
     """Describe a task of trio's; its name is that of its function."""
-    name = task.name
-    label = f"task {foreign.key_text(name if type(name) is str else '*')}"
+    label = f"task {foreign.key_text(foreign.text(task.name) or '*')}"
     above = other_loops.parent(task)
     return _described(task, label, task.coro, [above] if above is not None else [], scope)
 

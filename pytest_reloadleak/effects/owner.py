@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -34,13 +33,13 @@ def _running(frame: types.FrameType, rename: Callable[[str], str]) -> Held:
     """The function whose frame this is; the frame does not tell which of those with this code."""
     code = frame.f_code
     name = f"{foreign.module_name(frame.f_globals)}.{code_name(code)}"
-    return Held(type="function", name=rename(name), file=code.co_filename, line=code.co_firstlineno)
+    file, line = foreign.code_location(code)
+    return Held(type="function", name=rename(name), file=file, line=line)
 
 
 def code_name(code: types.CodeType) -> str:
     """The qualified name of code; before 3.11 its bare name."""
-    name: str = code.co_qualname if sys.version_info >= (3, 11) else code.co_name  # type: ignore[attr-defined,unused-ignore]  # typed as the oldest version
-    return name
+    return foreign.text(getattr(code, "co_qualname", code.co_name))
 
 
 def is_owned(o: Any, owns: Callable[[str], bool]) -> bool:

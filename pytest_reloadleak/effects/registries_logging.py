@@ -22,7 +22,7 @@ def _loggers() -> list[tuple[str, object]]:
     named: list[tuple[Any, Any]] = list(dict.items(table)) if issubclass(type(table), dict) else []
     return [
         ("", namespace("logging").get("root")),
-        *((name, o) for name, o in named if type(name) is str),
+        *((foreign.text(name), o) for name, o in named if foreign.is_text(name)),
     ]
 
 

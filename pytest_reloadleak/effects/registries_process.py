@@ -60,7 +60,7 @@ def _variables() -> Iterator[Entry]:
     The context keeps such a variable for good, and the variable its default.
     """
     for variable, value in list(_copy_context().items()):
-        path = f"contextvars[{foreign.key_text(variable.name)}]"
+        path = f"contextvars[{foreign.key_text(foreign.text(variable.name))}]"
         set_to = Entry(_identity(variable, value), path, type="contextvars.ContextVar")
         yield set_to._replace(values=() if foreign.is_atom(value) else (value,))
         default = _default(variable)

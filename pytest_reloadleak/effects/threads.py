@@ -70,7 +70,7 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
     values: tuple[Any, ...] = (thread, *(dict.get(own, key) for key in ("_target", "function")))
     is_timer = issubclass(type(thread), threading.Timer)
     label = dict.get(own, "_name")
-    name = _NUMBER.sub("*", label) if type(label) is str else "*"
+    name = _NUMBER.sub("*", foreign.text(label)) if foreign.is_text(label) else "*"
     path = f"{'timer' if is_timer else 'thread'} {foreign.key_text(name)}"
     if dict.get(own, "_daemonic") is True:
         path += " (daemon)"
@@ -101,6 +101,6 @@ def _outward(frame: types.FrameType | None) -> Iterable[types.FrameType]:
 def _stack(frames: list[types.FrameType]) -> tuple[str, ...]:
     """The present stack, innermost first."""
     return tuple(
-        f"at {os.path.basename(f.f_code.co_filename)}:{f.f_lineno} in {f.f_code.co_name}"
+        f"at {os.path.basename(foreign.code_location(f.f_code)[0])}:{f.f_lineno} in {foreign.code_text(f.f_code)}"
         for f in frames[:_STACK]
     )

@@ -256,17 +256,19 @@ def _caller(scope: Scope) -> types.FrameType | None:
 def _code_of(frame: types.FrameType, scope: Scope) -> Held:
     """The function that a frame runs, or the module whose body it is."""
     module, code = foreign.module_name(frame.f_globals), frame.f_code
-    if code.co_name == "<module>":
-        return Held(type="module", name=scope.rename(module), file=code.co_filename, line=None)
+    file, line = foreign.code_location(code)
+    if foreign.code_text(code) == "<module>":
+        return Held(type="module", name=scope.rename(module), file=file, line=None)
     name = scope.rename(f"{module}.{code_name(code)}")
-    return Held(type="function", name=name, file=code.co_filename, line=code.co_firstlineno)
+    return Held(type="function", name=name, file=file, line=line)
 
 
 def _where(frame: types.FrameType | None) -> str:
     if frame is None:
         return ""
     code = frame.f_code
-    return f"registered at {os.path.basename(code.co_filename)}:{frame.f_lineno} in {code.co_name}"
+    file, _ = foreign.code_location(code)
+    return f"registered at {os.path.basename(file)}:{frame.f_lineno} in {foreign.code_text(code)}"
 
 
 def _weak(o: Any) -> weakref.ref[Any] | None:

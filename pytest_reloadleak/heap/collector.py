@@ -36,6 +36,7 @@ def get_referents(o: object) -> list[_Any]:
     """What an object refers to; of an unsafe module its namespace alone."""
     if type(o) is _ModuleType:
         namespace = _module_dict(o)
-        if namespace.get("__name__") in UNSAFE:
+        name = namespace.get("__name__")
+        if type(name) is str and name in UNSAFE:  # any other may not like to be hashed
             return [namespace]
     return get_referents_of_all(o)

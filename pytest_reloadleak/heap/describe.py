@@ -81,15 +81,15 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
         return _plain("class", rename(foreign.class_name(o)), _first_code(o))
     if foreign.is_module(o):
         namespace = foreign.module_dict(o) or {}
-        file = dict.get(namespace, "__file__")
+        file = foreign.text(dict.get(namespace, "__file__"))
         name = rename(foreign.module_name(namespace))
-        return Held(type="module", name=name, file=file if type(file) is str else None, line=None)
+        return Held(type="module", name=name, file=file or None, line=None)
     if type(o) is dict and "__name__" in o:
         return Held(type="namespace", name=rename(foreign.module_name(o)), file=None, line=None)
     if id(type(o)) in _SUSPENDED:
         word, attribute, _ = _SUSPENDED[id(type(o))]
         module = foreign.module_name(suspended_globals(o) or {})
-        name = object.__getattribute__(o, "__qualname__")
+        name = foreign.text(object.__getattribute__(o, "__qualname__"))
         return _of_code(
             word, rename(f"{module}.{name}" if module else name), object.__getattribute__(o, attribute)
         )

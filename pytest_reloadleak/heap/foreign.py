@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from typing import Any
 
 _MRO = type.__dict__["__mro__"].__get__
+_BASES = type.__dict__["__bases__"].__get__
 _TYPE_DICT = type.__dict__["__dict__"].__get__
 _TYPE_QUALNAME = type.__dict__["__qualname__"].__get__
 _TYPE_MODULE = type.__dict__["__module__"].__get__
+_TYPE_FLAGS = type.__dict__["__flags__"].__get__
 _TYPE_SUBCLASSES = type.__subclasses__
 _MODULE_DICT = vars(types.ModuleType)["__dict__"].__get__
 
@@ -26,6 +29,8 @@ _ATOMS = frozenset(
 `type(o) in (str, ...)` would ask a hostile metaclass for `__eq__` or `__hash__`."""
 
 _GETTERS = frozenset(map(id, (types.GetSetDescriptorType, types.MemberDescriptorType)))
+_MADE_AT_RUN_TIME, _IMMUTABLE = 1 << 9, 1 << 8
+"""`Py_TPFLAGS_HEAPTYPE` and `Py_TPFLAGS_IMMUTABLETYPE`."""
 _PLAIN_KEYS = frozenset(map(id, (str, int, bytes, bool, float, type(None))))
 
 
@@ -44,6 +49,15 @@ def is_class(o: object) -> bool:
     return issubclass(type(o), type)
 
 
+def is_of_c(cls: type) -> bool:
+    """Whether a class is a type of C: static, or sealed as the types of the standard library's extensions are.
+
+    What other extensions make at run time cannot be told from what a class statement makes.
+    """
+    flags: int = _TYPE_FLAGS(cls)
+    return not flags & _MADE_AT_RUN_TIME or bool(flags & _IMMUTABLE)
+
+
 def is_module(o: object) -> bool:
     """Whether `o` is a module object (or of a subclass of the module type)."""
     return issubclass(type(o), types.ModuleType)
@@ -54,9 +68,30 @@ def is_exception(o: object) -> bool:
     return issubclass(type(o), BaseException)
 
 
+def is_text(o: object) -> bool:
+    """Whether `o` is a string, be it of a class derived from `str`."""
+    return issubclass(type(o), str)
+
+
+def text(o: object) -> str:
+    """The plain text of a string, be it of a class derived from `str`; '' for anything else.
+
+    A report holds none of the program's objects, and an instance of its class of strings is one. Nothing that such a
+    class defines is run.
+    """
+    if type(o) is str:
+        return o
+    return str.__str__(o) if is_text(o) else ""
+
+
 def mro(cls: type) -> tuple[type, ...]:
     """The method resolution order as CPython keeps it."""
     return _MRO(cls) or ()
+
+
+def bases(cls: type) -> tuple[type, ...]:
+    """What a class was derived from, as CPython keeps it."""
+    return _BASES(cls) or ()
 
 
 def class_dict(cls: type) -> Any:
@@ -70,17 +105,16 @@ def subclasses(cls: type) -> list[type]:
 
 
 def class_module(cls: type) -> str:
-    """`__module__` of a class if it is a plain string, else ''."""
+    """`__module__` of a class if it is a string, else ''."""
     try:
-        name = _TYPE_MODULE(cls)
+        return text(_TYPE_MODULE(cls))
     except AttributeError:
         return ""
-    return name if type(name) is str else ""
 
 
 def class_name(cls: type) -> str:
     """`module.Qualified.Name` of a class; builtins without their module."""
-    module, name = class_module(cls), _TYPE_QUALNAME(cls)
+    module, name = class_module(cls), text(_TYPE_QUALNAME(cls))
     return name if module in {"", "builtins"} else f"{module}.{name}"
 
 
@@ -105,8 +139,16 @@ def loaded_modules() -> list[tuple[str, Any]]:
 
 def module_name(namespace: dict[str, Any]) -> str:
     """`__name__` of a namespace if it is a string, else ''."""
-    name = dict.get(namespace, "__name__")
-    return name if type(name) is str else ""
+    return text(dict.get(namespace, "__name__"))
+
+
+def is_extension(spec: Any) -> bool:
+    """Whether a spec is that of an extension module, whose code stays mapped and whose module stays where it is."""
+    if type(spec) is not ModuleSpec:
+        return False
+    if issubclass(type(spec.loader), ExtensionFileLoader):
+        return True
+    return type(spec.origin) is str and spec.origin.endswith(tuple(EXTENSION_SUFFIXES))
 
 
 def instance_dict(o: object) -> dict[Any, Any] | None:
@@ -127,7 +169,7 @@ def slots(o: object) -> Iterator[tuple[str, object]]:
         for name, descriptor in class_dict(cls).items():
             if type(descriptor) is types.MemberDescriptorType:
                 try:
-                    yield str(name), descriptor.__get__(o)
+                    yield text(name), descriptor.__get__(o)
                 except (AttributeError, TypeError, SystemError):
                     continue
 
@@ -146,6 +188,26 @@ def is_atom(o: object) -> bool:
     return False
 
 
+def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
+    """Whether `o` says no more than an atom: one, or a tuple or frozenset of atoms and of others' things.
+
+    Args:
+        o: any object.
+        owns: whether a module name belongs to the target, whose functions, classes and modules have generations.
+    """
+    if type(o) is tuple or type(o) is frozenset:
+        return all(is_constant(item, owns) for item in o)
+    if is_class(o):
+        return not owns(class_module(o))
+    if type(o) is types.FunctionType:
+        return not owns(module_name(o.__globals__))
+    if type(o) is types.BuiltinFunctionType:
+        return o.__self__ is None or (is_module(o.__self__) and is_constant(o.__self__, owns))
+    if is_module(o):
+        return not owns(module_name(module_dict(o) or {}))
+    return is_atom(o)
+
+
 def key_text(key: object) -> str:
     """A dict key as text, if it is a plain scalar; otherwise `*`."""
     if id(type(key)) in _PLAIN_KEYS:
@@ -156,21 +218,25 @@ def key_text(key: object) -> str:
 
 def code_location(code: types.CodeType) -> tuple[str, int]:
     """File and first line of a code object."""
-    return code.co_filename, code.co_firstlineno
+    return text(code.co_filename), code.co_firstlineno
+
+
+def code_text(code: types.CodeType) -> str:
+    """The bare name of a code object."""
+    return text(code.co_name)
 
 
 def function_name(function: types.FunctionType) -> str:
-    """`module.qualname` of a function; both may be replaced by anything, so each is checked to be a string."""
-    module, name = function.__module__, function.__qualname__
-    name = name if type(name) is str else "function"
-    return f"{module}.{name}" if type(module) is str and module else name
+    """`module.qualname` of a function; the module may be replaced by anything, and both by a class of strings."""
+    module, name = text(function.__module__), text(function.__qualname__)
+    return f"{module}.{name}" if module else name
 
 
 def exception_text(error: BaseException) -> str:
     """Type and text of an exception whose `__str__` may itself raise."""
-    name = type(error).__qualname__
+    name = text(_TYPE_QUALNAME(type(error)))
     try:
-        text = str(error)
+        said = text(str(error))
     except BaseException:  # noqa: BLE001 - the text of a hostile exception is not worth the check
-        text = "<its text could not be read>"
-    return f"{name}: {text}" if text else name
+        said = "<its text could not be read>"
+    return f"{name}: {said}" if said else name

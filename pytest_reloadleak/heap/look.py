@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign, native, roots
+from pytest_reloadleak.heap import foreign, native, references, roots
 from pytest_reloadleak.heap.entry import sweep_of
 from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
@@ -135,12 +135,10 @@ class _Diagnosis:
 
     def _take_arrivals(self) -> None:
         """A function of its own: its locals would otherwise be so many holders for the native search."""
-        arrivals = self._sweep.arrivals()
-        while arrivals:
-            unbound = self._take_all(arrivals)
+        while arrivals := self._sweep.arrivals():
+            unbound = self._take_all([a for a in arrivals if not references.is_inherited(a.path)])
             self._sweep.enter(unbound)
             self._note_consequences()
-            arrivals = self._sweep.arrivals()
 
     def _note_consequences(self) -> None:
         """Which of what was entered last owns effects, and below which effect it is.

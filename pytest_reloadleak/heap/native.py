@@ -63,7 +63,7 @@ def registered(registry: str, entries: Sequence[Any], rename: Callable[[str], st
 
 def _entry_name(o: Any, rename: Callable[[str], str]) -> str:
     if type(o) is types.BuiltinFunctionType:
-        return str(o.__qualname__)
+        return foreign.text(o.__qualname__)
     return describe.describe(o, rename).name
 
 
@@ -185,7 +185,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
 def _is_ours(o: Any) -> bool:
     """Whether `o` is a frame, which the roots have dealt with, or a generator of the tool's own code."""
     if type(o) is types.GeneratorType:
-        return o.gi_code.co_filename.startswith(PACKAGE)
+        return foreign.code_location(o.gi_code)[0].startswith(PACKAGE)
     return type(o) is types.FrameType
 
 

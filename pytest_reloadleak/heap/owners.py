@@ -118,7 +118,7 @@ def of_children() -> dict[int, Child]:
         if child is not None:
             child.objects.insert(0, o)
             name = dict.get(own, "_name")
-            child.name = name if type(name) is str else None
+            child.name = foreign.text(name) if foreign.is_text(name) else None
     return found
 
 
@@ -131,10 +131,10 @@ def _sentinels(own: dict[Any, Any]) -> Iterator[int]:
 
 
 def _command(args: object) -> tuple[str, ...] | None:
-    if type(args) is str:
-        return (args,)
+    if foreign.is_text(args):
+        return (foreign.text(args),)
     if type(args) is list or type(args) is tuple:
-        return tuple(part if type(part) is str else "*" for part in args)
+        return tuple(foreign.text(part) if foreign.is_text(part) else "*" for part in args)
     return None
 
 

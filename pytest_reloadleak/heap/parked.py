@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import builtins
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +76,7 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
     direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
     outside = _led_to(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
-    data = _replaced_data(parked, current, nodes, set(map(id, own)))
+    data = _replaced_data(parked, current, nodes, set(map(id, own)), ledger.owns)
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
     return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside), direct & wanted)
@@ -183,32 +183,37 @@ def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[in
 _FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
 
 
-def is_data_bound_elsewhere(namespaces: dict[str, dict[str, Any]]) -> bool:
+def is_data_bound_elsewhere(namespaces: dict[str, dict[str, Any]], owns: Callable[[str], bool]) -> bool:
     """Whether a module outside of a unit has a name for a thing of the unit's that has no birthday, such as a list.
 
     Args:
         namespaces: those of the unit by module name.
+        owns: whether a module name belongs to the unit.
     """
-    data = {id(value) for n in namespaces.values() for _, value in _names(n) if _is_data(value)}
+    data = {id(value) for n in namespaces.values() for _, value in _names(n) if _is_data(value, owns)}
     if not data:
         return False
     others = (foreign.module_dict(m) for name, m in foreign.loaded_modules() if name not in namespaces)
     return any(not data.isdisjoint(map(id, list(n.values()))) for n in others if n is not None)
 
 
-def _is_data(value: object) -> bool:
+def _is_data(value: object, owns: Callable[[str], bool]) -> bool:
     is_named = foreign.is_module(value) or foreign.is_class(value) or foreign.is_exactly(value, _FUNCTIONS)
-    return not (is_named or foreign.is_atom(value))
+    return not (is_named or foreign.is_constant(value, owns))
 
 
 def _replaced_data(
-    parked: Parked, current: dict[str, dict[str, Any]], nodes: dict[int, Any], own: set[int]
+    parked: Parked,
+    current: dict[str, dict[str, Any]],
+    nodes: dict[int, Any],
+    own: set[int],
+    owns: Callable[[str], bool],
 ) -> dict[int, str]:
     out: dict[int, str] = {}
     for module, (_, saved) in parked.namespaces.items():
         now = current.get(module, {})
         for name, value in _names(saved):
-            if not _is_data(value) or id(value) not in nodes or id(value) in own:
+            if not _is_data(value, owns) or id(value) not in nodes or id(value) in own:
                 continue
             if name in now and dict.get(now, name) is not value:
                 out[id(value)] = f"{module}.{name}"

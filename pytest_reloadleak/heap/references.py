@@ -99,7 +99,8 @@ def _among(parent: object, child: object, names: Iterable[str]) -> Iterator[str]
 def _in_dict(d: dict[Any, Any], child: object, *, attribute: bool = False) -> Iterator[str]:
     for key, value in dict.items(d):
         if value is child:
-            yield f".{key}" if attribute and type(key) is str else f"[{foreign.key_text(key)}]"
+            is_name = attribute and foreign.is_text(key)
+            yield f".{foreign.text(key)}" if is_name else f"[{foreign.key_text(key)}]"
             return
     for key in dict.keys(d):
         if key is child:
@@ -120,15 +121,33 @@ def _in_container(parent: Any, child: object) -> Iterator[str]:
 def _in_class(cls: Any, child: object) -> Iterator[str]:
     for name, value in foreign.class_dict(cls).items():
         if value is child:
-            yield f".{name}"
+            yield f".{foreign.text(name)}"
             return
-    # One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one.
-    if (
-        child is type.__dict__["__bases__"].__get__(cls)
-        or child is foreign.mro(cls)
-        or any(base is child for base in foreign.mro(cls))
-    ):
-        yield ".__bases__"
+    yield from _in_inheritance(cls, child)
+
+
+def _in_inheritance(cls: type, child: object) -> Iterator[str]:
+    """One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one."""
+    for name, classes in ((".__bases__", foreign.bases(cls)), (".__mro__", foreign.mro(cls))):
+        if classes is child:
+            yield name
+        elif any(base is child for base in classes):
+            yield f"{name}[*]"
+
+
+def is_inherited(path: Sequence[Any]) -> bool:
+    """Whether the last reference of a path merely repeats another one.
+
+    The method resolution order of a class has the bases of its bases as well: whoever has one among its `__bases__`
+    holds it, and no class that is derived from that can do anything about it.
+
+    Args:
+        path: objects, each of which refers to the next.
+    """
+    if len(path) < 3 or not foreign.is_class(path[-3]) or foreign.mro(path[-3]) is not path[-2]:
+        return False
+    having = [cls for cls in path[-2] if any(base is path[-1] for base in foreign.bases(cls))]
+    return bool(having) and all(cls is not path[-3] for cls in having)
 
 
 def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
@@ -189,7 +208,7 @@ def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
     if issubclass(type(namespace), dict):
         pairs = list(dict.items(namespace))
     else:
-        pairs = list(namespace.items()) if type(namespace).__module__ == "builtins" else []
+        pairs = list(namespace.items()) if foreign.class_module(type(namespace)) == "builtins" else []
     items = [(name, value) for name, value in pairs if type(name) is str]
     optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
     # References to an unshared snapshot: the frame's own, `namespace` here, and the argument of getrefcount.
@@ -269,7 +288,7 @@ def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
     return out
 
 
-def _through(parent: object, middle: Any, child: object, name: str) -> str | None:
+def _through(parent: Any, middle: Any, child: object, name: str) -> str | None:
     """The step from `parent` to `child` when `middle` is mere plumbing between them, else `None`."""
     if type(middle) is dict:
         if is_namespace(parent, middle):
@@ -296,8 +315,8 @@ def _through(parent: object, middle: Any, child: object, name: str) -> str | Non
         return f"{name}{next(_in_dict(middle, child), '')}"
     if name == "<cache entry>" and (type(middle) is dict or "lru_list_elem" in foreign.type_name(middle)):
         return name
-    if type(middle) is tuple and name == ".__bases__":
-        return name
+    if type(middle) is tuple and name in {".__bases__", ".__mro__"}:
+        return next(_in_inheritance(parent, child), None) if foreign.is_class(parent) else None
     return None
 
 

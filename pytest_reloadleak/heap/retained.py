@@ -12,6 +12,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.scene import Scene
+from pytest_reloadleak.heap.walk import site_of
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
         generation = ledger.born(function)
         if generation is None:
             code = function.__code__
-            undated[code.co_filename, code.co_firstlineno, code.co_name][id(code)].append(function)
+            undated[site_of(code)][id(code)].append(function)
         elif generation < limit and generation != but:
             yield function, generation
     for by_code in undated.values():

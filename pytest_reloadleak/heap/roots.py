@@ -35,7 +35,7 @@ _RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
 
 def is_own(frame: types.FrameType) -> bool:
     """Whether a frame belongs to this tool, whose locals are not the program's."""
-    return frame.f_code.co_filename.startswith(PACKAGE)
+    return foreign.code_location(frame.f_code)[0].startswith(PACKAGE)
 
 
 def is_runner(module: str) -> bool:
@@ -128,9 +128,9 @@ _NUMBER = re.compile(r"\d+")
 
 def _threads() -> Iterator[Root]:
     for thread in _enumerate():  # in the order of their start
-        name = (foreign.instance_dict(thread) or {}).get("_name")
-        if thread is not threading.main_thread() and type(name) is str:
-            label = f"thread {foreign.key_text(_NUMBER.sub('*', name))}"
+        name = dict.get(foreign.instance_dict(thread) or {}, "_name")
+        if thread is not threading.main_thread() and foreign.is_text(name):
+            label = f"thread {foreign.key_text(_NUMBER.sub('*', foreign.text(name)))}"
             yield Root("thread", label, label, thread)
 
 
@@ -145,7 +145,7 @@ def _tasks() -> Iterator[Root]:
         return
     for task in tasks:
         if type(task) is vars(asyncio)["Task"]:
-            label = f"task {foreign.key_text(_NUMBER.sub('*', task.get_name()))}"
+            label = f"task {foreign.key_text(_NUMBER.sub('*', foreign.text(task.get_name())))}"
             yield Root("task", label, label, task)
 
 
@@ -169,8 +169,9 @@ def _outward(frame: types.FrameType | None) -> Iterator[types.FrameType]:
 
 
 def _locals(frame: types.FrameType, is_caller: bool, runs_tests: bool) -> Iterator[Root]:
-    module = foreign.module_name(frame.f_globals) or os.path.basename(frame.f_code.co_filename)
-    where = f"{module}.{frame.f_code.co_name}"
+    code = frame.f_code
+    module = foreign.module_name(frame.f_globals) or os.path.basename(foreign.code_location(code)[0])
+    where = f"{module}.{foreign.code_text(code)}"
     for name, value in frame_locals(frame):
         yield Root(
             "frame", f"local {name} of {where}", f"{where}.<local {name}>", value, is_caller, runs_tests
@@ -225,7 +226,9 @@ def _may_be_hurt() -> bool:
             is_library = module.partition(".")[0] in sys.stdlib_module_names or is_runner(module)
             # What `dataclass` and the like generate compares with its own kind only.
             code = foreign.own_code(own.get("__eq__"))
-            compares = not is_library and code is not None and not code.co_filename.startswith("<")
+            compares = (
+                not is_library and code is not None and not foreign.code_location(code)[0].startswith("<")
+            )
             if compares and any("__call__" in foreign.class_dict(base) for base in foreign.mro(cls)):
                 return True
     return False
@@ -246,7 +249,7 @@ def _atexit() -> Iterator[Root]:
 
 def _context() -> Iterator[Root]:
     for variable, value in contextvars.copy_context().items():
-        name = f"contextvars[{foreign.key_text(variable.name)}]"
+        name = f"contextvars[{foreign.key_text(foreign.text(variable.name))}]"
         yield Root("contextvars", name, name, value)
         yield Root("contextvars", name, name, variable)
 

@@ -63,7 +63,7 @@ def _present_data(scene: Scene) -> set[int]:
         for name, key, value in items
         if id(value) not in older
         and _is_data(value)
-        and not foreign.is_atom(value)
+        and not foreign.is_constant(value, scene.ledger.owns)
         and not _is_the_import_systems(name, key, value)
     }
 

@@ -238,7 +238,7 @@ def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
     if foreign.is_class(o):
         for name, value in foreign.class_dict(o).items():
             if type(value) is types.FunctionType:
-                return [f".{name}", *_to_namespace(value, ledger)]
+                return [f".{foreign.text(name)}", *_to_namespace(value, ledger)]
         return []
     if type(o) is dict or not ledger.owns(foreign.class_module(type(o))):
         return []
@@ -255,11 +255,13 @@ def _is_binding(holder: Any, steps: tuple[str, ...]) -> bool:
 
 
 def _is_within(holder: Any, scene: Scene) -> bool:
+    """Whether a holder is of the target's current generation. An extension module of the unit is of none: it stays."""
     if holder is None:
         return False
     if foreign.is_module(holder):
-        namespace = foreign.module_dict(holder)
-        return any(namespace is own for own in scene.namespaces.values())
+        namespace = foreign.module_dict(holder) or {}
+        is_own = any(namespace is own for own in scene.namespaces.values())
+        return is_own and not foreign.is_extension(dict.get(namespace, "__spec__"))
     return scene.ledger.born(holder) is not None
 
 

@@ -31,6 +31,7 @@ class Found:
     codes: list[types.CodeType] = field(default_factory=list)
     """Their code objects, and those of the functions that they define."""
     classes: list[type] = field(default_factory=list)
+    """Types of C are none of them: no execution bears one, so they have no generations, whatever module they name."""
 
 
 def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
@@ -58,7 +59,7 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
             found.codes.append(o)
             stack += [const for const in o.co_consts if type(const) is types.CodeType]
         elif foreign.is_class(o):
-            if owns(foreign.class_module(o)):
+            if owns(foreign.class_module(o)) and not foreign.is_of_c(o):
                 found.classes.append(o)
                 stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
         elif not foreign.is_module(o) and gc.is_tracked(o):
@@ -94,7 +95,7 @@ def _wrapped(o: Any) -> list[Any]:
 
 def site_of(code: types.CodeType) -> tuple[str, int, str]:
     """Where a code object was written: the same for every execution of the same source."""
-    return code.co_filename, code.co_firstlineno, code.co_name
+    return *foreign.code_location(code), foreign.code_text(code)
 
 
 def functions_of(cls: type) -> list[types.FunctionType]:

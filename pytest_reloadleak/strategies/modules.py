@@ -6,12 +6,11 @@ import sys
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies import targets
 
 
 def reloadable(names: list[str]) -> list[str]:
     """The modules whose code Python can execute again: extension modules stay where they are."""
-    return [name for name in names if not targets.is_extension(spec_of(sys.modules.get(name)))]
+    return [name for name in names if not foreign.is_extension(spec_of(sys.modules.get(name)))]
 
 
 def spec_of(module: Any) -> object:

@@ -168,7 +168,7 @@ def _unloadable(spec: ModuleSpec) -> str | None:
         return "a builtin module"
     if spec.origin == "frozen" or _is(loader, importlib.machinery.FrozenImporter):
         return "a frozen module"
-    if is_extension(spec):
+    if foreign.is_extension(spec):
         return "an extension module"
     return None
 
@@ -176,14 +176,3 @@ def _unloadable(spec: ModuleSpec) -> str | None:
 def _is(loader: object, importer: object) -> bool:
     """Whether a spec's loader is one of the importer classes, which are their own loaders."""
     return loader is importer
-
-
-def is_extension(spec: object) -> bool:
-    """Whether a spec is that of an extension module: its code stays mapped and often its state too."""
-    if type(spec) is not ModuleSpec:
-        return False
-    if isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
-        return True
-    return isinstance(spec.origin, str) and spec.origin.endswith(
-        tuple(importlib.machinery.EXTENSION_SUFFIXES)
-    )

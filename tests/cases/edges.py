@@ -547,7 +547,23 @@ CLASSES = (
                     pass
                 return Extended
         """,
-        more=(".__bases__",),
+        more=(".__bases__[*]",),
+        holder="class",
+        held="class plugin.Plain",
+        tail=(),
+    ),
+    kept(
+        "base of a base of a foreign class",
+        "host.keep(host.extended(Plain))",
+        host="""
+            def extended(base):
+                class Extended(base):
+                    pass
+                class Further(Extended):
+                    pass
+                return Further
+        """,
+        more=(".__bases__[*]", ".__bases__[*]"),
         holder="class",
         held="class plugin.Plain",
         tail=(),

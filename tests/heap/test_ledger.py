@@ -1,5 +1,6 @@
 """The ledger of births: what is new in a round, when something was born, and who is alive, by weak references only."""
 
+import collections
 import gc
 import importlib.machinery
 import sys
@@ -364,6 +365,34 @@ def test_what_a_new_execution_did_not_define_is_old():
 
     assert target.ledger.born(target.module.legacy) == -1
     assert target.ledger.born(target.module.on_event) == 0
+
+
+REPLACED = """
+import before
+class OrderedDict:
+    __module__ = "collections"
+Earlier = OrderedDict
+OrderedDict = before.OrderedDict
+"""
+"""So the standard library has it: something from elsewhere takes the place of a class that says the same of itself."""
+
+
+@pytest.mark.parametrize("how", ["reimport", "reload"])
+@pytest.mark.parametrize("is_of_c", [True, False], ids=["of C", "of Python"])
+def test_a_type_of_c_has_no_generations(is_of_c, how, monkeypatch):
+    """It is no older version of the class whose place it takes; a class of Python that is kept like that is one."""
+    target = Target(REPLACED)
+    target.ledger = Ledger(lambda name: name in {"plugin", "collections"})
+    cls: Any = collections.OrderedDict if is_of_c else type("OrderedDict", (), {"__module__": "collections"})
+    before = types.ModuleType("before")
+    vars(before)["OrderedDict"] = cls
+    monkeypatch.setitem(sys.modules, "before", before)
+
+    target.rounds(how, 3)
+
+    assert vars(target.module)["OrderedDict"] is cls
+    assert target.ledger.born(cls) == (None if is_of_c else -1)
+    assert target.ledger.born(vars(target.module)["Earlier"]) == 1
 
 
 def test_what_an_in_place_patcher_left_alone_is_current():

@@ -210,17 +210,40 @@ def test_data_that_was_replaced_counts_by_its_name():
     assert [value is scene["DEFAULTS"] for value in suspicion.values] == [True]
 
 
+LIBRARY = """
+import os
+from collections import OrderedDict
+from textwrap import dedent
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "successor"),
     [
         ("DEFAULTS = 3.5\n", "DEFAULTS = 3.25 + 0.25\n"),
         ("DEFAULTS = 'text ' * 3\n", "DEFAULTS = 'text ' * 3\n"),
         ("DEFAULTS = (1, ('a', None))\n", "DEFAULTS = (1, ('a', None))\n"),
+        (
+            f"{LIBRARY}DEFAULTS = (list, (OrderedDict, 1))\n",
+            f"{LIBRARY}DEFAULTS = (list, (OrderedDict, 1))\n",
+        ),
+        (f"{LIBRARY}DEFAULTS = (dedent, os, open)\n", f"{LIBRARY}DEFAULTS = (dedent, os, open)\n"),
+        (f"{LIBRARY}DEFAULTS = frozenset({{os, 1}})\n", f"{LIBRARY}DEFAULTS = frozenset({{os, 1}})\n"),
         ("import os\nDEFAULTS = os.environ\n", "import os\nDEFAULTS = os.environ\n"),
         ("DEFAULTS = [1]\n", "OTHER = [1]\n"),
         ("__defaults__ = DEFAULTS = [1]\n", "__defaults__ = [1]\n"),
     ],
-    ids=["a number", "a string", "a tuple of such", "the very same object", "no successor", "a dunder"],
+    ids=[
+        "a number",
+        "a string",
+        "a tuple of such",
+        "of others' classes",
+        "of others' functions and modules",
+        "a frozenset",
+        "the very same object",
+        "no successor",
+        "a dunder",
+    ],
 )
 def test_data_that_is_no_older_version_does_not_count(source, successor):
     """Values that are compared by value, objects that both share, and names that the successor does not have."""
@@ -229,6 +252,19 @@ def test_data_that_is_no_older_version_does_not_count(source, successor):
     FOREIGN.append(scene["DEFAULTS"])
 
     assert not scene.is_held()
+
+
+@pytest.mark.parametrize(
+    "value", ["(list, on_event)", "((on_event,), 1)", "frozenset({Plugin})", "(object(),)", "([].append,)"]
+)
+def test_a_tuple_of_what_has_versions_counts(value):
+    """One of the module's own functions or classes, or of data that may change, is no constant."""
+    source = f"def on_event(): pass\nclass Plugin: pass\nDEFAULTS = {value}\n"
+    scene = Scene(source, source)
+
+    FOREIGN.append(scene["DEFAULTS"])
+
+    assert scene.suspect().data == {id(scene["DEFAULTS"]): "plugin.DEFAULTS"}
 
 
 # -- random modules ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_reloadleak.heap.references import folded, frame_locals, step
+from pytest_reloadleak.heap.references import folded, frame_locals, is_inherited, step
 
 
 class Thing:
@@ -301,9 +301,13 @@ def test_parts_of_a_class():
     class Made(metaclass=Meta):
         pass
 
-    assert step(Derived, Base) == ".__bases__"
+    class Last(Derived):
+        pass
+
+    assert step(Derived, Base) == ".__bases__[*]"
     assert step(Derived, Derived.__bases__) == ".__bases__"
-    assert step(Derived, Derived.__mro__) == ".__bases__"
+    assert step(Derived, Derived.__mro__) == ".__mro__"
+    assert step(Last, Base) == ".__mro__[*]"
     assert step(Made, Meta) == ".__class__"
 
 
@@ -486,16 +490,42 @@ def test_a_mappingproxy_is_folded():
     assert names(types.MappingProxyType(inner), inner, thing) == ["['item']"]
 
 
+class Base:
+    base = None
+
+
+class Derived(Base):
+    pass
+
+
+class Last(Derived):
+    pass
+
+
 def test_bases_are_folded():
-    """The tuple of the bases is plumbing."""
+    """The tuple of the bases is plumbing, and so is the order that has them too; what they are is said of each."""
+    assert names(Derived, Derived.__bases__, Base) == [".__bases__[*]"]
+    assert names(Derived, Derived.__mro__, Base) == [".__bases__[*]"]
+    assert names(Last, Last.__mro__, Base) == [".__mro__[*]"]
+    assert names(Derived, Derived.__bases__, Base, Base.__dict__["base"]) == [".__bases__[*]", ".base"]
 
-    class Base:
-        pass
 
-    class Derived(Base):
-        pass
+def test_the_order_of_resolution_holds_nothing_that_a_base_holds():
+    """A base of a base is held by the class that has it as a base, and by no other; in another's hands it is held."""
+    odd = types.new_class("odd", (Base,), {"metaclass": Odd})
 
-    assert names(Derived, Derived.__bases__, Base) == [".__bases__"]
+    assert is_inherited((Last, Last.__mro__, Base))
+    assert not is_inherited((Last, Last.__mro__, Derived))
+    assert not is_inherited((Last, Last.__bases__, Derived))
+    assert not is_inherited(([], Last.__mro__, Base))
+    assert not is_inherited((odd, odd.__mro__, Last))
+    assert not is_inherited((Last, Base))
+
+
+class Odd(type):
+    def mro(cls):
+        """One class more than the bases lead to."""
+        return [cls, Last, *super().mro()[1:]]
 
 
 def test_globals_are_not_folded():
