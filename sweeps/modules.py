@@ -12,15 +12,8 @@ from pytest_reloadleak.strategies import targets
 
 SKIPPED = {
     "antigravity": "opens a browser",
-    "this": "prints a poem",
-    "idlelib": "needs a screen",
-    "turtledemo": "needs a screen",
-    "turtle": "needs a screen",
-    "tkinter": "needs a screen",
-    "lib2to3": "removed in 3.13",
+    "idlelib.idle": "starts the program",
     "test": "tests",
-    "__phello__": "frozen",
-    "__hello__": "frozen",
 }
 """Modules that are not for importing, with the reason."""
 
@@ -31,7 +24,7 @@ def standard_library() -> Iterator[str]:
     for name in sorted(_below([stdlib], "")):
         top = name.partition(".")[0]
         parts = name.split(".")
-        if top in SKIPPED or top not in sys.stdlib_module_names or "__main__" in parts:
+        if name in SKIPPED or top not in sys.stdlib_module_names or "__main__" in parts:
             continue
         if not {"tests", "test", "idle_test"}.isdisjoint(parts) or top == "site-packages":
             continue
