@@ -1,10 +1,14 @@
-"""The tool as a judge: a fork server that has imported pytest-reloadleak and checks what it is asked for."""
+"""The tool as a judge: a fork server that has imported pytest-reloadleak and checks what it is asked for.
 
-from __future__ import annotations
+    python asking.py --serve FOLDER      answer requests
+    python asking.py --imports           print what a target finds loaded
+"""
 
-from typing import Any
+import faulthandler  # noqa: F401 - the tool's own worker loads it
+import sys
 
 import forking
+import psutil
 
 from pytest_reloadleak.check import measure_reload
 from pytest_reloadleak.errors import UsageError
@@ -12,31 +16,27 @@ from pytest_reloadleak.report import terminal
 from pytest_reloadleak.report.jsonfile import to_dict
 
 
-def judge(request: dict[str, Any]) -> dict[str, Any]:
+def judge(request):
     """The report of one check, and its text."""
     try:
-        report = measure_reload(
-            request["module"],
-            strategy=request["strategy"],
-            rounds=request["rounds"],
-            force=request.get("force", False),
-        )
+        report = measure_reload(request["module"], strategy=request["strategy"], rounds=request["rounds"])
     except UsageError as error:
         return {"error": f"refused: {error}"}
-    return {**to_dict(report), "text": terminal.text(report)}
+    return {**plain(to_dict(report)), "text": terminal.text(report, verbose=False)}
+
+
+def plain(value):
+    """A value as JSON has it."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 if __name__ == "__main__":
-    import faulthandler  # as the tool's own worker does
-    import sys
-
-    import psutil
-
     psutil.Process().create_time()
-    if "--imports" in sys.argv:
+    if sys.argv[1] == "--imports":
         # What a target finds loaded, the tool aside: those modules import a target too, as any program may.
         ours = ("pytest_reloadleak", "forking", "__main__", "_frozen")
-        sys.stdout.write("\n".join(name for name in sys.modules if not name.startswith(ours)))
+        print(*(name for name in sys.modules if not name.startswith(ours)), sep="\n")
     else:
-        forking.serve(judge)
-    assert faulthandler is not None
+        forking.serve(judge, sys.argv[2])

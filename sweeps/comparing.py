@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +25,15 @@ class Row:
     """What the tool said when the check could not be done."""
     details: dict[str, Any] = field(default_factory=dict)
     """What the oracle saw, where it matters."""
-    seconds: float = 0.0
+    text: str = ""
+    """The tool's report in its own words; not part of a result file."""
+    tool_s: float = 0.0
+    oracle_s: float = 0.0
 
 
 def compared(module: str, strategy: str, said: dict[str, Any], truth: dict[str, Any]) -> Row:
     """The row of a check."""
-    row = Row(module, strategy, outcome_of(said), truth.get("verdict", "error"))
+    row = Row(module, strategy, outcome_of(said), truth.get("verdict", "error"), text=said.get("text", ""))
     if row.outcome in {"error", "inconclusive"}:
         row.error = str(said.get("error") or said.get("reason"))[:400]
     claims = truth.get("claims", [])
@@ -72,7 +76,11 @@ def differences(row: Row, said: dict[str, Any]) -> list[str]:
     paths = {path for *_, path, _, _ in row.findings} | {
         text for finding in said.get("findings", ()) for text in finding["also_retains"]
     }
-    bound = row.details.get("bindings", ())
-    out = [f"not named: {names}" for names in bound if paths.isdisjoint(names.split("|"))]
-    out += [f"not named: {name}" for name in row.details.get("stale", ()) if name not in paths]
+    seen = [*row.details.get("bindings", ()), *row.details.get("stale", ())]
+    out = [f"not named: {names}" for names in seen if not any(_is_named(n, paths) for n in names.split("|"))]
     return out + [f"{path}: {seen}" for *_, path, _, seen in row.findings if seen in {"holds nothing old", "not there"}]
+
+
+def _is_named(name: str, paths: set[str]) -> bool:
+    """Whether a finding names a holder; several that differ in numbers are one there, with `*` for these."""
+    return name in paths or re.sub(r"\d+", "*", name) in paths

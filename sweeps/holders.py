@@ -10,8 +10,8 @@ import re
 import sys
 import types
 
-_STEP = re.compile(r"\.(\w+)|\[\*\]|\[(\d+)\]|\[('[^']*'|\"[^\"]*\")\]|(\(\w+\))")
-_DEPTH = 4
+_STEP = re.compile(r"\.([\w*]+)|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]")
+_DEPTH = 9
 _WIDTH = 5000
 
 
@@ -34,46 +34,57 @@ def generations_namespace(name):
 
 
 def _look(path, old, current):
-    found = _resolved(path)
-    if isinstance(found, str):
-        return found
-    return "holds" if any(_leads_to(value, old, current) for value in found) else "holds nothing old"
+    """Each module that the path may start with is tried: `unittest.main` is one, and a class of `unittest` too."""
+    ends = [match.end() for match in re.finditer(r"^\w+|\.\w+", path)]
+    starts = [path[:end] for end in reversed(ends) if path[:end] in sys.modules]
+    answers = [_from(start, path, old, current) for start in starts]
+    for answer in ("holds", "holds nothing old", "not there"):
+        if answer in answers:
+            return answer
+    return "cannot be looked up"
 
 
-def _resolved(path):
-    """The values at a path, or why there are none."""
-    cut = len(path)
-    names = [match.end() for match in re.finditer(r"^\w+|\.\w+", path)]
-    module = next((path[:end] for end in reversed([e for e in names if e <= cut]) if path[:end] in sys.modules), None)
-    if module is None:
-        return "cannot be looked up"
-    values, at = [sys.modules[module]], len(module)
+def _from(start, path, old, current):
+    values, at = [sys.modules[start]], len(start)
     while at < len(path):
         match = _STEP.match(path, at)
         if match is None:
             return "cannot be looked up"
-        attribute, index, key, _ = match.groups()
-        values = [inner for value in values for inner in _step(value, attribute, index, key)][:_WIDTH]
+        found = {id(inner): inner for value in values for inner in _step(value, *match.groups())}
+        values = list(found.values())[:_WIDTH]
         at = match.end()
-        if not values:
-            return "not there"
-    return values
+    if not values:
+        return "not there"
+    return "holds" if any(_leads_to(value, old, current) for value in values) else "holds nothing old"
 
 
-def _step(value, attribute, index, key):
+def _step(value, attribute, key):
     try:
         if attribute is not None:
-            if is_module(value):
-                return [types.ModuleType.__dict__["__dict__"].__get__(value)[attribute]]
-            return [getattr(value, attribute)]
+            return _attributes(value, attribute)
         if key is not None:
             return [value[key[1:-1]]]
         if isinstance(value, dict) or hasattr(type(value), "items"):
             return [part for pair in list(value.items()) for part in pair]
         return list(value)
     except BaseException:
-        referents = gc.get_referents(value)
-        return referents if attribute is None else []
+        return gc.get_referents(value) if attribute is None else []
+
+
+def _attributes(value, name):
+    """An attribute; all that match where a number is left open (`SIGUSR*`); of each where `value` is a tuple of bases."""
+    if type(value) is tuple:
+        return [inner for one in value for inner in _attributes(one, name)]
+    if "*" in name:
+        pattern = re.compile(name.replace("*", "[0-9]+"))
+        names = [n for n in dir(value) if pattern.fullmatch(n)]
+    else:
+        names = [name]
+    if is_module(value):
+        namespace = types.ModuleType.__dict__["__dict__"].__get__(value)
+        return [namespace[n] for n in names if n in namespace]
+    raw = [d[n] for n in names for d in (getattr(c, "__dict__", {}) for c in (value, *getattr(value, "__mro__", ()))) if n in d]
+    return raw + [getattr(value, n) for n in names if hasattr(value, n)]
 
 
 def _leads_to(value, old, current):

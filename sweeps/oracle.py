@@ -1,7 +1,7 @@
 """An independent judge of one module: it knows nothing of pytest-reloadleak, and imports nothing of it.
 
     python oracle.py MODULE STRATEGY [ROUNDS]        one verdict, printed as JSON
-    python oracle.py --serve OTHER ...               a fork server, which has imported the others
+    python oracle.py --serve FOLDER OTHER ...               a fork server, which has imported the others
 
 The module is imported and reloaded, by `importlib.reload` or by dropping it with its submodules and importing it
 again, twice ROUNDS times. It judges by means of its own, which are crude and slow where the tool's are clever:
@@ -21,7 +21,6 @@ again, twice ROUNDS times. It judges by means of its own, which are crude and sl
 import atexit
 import gc
 import importlib
-import logging
 import os
 import sys
 import threading
@@ -33,7 +32,8 @@ import forking
 import holders
 
 KEY = "__oracle_generation__"
-PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), types.ModuleType)
+PLAIN = (type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis), type(NotImplemented))
+IMMUTABLE_TYPE = 1 << 8
 
 
 OURS = {"__main__", "forking", "holders"}
@@ -69,8 +69,18 @@ def is_native(module):
     return origin.endswith((".so", ".pyd")) or origin in ("built-in", "frozen")
 
 
+def is_pythons(cls):
+    """Whether a class may be one that Python code made: types written in C cannot be changed, as a rule."""
+    return not type.__dict__["__flags__"].__get__(cls) & IMMUTABLE_TYPE
+
+
 def is_class(value):
     return issubclass(type(value), type)
+
+
+def metaclasses(cls):
+    """A metaclass and all that are derived from it."""
+    return {cls}.union(*(metaclasses(inner) for inner in type.__subclasses__(cls)))
 
 
 def module_of(cls):
@@ -103,16 +113,19 @@ class Generations:
             if type(namespace.get(KEY)) is not Mark:
                 namespace[KEY] = Mark(generation)
                 self.marks.append(weakref.ref(namespace[KEY]))
-        for value in gc.get_objects():
+        wanted = {types.FunctionType, *metaclasses(type)}
+        for value in [o for o in gc.get_objects() if type(o) in wanted]:
             if type(value) is types.FunctionType:
                 if id(value.__globals__) not in homes:
                     continue
                 label = (value.__globals__.get("__name__"), value.__qualname__, value.__code__.co_firstlineno)
                 has_code = True
-            elif is_class(value) and module_of(value) in names:
+            elif module_of(value) in names and is_pythons(value):
                 own = type.__dict__["__dict__"].__get__(value)
                 label = (module_of(value), type.__dict__["__qualname__"].__get__(value), None)
                 has_code = any(type(v) is types.FunctionType and id(v.__globals__) in homes for v in own.values())
+                if not has_code and not any(value is v for space in homes.values() for v in list(space.values())):
+                    continue  # somebody else's, which merely says that it is of the module: C code does that
             else:
                 continue
             known = self.born.get(id(value))
@@ -132,7 +145,11 @@ class Generations:
                     self.data[other, key] = (id(value), *mine[id(value)])
 
     def is_data(self, value):
-        return type(value) not in (*PLAIN, types.FunctionType, types.BuiltinFunctionType) and not is_class(value)
+        """Whether a value has an identity that matters: equal constants are as good as the same."""
+        if type(value) in (tuple, frozenset):
+            return any(self.is_data(inner) for inner in value)
+        functions = (types.FunctionType, types.BuiltinFunctionType)
+        return type(value) not in (*PLAIN, *functions) and not is_class(value) and not is_module(value)
 
     def others(self):
         """Name and namespace of every module outside of the unit."""
@@ -258,7 +275,8 @@ def settle():
 
 def counts():
     """Numbers that must not grow with the rounds."""
-    loggers = [logging.root, *logging.Logger.manager.loggerDict.values()]
+    logging = sys.modules.get("logging")  # not loaded for its own sake: it would be a holder itself
+    loggers = [logging.root, *logging.Logger.manager.loggerDict.values()] if logging is not None else []
     return {
         "threads": threading.active_count(),
         "tasks": entries("/proc/self/task"),
@@ -274,7 +292,7 @@ def counts():
         "gc.callbacks": len(gc.callbacks),
         "handlers": sum(len(getattr(logger, "handlers", ())) for logger in loggers),
         "loggers": len(loggers),
-        "levels": len(logging._levelToName),
+        "levels": len(getattr(logging, "_levelToName", ())),
         "finalizers": len(weakref.finalize._registry),
         "copyreg": len(getattr(sys.modules.get("copyreg"), "dispatch_table", ())),
         "mimetypes": len(getattr(sys.modules.get("mimetypes"), "knownfiles", ())),
@@ -359,9 +377,9 @@ def judge(request):
 
 def main():
     if sys.argv[1] == "--serve":
-        for other in sys.argv[2:]:
+        for other in sys.argv[3:]:
             importlib.import_module(other)
-        forking.serve(judge)
+        forking.serve(judge, sys.argv[2])
         return
     sys.path[0] = ""
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5

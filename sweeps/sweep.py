@@ -28,6 +28,7 @@ import explanations
 import forking
 import modules
 from comparing import Row, compared
+from servers import Server
 
 HERE = Path(__file__).parent
 STRATEGIES = ("reimport", "reload")
@@ -47,8 +48,8 @@ class Pair:
     """The two judges, each behind a fork server."""
 
     def __init__(self) -> None:
-        self.tool = forking.Server(str(HERE / "asking.py"))
-        self.oracle = forking.Server(str(HERE / "oracle.py"), ("--serve", *tools_imports()))
+        self.tool = Server(str(HERE / "asking.py"))
+        self.oracle = Server(str(HERE / "oracle.py"), tools_imports())
 
     def check(self, module: str, strategy: str, timeout_s: float = forking.TIMEOUT_S) -> Row:
         """Ask both; the oracle is told which holders the tool names, and looks there after its own verdict."""
@@ -56,9 +57,10 @@ class Pair:
         question = {"module": module, "strategy": strategy, "rounds": ROUNDS, "timeout_s": timeout_s}
         said = self.tool.ask(**question)
         claims = [(finding["holder"] or {}).get("path", "") for finding in said.get("findings", ())]
+        asked_s = time.perf_counter()
         truth = self.oracle.ask(**question, claims=claims)
         row = compared(module, strategy, said, truth)
-        row.seconds = round(time.perf_counter() - begun_s, 2)
+        row.tool_s, row.oracle_s = round(asked_s - begun_s, 2), round(time.perf_counter() - asked_s, 2)
         return row
 
     def close(self) -> None:
@@ -102,7 +104,7 @@ def chosen(what: list[str], only: str, every: int) -> list[str]:
 
 def line_of(row: Row) -> str:
     """A row as a line of the result file: what is as usual is left out."""
-    return json.dumps({key: value for key, value in asdict(row).items() if value and key != "seconds"})
+    return json.dumps({key: value for key, value in asdict(row).items() if value and key not in {"text", "tool_s", "oracle_s"}})
 
 
 def main() -> None:
@@ -110,6 +112,7 @@ def main() -> None:
     parser.add_argument("what", nargs="+")
     parser.add_argument("--only", default="*", help="modules of this pattern")
     parser.add_argument("--every", type=int, default=1, help="every Nth module")
+    parser.add_argument("--reports", type=Path, help="write the tool's report of what is not clean to this file")
     parser.add_argument("--out", type=Path, help="write the rows to this file, a line of JSON each")
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
     options = parser.parse_args()
@@ -118,6 +121,7 @@ def main() -> None:
     outcomes: Counter[str] = Counter()
     explained, unexplained = 0, 0
     out = options.out.open("w", encoding="utf-8") if options.out else None
+    reports = options.reports.open("w", encoding="utf-8") if options.reports else None
     for row in rows_of(names, options.jobs):
         outcomes[row.outcome] += 1
         left = explanations.unexplained(row)
@@ -125,6 +129,9 @@ def main() -> None:
         explained += bool(row.differs) and not left
         if left:
             print(f"{row.module} ({row.strategy}): {'; '.join(left)}\n    {row.findings or row.error} {row.details}", flush=True)
+        if reports is not None and row.outcome != "clean":
+            reports.write(f"{row.text}\n\n")
+            reports.flush()
         if out is not None:
             out.write(line_of(row) + "\n")
             out.flush()
