@@ -10,7 +10,7 @@ import re
 import sys
 import types
 
-_STEP = re.compile(r"\.([\w*]+)|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]")
+_STEP = re.compile(r"\.([\w*]+)|<[\w ]+>|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]")
 _DEPTH = 9
 _WIDTH = 5000
 

@@ -187,13 +187,13 @@ class Generations:
 
     def stale_data(self):
         """Where others still have a value of the first generation that the module has replaced."""
-        out = []
+        found = {}
         spaces = dict(self.others())
         for (other, key), (ident, n, own) in self.data.items():
             now = namespace_of(sys.modules[n]) if n in sys.modules else {}
             if id(spaces.get(other, {}).get(key)) == ident and own in now and id(now[own]) != ident:
-                out.append(f"{other}.{key}")
-        return sorted(out)
+                found.setdefault((other, ident), []).append(f"{other}.{key}")
+        return sorted("|".join(sorted(names)) for names in found.values())
 
     def bindings(self, limit):
         """Names elsewhere that are bound to old functions, classes or modules; several for one thing are joined."""

@@ -33,6 +33,9 @@ from servers import Server
 HERE = Path(__file__).parent
 STRATEGIES = ("reimport", "reload")
 ROUNDS = 5
+"""Of the tool, which doubles them when something is retained."""
+ORACLE_ROUNDS = 3
+"""Of the oracle, which doubles them always: growth shows as well in three against six."""
 
 
 @cache
@@ -47,18 +50,19 @@ def tools_imports() -> tuple[str, ...]:
 class Pair:
     """The two judges, each behind a fork server."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         self.tool = Server(str(HERE / "asking.py"))
         self.oracle = Server(str(HERE / "oracle.py"), tools_imports())
 
-    def check(self, module: str, strategy: str, timeout_s: float = forking.TIMEOUT_S) -> Row:
+    def check(self, module: str, strategy: str) -> Row:
         """Ask both; the oracle is told which holders the tool names, and looks there after its own verdict."""
         begun_s = time.perf_counter()
-        question = {"module": module, "strategy": strategy, "rounds": ROUNDS, "timeout_s": timeout_s}
-        said = self.tool.ask(**question)
+        question = {"module": module, "strategy": strategy, "timeout_s": self._timeout_s}
+        said = self.tool.ask(**question, rounds=ROUNDS)
         claims = [(finding["holder"] or {}).get("path", "") for finding in said.get("findings", ())]
         asked_s = time.perf_counter()
-        truth = self.oracle.ask(**question, claims=claims)
+        truth = self.oracle.ask(**question, rounds=ORACLE_ROUNDS, claims=claims)
         row = compared(module, strategy, said, truth)
         row.tool_s, row.oracle_s = round(asked_s - begun_s, 2), round(time.perf_counter() - asked_s, 2)
         return row
@@ -69,10 +73,10 @@ class Pair:
         self.oracle.close()
 
 
-def rows_of(names: Iterable[str], jobs: int) -> Iterator[Row]:
-    """Check modules, in order, `jobs` at a time."""
+def rows_of(questions: Iterable[tuple[str, str]], jobs: int, timeout_s: float) -> Iterator[Row]:
+    """Check modules under strategies, in order, `jobs` at a time."""
     pairs: queue.SimpleQueue[Pair] = queue.SimpleQueue()
-    made = [Pair() for _ in range(jobs)]
+    made = [Pair(timeout_s) for _ in range(jobs)]
     for pair in made:
         pairs.put(pair)
 
@@ -85,7 +89,7 @@ def rows_of(names: Iterable[str], jobs: int) -> Iterator[Row]:
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            yield from pool.map(check, [(name, strategy) for name in names for strategy in STRATEGIES])
+            yield from pool.map(check, questions)
     finally:
         for pair in made:
             pair.close()
@@ -94,12 +98,20 @@ def rows_of(names: Iterable[str], jobs: int) -> Iterator[Row]:
 def chosen(what: list[str], only: str, every: int) -> list[str]:
     """The modules to check."""
     if what == ["stdlib"]:
-        names = list(modules.standard_library())
+        names = modules.standard_library()
     elif what == ["packages"]:
-        names = list(modules.of_packages(HERE / "packages.txt"))
+        names = modules.of_packages(HERE / "packages.txt")
     else:
         names = [name for package in what for name in modules.of_package(package)]
     return [name for name in names if fnmatchcase(name, only)][::every]
+
+
+def done_in(file: Path | None) -> set[tuple[str, str]]:
+    """What a result file has already."""
+    if file is None or not file.exists():
+        return set()
+    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return {(row["module"], row["strategy"]) for row in rows}
 
 
 def line_of(row: Row) -> str:
@@ -114,15 +126,20 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="every Nth module")
     parser.add_argument("--reports", type=Path, help="write the tool's report of what is not clean to this file")
     parser.add_argument("--out", type=Path, help="write the rows to this file, a line of JSON each")
+    parser.add_argument("--resume", action="store_true", help="go on with that file: what is in it is not checked again")
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
+    parser.add_argument("--timeout", type=float, default=forking.TIMEOUT_S, help="seconds for each judge of a check")
     options = parser.parse_args()
     names = chosen(options.what, options.only, options.every)
     begun_s = time.perf_counter()
     outcomes: Counter[str] = Counter()
     explained, unexplained = 0, 0
-    out = options.out.open("w", encoding="utf-8") if options.out else None
-    reports = options.reports.open("w", encoding="utf-8") if options.reports else None
-    for row in rows_of(names, options.jobs):
+    refused = modules.refused_of_library() if options.what == ["stdlib"] else []
+    done = done_in(options.out) if options.resume else set()
+    questions = [q for name in names for strategy in STRATEGIES if (q := (name, strategy)) not in done]
+    out = options.out.open("a" if done else "w", encoding="utf-8") if options.out else None
+    reports = options.reports.open("a" if done else "w", encoding="utf-8") if options.reports else None
+    for row in rows_of(questions, options.jobs, options.timeout):
         outcomes[row.outcome] += 1
         left = explanations.unexplained(row)
         unexplained += bool(left)
@@ -135,6 +152,8 @@ def main() -> None:
         if out is not None:
             out.write(line_of(row) + "\n")
             out.flush()
+    if out is not None and options.only == "*" and not done:
+        out.writelines(line_of(Row(name, "", "refused", "")) + "\n" for name in refused)
     print(
         f"{len(names)} modules, {outcomes.total()} checks, {dict(sorted(outcomes.items()))}, "
         f"{explained} disagreements explained, {unexplained} not, {time.perf_counter() - begun_s:.0f} s"
