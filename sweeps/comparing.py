@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+_TOOL = "pytest_reloadleak"
+
 
 @dataclass
 class Row:
@@ -21,6 +23,8 @@ class Row:
     """How they disagree; empty if they agree."""
     findings: list[list[str]] = field(default_factory=list)
     """Kind, growth, root, path of the holder, what is held, and what the oracle saw at that path."""
+    count: int = 0
+    """Findings in all, where not all of them are kept."""
     error: str = ""
     """What the tool said when the check could not be done."""
     details: dict[str, Any] = field(default_factory=dict)
@@ -78,6 +82,7 @@ def differences(row: Row, said: dict[str, Any]) -> list[str]:
     }
     seen = [*row.details.get("bindings", ()), *row.details.get("stale", ())]
     out = [f"not named: {names}" for names in seen if not any(_is_named(n, paths) for n in names.split("|"))]
+    out += [f"the tool itself: {path}" for *_, path, held, _ in row.findings if _TOOL in path or _TOOL in held]
     return out + [f"{path}: {seen}" for *_, path, _, seen in row.findings if seen in {"holds nothing old", "not there"}]
 
 

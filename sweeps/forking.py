@@ -78,7 +78,7 @@ def _child(judge, request, folder, ours):
         for descriptor in ours:
             os.close(descriptor)
         os.chdir(f"{folder}/cwd")
-        content = _dumps(judge(request))
+        content = _judged(judge, request)
         descriptor = _open(f"{folder}/part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         while content:
             content = content[_write(descriptor, content) :]
@@ -87,6 +87,13 @@ def _child(judge, request, folder, ours):
         status = 0
     finally:
         _exit(status)
+
+
+def _judged(judge, request):
+    try:
+        return _dumps(judge(request))
+    except BaseException as error:
+        return _dumps({"error": f"the judge raised {type(error).__name__}: {error}"[:300]})
 
 
 def _wait(pid, timeout_s):

@@ -11,7 +11,7 @@ import sys
 import types
 
 _STEP = re.compile(r"\.([\w*]+)|<[\w ]+>|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]")
-_DEPTH = 9
+_DEPTH = 6
 _WIDTH = 5000
 
 
@@ -88,14 +88,14 @@ def _attributes(value, name):
 
 
 def _leads_to(value, old, current):
-    """Whether a value is old, or refers to what is, over a few references and never through a module."""
+    """Whether a value is old, or refers to what is, over a few references and never through a module or other class."""
     level, seen = [value], set()
     for _ in range(_DEPTH):
         following = []
         for one in level:
             if id(one) in old or id(type(one)) in old:
                 return True
-            if id(one) in seen or is_module(one) or id(one) in current:
+            if id(one) in seen or is_module(one) or id(one) in current or (seen and issubclass(type(one), type)):
                 continue
             seen.add(id(one))
             following += gc.get_referents(one)

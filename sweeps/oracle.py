@@ -135,7 +135,7 @@ class Generations:
     def note_data(self):
         """Note which values of the first generation other modules have bound."""
         mine = {}
-        for n in unit(self.name):
+        for n in (n for n in unit(self.name) if not is_native(sys.modules[n])):
             for key, value in list(namespace_of(sys.modules[n]).items()):
                 if not (isinstance(key, str) and key.startswith("__")) and self.is_data(value):
                     mine.setdefault(id(value), (n, key))
@@ -152,8 +152,8 @@ class Generations:
         return type(value) not in (*PLAIN, *functions) and not is_class(value) and not is_module(value)
 
     def others(self):
-        """Name and namespace of every module outside of the unit."""
-        names = set(unit(self.name))
+        """Name and namespace of every module that is not reloaded: those outside of the unit, and its native ones."""
+        names = {n for n in unit(self.name) if not is_native(sys.modules[n])}
         for n, module in list(sys.modules.items()):
             if n not in names and n not in OURS and is_module(module):
                 yield n, namespace_of(module)

@@ -37,6 +37,9 @@ ROUNDS = 5
 ORACLE_ROUNDS = 3
 """Of the oracle, which doubles them always: growth shows as well in three against six."""
 
+MOST_FINDINGS = 10
+"""Findings of one row that a result file keeps: a class that a hundred modules import is a hundred of one sort."""
+
 
 @cache
 def tools_imports() -> tuple[str, ...]:
@@ -111,12 +114,26 @@ def done_in(file: Path | None) -> set[tuple[str, str]]:
     if file is None or not file.exists():
         return set()
     rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    # Those of refused modules have no strategy, and are written anew.
     return {(row["module"], row["strategy"]) for row in rows}
 
 
+def keep_clean(file: Path) -> None:
+    """Take out of a result file what is not clean by both."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if {json.loads(line)["outcome"], json.loads(line).get("oracle")} == {"clean"}]
+    file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
 def line_of(row: Row) -> str:
-    """A row as a line of the result file: what is as usual is left out."""
-    return json.dumps({key: value for key, value in asdict(row).items() if value and key not in {"text", "tool_s", "oracle_s"}})
+    """A row as a line of the result file: what is as usual is left out, and of many findings the less telling ones."""
+    kept = asdict(row)
+    if len(row.findings) > MOST_FINDINGS:
+        telling = sorted(row.findings, key=lambda finding: (finding[1] != "growing", len(finding[3])))
+        kept["findings"], kept["count"] = telling[:MOST_FINDINGS], len(row.findings)
+    if not row.differs:
+        kept.pop("details")  # the oracle sees the same
+    return json.dumps({key: value for key, value in kept.items() if value and key not in {"text", "tool_s", "oracle_s"}})
 
 
 def main() -> None:
@@ -127,6 +144,7 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, help="write the tool's report of what is not clean to this file")
     parser.add_argument("--out", type=Path, help="write the rows to this file, a line of JSON each")
     parser.add_argument("--resume", action="store_true", help="go on with that file: what is in it is not checked again")
+    parser.add_argument("--again", action="store_true", help="check again what is not clean by both in that file")
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
     parser.add_argument("--timeout", type=float, default=forking.TIMEOUT_S, help="seconds for each judge of a check")
     options = parser.parse_args()
@@ -135,7 +153,9 @@ def main() -> None:
     outcomes: Counter[str] = Counter()
     explained, unexplained = 0, 0
     refused = modules.refused_of_library() if options.what == ["stdlib"] else []
-    done = done_in(options.out) if options.resume else set()
+    if options.again:
+        keep_clean(options.out)
+    done = done_in(options.out) if options.resume or options.again else set()
     questions = [q for name in names for strategy in STRATEGIES if (q := (name, strategy)) not in done]
     out = options.out.open("a" if done else "w", encoding="utf-8") if options.out else None
     reports = options.reports.open("a" if done else "w", encoding="utf-8") if options.reports else None
