@@ -1,7 +1,7 @@
 """The tool as a judge: a fork server that has imported pytest-reloadleak and checks what it is asked for.
 
-    python asking.py --serve FOLDER      answer requests
-    python asking.py --imports           print what a target finds loaded
+python asking.py --serve FOLDER      answer requests
+python asking.py --imports           print what a target finds loaded
 """
 
 import faulthandler  # noqa: F401 - the tool's own worker loads it

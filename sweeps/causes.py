@@ -38,7 +38,9 @@ _SHAPES: tuple[tuple[str, str], ...] = (
 def cause_of(module: str, kind: str, growth: str, path: str) -> str:
     """Why a finding is there; empty if nobody wrote it down."""
     for cause in CAUSES:
-        if any(fnmatchcase(module, pattern) for pattern in cause.modules) and fnmatchcase(path, _literal(cause.holder)):
+        if any(fnmatchcase(module, pattern) for pattern in cause.modules) and fnmatchcase(
+            path, _literal(cause.holder)
+        ):
             return cause.why
     if growth == "growing":
         return ""

@@ -56,7 +56,9 @@ def compared(module: str, strategy: str, said: dict[str, Any], truth: dict[str, 
     if "error" in truth:
         row.details["error"] = truth["error"]
     else:
-        row.details = {key: value for key, value in truth.items() if value and key not in {"verdict", "claims"}}
+        row.details = {
+            key: value for key, value in truth.items() if value and key not in {"verdict", "claims"}
+        }
     row.differs = list(differences(row, said))
     return row
 
@@ -82,8 +84,12 @@ def differences(row: Row, said: dict[str, Any]) -> list[str]:
     }
     seen = [*row.details.get("bindings", ()), *row.details.get("stale", ())]
     out = [f"not named: {names}" for names in seen if not any(_is_named(n, paths) for n in names.split("|"))]
-    out += [f"the tool itself: {path}" for *_, path, held, _ in row.findings if _TOOL in path or _TOOL in held]
-    return out + [f"{path}: {seen}" for *_, path, _, seen in row.findings if seen in {"holds nothing old", "not there"}]
+    out += [
+        f"the tool itself: {path}" for *_, path, held, _ in row.findings if _TOOL in path or _TOOL in held
+    ]
+    return out + [
+        f"{path}: {seen}" for *_, path, _, seen in row.findings if seen in {"holds nothing old", "not there"}
+    ]
 
 
 def _is_named(name: str, paths: set[str]) -> bool:

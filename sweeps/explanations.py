@@ -45,7 +45,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
 )
 
 
-def explained(row: Row, version: tuple[int, int] = sys.version_info[:2]) -> Iterator[tuple[str, Explanation | None]]:
+def explained(
+    row: Row, version: tuple[int, int] = sys.version_info[:2]
+) -> Iterator[tuple[str, Explanation | None]]:
     """Each difference of a row with its explanation, if it has one."""
     for difference in row.differs:
         found = (e for e in EXPLANATIONS if e.explains(row, difference, version))

@@ -73,6 +73,13 @@ def _step(value, attribute, key):
 
 def _attributes(value, name):
     """An attribute; all that match where a number is left open (`SIGUSR*`); of each where `value` is a tuple of bases."""
+    if name == "__closure__" and type(value) is types.FunctionType:
+        return [
+            {
+                n: c.cell_contents
+                for n, c in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+            }
+        ]
     if type(value) is tuple:
         return [inner for one in value for inner in _attributes(one, name)]
     if "*" in name:
@@ -83,7 +90,12 @@ def _attributes(value, name):
     if is_module(value):
         namespace = types.ModuleType.__dict__["__dict__"].__get__(value)
         return [namespace[n] for n in names if n in namespace]
-    raw = [d[n] for n in names for d in (getattr(c, "__dict__", {}) for c in (value, *getattr(value, "__mro__", ()))) if n in d]
+    raw = [
+        d[n]
+        for n in names
+        for d in (getattr(c, "__dict__", {}) for c in (value, *getattr(value, "__mro__", ())))
+        if n in d
+    ]
     return raw + [getattr(value, n) for n in names if hasattr(value, n)]
 
 
@@ -95,7 +107,12 @@ def _leads_to(value, old, current):
         for one in level:
             if id(one) in old or id(type(one)) in old:
                 return True
-            if id(one) in seen or is_module(one) or id(one) in current or (seen and issubclass(type(one), type)):
+            if (
+                id(one) in seen
+                or is_module(one)
+                or id(one) in current
+                or (seen and issubclass(type(one), type))
+            ):
                 continue
             seen.add(id(one))
             following += gc.get_referents(one)

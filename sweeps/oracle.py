@@ -123,8 +123,12 @@ class Generations:
             elif module_of(value) in names and is_pythons(value):
                 own = type.__dict__["__dict__"].__get__(value)
                 label = (module_of(value), type.__dict__["__qualname__"].__get__(value), None)
-                has_code = any(type(v) is types.FunctionType and id(v.__globals__) in homes for v in own.values())
-                if not has_code and not any(value is v for space in homes.values() for v in list(space.values())):
+                has_code = any(
+                    type(v) is types.FunctionType and id(v.__globals__) in homes for v in own.values()
+                )
+                if not has_code and not any(
+                    value is v for space in homes.values() for v in list(space.values())
+                ):
                     continue  # somebody else's, which merely says that it is of the module: C code does that
             else:
                 continue
@@ -149,7 +153,10 @@ class Generations:
         if type(value) in (tuple, frozenset):
             return any(self.is_data(inner) for inner in value)
         functions = (types.FunctionType, types.BuiltinFunctionType)
-        return type(value) not in (*PLAIN, *functions) and not is_class(value) and not is_module(value)
+        if type(value) in (*PLAIN, *functions) or is_class(value) or is_module(value):
+            return False
+        # Type expressions come from caches, which strangers share: `Callable[..., Any]` is one object everywhere.
+        return type(value).__module__ not in {"typing", "types"}
 
     def others(self):
         """Name and namespace of every module that is not reloaded: those outside of the unit, and its native ones."""
@@ -214,7 +221,9 @@ class Generations:
         found |= {mark.generation for mark in self.old_namespaces(limit).values()}
         modules = self.old_modules(limit)
         found |= {generation for generation, reference in self.modules if id(reference()) in modules}
-        return found, sorted({f"{label[0]}.{label[1]}" for _, _, label in old.values()}, key=lambda n: n.count("."))
+        return found, sorted(
+            {f"{label[0]}.{label[1]}" for _, _, label in old.values()}, key=lambda n: n.count(".")
+        )
 
 
 def again(name, strategy):

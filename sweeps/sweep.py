@@ -121,7 +121,9 @@ def done_in(file: Path | None) -> set[tuple[str, str]]:
 def keep_clean(file: Path) -> None:
     """Take out of a result file what is not clean by both."""
     lines = file.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if {json.loads(line)["outcome"], json.loads(line).get("oracle")} == {"clean"}]
+    kept = [
+        line for line in lines if {json.loads(line)["outcome"], json.loads(line).get("oracle")} == {"clean"}
+    ]
     file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
@@ -133,20 +135,32 @@ def line_of(row: Row) -> str:
         kept["findings"], kept["count"] = telling[:MOST_FINDINGS], len(row.findings)
     if not row.differs:
         kept.pop("details")  # the oracle sees the same
-    return json.dumps({key: value for key, value in kept.items() if value and key not in {"text", "tool_s", "oracle_s"}})
+    return json.dumps(
+        {key: value for key, value in kept.items() if value and key not in {"text", "tool_s", "oracle_s"}}
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="+")
     parser.add_argument("--only", default="*", help="modules of this pattern")
     parser.add_argument("--every", type=int, default=1, help="every Nth module")
-    parser.add_argument("--reports", type=Path, help="write the tool's report of what is not clean to this file")
+    parser.add_argument(
+        "--reports", type=Path, help="write the tool's report of what is not clean to this file"
+    )
     parser.add_argument("--out", type=Path, help="write the rows to this file, a line of JSON each")
-    parser.add_argument("--resume", action="store_true", help="go on with that file: what is in it is not checked again")
-    parser.add_argument("--again", action="store_true", help="check again what is not clean by both in that file")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with that file: what is in it is not checked again"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="check again what is not clean by both in that file"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
-    parser.add_argument("--timeout", type=float, default=forking.TIMEOUT_S, help="seconds for each judge of a check")
+    parser.add_argument(
+        "--timeout", type=float, default=forking.TIMEOUT_S, help="seconds for each judge of a check"
+    )
     options = parser.parse_args()
     names = chosen(options.what, options.only, options.every)
     begun_s = time.perf_counter()
@@ -165,7 +179,10 @@ def main() -> None:
         unexplained += bool(left)
         explained += bool(row.differs) and not left
         if left:
-            print(f"{row.module} ({row.strategy}): {'; '.join(left)}\n    {row.findings or row.error} {row.details}", flush=True)
+            print(
+                f"{row.module} ({row.strategy}): {'; '.join(left)}\n    {row.findings or row.error} {row.details}",
+                flush=True,
+            )
         if reports is not None and row.outcome != "clean":
             reports.write(f"{row.text}\n\n")
             reports.flush()

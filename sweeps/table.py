@@ -93,7 +93,9 @@ def leaks(by_version: _Rows, growth: str) -> list[str]:
             for finding in found if growth == "growing" else sorted(found, key=_plainest)[:1]:
                 kind, _, _, path, held, _ = finding
                 key = (row.module, kind, path) if growth == "growing" else (row.module, "", "")
-                entry = seen.setdefault(key, {"kind": kind, "path": path, "held": held, "where": {}, "most": 0})
+                entry = seen.setdefault(
+                    key, {"kind": kind, "path": path, "held": held, "where": {}, "most": 0}
+                )
                 entry["where"].setdefault(row.strategy, []).append(version)
                 entry["most"] = max(entry["most"], row.count or len(row.findings))
     lines = []
@@ -117,7 +119,9 @@ def _where(where: dict[str, list[str]], by_version: _Rows) -> str:
     names = ", ".join(sorted(where))
     if everywhere or len(by_version) == 1:
         return names
-    return names + " on " + ", ".join(sorted({v for versions in where.values() for v in versions}, key=_version))
+    return (
+        names + " on " + ", ".join(sorted({v for versions in where.values() for v in versions}, key=_version))
+    )
 
 
 # -- errors and disagreements -----------------------------------------------------------------------------------------
@@ -156,7 +160,10 @@ def disagreements(sweeps: dict[str, _Rows]) -> list[str]:
         for version, rows in by_version.items():
             for row in rows:
                 for difference, found in explanations.explained(row, _version(version)):
-                    key = (found.difference if found else difference, found.why if found else "**not explained**")
+                    key = (
+                        found.difference if found else difference,
+                        found.why if found else "**not explained**",
+                    )
                     groups[key].add(row.module)
                     counts[key] += 1
     lines = [
@@ -222,6 +229,7 @@ def main() -> None:
         "packages growing": leaks(others, "growing"),
         "package errors": errors(others),
         "disagreements": disagreements(sweeps),
+        "best": (PROSE / "best.md").read_text(encoding="utf-8").splitlines(),
     })  # fmt: skip
     page("sweeps-packages", {"packages": packages(others), "bounded": leaks(others, "bounded")})
     left = list(missing(sweeps))

@@ -52,7 +52,11 @@ def sweep(folder: Path, *arguments: str) -> tuple[int, str, dict[str, dict[str, 
         env={**os.environ, "PYTHONPATH": path},
     )
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    return done.returncode, done.stdout + done.stderr, {r["module"]: r for r in rows if r["strategy"] == "reimport"}
+    return (
+        done.returncode,
+        done.stdout + done.stderr,
+        {r["module"]: r for r in rows if r["strategy"] == "reimport"},
+    )
 
 
 @pytest.fixture
@@ -130,7 +134,9 @@ def test_a_disagreement_is_reported(parts: SimpleNamespace) -> None:
     assert differs(bindings=["a.name", "b.name"]) == ["not named: b.name"]
     assert differs(bindings=["a.other|a.name"]) == []
     assert differs(claims=["holds nothing old"]) == ["a.name: holds nothing old"]
-    assert parts.comparing.compared("m", "reload", {"outcome": "clean"}, truth).differs == ["clean against bounded"]
+    assert parts.comparing.compared("m", "reload", {"outcome": "clean"}, truth).differs == [
+        "clean against bounded"
+    ]
 
 
 def test_errors_of_one_kind_agree(parts: SimpleNamespace) -> None:
@@ -140,7 +146,9 @@ def test_errors_of_one_kind_agree(parts: SimpleNamespace) -> None:
         return list(parts.comparing.compared("m", "reload", {"error": mine}, {"error": theirs}).differs)
 
     assert differs("round 1: the reload raised: KeyError: 'no' (m.py:1)", "KeyError: 'no'") == []
-    assert differs("round 1: the reload raised: KeyError: 'no' (m.py:1)", "TypeError: no") == ["errors of two kinds"]
+    assert differs("round 1: the reload raised: KeyError: 'no' (m.py:1)", "TypeError: no") == [
+        "errors of two kinds"
+    ]
 
 
 def test_an_explanation_holds_for_what_it_names_only(parts: SimpleNamespace) -> None:

@@ -89,7 +89,7 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
     if id(type(o)) in _SUSPENDED:
         word, attribute, _ = _SUSPENDED[id(type(o))]
         module = foreign.module_name(suspended_globals(o) or {})
-        name = object.__getattribute__(o, "__qualname__")
+        name = foreign.text(object.__getattribute__(o, "__qualname__"))
         return _of_code(
             word, rename(f"{module}.{name}" if module else name), object.__getattribute__(o, attribute)
         )

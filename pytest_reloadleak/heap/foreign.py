@@ -16,6 +16,8 @@ _MRO = type.__dict__["__mro__"].__get__
 _TYPE_DICT = type.__dict__["__dict__"].__get__
 _TYPE_QUALNAME = type.__dict__["__qualname__"].__get__
 _TYPE_MODULE = type.__dict__["__module__"].__get__
+_TYPE_BASES = type.__dict__["__bases__"].__get__
+_TYPE_FLAGS = type.__dict__["__flags__"].__get__
 _TYPE_SUBCLASSES = type.__subclasses__
 _MODULE_DICT = vars(types.ModuleType)["__dict__"].__get__
 
@@ -59,6 +61,19 @@ def mro(cls: type) -> tuple[type, ...]:
     return _MRO(cls) or ()
 
 
+def bases(cls: type) -> tuple[type, ...]:
+    """The direct base classes."""
+    return _TYPE_BASES(cls) or ()
+
+
+_HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
+
+
+def is_of_c(cls: type) -> bool:
+    """Whether a class was written in C, whatever module it says it is of: Python code makes heap types that change."""
+    return bool(_TYPE_FLAGS(cls) & (_HEAP_TYPE | _IMMUTABLE_TYPE) != _HEAP_TYPE)
+
+
 def class_dict(cls: type) -> Any:
     """The namespace of a class, as a read-only proxy of a real dict."""
     return _TYPE_DICT(cls)
@@ -78,9 +93,14 @@ def class_module(cls: type) -> str:
     return name if type(name) is str else ""
 
 
+def text(value: str) -> str:
+    """A string as nothing but a string: a class body may set `__qualname__` to an instance of a subclass."""
+    return value if type(value) is str else str.__str__(value)
+
+
 def class_name(cls: type) -> str:
     """`module.Qualified.Name` of a class; builtins without their module."""
-    module, name = class_module(cls), _TYPE_QUALNAME(cls)
+    module, name = class_module(cls), text(_TYPE_QUALNAME(cls))
     return name if module in {"", "builtins"} else f"{module}.{name}"
 
 

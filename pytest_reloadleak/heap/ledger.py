@@ -66,7 +66,7 @@ class Ledger:
         # count tells how many markers are alive, including those whose weak references lie because a `__del__`
         # resurrected them (reload facts 3). That makes the cross-check with the heap free when nothing leaks.
         self._marker_type: Any = type(
-            "Generation", (), {"__slots__": ("generation", "module", "__weakref__")}
+            "Generation", (), {"__slots__": ("generation", "module", "is_shared", "__weakref__")}
         )
         self._unused_count = gc.getrefcount(self._marker_type)
         self._markers: list[weakref.ref[Any]] = []
@@ -172,7 +172,8 @@ class Ledger:
     def _share(self, generation: int, namespace: dict[str, Any]) -> None:
         """Note that a namespace is used again: it belongs to the newest generation in it."""
         self._shared.add(id(namespace))
-        self.marker_of(namespace).generation = generation
+        marker = self.marker_of(namespace)
+        marker.generation, marker.is_shared = generation, True
         self._homes[id(namespace)] = generation
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
@@ -186,7 +187,7 @@ class Ledger:
 
     def _plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
         marker = self._marker_type()
-        marker.generation, marker.module = generation, name
+        marker.generation, marker.module, marker.is_shared = generation, name, False
         dict.__setitem__(namespace, MARKER, marker)
         self._markers.append(weakref.ref(marker))
         self._planted[name] = self._planted.get(name, 0) + 1
@@ -220,8 +221,11 @@ class Ledger:
         names = set(map(foreign.class_name, new_classes))
         kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
         current = {id(c): c for c in (*kept, *new_codes)}
+        # A type of C that takes the place of a class of the same name, as `_elementtree`'s do, has no generations.
         classes = [
-            c for c in found.classes if foreign.class_name(c) not in names and not self._is_ghost(c, executed)
+            c
+            for c in found.classes
+            if foreign.is_of_c(c) or (foreign.class_name(c) not in names and not self._is_ghost(c, executed))
         ]
         classes += new_classes
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
@@ -432,8 +436,9 @@ class Ledger:
         return self._class_born(type(o)) if self.owns(foreign.class_module(type(o))) else None
 
     def _namespace_born(self, namespace: dict[str, Any]) -> int | None:
+        """The marker of a shared namespace tells nothing, also in a copy that some round made of it."""
         marker = self.marker_of(namespace)
-        return marker.generation if marker is not None and id(namespace) not in self._shared else None
+        return marker.generation if marker is not None and not marker.is_shared else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
         if not self.owns_namespace(function.__globals__) or self.is_left_over(function):

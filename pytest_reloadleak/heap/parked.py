@@ -186,12 +186,29 @@ def _replaced_data(
     for module, (_, saved) in parked.namespaces.items():
         now = current.get(module, {})
         for name, value in _names(saved):
-            plain = foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value)
-            if plain or foreign.is_exactly(value, _FUNCTIONS) or id(value) not in nodes or id(value) in own:
+            if id(value) in own or id(value) not in nodes or _is_constant(value, own):
                 continue
             if name in now and dict.get(now, name) is not value:
                 out[id(value)] = f"{module}.{name}"
     return out
+
+
+def _is_constant(value: Any, own: set[int]) -> bool:
+    """Whether a value is as good as an equal one: what does not change and holds nothing of the unit.
+
+    A type expression comes from a cache, which strangers share: `Callable[..., Any]` is one object everywhere.
+    """
+    if id(value) in own:
+        return False
+    if type(value) is tuple or type(value) is frozenset:
+        return all(_is_constant(item, own) for item in value)
+    if foreign.is_atom(value) or foreign.is_module(value) or foreign.is_class(value):
+        return True
+    is_expression = foreign.class_module(type(value)) == "typing" or foreign.is_exactly(value, _EXPRESSIONS)
+    return is_expression or foreign.is_exactly(value, _FUNCTIONS)
+
+
+_EXPRESSIONS = foreign.type_ids(types.GenericAlias, types.UnionType)
 
 
 def _names(namespace: dict[str, Any]) -> Sequence[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.model import Kind
 
 SLICE = 64
@@ -65,6 +66,14 @@ class Arrival:
     root: Root
     path: tuple[Any, ...]
     """Objects from the root's value to the sink, both included."""
+
+
+def _is_inherited(path: Sequence[Any]) -> bool:
+    """Whether a class has the end of a path among its ancestors only: then one of the others has it as a base."""
+    if len(path) < 3 or type(path[-2]) is not tuple or not foreign.is_class(path[-3]):
+        return False
+    cls = path[-3]
+    return path[-2] is foreign.mro(cls) and all(base is not path[-1] for base in foreign.bases(cls))
 
 
 class Sweep:
@@ -178,7 +187,8 @@ class Sweep:
                     found += [Arrival(traced[0], (*traced[1], sink)) for sink in held.values()]
         self._of_root.clear()
         self._hits.clear()
-        return found
+        own = {id(arrival.path[-1]) for arrival in found if not _is_inherited(arrival.path)}
+        return [a for a in found if id(a.path[-1]) not in own or not _is_inherited(a.path)]
 
     def enter(self, arrivals: Iterable[Arrival]) -> None:
         """Go on through sinks that turned out to be none, each by its first arrival."""
