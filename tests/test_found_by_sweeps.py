@@ -152,6 +152,86 @@ def test_a_class_that_is_derived_once_is_a_holder(program):
     assert [f.holder.path for f in report.findings] == ["host.Widget.__bases__"]
 
 
+def test_a_name_is_stale_however_many_others_have_the_value(program):
+    """A name elsewhere that is bound to old data is told, also where a list, a closure or a tuple has the data too."""
+    program(
+        "consumer",
+        plugin="DATA = {}\n",
+        consumer="from plugin import DATA\nALSO = [DATA]\ndef f(d=DATA): return lambda: d\nF = f()\n",
+    )
+    report = measure_reload("plugin", rounds=2)
+    assert "consumer.DATA" in {f.holder.path for f in report.findings}
+
+
+def test_a_name_that_is_renewed_is_not_stale_whoever_has_the_old_value(program):
+    """The cured twin: the name is looked up in the module."""
+    program(
+        "consumer", plugin="DATA = {}\n", consumer="import sys\ndef f(): return sys.modules['plugin'].DATA\n"
+    )
+    assert measure_reload("plugin", rounds=2).outcome == "clean"
+
+
+EXPORTED = {
+    "pkg.__init__": "from pkg._impl import K\nK.__module__ = 'pkg'\n",
+    "pkg._impl": "class K:\n    def f(self): ...\n",
+}
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_class_that_bears_its_packages_name_is_its_modules(strategy, program):
+    """Httpx and trio give what they export their own name; the old class is the implementation's all the same."""
+    program(**EXPORTED)
+    report = measure_reload("pkg._impl", strategy=strategy, rounds=2)
+    assert [(f.kind, f.holder.path) for f in report.findings] == [("stale-reference", "pkg.K")]
+
+
+def test_a_class_that_bears_its_packages_name_and_goes_with_it(program):
+    """The cured twin: the package is reloaded as a whole."""
+    program(**EXPORTED)
+    assert measure_reload("pkg", strategy="reload", rounds=2).outcome == "clean"
+    assert measure_reload("pkg", strategy="reimport", rounds=2).outcome == "clean"
+
+
+@pytest.mark.parametrize("body", ["", "def own(self): ..."])
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_strangers_class_with_a_method_of_the_targets_is_the_strangers(strategy, body, program):
+    """The twin: who puts a method into a foreign class has not made it, so the class is the holder."""
+    program(
+        "host",
+        host=f"class K:\n    {body or 'pass'}\n",
+        plugin="from host import K\ndef f(self): ...\nsetattr(K, f'f{len(vars(K))}', f)\n",
+    )
+    report = measure_reload("plugin", strategy=strategy, rounds=2)
+    assert {f.growth for f in report.findings} == {"growing"}
+    assert all(f.holder.path.startswith("host.K.f") for f in report.findings)
+
+
+def test_an_old_class_that_another_module_of_the_unit_keeps_is_stale(program):
+    """Bs4 keeps its first builder under `reload`, as it takes only what derives from the new base."""
+    program(
+        **{
+            "pkg.__init__": "from pkg import part\nif 'K' not in globals():\n    K = part.K\n",
+            "pkg.part": "class K:\n    def f(self): ...\n",
+        }
+    )
+    report = measure_reload("pkg", strategy="reload", rounds=2)
+    assert [(f.kind, f.growth, f.holder.path) for f in report.findings] == [
+        ("stale-reference", "bounded", "pkg.K")
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_class_that_one_module_of_the_unit_makes_for_another_is_current(strategy, program):
+    """The cured twin: the name is bound anew, to what a function of the other module makes."""
+    program(
+        **{
+            "pkg.__init__": "from pkg import part\nK = part.make()\n",
+            "pkg.part": "def make():\n    class K: ...\n    return K\n",
+        }
+    )
+    assert measure_reload("pkg", strategy=strategy, rounds=2).outcome == "clean"
+
+
 def test_a_report_has_no_text_of_the_programs_own_type(program):
     """A class body may set `__qualname__` to an instance of an own subclass of `str`, as celery's does."""
     program(
@@ -179,4 +259,4 @@ def _types(value):
 
 def test_nothing_is_left(program):
     """The cases above leave no module behind."""
-    assert not {"plugin", "host", "consumer"} & set(sys.modules)
+    assert not {"plugin", "host", "consumer", "pkg"} & set(sys.modules)

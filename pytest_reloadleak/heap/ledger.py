@@ -38,6 +38,10 @@ class Birth:
     codes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     classes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     modules: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+    own: dict[str, set[int]] = field(default_factory=dict)
+    """Ids of the classes that each module which was executed anew has itself, while the round is noted."""
+    made: set[int] = field(default_factory=set)
+    """Ids of the classes that were seen for the first time, while the round is noted."""
 
     def tables(self) -> tuple[dict[int, weakref.ref[Any]], ...]:
         """All of them."""
@@ -113,7 +117,19 @@ class Ledger:
                     reborn.add(name)
             if foreign.is_module(module):
                 birth.modules[id(module)] = weakref.ref(module)
+        self._forget_kept(birth)
         return reborn
+
+    def _forget_kept(self, birth: Birth) -> None:
+        """Take out the old classes that one module of the unit still has and their own, executed anew, has not."""
+        for key, reference in list(birth.classes.items()):
+            cls = reference()
+            if cls is None or key in birth.made or foreign.is_of_c(cls):
+                continue
+            if key not in birth.own.get(foreign.class_module(cls), {key}):
+                del birth.classes[key]
+        birth.own.clear()
+        birth.made.clear()
 
     def _namespaces(self, name: str, entry: object) -> list[dict[str, Any]]:
         """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
@@ -152,12 +168,14 @@ class Ledger:
         # where the namespace is reused, or may be by the next round.
         is_deep = not fresh or self._planted.get(name, 0) <= 1
         found = walk(namespace, self.owns, is_deep=is_deep)
+        if fresh or executed:
+            birth.own.setdefault(name, set())
         if not fresh and id(namespace) not in self._walked:
             # Only what lies on top was known, so only that can be new.
             renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
-            self._file(birth, found, name if executed else None)
+            self._file(birth, found, name, executed=executed)
         else:
-            renewed = self._file(birth, found, name if executed else None)
+            renewed = self._file(birth, found, name, executed=executed)
         if is_deep:
             self._walked.add(id(namespace))
         else:
@@ -202,7 +220,7 @@ class Ledger:
             same = known is None or known[1] == generation
             self._stamps[id(name)] = (name, generation if same and not is_first else None)
 
-    def _file(self, birth: Birth, found: Found, executed: str | None) -> bool:
+    def _file(self, birth: Birth, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
         What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
@@ -213,7 +231,8 @@ class Ledger:
         Args:
             birth: the round's.
             found: what the walk of one namespace found.
-            executed: name of the module if it was executed again in place, else `None`.
+            name: the module's.
+            executed: whether it was executed again in place.
         """
         new_codes = [code for code in found.codes if not _is_in(self._codes, code)]
         new_classes = [cls for cls in found.classes if not _is_in(self._classes, cls)]
@@ -225,19 +244,23 @@ class Ledger:
         classes = [
             c
             for c in found.classes
-            if foreign.is_of_c(c) or (foreign.class_name(c) not in names and not self._is_ghost(c, executed))
+            if foreign.is_of_c(c)
+            or (foreign.class_name(c) not in names and not (executed and self._is_ghost(c, name)))
         ]
         classes += new_classes
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
         birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
         birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
+        birth.made.update(map(id, new_classes))
+        if name in birth.own:
+            birth.own[name].update(map(id, classes))
         self._codes.update((id(code), weakref.ref(code)) for code in found.codes)
         self._classes.update((id(cls), weakref.ref(cls)) for cls in found.classes)
         return bool(new_codes or new_classes)
 
-    def _is_ghost(self, cls: type, executed: str | None) -> bool:
+    def _is_ghost(self, cls: type, executed: str) -> bool:
         """Whether a class of a module that was executed again is an older execution's; types of C never are."""
-        if executed is None or foreign.class_module(cls) != executed:
+        if foreign.class_module(cls) != executed:
             return False
         stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
         return stamp is not None and stamp < self.births[-1].generation
@@ -348,6 +371,10 @@ class Ledger:
         """
         return self.marker_of(namespace) is not None or self.owns(foreign.module_name(namespace))
 
+    def owns_class(self, cls: type) -> bool:
+        """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
+        return self.owns(foreign.class_module(cls)) or _is_in(self._classes, cls)
+
     def knows_code(self, function: types.FunctionType) -> bool:
         """Whether some round saw a function's code, wherever the function itself lives."""
         return _is_in(self._codes, function.__code__)
@@ -430,10 +457,10 @@ class Ledger:
         if type(o) is dict:
             return self._namespace_born(o)
         if foreign.is_class(o):
-            return self._class_born(o) if self.owns(foreign.class_module(o)) else None
+            return self._class_born(o) if self.owns_class(o) else None
         if foreign.is_module(o):
             return next((b.generation for b in self.births if _is_in(b.modules, o)), None)
-        return self._class_born(type(o)) if self.owns(foreign.class_module(type(o))) else None
+        return self._class_born(type(o)) if self.owns_class(type(o)) else None
 
     def _namespace_born(self, namespace: dict[str, Any]) -> int | None:
         """The marker of a shared namespace tells nothing, also in a copy that some round made of it."""
