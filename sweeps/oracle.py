@@ -101,24 +101,30 @@ class Generations:
         self.modules = []
         self.born = {}
         self.data = {}
+        self.specs = {}
+        self.executed = {}
 
     def note(self, generation):
         """Note what is there and was not before."""
         names = {n for n in unit(self.name) if not is_native(sys.modules[n])}
-        homes = {}
+        homes, home_of = {}, {}
         for n in names:
             namespace = namespace_of(sys.modules[n])
             homes[id(namespace)] = namespace
+            home_of[id(namespace)] = n
             self.modules.append((generation, weakref.ref(sys.modules[n])))
             if type(namespace.get(KEY)) is not Mark:
                 namespace[KEY] = Mark(generation)
                 self.marks.append(weakref.ref(namespace[KEY]))
+                self.executed[n] = generation
+            if self.specs.get(n) is not namespace.get("__spec__"):  # `importlib.reload` makes a new one
+                self.specs[n], self.executed[n] = namespace.get("__spec__"), generation
         wanted = {types.FunctionType, *metaclasses(type)}
         for value in [o for o in gc.get_objects() if type(o) in wanted]:
             if type(value) is types.FunctionType:
                 if id(value.__globals__) not in homes:
                     continue
-                label = (value.__globals__.get("__name__"), value.__qualname__, value.__code__.co_firstlineno)
+                label = (home_of[id(value.__globals__)], value.__qualname__, value.__code__.co_firstlineno)
                 has_code = True
             elif module_of(value) in names and is_pythons(value):
                 own = type.__dict__["__dict__"].__get__(value)
@@ -166,13 +172,18 @@ class Generations:
                 yield n, namespace_of(module)
 
     def old(self, limit):
-        """Functions and classes of generations before `limit`, by id; a C type that merely says it is of the module
-        was never born here."""
+        """Functions and classes of generations before `limit`, by id.
+
+        Not those of a module that was not executed since, such as another package's under a second name; and a C type
+        that merely says it is of the module was never born here.
+        """
         made_anew = {label for generation, _, label, _ in self.born.values() if generation > 0}
         found = {}
         for generation, reference, label, has_code in self.born.values():
             value = reference()
-            if value is not None and generation < limit and (has_code or label in made_anew):
+            if value is None or generation >= limit or self.executed.get(label[0], limit) <= generation:
+                continue
+            if has_code or label in made_anew:
                 found[id(value)] = (generation, value, label)
         return found
 

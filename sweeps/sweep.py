@@ -23,6 +23,7 @@ from dataclasses import asdict
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import explanations
 import forking
@@ -50,6 +51,13 @@ def tools_imports() -> tuple[str, ...]:
     return tuple(listed.stdout.split())
 
 
+def claim_of(finding: dict[str, Any]) -> str:
+    """The path that a finding says holds something old; empty if plain Python cannot walk it."""
+    holder = finding["holder"] or {}
+    walks = holder.get("root") == "sys.modules" and finding["kind"] != "registration"
+    return str(holder["path"]) if walks else ""
+
+
 class Pair:
     """The two judges, each behind a fork server."""
 
@@ -63,7 +71,7 @@ class Pair:
         begun_s = time.perf_counter()
         question = {"module": module, "strategy": strategy, "timeout_s": self._timeout_s}
         said = self.tool.ask(**question, rounds=ROUNDS)
-        claims = [(finding["holder"] or {}).get("path", "") for finding in said.get("findings", ())]
+        claims = [claim_of(finding) for finding in said.get("findings", ())]
         asked_s = time.perf_counter()
         truth = self.oracle.ask(**question, rounds=ORACLE_ROUNDS, claims=claims)
         row = compared(module, strategy, said, truth)
