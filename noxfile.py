@@ -56,3 +56,12 @@ def bench(session: nox.Session) -> None:
     """Measure what a check costs beside bare reloads."""
     session.install(".")
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def sweep(session: nox.Session) -> None:
+    """Check every module of the standard library (`stdlib`) or of many packages (`packages`), and ask an oracle too."""
+    what = session.posargs or ["stdlib"]
+    packages = [] if what[0] == "stdlib" else ["-r", "sweeps/packages.txt"]
+    session.install(".", *packages)
+    session.run("python", "sweeps/sweep.py", *what)

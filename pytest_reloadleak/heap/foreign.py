@@ -191,6 +191,9 @@ def is_atom(o: object) -> bool:
 def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
     """Whether `o` says no more than an atom: one, or a tuple or frozenset of atoms and of others' things.
 
+    A type expression is one too: it comes from a cache, which strangers share, so that `Callable[..., Any]` is one
+    object everywhere. What of the target's it is made of is found for itself.
+
     Args:
         o: any object.
         owns: whether a module name belongs to the target, whose functions, classes and modules have generations.
@@ -205,7 +208,10 @@ def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
         return o.__self__ is None or (is_module(o.__self__) and is_constant(o.__self__, owns))
     if is_module(o):
         return not owns(module_name(module_dict(o) or {}))
-    return is_atom(o)
+    return is_atom(o) or is_exactly(o, _EXPRESSIONS) or class_module(type(o)) == "typing"
+
+
+_EXPRESSIONS = type_ids(types.GenericAlias, types.UnionType)
 
 
 def key_text(key: object) -> str:

@@ -38,6 +38,10 @@ class Birth:
     codes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     classes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     modules: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+    own: dict[str, set[int]] = field(default_factory=dict)
+    """Ids of the classes that each module which was executed anew has itself, while the round is noted."""
+    made: set[int] = field(default_factory=set)
+    """Ids of the classes that were seen for the first time, while the round is noted."""
 
     def tables(self) -> tuple[dict[int, weakref.ref[Any]], ...]:
         """All of them."""
@@ -66,7 +70,7 @@ class Ledger:
         # count tells how many markers are alive, including those whose weak references lie because a `__del__`
         # resurrected them (reload facts 3). That makes the cross-check with the heap free when nothing leaks.
         self._marker_type: Any = type(
-            "Generation", (), {"__slots__": ("generation", "module", "__weakref__")}
+            "Generation", (), {"__slots__": ("generation", "module", "is_shared", "__weakref__")}
         )
         self._unused_count = gc.getrefcount(self._marker_type)
         self._markers: list[weakref.ref[Any]] = []
@@ -113,7 +117,19 @@ class Ledger:
                     reborn.add(name)
             if foreign.is_module(module):
                 birth.modules[id(module)] = weakref.ref(module)
+        self._forget_kept(birth)
         return reborn
+
+    def _forget_kept(self, birth: Birth) -> None:
+        """Take out the old classes that one module of the unit still has and their own, executed anew, has not."""
+        for key, reference in list(birth.classes.items()):
+            cls = reference()
+            if cls is None or key in birth.made:
+                continue
+            if key not in birth.own.get(foreign.class_module(cls), {key}):
+                del birth.classes[key]
+        birth.own.clear()
+        birth.made.clear()
 
     def _namespaces(self, name: str, entry: object) -> list[dict[str, Any]]:
         """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
@@ -152,12 +168,14 @@ class Ledger:
         # where the namespace is reused, or may be by the next round.
         is_deep = not fresh or self._planted.get(name, 0) <= 1
         found = walk(namespace, self.owns, is_deep=is_deep)
+        if fresh or executed:
+            birth.own.setdefault(name, set())
         if not fresh and id(namespace) not in self._walked:
             # Only what lies on top was known, so only that can be new.
             renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
-            self._file(birth, found, name if executed else None)
+            self._file(birth, found, name, executed=executed)
         else:
-            renewed = self._file(birth, found, name if executed else None)
+            renewed = self._file(birth, found, name, executed=executed)
         if is_deep:
             self._walked.add(id(namespace))
         else:
@@ -172,7 +190,8 @@ class Ledger:
     def _share(self, generation: int, namespace: dict[str, Any]) -> None:
         """Note that a namespace is used again: it belongs to the newest generation in it."""
         self._shared.add(id(namespace))
-        self.marker_of(namespace).generation = generation
+        marker = self.marker_of(namespace)
+        marker.generation, marker.is_shared = generation, True
         self._homes[id(namespace)] = generation
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
@@ -186,7 +205,7 @@ class Ledger:
 
     def _plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
         marker = self._marker_type()
-        marker.generation, marker.module = generation, name
+        marker.generation, marker.module, marker.is_shared = generation, name, False
         dict.__setitem__(namespace, MARKER, marker)
         self._markers.append(weakref.ref(marker))
         self._planted[name] = self._planted.get(name, 0) + 1
@@ -201,7 +220,7 @@ class Ledger:
             same = known is None or known[1] == generation
             self._stamps[id(name)] = (name, generation if same and not is_first else None)
 
-    def _file(self, birth: Birth, found: Found, executed: str | None) -> bool:
+    def _file(self, birth: Birth, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
         What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
@@ -212,7 +231,8 @@ class Ledger:
         Args:
             birth: the round's.
             found: what the walk of one namespace found.
-            executed: name of the module if it was executed again in place, else `None`.
+            name: the module's.
+            executed: whether it was executed again in place.
         """
         new_codes = [code for code in found.codes if not _is_in(self._codes, code)]
         new_classes = [cls for cls in found.classes if not _is_in(self._classes, cls)]
@@ -221,19 +241,24 @@ class Ledger:
         kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
         current = {id(c): c for c in (*kept, *new_codes)}
         classes = [
-            c for c in found.classes if foreign.class_name(c) not in names and not self._is_ghost(c, executed)
+            c
+            for c in found.classes
+            if foreign.class_name(c) not in names and not (executed and self._is_ghost(c, name))
         ]
         classes += new_classes
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
         birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
         birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
+        birth.made.update(map(id, new_classes))
+        if name in birth.own:
+            birth.own[name].update(map(id, classes))
         self._codes.update((id(code), weakref.ref(code)) for code in found.codes)
         self._classes.update((id(cls), weakref.ref(cls)) for cls in found.classes)
         return bool(new_codes or new_classes)
 
-    def _is_ghost(self, cls: type, executed: str | None) -> bool:
+    def _is_ghost(self, cls: type, executed: str) -> bool:
         """Whether a class of a module that was executed again is an older execution's; types of C never are."""
-        if executed is None or foreign.class_module(cls) != executed:
+        if foreign.class_module(cls) != executed:
             return False
         stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
         return stamp is not None and stamp < self.births[-1].generation
@@ -344,6 +369,10 @@ class Ledger:
         """
         return self.marker_of(namespace) is not None or self.owns(foreign.module_name(namespace))
 
+    def owns_class(self, cls: type) -> bool:
+        """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
+        return self.owns(foreign.class_module(cls)) or _is_in(self._classes, cls)
+
     def knows_code(self, function: types.FunctionType) -> bool:
         """Whether some round saw a function's code, wherever the function itself lives."""
         return _is_in(self._codes, function.__code__)
@@ -426,14 +455,15 @@ class Ledger:
         if type(o) is dict:
             return self._namespace_born(o)
         if foreign.is_class(o):
-            return self._class_born(o) if self.owns(foreign.class_module(o)) else None
+            return self._class_born(o) if self.owns_class(o) else None
         if foreign.is_module(o):
             return next((b.generation for b in self.births if _is_in(b.modules, o)), None)
-        return self._class_born(type(o)) if self.owns(foreign.class_module(type(o))) else None
+        return self._class_born(type(o)) if self.owns_class(type(o)) else None
 
     def _namespace_born(self, namespace: dict[str, Any]) -> int | None:
+        """The marker of a shared namespace tells nothing, also in a copy that some round made of it."""
         marker = self.marker_of(namespace)
-        return marker.generation if marker is not None and id(namespace) not in self._shared else None
+        return marker.generation if marker is not None and not marker.is_shared else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
         if not self.owns_namespace(function.__globals__) or self.is_left_over(function):

@@ -176,10 +176,6 @@ class _Diagnosis:
                     self._spared += [a.path[-1] for a in together] if is_one else [trace.sink]
                 else:
                     self._take(trace, [a.path[-1] for a in together] if is_one else [trace.sink])
-        for key in {id(arrival.path[-1]) for arrival in unbound}:
-            for group in self._groups.values():
-                group.sinks.pop(key, None)
-        self._groups = {key: group for key, group in self._groups.items() if group.sinks}
         return unbound
 
     def _put(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:

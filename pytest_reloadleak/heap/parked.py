@@ -88,18 +88,18 @@ def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
     if type(o) is types.FunctionType:
         return ledger.owns_namespace(o.__globals__) and ledger.born(o) == parked.generation
     if foreign.is_class(o):
-        return ledger.owns(foreign.class_module(o)) and ledger.born(o) == parked.generation
+        return ledger.owns_class(o) and ledger.born(o) == parked.generation
     if foreign.is_module(o):
         namespace = foreign.module_dict(o)
         return namespace is not None and _is_own(namespace, parked, ledger)
     cls = type(o)
-    return ledger.owns(foreign.class_module(cls)) and ledger.born(cls) == parked.generation
+    return ledger.owns_class(cls) and ledger.born(cls) == parked.generation
 
 
 def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
     """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
     if foreign.is_class(o):
-        return not ledger.owns(foreign.class_module(o))
+        return not ledger.owns_class(o)
     if foreign.is_module(o):
         return not _is_own(o, parked, ledger)
     return type(o) is dict and ledger.is_shared(o)

@@ -50,7 +50,7 @@ def old_classes(ledger: Ledger, limit: int, but: int | None) -> list[tuple[type,
                 continue
             seen.add(id(cls))
             stack.append(cls)
-            if ledger.owns(foreign.class_module(cls)):
+            if ledger.owns_class(cls):
                 generation = ledger.born(cls)
                 if generation is not None and generation < limit and generation != but:
                     out.append((cls, generation))
@@ -167,6 +167,6 @@ def _dated(o: Any, retained: Retained, ledger: Ledger, shared: set[int]) -> int 
         home = id(o.__globals__)
         return ledger.born(o) if home in shared or ledger.knows_code(o) else retained.born.get(home)
     if foreign.is_class(o):
-        return ledger.born(o) if ledger.owns(foreign.class_module(o)) else None
+        return ledger.born(o) if ledger.owns_class(o) else None
     of_class = retained.born.get(id(type(o)))
     return of_class if of_class is not None else retained.born.get(id(foreign.module_dict(o)))

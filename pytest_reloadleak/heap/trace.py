@@ -240,7 +240,7 @@ def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
             if type(value) is types.FunctionType:
                 return [f".{foreign.text(name)}", *_to_namespace(value, ledger)]
         return []
-    if type(o) is dict or not ledger.owns(foreign.class_module(type(o))):
+    if type(o) is dict or not ledger.owns_class(type(o)):
         return []
     rest = _to_namespace(type(o), ledger)
     return [".__class__", *rest] if rest else []

@@ -59,7 +59,8 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
             found.codes.append(o)
             stack += [const for const in o.co_consts if type(const) is types.CodeType]
         elif foreign.is_class(o):
-            if owns(foreign.class_module(o)) and not foreign.is_of_c(o):
+            is_own = owns(foreign.class_module(o)) or is_written_in(o, namespace)
+            if is_own and not foreign.is_of_c(o):
                 found.classes.append(o)
                 stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
         elif not foreign.is_module(o) and gc.is_tracked(o):
@@ -96,6 +97,19 @@ def _wrapped(o: Any) -> list[Any]:
 def site_of(code: types.CodeType) -> tuple[str, int, str]:
     """Where a code object was written: the same for every execution of the same source."""
     return *foreign.code_location(code), foreign.code_text(code)
+
+
+def is_written_in(cls: type, namespace: dict[str, Any]) -> bool:
+    """Whether a class is a namespace's own that bears the name of a package above.
+
+    A package may give what it exports its own name: `Client.__module__ = "httpx"`. A class of the package's with
+    methods of its own into which the namespace merely put one more is the package's.
+    """
+    home = foreign.module_name(namespace)
+    if not home.startswith(f"{foreign.class_module(cls) or home}."):
+        return False
+    functions = functions_of(cls)
+    return bool(functions) and all(foreign.module_name(f.__globals__) == home for f in functions)
 
 
 def functions_of(cls: type) -> list[types.FunctionType]:

@@ -1,0 +1,59 @@
+"""Where the tool and the oracle disagree and there is a reason: data, each entry with the reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from comparing import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One disagreement that stays."""
+
+    modules: tuple[str, ...]
+    """Names of modules, or globs."""
+    difference: str
+    """A glob of how they disagree, as `Row.differs` has it."""
+    why: str
+    strategies: tuple[str, ...] = ("reimport", "reload")
+    since: tuple[int, int] = (3, 10)
+    until: tuple[int, int] = (3, 15)
+    """First and last version of Python on which it was seen."""
+
+    def explains(self, row: Row, difference: str, version: tuple[int, int]) -> bool:
+        """Whether this is why a row differs."""
+        return (
+            self.since <= version <= self.until
+            and row.strategy in self.strategies
+            and any(fnmatchcase(row.module, pattern) for pattern in self.modules)
+            and fnmatchcase(difference, self.difference)
+        )
+
+
+EXPLANATIONS: tuple[Explanation, ...] = (
+    Explanation(
+        modules=("zoneinfo",),
+        difference="clean against bounded",
+        why="`_zoneinfo`, in C, takes `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` into static variables when "
+        "it is first imported, and keeps these for good. The tool keeps the first generation too while it checks, and "
+        "cannot tell what only C keeps of it ([limitations](limitations.md): one generation held only in C).",
+    ),
+)
+
+
+def explained(
+    row: Row, version: tuple[int, int] = sys.version_info[:2]
+) -> Iterator[tuple[str, Explanation | None]]:
+    """Each difference of a row with its explanation, if it has one."""
+    for difference in row.differs:
+        found = (e for e in EXPLANATIONS if e.explains(row, difference, version))
+        yield difference, next(found, None)
+
+
+def unexplained(row: Row) -> list[str]:
+    """The differences of a row that nothing here explains."""
+    return [difference for difference, explanation in explained(row) if explanation is None]

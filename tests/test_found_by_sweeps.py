@@ -1,0 +1,262 @@
+"""What sweeps over the standard library and over packages found wrong, each case in the smallest form that shows it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from cases import run
+
+from pytest_reloadleak import measure_reload
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.report.jsonfile import to_dict
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Write modules and import those that are named."""
+    with run.importable(tmp_path):
+
+        def write(*loaded, **modules):
+            run.write(tmp_path, {name: textwrap.dedent(source) for name, source in modules.items()})
+            return [importlib.import_module(name) for name in loaded]
+
+        yield write
+
+
+def test_a_chain_of_copied_namespaces_is_one_growing_leak(program):
+    """As attrs does, generated methods get a copy of the namespace: under `reload` that holds the old class."""
+    program(
+        plugin="""
+        def method(globals_):
+            exec("def f(self): ...", globals_)
+            return globals_["f"]
+
+        class K:
+            f = method(dict(globals()))
+        """
+    )
+    report = measure_reload("plugin", strategy="reload", rounds=3)
+    assert [(f.kind, f.growth, f.held.name) for f in report.findings] == [
+        ("retained-generation", "growing", "plugin.K")
+    ]
+
+
+def test_a_copied_namespace_without_the_old_class_is_clean(program):
+    """The cured twin: the copy is made without the names of the generation before."""
+    program(
+        plugin="""
+        def method(globals_):
+            exec("def f(self): ...", globals_)
+            return globals_["f"]
+
+        class K:
+            f = method({name: value for name, value in globals().items() if name != "K"})
+        """
+    )
+    assert measure_reload("plugin", strategy="reload", rounds=3).outcome == "clean"
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_type_of_c_in_the_place_of_a_class_is_not_old(strategy):
+    """`xml.etree.ElementTree` defines `Element`, keeps it under another name, and takes that of C.
+
+    In a process of its own, since here somebody may have it.
+    """
+    check = f"measure_reload('xml.etree.ElementTree', strategy={strategy!r})"
+    code = f"import pytest_reloadleak; print(pytest_reloadleak.{check}.reason)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "5 reloads, nothing of an old generation is alive"
+
+
+def test_what_is_of_c_and_what_is_not(program):
+    """Classes of Python code are not, whatever they are made with."""
+    program()
+    made = [
+        type("K", (), {}),
+        type("K", (int,), {"__slots__": ()}),
+        type("M", (type,), {}),
+        Exception.__class__,
+    ]
+    assert [foreign.is_of_c(cls) for cls in made] == [False, False, False, True]
+    assert foreign.is_of_c(type(json.JSONEncoder().encode))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "typing.Callable[..., typing.Dict[str, int]]",
+        "typing.Union[str, typing.List[bytes]]",
+        "list[int] | None",
+        "typing.TypeVar('T')",
+        "(int, json.JSONEncoder, json)",
+        "frozenset({json.JSONEncoder, 1})",
+        "((json.dumps, len), 'text')",
+    ],
+)
+def test_constants_are_not_stale(value, program):
+    """A type expression, which strangers may share, and a tuple of foreign things are as good as equal ones."""
+    program(
+        "consumer", plugin=f"import json, typing\nVALUE = {value}\n", consumer="from plugin import VALUE\n"
+    )
+    assert measure_reload("plugin", rounds=2).outcome == "clean"
+
+
+@pytest.mark.parametrize("value", ["{}", "[1]", "(1, [])", "(json, K)", "frozenset({K})"])
+def test_data_that_can_change_is_stale(value, program):
+    """What can change, and what contains something of the target."""
+    program(
+        "consumer",
+        plugin=f"import json\nclass K: ...\nVALUE = {value}\n",
+        consumer="from plugin import VALUE\n",
+    )
+    report = measure_reload("plugin", rounds=2)
+    assert "consumer.VALUE" in {f.holder.path.partition("[")[0] for f in report.findings}
+
+
+def test_only_the_class_whose_bases_were_changed_is_a_holder(program):
+    """`tkinter.tix` adds a base to `tkinter.Widget`; the hundred classes below it inherit that, and hold nothing."""
+    program(
+        "host",
+        host="""
+        class Base: ...
+        class Widget(Base): ...
+        class Button(Widget): ...
+        class Label(Button): ...
+        """,
+        plugin="""
+        import host
+        class Form:
+            def f(self): ...
+        host.Widget.__bases__ += (Form,)
+        """,
+    )
+    report = measure_reload("plugin", rounds=2)
+    assert [(f.holder.path, f.growth) for f in report.findings] == [("host.Widget.__bases__", "growing")]
+
+
+def test_a_class_that_is_derived_once_is_a_holder(program):
+    """The twin with one subclass of a class of the target: it is named, and what is derived from it is not."""
+    program(
+        "host",
+        plugin="class Form:\n    def f(self): ...\n",
+        host="import plugin\nclass Widget(plugin.Form): ...\nclass Button(Widget): ...\ndel plugin\n",
+    )
+    report = measure_reload("plugin", rounds=2)
+    assert [f.holder.path for f in report.findings] == ["host.Widget.__bases__"]
+
+
+def test_a_name_is_stale_however_many_others_have_the_value(program):
+    """A name elsewhere that is bound to old data is told, also where a list, a closure or a tuple has the data too."""
+    program(
+        "consumer",
+        plugin="DATA = {}\n",
+        consumer="from plugin import DATA\nALSO = [DATA]\ndef f(d=DATA): return lambda: d\nF = f()\n",
+    )
+    report = measure_reload("plugin", rounds=2)
+    assert "consumer.DATA" in {f.holder.path for f in report.findings}
+
+
+def test_a_name_that_is_renewed_is_not_stale_whoever_has_the_old_value(program):
+    """The cured twin: the name is looked up in the module."""
+    program(
+        "consumer", plugin="DATA = {}\n", consumer="import sys\ndef f(): return sys.modules['plugin'].DATA\n"
+    )
+    assert measure_reload("plugin", rounds=2).outcome == "clean"
+
+
+EXPORTED = {
+    "pkg.__init__": "from pkg._impl import K\nK.__module__ = 'pkg'\n",
+    "pkg._impl": "class K:\n    def f(self): ...\n",
+}
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_class_that_bears_its_packages_name_is_its_modules(strategy, program):
+    """Httpx and trio give what they export their own name; the old class is the implementation's all the same."""
+    program(**EXPORTED)
+    report = measure_reload("pkg._impl", strategy=strategy, rounds=2)
+    assert [(f.kind, f.holder.path) for f in report.findings] == [("stale-reference", "pkg.K")]
+
+
+def test_a_class_that_bears_its_packages_name_and_goes_with_it(program):
+    """The cured twin: the package is reloaded as a whole."""
+    program(**EXPORTED)
+    assert measure_reload("pkg", strategy="reload", rounds=2).outcome == "clean"
+    assert measure_reload("pkg", strategy="reimport", rounds=2).outcome == "clean"
+
+
+@pytest.mark.parametrize("body", ["", "def own(self): ..."])
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_strangers_class_with_a_method_of_the_targets_is_the_strangers(strategy, body, program):
+    """The twin: who puts a method into a foreign class has not made it, so the class is the holder."""
+    program(
+        "host",
+        host=f"class K:\n    {body or 'pass'}\n",
+        plugin="from host import K\ndef f(self): ...\nsetattr(K, f'f{len(vars(K))}', f)\n",
+    )
+    report = measure_reload("plugin", strategy=strategy, rounds=2)
+    assert {f.growth for f in report.findings} == {"growing"}
+    assert all(f.holder.path.startswith("host.K.f") for f in report.findings)
+
+
+def test_an_old_class_that_another_module_of_the_unit_keeps_is_stale(program):
+    """Bs4 keeps its first builder under `reload`, as it takes only what derives from the new base."""
+    program(
+        **{
+            "pkg.__init__": "from pkg import part\nif 'K' not in globals():\n    K = part.K\n",
+            "pkg.part": "class K:\n    def f(self): ...\n",
+        }
+    )
+    report = measure_reload("pkg", strategy="reload", rounds=2)
+    assert [(f.kind, f.growth, f.holder.path) for f in report.findings] == [
+        ("stale-reference", "bounded", "pkg.K")
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_a_class_that_one_module_of_the_unit_makes_for_another_is_current(strategy, program):
+    """The cured twin: the name is bound anew, to what a function of the other module makes."""
+    program(
+        **{
+            "pkg.__init__": "from pkg import part\nK = part.make()\n",
+            "pkg.part": "def make():\n    class K: ...\n    return K\n",
+        }
+    )
+    assert measure_reload("pkg", strategy=strategy, rounds=2).outcome == "clean"
+
+
+def test_a_report_has_no_text_of_the_programs_own_type(program):
+    """A class body may set `__qualname__` to an instance of an own subclass of `str`, as celery's does."""
+    program(
+        "host",
+        host="KEPT = []\n",
+        plugin="""
+        import host
+        class text(str):
+            def __get__(self, instance, owner=None): return self
+        class Proxy:
+            __qualname__ = text("Proxy")
+            def f(self): ...
+        host.KEPT.append(Proxy())
+        """,
+    )
+    report = measure_reload("plugin", rounds=2)
+    assert report.outcome == "leaking"
+    assert _types(to_dict(report)) <= {dict, list, tuple, str, int, float, bool, type(None)}
+
+
+def _types(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return {type(value)}.union(*map(_types, inner))
+
+
+def test_nothing_is_left(program):
+    """The cases above leave no module behind."""
+    assert not {"plugin", "host", "consumer", "pkg"} & set(sys.modules)
