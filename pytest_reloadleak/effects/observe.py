@@ -13,7 +13,7 @@ from functools import partial
 from pytest_reloadleak.effects.base import Effect, Probe, Scope
 from pytest_reloadleak.effects.births import Births
 from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, noise
 from pytest_reloadleak.heap.look import look
 from pytest_reloadleak.heap.patched import put_name
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
@@ -184,9 +184,16 @@ def _joined(
     scene: Scene,
     kept: dict[int | Cause, list[Member]],
 ) -> Look:
-    """Each effect with what the heap says it keeps, as one retention, and all others as they are."""
+    """Each effect with what the heap says it keeps, as one retention, and all others as they are.
+
+    What the test runner keeps is a note, and so is no longer an effect that ends with what it keeps.
+    """
     out = []
+    found = []
     for at, retention in enumerate(seen.retentions):
+        if retention.cause is not None and noise.is_noise(retention.cause):
+            found.append((retention.cause, retention.held.name))
+            continue
         more = kept.get(retention.cause if retention.cause is not None else at, [])
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
@@ -211,7 +218,8 @@ def _joined(
             more = kept.get(summary.cause, []) if summary.cause is not None else []
             out.append(_and(replace(summary, held=held), more))
     generations = {g for retention in out for g in retention.generations}
-    return replace(seen, generations=tuple(sorted(generations)), retentions=tuple(out))
+    notes = noise.notes(found)
+    return replace(seen, generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
 
 
 def _and(retention: Retention, more: list[Member]) -> Retention:

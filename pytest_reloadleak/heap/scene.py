@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.noise import Noise
 from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.sweep import Cause, Root
 from pytest_reloadleak.model import Held, Holder
@@ -63,6 +64,8 @@ class Look:
     """Which module sees which generation, where they differ."""
     current: int = 0
     """The newest generation."""
+    notes: tuple[str, ...] = ()
+    """What the test runner keeps, which is no leak."""
 
     def of_effects(self) -> Look:
         """What was seen of effects alone."""
@@ -92,6 +95,10 @@ class Scene:
     callers: set[int] = field(default_factory=set)
     """Ids of the frames that called the check: their locals are likewise their own business."""
     extra_roots: list[Root] = field(default_factory=list)
+    keepers: Callable[[], Noise] = Noise
+    """Asks the test runner what it and its plugins keep until the test is over; a pass over the heap."""
+    noise: Noise = field(default_factory=Noise)
+    """What they answered, once somebody has to know."""
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which are not entered."""
     effects: list[Root] = field(default_factory=list)
@@ -135,4 +142,5 @@ class Scene:
         """The tool's objects from which the program's can be reached."""
         parked = self.parked
         own: list[Any] = [self, parked, parked.containers, parked.namespaces, *parked.containers, *self.skip]
+        own += self.noise.own_objects()
         return own + [part for pair in parked.namespaces.values() for part in (pair, pair[1])]
