@@ -51,7 +51,7 @@ def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
     if not is_held and not scene.has_findings and not is_suspicious(scene):
         return Look()
     complete()
-    scene.noise = scene.keepers()
+    scene.ask_runner()
     retained = gather(scene, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
         for value in suspicion.values:

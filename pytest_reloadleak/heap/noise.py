@@ -20,7 +20,7 @@ from pytest_reloadleak.heap.sweep import Arrival, Cause, Root
 
 _NOISE = "noise"
 """What a cause that is noise has as its root."""
-_VALUE = "the fixture {name} keeps {held}, its value, until its scope ends: not a leak"
+_VALUE = "the fixture {name} keeps {held} until its scope ends: not a leak"
 _RUNNER = "pytest keeps {held} until the test is over: not a leak"
 
 
@@ -53,6 +53,10 @@ class Noise:
     def own_objects(self) -> list[Any]:
         """The containers that hold the keepers' objects for the look."""
         return [self, self.kept, *self.kept, self.places, *self.places, self.runner]
+
+    def cause_of_kept(self, o: object) -> Cause | None:
+        """The keeper that has an object as its own; `None` if none has."""
+        return next((_cause(sentence) for sentence, value in self.kept if value is o), None)
 
     def cause_of_place(self, arrival: Arrival) -> Cause | None:
         """The keeper that replaced what an arrival leads through; `None` if none did."""

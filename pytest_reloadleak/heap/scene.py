@@ -98,7 +98,8 @@ class Scene:
     keepers: Callable[[], Noise] = Noise
     """Asks the test runner what it and its plugins keep until the test is over; a pass over the heap."""
     noise: Noise = field(default_factory=Noise)
-    """What they answered, once somebody has to know."""
+    """What they answered, once somebody had to know: see `ask_runner`."""
+    is_runner_asked: bool = False
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which are not entered."""
     effects: list[Root] = field(default_factory=list)
@@ -137,6 +138,12 @@ class Scene:
     def shared(self) -> list[dict[str, Any]]:
         """The namespaces that several generations share."""
         return [n for n in self.namespaces.values() if self.ledger.is_shared(n)]
+
+    def ask_runner(self) -> Noise:
+        """What the test runner and its plugins keep; they are asked once a look."""
+        if not self.is_runner_asked:
+            self.noise, self.is_runner_asked = self.keepers(), True
+        return self.noise
 
     def own_objects(self) -> list[Any]:
         """The tool's objects from which the program's can be reached."""

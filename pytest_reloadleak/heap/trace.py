@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import describe, foreign, patched, references
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.noise import is_noise
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.scene import Scene
 from pytest_reloadleak.heap.sweep import Arrival, Cause
@@ -109,6 +110,7 @@ def of_effect(arrival: Arrival, cause: Cause, scene: Scene, retained: Retained) 
     trace = trace_of(arrival, scene, retained)
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
+    trace.is_spared = trace.is_spared and not is_noise(cause)
     trace.top = arrival.root.effect if arrival.root.cause is not None else id(trace.sink)
     return trace
 

@@ -80,7 +80,7 @@ class TargetItem(pytest.Item):
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
             surroundings = Surroundings(
-                release=lambda: release(test_namespaces(self)),
+                release=lambda: release(self, test_namespaces(self)),
                 spared=lambda: test_namespaces(self),
                 keepers=lambda: keepers(self),
             )

@@ -173,7 +173,7 @@ def disposal(item: pytest.Item, given: object) -> Disposal:
 def surroundings(item: pytest.Item) -> Surroundings:
     """What pytest contributes to a check within a test."""
     return Surroundings(
-        release=lambda: release(test_namespaces(item)),
+        release=lambda: release(item, test_namespaces(item)),
         spared=lambda: test_namespaces(item),
         roots=lambda: _fixture_roots(item),
         keepers=lambda: keepers(item),

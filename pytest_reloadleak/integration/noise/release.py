@@ -6,16 +6,20 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_reloadleak.integration.noise import logs, warned
+import pytest
+
+from pytest_reloadleak.integration.noise import caches, logs, warned
 
 
-def release(test_modules: Iterable[dict[str, Any]]) -> None:
-    """Turn what pytest's recorders keep into text, and drop the interpreter's last exception.
+def release(item: pytest.Item, test_modules: Iterable[dict[str, Any]]) -> None:
+    """Turn what pytest's recorders keep into text, empty bounded caches, drop the interpreter's last exception.
 
     Args:
+        item: the test that is run.
         test_modules: globals of the test modules.
     """
-    logs.release()
+    caches.clear()
+    logs.release(item)
     warned.release(test_modules)
     _forget_last_exception()
 

@@ -120,7 +120,7 @@ KEEPERS = (
     Keeper(
         "_pytest.fixtures",
         "FixtureDef",
-        "pytest's cache of the fixture {name} keeps {held} until its scope ends: not a leak",
+        "the fixture {name} keeps {held} until its scope ends: not a leak",
         "pytest 8 to 9",
         f"{_PYTEST}how-to/fixtures.html#scope-sharing-fixtures-across-classes-modules-packages-or-session",
         named="argname",
@@ -142,18 +142,25 @@ KEEPERS = (
         f"{_PYTEST}how-to/logging.html",
     ),
     Keeper(
+        "_pytest.threadexception",
+        "ThreadExceptionMeta",
+        f"pytest's record of exceptions in threads {_OVER}",
+        "pytest 8.4 to 9",
+        f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions",
+    ),
+    Keeper(
+        "_pytest.unraisableexception",
+        "UnraisableMeta",
+        f"pytest's record of exceptions that could not be raised {_OVER}",
+        "pytest 8.4 to 9",
+        f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions",
+    ),
+    Keeper(
         "_pytest.stash",
         "Stash",
         "the stash of pytest's item or configuration keeps {held}: not a leak",
         "pytest 8 to 9",
         f"{_PYTEST}how-to/writing_hook_functions.html#storing-data-on-items-across-hook-functions",
-    ),
-    Keeper(
-        "_pytest.python",
-        "Function",
-        f"pytest's item {_OVER}",
-        "pytest 8 to 9",
-        f"{_PYTEST}reference/reference.html#pytest.Item",
     ),
 )
 """Of two that keep the same, the first is named."""
