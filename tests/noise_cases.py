@@ -1,11 +1,13 @@
 """Twins for noise: a test in which a plugin keeps objects of the target, clean, and with a real leak beside them.
 
-All cases of a group run in one pytest process. Each is run in two ways: as the body of a marked test, and by hand,
-within the reload of `reload_leaks.measure`, where what the plugin keeps stays until the test is over.
+All cases of a group run in one pytest process. Each is run in two ways: as the body of a marked test, which is clean,
+and by hand, within the reload of `reload_leaks.measure`, with a real leak. There what the plugin keeps stays until the
+test is over. So the one shows that nothing is a finding, and the other that nothing hides one.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -92,7 +94,7 @@ class Case:
         body: what the test does in each round; `plugin` is the newest module.
         arguments: the fixtures that it asks for.
         marked: notes of the marked test.
-        by_hand: notes of the check by hand; `None` if there is none.
+        by_hand: notes of the check by hand; `None` where a marked test leaks instead.
     """
 
     body: str
@@ -110,16 +112,26 @@ def run(
     *arguments: str,
     fixtures: str = "",
     plugins: Iterable[str] = (),
-    target: str = PLUGIN,
+    more: str = "",
+    is_async: bool = False,
 ) -> Seen:
-    """Run all cases; returns the findings and notes of each check, by the name of its test."""
+    """Run all cases; returns the findings and notes of each check, by the name of its test.
+
+    Args:
+        project: where.
+        cases: which.
+        arguments: options of pytest.
+        fixtures: what the test file has besides.
+        plugins: those that pytest loads.
+        more: what the target has besides.
+        is_async: whether the tests are coroutines.
+    """
     tests = [HEAD, textwrap.dedent(fixtures)]
     for name, case in cases.items():
-        for suffix, leak in (("", "pass"), ("_leaks", LEAK)):
-            tests.append(_marked(name + suffix, case, leak))
-            if case.by_hand is not None:
-                tests.append(_by_hand(name + "_by_hand" + suffix, case, leak))
-    project.write({"host.py": HOST, "plugin.py": target})
+        clean = _marked(name, case, "pass")
+        leaking = (_marked if case.by_hand is None else _by_hand)(f"{name}_leaks", case, LEAK)
+        tests += [_coroutines(clean), _coroutines(leaking)] if is_async else [clean, leaking]
+    project.write({"host.py": HOST, "plugin.py": PLUGIN + more})
     project.write({"test_it.py": ""}).write_text("\n".join(tests), encoding="utf-8")
     result = project.check_apart("-vv", "--tb=short", *arguments, plugins=tuple(plugins))
     failed = [line for line in result.outlines if line.startswith("E  ")]
@@ -130,7 +142,7 @@ def run(
         name = check["nodeid"].partition("::test_")[2].partition("[")[0]
         found = [(f["holder"]["path"], f["held"]["name"], f["growth"]) for f in check["findings"]]
         seen[name] = found, tuple(note for note in check["notes"] if not note.startswith(OTHERS))
-    assert len(seen) == sum(2 if case.by_hand is None else 4 for case in cases.values()), failed
+    assert len(seen) == 2 * len(cases), failed
     return seen
 
 
@@ -138,10 +150,8 @@ def expected(cases: Mapping[str, Case]) -> Seen:
     """What `run` is to return: nothing but notes, and the one leak where there is one."""
     out: Seen = {}
     for name, case in cases.items():
-        for suffix, found in (("", []), ("_leaks", FOUND)):
-            out[name + suffix] = found, case.marked
-            if case.by_hand is not None:
-                out[f"{name}_by_hand{suffix}"] = found, case.by_hand
+        out[name] = [], case.marked
+        out[f"{name}_leaks"] = FOUND, case.marked if case.by_hand is None else case.by_hand
     return out
 
 
@@ -167,3 +177,9 @@ def different(seen: Seen, cases: Mapping[str, Case]) -> Seen:
     """What `run` returned where it is not as expected."""
     wanted = expected(cases)
     return {name: found for name, found in seen.items() if wanted[name] != found}
+
+
+def _coroutines(test: str) -> str:
+    return re.sub(r"^( *)def ", r"\1async def ", test, flags=re.MULTILINE).replace(
+        "reload_leaks.measure(", "await reload_leaks.acheck("
+    )
