@@ -27,10 +27,11 @@ URLS = """
 
     urlpatterns = [path("", view), path("failing", failing)]
 """
+SETTINGS_NOTE = "pytest-django's settings keeps plugin.Own until it puts the original back: not a leak"
 DJANGO = {
     "client": Case("assert client.get('/').content == b'event'", "client"),
     "error_of_a_view": Case("with pytest.raises(plugin.OwnError):\n    client.get('/failing')", "client"),
-    "settings": Case("settings.OWN = plugin.Own()", "settings"),
+    "settings": Case("settings.OWN = plugin.Own()", "settings", (SETTINGS_NOTE,), (SETTINGS_NOTE,)),
     "mail": Case(
         """
         from django.core import mail

@@ -26,7 +26,7 @@ PATCHES = {
     "of_the_target": Case(
         "mocker.patch('plugin.fail')\nassert plugin.fail()",
         "mocker",
-        **by_hand(PUT_BACK.format("plugin.fail")),
+        **by_hand(PUT_BACK.format("plugin")),
     ),
     "dict": Case(
         "mocker.patch.dict(host.registry, {'a': plugin.Own()})",
@@ -38,9 +38,9 @@ MOCKS = {
     "spy": Case(
         "spy = mocker.spy(plugin, 'on_event')\nplugin.on_event()\nassert spy.spy_return == 'event'",
         "mocker",
-        **by_hand(PUT_BACK.format("plugin.on_event")),
+        **by_hand(PUT_BACK.format("plugin")),
     ),
-    "stub": Case("mocker.stub()(plugin.Own())", "mocker", **by_hand(CALLED.format("plugin.Own"))),
+    "stub": Case("mocker.stub()(plugin.Own())", "mocker"),
     "fixture": Case(
         "host.send(plugin.Own())\nassert sent.call_count",
         "sent",

@@ -176,7 +176,7 @@ def found(project, **lines):
     project.write(
         {
             "plugin.py": "def on_event(): pass\n",
-            "host.py": "kept = []\ndef send(): pass\n",
+            "host.py": "kept = []\nonce = False\ndef send(): pass\n",
             "test_it.py": HOSTS.format(**lines),
         }
     )
@@ -192,7 +192,7 @@ def test_real_holders_beside_mocks_are_found(project):
     seen = found(
         project,
         listeners="bot.listeners.append(plugin.on_event)",
-        patch="if not hasattr(host, 'once'):\n        host.once, host.send = True, plugin.on_event",
+        patch="host.send = plugin.on_event if not host.once else host.send; host.once = True",
         frames="host.kept.append(frame)",
     )
 

@@ -28,7 +28,7 @@ CACHES = (
         clear="clear_strategy_cache",
         why="hypothesis keeps strategies with their arguments: builds(Own), from_type(Own)",
         bound="1024 strategies, the least recently used goes first",
-        versions="hypothesis 6",
+        versions="hypothesis 6.170",
         link="https://hypothesis.readthedocs.io/en/latest/reference/strategies.html",
     ),
     Cache(
@@ -36,7 +36,7 @@ CACHES = (
         clear="constants_from_module.cache_clear",
         why="hypothesis looks for constants in the project's modules, and has those modules as keys",
         bound="4096 modules",
-        versions="hypothesis 6.131 and later",
+        versions="hypothesis 6.170",
         link="https://hypothesis.readthedocs.io/en/latest/changelog.html",
     ),
 )

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_reloadleak.heap.instances import instances
 from pytest_reloadleak.heap.noise import Noise
-from pytest_reloadleak.integration.noise import calls, fixtures, patches, warned
+from pytest_reloadleak.integration.noise import calls, django_tests, fixtures, patches, warned
 
 _OVER = "keeps {held} until the test is over: not a leak"
 _PUT_BACK = "keeps {held} until it puts the original back: not a leak"
@@ -52,7 +52,7 @@ KEEPERS = (
         "_pytest.monkeypatch",
         "MonkeyPatch",
         f"pytest's monkeypatch {_PUT_BACK}",
-        "pytest 8 to 9",
+        "pytest 8.0 to 9.2",
         f"{_PYTEST}how-to/monkeypatch.html",
         kept=patches.saved_by_monkeypatch,
         places=patches.places_of_monkeypatch,
@@ -61,7 +61,7 @@ KEEPERS = (
         "pytest_mock.plugin",
         "MockerFixture",
         f"pytest-mock's mocker {_PUT_BACK}",
-        "pytest-mock 3",
+        "pytest-mock 3.17; older ones are known by their patches alone",
         "https://pytest-mock.readthedocs.io/en/latest/usage.html",
         kept=patches.saved_by_mocker,
         places=patches.places_of_mocker,
@@ -102,6 +102,23 @@ KEEPERS = (
         kept=patches.saved_by_freezegun,
     ),
     Keeper(
+        "pytest_django.fixtures",
+        "SettingsWrapper",
+        f"pytest-django's settings {_PUT_BACK}",
+        "pytest-django 4.14",
+        "https://pytest-django.readthedocs.io/en/latest/helpers.html#settings",
+        kept=django_tests.saved_settings,
+        places=django_tests.places_of_settings,
+    ),
+    Keeper(
+        "django.test.client",
+        "Client",
+        "Django's test client keeps {held} as long as it lives: not a leak",
+        "Django 5.2",
+        "https://docs.djangoproject.com/en/stable/topics/testing/tools/#the-test-client",
+        kept=django_tests.finalizers_of_client,
+    ),
+    Keeper(
         "warnings",
         "catch_warnings",
         f"a warning recorder {_OVER}",
@@ -113,7 +130,7 @@ KEEPERS = (
         "pluggy._hooks",
         "HookCaller",
         "the calls that pytest's hooks remember keep {held} until the session ends: not a leak",
-        "pluggy 1.5 to 1.7",
+        "pluggy 1.7",
         f"{_PYTEST}reference/reference.html#pytest.hookspec.pytest_warning_recorded",
         kept=warned.reported,
     ),
@@ -121,7 +138,7 @@ KEEPERS = (
         "_pytest.fixtures",
         "FixtureDef",
         "the fixture {name} keeps {held} until its scope ends: not a leak",
-        "pytest 8 to 9",
+        "pytest 8.0 to 9.2",
         f"{_PYTEST}how-to/fixtures.html#scope-sharing-fixtures-across-classes-modules-packages-or-session",
         named="argname",
         kept=fixtures.finalizers,
@@ -130,7 +147,7 @@ KEEPERS = (
         "_pytest.runner",
         "SetupState",
         f"a finalizer of the test {_OVER}",
-        "pytest 8 to 9",
+        "pytest 8.0 to 9.2",
         f"{_PYTEST}how-to/fixtures.html#adding-finalizers-directly",
         kept=fixtures.finalizers_of_nodes,
     ),
@@ -138,28 +155,28 @@ KEEPERS = (
         "_pytest.logging",
         "LogCaptureHandler",
         f"pytest's log capture {_OVER}",
-        "pytest 8 to 9",
+        "pytest 8.0 to 9.2",
         f"{_PYTEST}how-to/logging.html",
     ),
     Keeper(
         "_pytest.threadexception",
         "ThreadExceptionMeta",
         f"pytest's record of exceptions in threads {_OVER}",
-        "pytest 8.4 to 9",
+        "pytest 9.2",
         f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions",
     ),
     Keeper(
         "_pytest.unraisableexception",
         "UnraisableMeta",
         f"pytest's record of exceptions that could not be raised {_OVER}",
-        "pytest 8.4 to 9",
+        "pytest 9.2",
         f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions",
     ),
     Keeper(
         "_pytest.stash",
         "Stash",
         "the stash of pytest's item or configuration keeps {held}: not a leak",
-        "pytest 8 to 9",
+        "pytest 8.0 to 9.2",
         f"{_PYTEST}how-to/writing_hook_functions.html#storing-data-on-items-across-hook-functions",
     ),
 )
