@@ -44,6 +44,13 @@ def realworld(session: nox.Session) -> None:
     session.run("pytest", audioop, "realworld", *session.posargs)
 
 
+@nox.session(python=PYTHONS)
+def noise(session: nox.Session) -> None:
+    """Check that what pytest's plugins keep until a test is over is told from leaks."""
+    session.install(".[noise]")
+    session.run("pytest", "noise", *session.posargs)
+
+
 @nox.session
 def peers(session: nox.Session) -> None:
     """Run the scenarios that other tools were compared on."""

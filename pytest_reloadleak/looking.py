@@ -159,7 +159,8 @@ class Looking:
         scene = self._scene(grace)
         seen = observe(scene, self._births, self._scope, -self.warmup)
         self.seen.blind = self._blind()
-        self.seen.notes += [note for note in self._births.collected if note not in self.seen.notes]
+        found = (*self._births.collected, *seen.notes)
+        self.seen.notes += [note for note in dict.fromkeys(found) if note not in self.seen.notes]
         return seen if self.looks_at_references else seen.of_effects()
 
     def _scene(self, grace: int) -> Scene:
@@ -172,6 +173,7 @@ class Looking:
             spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
             callers=caller_frames(),
             extra_roots=self.surroundings.roots(),
+            keepers=self.surroundings.keepers,
             before=self._before,
             grace=grace,
             skip=[self, self.__dict__, self._transaction, *self.surroundings.own],

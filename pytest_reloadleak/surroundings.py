@@ -9,6 +9,7 @@ from typing import Any
 from pytest_reloadleak.effects.meter import Grown
 from pytest_reloadleak.effects.process import Sample
 from pytest_reloadleak.heap.growing import Accumulation
+from pytest_reloadleak.heap.noise import Noise
 from pytest_reloadleak.heap.scene import Look
 from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies.unit import Unit
@@ -30,6 +31,8 @@ class Surroundings:
     """Namespaces whose bindings of the original generation are the caller's own."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
+    keepers: Callable[[], Noise] = Noise
+    """What the runner and its plugins keep until the test is over, and cannot let go of."""
     own: list[object] = field(default_factory=list)
     """Objects of the tool's that hold the original generation for the test, and are no holders."""
     is_interruptible: bool = True

@@ -13,7 +13,7 @@ from functools import partial
 from pytest_reloadleak.effects.base import Effect, Probe, Scope
 from pytest_reloadleak.effects.births import Births
 from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, noise
 from pytest_reloadleak.heap.look import look
 from pytest_reloadleak.heap.patched import put_name
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
@@ -46,7 +46,7 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
         left = Group(group.cause, [member for member in group.members if id(member) not in over])
         if left.is_certain or (len(left.rounds(first)) >= REPEATED and left.has_older(scene.limit)):
             summaries[group.cause] = summary(left, scene.limit, first)
-    return _joined(seen, summaries, scene, kept)
+    return _joined(seen, summaries, scene, kept, asked.noise)
 
 
 class _Asked:
@@ -60,6 +60,8 @@ class _Asked:
         self.parts: dict[Cause, list[Member]] = {}
         """Descriptors of what somebody registered, be it the target's own: the registration is their cause."""
         self._registered: dict[int, Cause] = {}
+        self.noise: list[tuple[Cause, str]] = []
+        """What the test runner and its plugins made, and undo when the test is over; with what it is made of."""
 
     def ask(self, probes: Iterable[Probe]) -> None:
         """Ask some probes; one that raises is given up."""
@@ -73,7 +75,8 @@ class _Asked:
             for member in members(probe, self._births, self._scope, self._first)
             if not self._is_part(member)
         ]
-        found = suspects(seen, self._first)
+        found = [self._without_noise(group) for group in suspects(seen, self._first)]
+        found = [group for group in found if group.members]
         self._registered |= _registered(found)
         scene.slots |= _slots(seen)
         scene.watched.update(probe.watched())
@@ -90,6 +93,16 @@ class _Asked:
         scene.consequences |= {m.owner for m in owned if m.owner is not None}
         for member in (*owned, *(m for group in found for m in group.members)):
             member.effect = replace(member.effect, values=(), also=())
+
+    def _without_noise(self, group: Group) -> Group:
+        left = []
+        for member in group.members:
+            cause = self._scene.ask_runner().cause_of_kept(next(iter(member.effect.values), None))
+            if cause is None:
+                left.append(member)
+            elif member.held is not None:
+                self.noise.append((cause, member.held.name))
+        return Group(group.cause, left)
 
     def _is_part(self, member: Member) -> bool:
         """Whether an effect ends with a thing that is registered, which is then told instead."""
@@ -183,10 +196,18 @@ def _joined(
     summaries: dict[Cause, Retention],
     scene: Scene,
     kept: dict[int | Cause, list[Member]],
+    of_runner: list[tuple[Cause, str]],
 ) -> Look:
-    """Each effect with what the heap says it keeps, as one retention, and all others as they are."""
+    """Each effect with what the heap says it keeps, as one retention, and all others as they are.
+
+    What the test runner keeps is a note, and so is no longer an effect that ends with what it keeps.
+    """
     out = []
+    found = list(of_runner)
     for at, retention in enumerate(seen.retentions):
+        if retention.cause is not None and noise.is_noise(retention.cause):
+            found.append((retention.cause, retention.held.name))
+            continue
         more = kept.get(retention.cause if retention.cause is not None else at, [])
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
@@ -211,7 +232,8 @@ def _joined(
             more = kept.get(summary.cause, []) if summary.cause is not None else []
             out.append(_and(replace(summary, held=held), more))
     generations = {g for retention in out for g in retention.generations}
-    return replace(seen, generations=tuple(sorted(generations)), retentions=tuple(out))
+    notes = noise.notes(found)
+    return replace(seen, generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
 
 
 def _and(retention: Retention, more: list[Member]) -> Retention:

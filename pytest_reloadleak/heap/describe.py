@@ -39,7 +39,7 @@ def is_carrier(o: Any, owns: Callable[[str], bool]) -> bool:
         o: an object on a trace.
         owns: whether a module name belongs to the target's unit.
     """
-    if foreign.is_exactly(o, _ALWAYS) or foreign.is_exception(o):
+    if foreign.is_exactly(o, _ALWAYS) or foreign.is_exception(o) or is_handle(o):
         return True
     if type(o) is types.MethodType:
         function = o.__func__
@@ -48,6 +48,15 @@ def is_carrier(o: Any, owns: Callable[[str], bool]) -> bool:
         return type(o.func) is types.FunctionType and owns(foreign.module_name(o.func.__globals__))
     namespace = suspended_globals(o)
     return namespace is not None and owns(foreign.module_name(namespace))
+
+
+_HANDLES = frozenset({"_pytest._code.code.ExceptionInfo"})
+"""Types of the test runner's whose objects are the test's own: whoever has one is the holder."""
+
+
+def is_handle(o: Any) -> bool:
+    """Whether an object of the test runner's is the test's own to keep."""
+    return foreign.type_name(o) in _HANDLES
 
 
 def suspended_globals(o: Any) -> dict[str, Any] | None:
@@ -59,8 +68,8 @@ def suspended_globals(o: Any) -> dict[str, Any] | None:
 
 
 def is_stack(o: object) -> bool:
-    """Whether `o` is an exception, or a part of a traceback."""
-    return foreign.is_exactly(o, _STACKS) or foreign.is_exception(o)
+    """Whether `o` is an exception, what the test runner made of one, or a part of a traceback."""
+    return foreign.is_exactly(o, _STACKS) or foreign.is_exception(o) or is_handle(o)
 
 
 _STACKS = foreign.type_ids(types.TracebackType, types.FrameType)

@@ -27,5 +27,7 @@ def sweep_of(scene: Scene, own: Iterable[Any], sinks: dict[int, Any]) -> Sweep:
     # Effects come after all that is the program's own, so that what they share with it is found through that; and
     # before the test runner, through which a trace explains least.
     groups.insert(-1, scene.effects)
+    groups.insert(-1, scene.noise.roots())
+    groups[-1] += scene.noise.runners()
     skip = {*map(id, own), *map(id, scene.containers), id(scene.containers), *roots.own_ids()}
     return Sweep(groups, sinks, skip)

@@ -131,6 +131,11 @@ def module_dict(o: object) -> dict[str, Any] | None:
     return namespace if type(namespace) is dict else None
 
 
+def module_table() -> dict[Any, Any]:
+    """`sys.modules` itself."""
+    return sys.modules
+
+
 def loaded_modules() -> list[tuple[str, Any]]:
     """Name and entry of each loaded module, without keys that are no plain names: they may not like to be hashed."""
     table: list[tuple[Any, Any]] = list(sys.modules.items())

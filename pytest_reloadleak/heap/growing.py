@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import entry, foreign, references
+from pytest_reloadleak.heap.noise import is_noise
 from pytest_reloadleak.heap.scene import Scene
 from pytest_reloadleak.heap.sizes import size_bytes
 from pytest_reloadleak.heap.sweep import Arrival
-from pytest_reloadleak.heap.trace import is_runners, without_numbers
+from pytest_reloadleak.heap.trace import runners, without_numbers
 from pytest_reloadleak.model import Holder
 
 _SLICE = 64
@@ -103,6 +104,7 @@ class Growing:
         """
         if self._rounds < 1:
             return []
+        scene.ask_runner()
         sinks = {id(o): o for o, _ in _wanted(self._last)}
         own = [*scene.own_objects(), self, self.__dict__, sinks]
         sweep = entry.sweep_of(scene, own, sinks)
@@ -113,7 +115,7 @@ class Growing:
             while waiting:
                 for arrival in waiting:
                     key = id(arrival.path[-1])
-                    if key not in seen and not is_runners(arrival, scene):
+                    if key not in seen and not _is_runners(arrival, scene):
                         found = self._told(arrival, self._last[key] - self._first[key], scene)
                         out.setdefault(found.trace, found)
                     seen.add(key)
@@ -140,6 +142,12 @@ class Growing:
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
         )
+
+
+def _is_runners(arrival: Arrival, scene: Scene) -> bool:
+    """Whether what runs the tests fills a container, or keeps it until the test is over."""
+    cause = arrival.root.cause or scene.noise.cause_of_place(arrival) or runners(arrival, scene)
+    return is_noise(cause)
 
 
 def _containers() -> Iterator[tuple[Any, int]]:

@@ -14,6 +14,7 @@ from typing import Any
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, native, references, roots
 from pytest_reloadleak.heap.entry import sweep_of
+from pytest_reloadleak.heap.noise import is_noise
 from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
@@ -27,6 +28,7 @@ from pytest_reloadleak.heap.trace import (
     is_collected,
     of_effect,
     of_owned_root,
+    runners,
     trace_of,
     without_numbers,
 )
@@ -51,6 +53,7 @@ def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
     if not is_held and not scene.has_findings and not is_suspicious(scene):
         return Look()
     complete()
+    scene.ask_runner()
     retained = gather(scene, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
         for value in suspicion.values:
@@ -182,6 +185,8 @@ class _Diagnosis:
         """An arrival in words. All that an effect leads to, or a thread or task of one generation, is one cause."""
         root = arrival.root
         cause = cause_at(arrival, self._scene)
+        if cause is None:
+            cause = runners(arrival, self._scene)
         if cause is not None:
             return of_effect(arrival, cause, self._scene, self._retained)
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
@@ -278,7 +283,7 @@ class _Diagnosis:
     def _grouped(self) -> tuple[Retention, ...]:
         reaches = self._reaches()
         holders: dict[int, int] = {}
-        for reach in reaches.values():
+        for reach in (r for key, r in reaches.items() if not is_noise(self._groups[key].first.cause)):
             for generation in reach.generations:
                 holders[generation] = holders.get(generation, 0) + 1
         return tuple(
@@ -290,7 +295,7 @@ class _Diagnosis:
                 items=len(group.tops),
                 objects=reaches[key].objects,
                 size_bytes=reaches[key].size_bytes,
-                is_sole=all(holders[g] == 1 for g in reaches[key].generations),
+                is_sole=all(holders.get(g) == 1 for g in reaches[key].generations),
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
                 cause=group.first.cause,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.noise import Noise
 from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.sweep import Cause, Root
 from pytest_reloadleak.model import Held, Holder
@@ -65,6 +66,8 @@ class Look:
     """Which module sees which generation, where they differ."""
     current: int = 0
     """The newest generation."""
+    notes: tuple[str, ...] = ()
+    """What the test runner keeps, which is no leak."""
 
     def of_effects(self) -> Look:
         """What was seen of effects alone."""
@@ -94,6 +97,11 @@ class Scene:
     callers: set[int] = field(default_factory=set)
     """Ids of the frames that called the check: their locals are likewise their own business."""
     extra_roots: list[Root] = field(default_factory=list)
+    keepers: Callable[[], Noise] = Noise
+    """Asks the test runner what it and its plugins keep until the test is over; a pass over the heap."""
+    noise: Noise = field(default_factory=Noise)
+    """What they answered, once somebody had to know: see `ask_runner`."""
+    is_runner_asked: bool = False
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which are not entered."""
     ignored: list[Any] = field(default_factory=list)
@@ -135,9 +143,15 @@ class Scene:
         """The namespaces that several generations share."""
         return [n for n in self.namespaces.values() if self.ledger.is_shared(n)]
 
+    def ask_runner(self) -> Noise:
+        """What the test runner and its plugins keep; they are asked once a look."""
+        if not self.is_runner_asked:
+            self.noise, self.is_runner_asked = self.keepers(), True
+        return self.noise
+
     def own_objects(self) -> list[Any]:
         """The tool's objects from which the program's can be reached."""
         parked = self.parked
         own: list[Any] = [self, parked, parked.containers, parked.namespaces, *parked.containers, *self.skip]
-        own += [self.ignored, *self.ignored]
+        own += [self.ignored, *self.ignored, *self.noise.own_objects()]
         return own + [part for pair in parked.namespaces.values() for part in (pair, pair[1])]

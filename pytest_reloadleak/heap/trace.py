@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_reloadleak.heap import describe, foreign, patched, references, roots
+from pytest_reloadleak.heap import describe, foreign, patched, references
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.noise import is_noise
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.scene import Scene
 from pytest_reloadleak.heap.sweep import Arrival, Cause
@@ -87,8 +88,7 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
         tail=(*tail, *_to_namespace(sink, scene.ledger)),
         is_binding=_is_binding(holder, steps),
         is_within=_is_within(holder, scene),
-        is_spared=is_runners(arrival, scene)
-        or (retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene)),
+        is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
         top=id(top),
         sink=sink,
         cache=next((found for o in path[:-1] if (found := references.bounded_cache(o)) is not None), None),
@@ -113,14 +113,18 @@ def of_effect(arrival: Arrival, cause: Cause, scene: Scene, retained: Retained) 
     trace = trace_of(arrival, scene, retained)
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
+    trace.is_spared = trace.is_spared and not is_noise(cause)
     trace.top = arrival.root.effect if arrival.root.cause is not None else id(trace.sink)
     return trace
 
 
 def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
-    """The effect, patched attribute or kept timer through which an arrival leads, if it leads through one."""
+    """The effect, keeper of the runner's, patched attribute or kept timer that an arrival leads through, if any."""
     if arrival.root.cause is not None:
         return arrival.root.cause
+    kept_for_now = scene.noise.cause_of_place(arrival)
+    if kept_for_now is not None:
+        return kept_for_now
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
     if timer is not None:
         steps = references.folded(arrival.path[: timer + 1])
@@ -134,6 +138,11 @@ def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
     if foreign.is_module(arrival.path[0]) and scene.ledger.owns(arrival.root.path):
         return _of_slot(arrival.path, scene)
     return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
+
+
+def runners(arrival: Arrival, scene: Scene) -> Cause | None:
+    """The part of what runs the tests that alone keeps the object: a recorder, a fixture's value."""
+    return scene.noise.cause_of_runner(arrival, lambda o: _is_plain(o, scene))
 
 
 def _of_slot(path: Sequence[Any], scene: Scene) -> Cause | None:
@@ -265,22 +274,6 @@ def _is_within(holder: Any, scene: Scene) -> bool:
     return scene.ledger.born(holder) is not None
 
 
-def is_runners(arrival: Arrival, scene: Scene) -> bool:
-    """Whether only what runs the tests keeps the object: a recorder, a fixture's value, until the test is over."""
-    path = arrival.path[:-1]
-    first = 0 if arrival.root.is_runner else next((n for n, o in enumerate(path) if _is_of_runner(o)), None)
-    return first is not None and all(_is_plain(o, scene) or _is_of_runner(o) for o in path[first:])
-
-
-def _is_of_runner(o: Any) -> bool:
-    """Whether an object belongs to what runs the tests."""
-    if type(o) is types.FunctionType:
-        return roots.is_runner(foreign.module_name(o.__globals__))
-    if foreign.is_module(o):
-        return roots.is_runner(foreign.module_name(foreign.module_dict(o) or {}))
-    return roots.is_runner(foreign.class_module(o if foreign.is_class(o) else type(o)))
-
-
 def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     """Whether a reference to the original generation does not count.
 
@@ -313,6 +306,7 @@ _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
 
 
 def _is_plain(o: Any, scene: Scene) -> bool:
-    """Whether `o` merely passes a local on: a builtin container, or a carrier."""
-    is_entry = id(o) in scene.parked.entries
-    return is_entry or foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)
+    """Whether `o` merely passes a local on: a builtin container, a carrier, or a function that the caller made."""
+    if id(o) in scene.parked.entries or (type(o) is types.FunctionType and id(o.__globals__) in scene.spared):
+        return True
+    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)

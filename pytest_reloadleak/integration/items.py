@@ -12,7 +12,9 @@ import pytest
 from pytest_reloadleak import worker
 from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
-from pytest_reloadleak.integration import firstparty, noise
+from pytest_reloadleak.integration import firstparty
+from pytest_reloadleak.integration.noise.release import release
+from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
@@ -79,7 +81,9 @@ class TargetItem(pytest.Item):
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
             surroundings = Surroundings(
-                release=lambda: noise.release(test_namespaces(self)), spared=lambda: test_namespaces(self)
+                release=lambda: release(self, test_namespaces(self)),
+                spared=lambda: test_namespaces(self),
+                keepers=lambda: keepers(self),
             )
             report = Check(
                 [self.target], settings, surroundings=surroundings, plugins=self.plugins, extra=options.extra

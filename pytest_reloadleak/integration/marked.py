@@ -20,9 +20,13 @@ from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.roots import is_runner
 from pytest_reloadleak.heap.sweep import Root
-from pytest_reloadleak.integration import firstparty, noise
+from pytest_reloadleak.integration import firstparty
 from pytest_reloadleak.integration.bindings import Bindings
 from pytest_reloadleak.integration.items import keep, render, test_namespaces
+from pytest_reloadleak.integration.noise import fixtures
+from pytest_reloadleak.integration.noise.release import release
+from pytest_reloadleak.integration.noise.rounds import a_round
+from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.performer import Reloader
@@ -170,14 +174,14 @@ def disposal(item: pytest.Item, given: object) -> Disposal:
 def surroundings(item: pytest.Item) -> Surroundings:
     """What pytest contributes to a check within a test."""
     return Surroundings(
-        release=lambda: noise.release(test_namespaces(item)),
+        release=lambda: release(item, test_namespaces(item)),
         spared=lambda: test_namespaces(item),
         roots=lambda: _fixture_roots(item),
+        keepers=lambda: keepers(item),
     )
 
 
 def _fixture_roots(item: pytest.Item) -> list[Root]:
-    values = getattr(item, "funcargs", {})
     return [
         Root(
             "fixture",
@@ -186,7 +190,8 @@ def _fixture_roots(item: pytest.Item) -> list[Root]:
             value,
             is_runner=is_runner(type(value).__module__),
         )
-        for name, value in values.items()
+        for name, value in fixtures.values(item).items()
+        if not type(value).__module__.startswith("pytest_reloadleak.")  # whoever asks is no holder
     ]
 
 
@@ -201,7 +206,12 @@ def _wrapped(
         def exercise() -> Any:
             item.__dict__[_MODULE] = check.run.module
             fresh = {"reloaded": _fresh(check.unit.names, check.run.module)} if "reloaded" in kwargs else {}
-            return original(*args, **{**kwargs, **fresh})
+            called = {**kwargs, **fresh}
+            values = list(getattr(item, "funcargs", {}).values())
+            if inspect.iscoroutinefunction(original):
+                return _awaited(original, args, called, values)
+            with a_round(values):
+                return original(*args, **called)
 
         return exercise
 
@@ -232,6 +242,13 @@ def _wrapped(
         _conclude(item, reports, is_audit=is_audit)
 
     return functools.wraps(original)(rounds)
+
+
+async def _awaited(
+    original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], values: list[object]
+) -> Any:
+    with a_round(values):
+        return await original(*args, **kwargs)
 
 
 def _conclude(item: pytest.Function, reports: list[Report], *, is_audit: bool) -> None:

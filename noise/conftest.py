@@ -1,0 +1,16 @@
+"""The tests here use the helpers of `tests`: the cases' project, and what it runs."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+
+from support import Project
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A project with a `host`, to run pytest in."""
+    return Project(pytester, monkeypatch)

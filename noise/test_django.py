@@ -1,0 +1,64 @@
+"""pytest-django: its settings, its test client and its mailbox; a project of one view."""
+
+import pytest
+from noise_cases import Case, different, run
+
+pytest.importorskip("pytest_django")
+
+SETTINGS = """
+    SECRET_KEY = "x"
+    ROOT_URLCONF = "urls"
+    ALLOWED_HOSTS = ["*"]
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    USE_TZ = True
+"""
+URLS = """
+    import importlib
+
+    from django.http import HttpResponse
+    from django.urls import path
+
+    def view(request):
+        plugin = importlib.import_module("plugin")
+        return HttpResponse(plugin.on_event())
+
+    def failing(request):
+        importlib.import_module("plugin").fail()
+
+    urlpatterns = [path("", view), path("failing", failing)]
+"""
+SETTINGS_NOTE = "pytest-django's settings keeps plugin.Own until it puts the original back: not a leak"
+DJANGO = {
+    "client": Case("assert client.get('/').content == b'event'", "client"),
+    "error_of_a_view": Case("with pytest.raises(plugin.OwnError):\n    client.get('/failing')", "client"),
+    "settings": Case("settings.OWN = plugin.Own()", "settings", (SETTINGS_NOTE,), (SETTINGS_NOTE,)),
+    "mail": Case(
+        """
+        from django.core import mail
+        mail.send_mail("a", str(plugin.Own()), "a@example.org", ["b@example.org"])
+        assert mailoutbox
+        """,
+        "mailoutbox",
+    ),
+    "signal": Case(
+        """
+        from django.core.signals import request_started
+        request_started.connect(plugin.heard)
+        client.get("/")
+        """,
+        "client",
+    ),
+}
+HEARS = """
+    def heard(sender, **kwargs):
+        pass
+"""
+
+
+def test_django_fixtures_are_no_findings_and_hide_none(project):
+    """The client, the settings and the mailbox of a test keep nothing that counts; signals hold weakly."""
+    project.write({"settings.py": SETTINGS, "urls.py": URLS})
+
+    seen = run(project, DJANGO, "--ds=settings", plugins=["pytest_django.plugin"], more=HEARS)
+
+    assert different(seen, DJANGO) == {}

@@ -1,0 +1,55 @@
+"""Bounded caches of test libraries, which fill up with the target's classes: emptied, as they refill when used."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from operator import attrgetter
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A cache of a test library."""
+
+    module: str
+    """It exists only if this module is loaded."""
+    clear: str
+    """What empties it, an attribute of the module."""
+    why: str
+    bound: str
+    versions: str
+    """Versions in which this was seen."""
+    link: str
+
+
+CACHES = (
+    Cache(
+        module="hypothesis.strategies._internal.utils",
+        clear="clear_strategy_cache",
+        why="hypothesis keeps strategies with their arguments: builds(Own), from_type(Own)",
+        bound="1024 strategies, the least recently used goes first",
+        versions="hypothesis 6.170",
+        link="https://hypothesis.readthedocs.io/en/latest/reference/strategies.html",
+    ),
+    Cache(
+        module="hypothesis.internal.constants_ast",
+        clear="constants_from_module.cache_clear",
+        why="hypothesis looks for constants in the project's modules, and has those modules as keys",
+        bound="4096 modules",
+        versions="hypothesis 6.170",
+        link="https://hypothesis.readthedocs.io/en/latest/changelog.html",
+    ),
+)
+
+
+def clear() -> None:
+    """Empty them."""
+    for cache in CACHES:
+        module = sys.modules.get(cache.module)
+        if module is None:
+            continue
+        try:
+            empty = attrgetter(cache.clear)(module)
+        except AttributeError:  # another version has it under another name, or not at all
+            continue
+        empty()
