@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import filterfalse
+from itertools import compress, filterfalse
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
@@ -74,6 +74,8 @@ class Growing:
         self._last: dict[int, int] = {}
         self._rounds = -1
         self._frames: dict[int, Frames] = {}
+        self._owners: set[int] = set()
+        """Ids of who has the untracked dicts that grew, so that the heap need not be searched for them each time."""
 
     def note(self) -> None:
         """Note a settled round; the first call is the state before them."""
@@ -81,7 +83,9 @@ class Growing:
             self._first = self._last = {id(o): length for o, length in _containers()}
         else:
             known = self._last
-            self._last = {id(o): length for o, length in _wanted(known) if length > known[id(o)]}
+            self._last = {
+                id(o): length for o, length in _wanted(known, self._owners) if length > known[id(o)]
+            }
             self._first = {key: self._first[key] for key in self._last}
         self._rounds += 1
 
@@ -91,7 +95,7 @@ class Growing:
         Args:
             frames_of: tells where the first of some objects that was traced was allocated.
         """
-        for o, length in _wanted(self._last):
+        for o, length in _wanted(self._last, self._owners):
             added = _newest(o, length - self._first[id(o)])
             inner = [part for item in added for part in gc.get_referents(item)]
             self._frames[id(o)] = frames_of([*reversed(added), *inner])
@@ -105,7 +109,7 @@ class Growing:
         if self._rounds < 1:
             return []
         scene.ask_runner()
-        sinks = {id(o): o for o, _ in _wanted(self._last)}
+        sinks = {id(o): o for o, _ in _wanted(self._last, self._owners)}
         own = [*scene.own_objects(), self, self.__dict__, sinks]
         sweep = entry.sweep_of(scene, own, sinks)
         out: dict[tuple[str, ...], Accumulation] = {}
@@ -165,37 +169,60 @@ def _containers() -> Iterator[tuple[Any, int]]:
         if kind is not None and o is not tracked:
             yield o, kind.length(o)
     if _HAS_UNTRACKED_DICTS:
-        for o in _untracked_dicts(tracked, None):
+        for o in _untracked_dicts(tracked):
             yield o, len(o)
 
 
-def _wanted(ids: Mapping[int, int]) -> Iterator[tuple[Any, int]]:
-    """Those of these ids."""
+def _wanted(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]]:
+    """Those of these ids.
+
+    Args:
+        ids: what is asked for.
+        owners: ids of who may refer to those that are not tracked; empty if that is not known, and filled then.
+    """
     tracked = gc.get_objects()
     missing = set(ids)
-    for o in [o for o in tracked if id(o) in ids]:
+    for o in _with_ids(tracked, ids):
         kind = _kind_of(type(o))
         if kind is not None:
             missing.discard(id(o))
             yield o, kind.length(o)
-    if _HAS_UNTRACKED_DICTS and missing:
-        for o in _untracked_dicts(tracked, missing):
-            yield o, len(o)
+    if not (_HAS_UNTRACKED_DICTS and missing):
+        return
+    near = _with_ids(tracked, owners) if owners else tracked
+    for o in _untracked_dicts(near, missing, owners):
+        yield o, len(o)
+
+
+def _with_ids(objects: list[Any], ids: Container[int]) -> list[Any]:
+    """Those objects that have one of some ids, picked without a line of Python for each."""
+    return list(compress(objects, map(ids.__contains__, map(id, objects))))
 
 
 _HAS_UNTRACKED_DICTS = not gc.is_tracked({})
 """Up to 3.13 the collector does not track a dict of nothing but atoms."""
 
 
-def _untracked_dicts(tracked: list[Any], ids: set[int] | None) -> Iterator[dict[Any, Any]]:
-    """The dicts of atoms that tracked objects refer to, those of some ids or all; some more than once."""
+def _untracked_dicts(
+    tracked: list[Any], ids: set[int] | None = None, owners: set[int] | None = None
+) -> Iterator[dict[Any, Any]]:
+    """The dicts of atoms that tracked objects refer to; some more than once.
+
+    Args:
+        tracked: the objects.
+        ids: of the dicts that are asked for; `None` for all.
+        owners: takes the ids of those who have them.
+    """
     askable = [o for o in tracked if not foreign.is_module(o)]
     for at in range(0, len(askable), _SLICE):
-        referents = gc.get_referents_of_all(*askable[at : at + _SLICE])
+        some = askable[at : at + _SLICE]
+        referents = gc.get_referents_of_all(*some)
         if ids is None:
             yield from (o for o in filterfalse(gc.is_tracked, referents) if type(o) is dict)
         elif not ids.isdisjoint(map(id, referents)):
             yield from (o for o in referents if id(o) in ids and type(o) is dict)
+            if owners is not None:
+                owners.update(id(o) for o in some if not ids.isdisjoint(map(id, gc.get_referents_of_all(o))))
 
 
 def _kind_of(cls: type) -> _Kind | None:
