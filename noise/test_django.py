@@ -40,25 +40,41 @@ DJANGO = {
         """,
         "mailoutbox",
     ),
-    "signal": Case(
-        """
-        from django.core.signals import request_started
-        request_started.connect(plugin.heard)
-        client.get("/")
-        """,
-        "client",
-    ),
 }
-HEARS = """
-    def heard(sender, **kwargs):
-        pass
-"""
 
 
 def test_django_fixtures_are_no_findings_and_hide_none(project):
     """The client, the settings and the mailbox of a test keep nothing that counts; signals hold weakly."""
     project.write({"settings.py": SETTINGS, "urls.py": URLS})
 
-    seen = run(project, DJANGO, "--ds=settings", plugins=["pytest_django.plugin"], more=HEARS)
+    seen = run(project, DJANGO, "--ds=settings", plugins=["pytest_django.plugin"])
 
     assert different(seen, DJANGO) == {}
+
+
+SIGNAL = """
+    import plugin
+    import pytest
+    from django.core.signals import request_started
+
+    @pytest.mark.reloadable("plugin", rounds=3)
+    def test_signal(client):
+        request_started.connect(plugin.heard{keywords})
+        assert client.get("/").status_code == 200
+"""
+
+
+@pytest.mark.parametrize("keywords", ["", ", weak=False"], ids=["cured", "leaks"])
+def test_signals_hold_weakly_unless_told_otherwise(keywords, project):
+    """A receiver goes with its generation; one that is connected strongly is found in the signal."""
+    plugin = "def heard(sender, **kwargs): pass\ndef on_event(): return 'event'\n"
+    project.write({"settings.py": SETTINGS, "urls.py": URLS, "plugin.py": plugin})
+    project.write({"test_it.py": SIGNAL.format(keywords=keywords)})
+
+    project.check_apart("--ds=settings", plugins=("pytest_django.plugin",))
+
+    (check,) = project.checks()
+    found = [(finding["holder"]["path"], finding["held"]["name"]) for finding in check["findings"]]
+    assert found == (
+        [("django.core.signals.request_started.receivers[*][*]", "plugin.heard")] if keywords else []
+    )

@@ -101,14 +101,17 @@ KEEPERS = (
         "https://github.com/spulec/freezegun#freezegun-let-your-python-tests-travel-through-time",
         kept=patches.saved_by_freezegun,
     ),
-    Keeper(
-        "pytest_django.fixtures",
-        "SettingsWrapper",
-        f"pytest-django's settings {_PUT_BACK}",
-        "pytest-django 4.14",
-        "https://pytest-django.readthedocs.io/en/latest/helpers.html#settings",
-        kept=django_tests.saved_settings,
-        places=django_tests.places_of_settings,
+    *(
+        Keeper(
+            "pytest_django.fixtures",
+            name,
+            f"pytest-django's settings {_PUT_BACK}",
+            versions,
+            "https://pytest-django.readthedocs.io/en/latest/helpers.html#settings",
+            kept=django_tests.saved_settings,
+            places=django_tests.places_of_settings,
+        )
+        for name, versions in (("Settings", "pytest-django 4.14"), ("SettingsWrapper", "pytest-django 4.9"))
     ),
     Keeper(
         "django.test.client",
