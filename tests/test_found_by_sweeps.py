@@ -232,6 +232,33 @@ def test_a_class_that_one_module_of_the_unit_makes_for_another_is_current(strate
     assert measure_reload("pkg", strategy=strategy, rounds=2).outcome == "clean"
 
 
+HIDDEN = """
+    import host
+    def f(): ...
+    hidden = host.Text("K")
+    hidden.f = {what}
+    class K:
+        __qualname__ = hidden
+"""
+
+
+@pytest.mark.parametrize("what", ["f", "len"])
+def test_each_generation_behind_what_the_collector_cannot_see_is_told(what, program):
+    """Referencing keeps its functions in objects of others in a map of Rust's; here the name of a class does the same.
+
+    A class's qualified name is not shown to the collector, so a cycle through it is never freed. The cured twin has
+    nothing of the target in it.
+    """
+    program("host", host="class Text(str): ...\n", plugin=textwrap.dedent(HIDDEN).format(what=what))
+    report = measure_reload("plugin", rounds=3)
+    if what == "len":
+        assert report.outcome == "clean"
+        return
+    assert [(f.kind, f.growth, f.holder.root) for f in report.findings] == [
+        ("retained-generation", "growing", "native")
+    ]
+
+
 def test_a_report_has_no_text_of_the_programs_own_type(program):
     """A class body may set `__qualname__` to an instance of an own subclass of `str`, as celery's does."""
     program(

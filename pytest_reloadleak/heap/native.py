@@ -119,17 +119,17 @@ def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> l
 
 
 def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
-    """Those of `rest` to which something refers that the collector does not see, or one that leads to all others.
+    """Those of `rest` to which something refers that the collector does not see, and who leads to the others.
 
-    As in the collector's own trial deletion: count the references from among what they lead to, and compare.
+    As in the collector's own trial deletion: count the references from among what they lead to, and compare. The
+    unseen reference may go to something between them instead, which is not the target's.
     """
     inner = _referencesled_to(rest, sweep)
     yardstick = [object()]
     ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
     held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
-    tops = [rest[at] for at in held] or rest
     out: list[Any] = []
-    for o in tops:
+    for o in (*(rest[at] for at in held), *rest):
         if id(o) not in explained:
             out.append(o)
             explained |= led_to([o], sweep)
