@@ -259,3 +259,51 @@ def test_each_registry_says_how_to_undo_an_entry():
         assert not registry.undo.endswith(".")
     names = {case.registry for case in registries.CASES} | {twins.expected.registry for twins in edges.TWINS}
     assert {registry.name for registry in REGISTRIES} - names == set()
+
+
+NAMED = {
+    "the target's own": ("logging.getLogger(__name__)", "logging.getLogger('plugin2').handlers[*]"),
+    "of another module": ("logging.getLogger('host3.more')", "logging.getLogger('host3.more').handlers[*]"),
+    "below a module's": (
+        "logging.getLogger('plugin2.part7')",
+        "logging.getLogger('plugin2.part*').handlers[*]",
+    ),
+    "of no module": ("logging.getLogger('server-8080')", "logging.getLogger('server-*').handlers[*]"),
+    "of a module without a file": ("logging.getLogger('made5')", "logging.getLogger('made*').handlers[*]"),
+}
+"""Names of loggers with numbers in them, and how they are told."""
+
+
+@pytest.mark.parametrize("unload", [False, True], ids=["reloaded", "unloaded"])
+@pytest.mark.parametrize("name", NAMED)
+def test_a_number_in_the_name_of_a_module_is_told(name, unload, tmp_path):
+    """It is in the name of a file; any other may be the number of a port or process, and another in the next run."""
+    logger, path = NAMED[name]
+    handlers = f"{logger}.handlers"
+    source = f"""
+        import logging, host3
+        class Handler(logging.Handler):
+            pass
+        {handlers}[:] = [*({handlers} if host3.KEEPS else ()), Handler()]
+    """
+    run.write(tmp_path, {"host3": f"KEEPS = {not unload}\n", "plugin2": dedent(source)})
+    with run.importable(tmp_path):
+        sys.modules["made5"] = type(sys)("made5")
+        try:
+            report = measure_reload("plugin2", rounds=edges.ROUNDS, unload=unload)
+        finally:
+            del sys.modules["made5"]
+
+    assert [(f.kind, f.holder and f.holder.path) for f in report.findings] == [("registration", path)]
+
+
+def test_numbers_that_vary_are_one_finding(tmp_path):
+    """A logger of another name in each round is one leak, whatever the numbers."""
+    source = "import logging, host3\nhost3.count += 1\nlogging.getLogger(f'plugin2.part{host3.count}')\n"
+    run.write(tmp_path, {"host3": "count = 0\n", "plugin2": source})
+    with run.importable(tmp_path):
+        report = measure_reload("plugin2", rounds=edges.ROUNDS)
+
+    assert [(f.growth, f.holder and f.holder.path) for f in report.findings] == [
+        ("growing", "logging.getLogger('plugin2.part*')")
+    ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.effects.base import Effect, Identity, Probe, Scope
@@ -14,7 +16,7 @@ from pytest_reloadleak.effects.registries_import import IMPORT
 from pytest_reloadleak.effects.registries_library import LIBRARY
 from pytest_reloadleak.effects.registries_logging import LOGGING
 from pytest_reloadleak.effects.registries_process import PROCESS
-from pytest_reloadleak.effects.registry import Entry, Registry
+from pytest_reloadleak.effects.registry import Entry, Registry, namespace
 from pytest_reloadleak.effects.spelling import open_numbers
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.sweep import Cause
@@ -24,6 +26,8 @@ REGISTRIES: tuple[Registry, ...] = (*PROCESS, *IMPORT, *LOGGING, *LIBRARY)
 
 _KEYS = re.compile(r"[\[(].*")
 """Where in a registry: the part of a path in which numbers may change from round to round."""
+_QUOTED = re.compile(r"(?<=[\[(]')([^']*)(?='[\])])")
+"""A key within its brackets and quotes."""
 _COLLECTIONS = foreign.type_ids(tuple, list, set, frozenset)
 
 
@@ -40,6 +44,7 @@ class Registrations(Probe):
     def begin(self, scope: Scope) -> None:
         """Note what is there before the target is."""
         super().begin(scope)
+        self._keys: dict[str, str] = {}
         self._before = frozenset(_identities())
 
     def identities(self) -> Iterable[Identity]:
@@ -78,7 +83,7 @@ class Registrations(Probe):
         return owner(_asked(entry.values), self.scope.owns, self.scope.rename)
 
     def _effect(self, registry: Registry, entry: Entry, held: Held | None) -> Effect:
-        path = _KEYS.sub(lambda found: open_numbers(found[0]), self.scope.rename(entry.path))
+        path = _KEYS.sub(lambda found: self._open(found[0]), self.scope.rename(entry.path))
         return Effect(
             identity=entry.identity if held is None else ("of the target", *entry.identity),
             cause=Cause("registration", registry.name, path, self._type(entry, held), registry.name),
@@ -87,6 +92,24 @@ class Registrations(Probe):
             bars=registry.bars,
             advice=f"when its code is unloaded, {registry.undo}",
         )
+
+    def _open(self, where: str) -> str:
+        """A place in a registry without the numbers that may be others in the next round or run.
+
+        Entries that agree in a number now may all have the one of this process, so that they agree proves nothing. One
+        in the name of a module, which its file has too, is no such number.
+        """
+        parts = _QUOTED.split(where)
+        return "".join(self._key(part) if at % 2 else open_numbers(part) for at, part in enumerate(parts))
+
+    def _key(self, text: str) -> str:
+        """Decided once: the same entry must be called the same when its module is unloaded."""
+        if open_numbers(text) == text:
+            return text
+        if text not in self._keys:
+            known = _of_module(text)
+            self._keys[text] = known + open_numbers(text[len(known) :])
+        return self._keys[text]
 
     def _type(self, entry: Entry, held: Held | None) -> str:
         if entry.type or held is not None:
@@ -103,6 +126,20 @@ def _identities() -> list[Identity]:
         else:
             out += [entry.identity for entry in registry.entries()]
     return out
+
+
+def _of_module(text: str) -> str:
+    """The longest part of a dotted text that names a loaded module, as its file has it; '' if there is none."""
+    names = text.split(".")
+    for count in range(len(names), 0, -1):
+        spec = namespace(".".join(names[:count])).get("__spec__")
+        origin = foreign.text(spec.origin) if type(spec) is ModuleSpec else ""
+        directory, file = os.path.split(origin)
+        stem = file.partition(".")[0]
+        place = directory if stem == "__init__" else os.path.join(directory, stem)
+        if place.endswith(os.path.join(os.sep, *names[:count])):
+            return ".".join(names[:count])
+    return ""
 
 
 def _loaded() -> Iterator[Registry]:
