@@ -59,6 +59,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Break the tool in many small ways, each of which its tests have to notice."""
+    session.install(".[test]")
+    session.run("python", "sweeps/mutants.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure what a check costs beside bare reloads."""
     session.install(".")

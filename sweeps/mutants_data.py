@@ -132,7 +132,10 @@ HEAP = (
         "        self._told = len(self.levels)\n",
         "",
         "what was entered before is told below an effect once more",
-        (*SWEEPS, "tests/test_effects_open.py::test_a_file_that_a_retained_object_has_is_its_consequence"),
+        (
+            "tests/heap/test_oracle_sweep.py",
+            "tests/test_effects_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",
+        ),
     ),
     Mutant(
         "two rounds of grace",
@@ -148,7 +151,10 @@ HEAP = (
         "        return self.ledger.current - self.grace\n",
         "        return self.ledger.current - self.grace + 1\n",
         "off by one: a slot that holds the previous generation is a leak",
-        ("tests/test_cases.py::test_all_generations_but_the_last_two_are_judged", "tests/test_skew.py"),
+        (
+            "tests/test_cases.py::test_all_generations_but_the_last_two_are_judged",
+            "tests/test_unload.py::test_without_the_unload_check_a_slot_is_clean",
+        ),
     ),
     Mutant(
         "strays one round later",
@@ -158,7 +164,6 @@ HEAP = (
         "off by one: of lambdas that nothing dates one generation too few is old",
         (
             "tests/test_hostile.py::test_a_name_of_one_letter",
-            "tests/test_dispose.py::test_a_hook_undoes_what_the_body_did_or_that_is_found",
             "tests/test_hostile.py::test_a_callable_that_patches_in_place_and_keeps_what_it_made_leaks",
         ),
     ),
@@ -168,7 +173,10 @@ HEAP = (
         "    known = -1\n    while known < len(",
         "    known = 0\n    while known < 1 and len(retained.objects) >= 0 and known < len(",
         "instances of a resurrected class are not gathered",
-        ("tests/test_facts.py", "tests/test_hostile.py::test_an_object_that_resurrects_itself_is_found"),
+        (
+            "tests/test_facts.py::test_fact_4_an_object_may_be_alive_though_its_weak_references_say_dead",
+            "tests/test_hostile.py::test_an_object_that_resurrects_itself_is_found",
+        ),
     ),
     Mutant(
         "the newest date loses",
@@ -204,7 +212,11 @@ HEAP = (
         "        return _is_in(_LEFT_OVER, o)\n",
         "        return False\n",
         "what one check left is held against the next",
-        ("tests/heap/test_ledger.py", "tests/test_restore.py"),
+        (
+            "tests/heap/test_ledger.py::test_functions_that_a_finished_check_leaves_are_not_held_against_the_next",
+            "tests/test_restore.py::test_what_one_check_left_is_not_held_against_the_next",
+            "tests/test_restore.py::test_code_that_an_earlier_check_left_is_of_no_generation_of_the_next",
+        ),
     ),
     Mutant(
         "codecs are not recognised",
@@ -423,7 +435,7 @@ EFFECTS = (
         "the stand-ins stay after the check",
         (
             "tests/test_effects_watched.py::test_every_function_is_replaced_and_put_back",
-            "tests/test_restore.py",
+            "tests/test_effects_watched.py::test_a_check_puts_all_back_also_after_an_error",
         ),
     ),
     Mutant(
@@ -440,7 +452,10 @@ EFFECTS = (
         "REPEATED = 2\n",
         "REPEATED = 1\n",
         "a single thread or file of anybody's is the target's",
-        ("tests/test_effects_threads.py", "tests/test_effects_open.py::test_an_innocent_is_clean"),
+        (
+            "tests/test_effects_threads.py::test_a_thread_of_the_host_is_nobodys_leak",
+            "tests/test_effects_open.py::test_an_innocent_is_clean",
+        ),
     ),
     Mutant(
         "what comes while settling counts",
@@ -448,7 +463,11 @@ EFFECTS = (
         "return [m for m in self.members if m.born is not None and not m.is_idle]",
         "return [m for m in self.members if m.born is not None]",
         "what comes between the rounds is the target's doing",
-        ("tests/test_effects_threads.py", "tests/test_effects_open.py", "tests/test_probes.py"),
+        (
+            "tests/test_effects_threads.py::test_a_thread_of_the_host_is_nobodys_leak",
+            "tests/test_effects_noise.py",
+            "tests/test_effects_loops.py::test_a_loop_that_the_first_round_made_is_known_from_then_on",
+        ),
     ),
     Mutant(
         "consequences are findings",
@@ -464,7 +483,7 @@ EFFECTS = (
         "            self.failed[probe.name] = foreign.exception_text(error)\n",
         "            del error\n",
         "a probe that could not look is not reported",
-        ("tests/test_probes.py",),
+        ("tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",),
     ),
     Mutant(
         "a patch is a mere reference",
@@ -483,7 +502,10 @@ STRATEGIES = (
         "            del holder[leaf]\n",
         "            pass\n",
         "`from pkg import sub` finds the old module",
-        ("tests/test_strategies.py", "tests/test_facts.py"),
+        (
+            "tests/test_strategies.py::test_what_is_on_a_foreign_parent_while_the_target_executes",
+            "tests/test_facts.py::test_fact_9_the_package_has_the_present_module_after_each_round",
+        ),
     ),
     Mutant(
         "finders' caches stay",
@@ -491,7 +513,7 @@ STRATEGIES = (
         "        invalidate_caches()\n",
         "",
         "what was written meanwhile is not found",
-        ("tests/test_strategies.py",),
+        ("tests/test_strategies.py::test_only_reimport_drops_the_finders_caches",),
     ),
     Mutant(
         "a pyc of the same instant is believed",
@@ -501,7 +523,7 @@ STRATEGIES = (
         "an edit of the same size in the same second is not seen",
         (
             "tests/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
-            "tests/test_facts.py",
+            "tests/test_facts.py::test_fact_10_an_edit_of_the_same_size_in_the_same_second_is_seen",
         ),
     ),
     Mutant(
@@ -510,7 +532,10 @@ STRATEGIES = (
         "    finally:\n        implementation.cache_tag = tag\n",
         "    finally:\n        pass\n",
         "forgotten restore: no bytecode is written any more",
-        ("tests/test_strategies.py",),
+        (
+            "tests/test_strategies.py::test_the_cache_tag_is_restored_when_a_reload_raises",
+            "tests/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
+        ),
     ),
     Mutant(
         "the table stays replaced",
@@ -522,7 +547,6 @@ STRATEGIES = (
             "tests/test_hostile.py::test_a_module_that_replaces_others",
             "tests/rows/test_rows_cache.py::test_row_05_the_table_is_replaced",
             "tests/rows/test_scenarios_clearing.py::test_d5_a_module_table_that_was_replaced",
-            "tests/test_restore.py",
         ),
     ),
     Mutant(
@@ -531,7 +555,10 @@ STRATEGIES = (
         "        for name, value in self.attributes.items():\n            _set_attribute(name, value)\n",
         "",
         "forgotten restore: the package has the last generation's module",
-        ("tests/test_strategies.py", "tests/test_restore.py"),
+        (
+            "tests/test_strategies.py::test_a_transaction_puts_back_what_was_deleted_replaced_and_added",
+            "tests/test_restore.py::test_the_modules_are_the_same_objects_with_the_same_contents",
+        ),
     ),
     Mutant(
         "added names stay",
@@ -539,7 +566,7 @@ STRATEGIES = (
         "        namespace.pop(key, None)\n    for key, value",
         "        pass\n    for key, value",
         "forgotten restore: what a round added to a reused namespace stays there",
-        ("tests/test_restore.py", "tests/test_strategies.py"),
+        ("tests/test_restore.py::test_the_contents_of_a_namespace_that_is_used_again_come_back",),
     ),
     Mutant(
         "what was not loaded stays loaded",
@@ -547,7 +574,10 @@ STRATEGIES = (
         "            if name not in self.modules:\n                self._forget(name)\n",
         "            pass\n",
         "forgotten restore: a unit that was not loaded before is afterwards",
-        ("tests/test_restore.py",),
+        (
+            "tests/test_restore.py::test_a_unit_that_was_not_loaded_is_not_loaded_afterwards",
+            "tests/test_restore.py::test_a_submodule_that_only_a_round_loaded_is_not_loaded_afterwards",
+        ),
     ),
     Mutant(
         "cascade in any order",
@@ -555,7 +585,7 @@ STRATEGIES = (
         "for name in sorted(modules, key=lambda name: place.get(name, -1)):",
         "for name in sorted(modules):",
         "a dependent is imported before what it depends on",
-        ("tests/test_cascade.py", "tests/test_cascade_large.py"),
+        ("tests/test_cascade.py::test_exactly_the_closure_is_executed_dependencies_first",),
     ),
     Mutant(
         "disposed in the order of imports",
@@ -571,7 +601,10 @@ STRATEGIES = (
         "        for name in in_order(modules):\n",
         "        for name in sorted(modules):\n",
         "a package is executed before its submodules",
-        ("tests/test_strategies.py",),
+        (
+            "tests/test_strategies.py::test_reload_executes_submodules_before_their_package",
+            "tests/test_strategies.py::test_reload_executes_a_module_after_those_it_took_something_from",
+        ),
     ),
     Mutant(
         "disposed twice",
@@ -579,7 +612,7 @@ STRATEGIES = (
         "    if hook in known[1]:\n        return True\n",
         "",
         "an original that came back disposed is disposed again",
-        ("tests/test_dispose_again.py",),
+        ("tests/test_dispose_again.py::test_an_original_that_came_back_disposed_is_not_disposed_again",),
     ),
     Mutant(
         "hooks stay due",
@@ -587,7 +620,10 @@ STRATEGIES = (
         "        self._pending.clear()\n        calls =",
         "        calls =",
         "a hook is called again before the next generation",
-        ("tests/test_dispose.py", "tests/test_dispose_again.py", "tests/test_strategy_worker.py"),
+        (
+            "tests/test_dispose.py::test_children_are_disposed_first_and_each_hook_once",
+            "tests/test_dispose_again.py::test_an_original_that_came_back_disposed_is_not_disposed_again",
+        ),
     ),
     Mutant(
         "nothing is handed over by workers",
@@ -595,7 +631,10 @@ STRATEGIES = (
         "            self._replace(self._stop())\n",
         "            self._stop()\n            self._replace({})\n",
         "the next worker does not get what its predecessor left for it",
-        ("tests/test_strategy_worker.py", "tests/test_dispose_again.py"),
+        (
+            "tests/test_strategy_worker.py::test_targets",
+            "tests/test_strategy_worker.py::test_each_round_has_a_process_and_a_state_of_its_own",
+        ),
     ),
     Mutant(
         "no proof is wanted",
@@ -603,7 +642,10 @@ STRATEGIES = (
         "        if not reborn:\n",
         "        if reborn is None:\n",
         "a reload that does nothing is clean",
-        ("tests/test_facts.py",),
+        (
+            "tests/test_facts.py::test_fact_11_a_reload_that_does_nothing_is_an_error",
+            "tests/test_facts.py::test_fact_11_a_reload_that_stops_reloading_is_an_error_of_that_round",
+        ),
     ),
     Mutant(
         "the collector stays off",
@@ -611,7 +653,10 @@ STRATEGIES = (
         "        settle.put_back(self._gc_enabled)\n",
         "",
         "forgotten restore: whether automatic collection is on",
-        ("tests/test_restore.py::test_automatic_collection_is_as_it_was", "tests/test_hostile.py"),
+        (
+            "tests/test_restore.py::test_automatic_collection_is_as_it_was",
+            "tests/test_hostile.py::test_a_program_that_disabled_the_collector",
+        ),
     ),
 )
 
@@ -630,7 +675,7 @@ JUDGEMENT = (
         '    return ("growing", round(more / rounds, 2)) if more > 0',
         '    return ("growing", round(more / (rounds + 1), 2)) if more > 0',
         "off by one: growth per round",
-        ("tests/test_judge.py", "tests/test_json.py"),
+        ("tests/test_judge.py",),
     ),
     Mutant(
         "what let go is bounded",
@@ -646,7 +691,9 @@ JUDGEMENT = (
         "            yield from self._second_pass()\n",
         "            pass\n",
         "what was found is not confirmed",
-        ("tests/test_json.py", "tests/test_cases.py"),
+        leaks(
+            "dict value set once-reimport", "list item-reimport", "the last three, beyond the grace-reimport"
+        ),
     ),
     Mutant(
         "registrations last",
@@ -654,7 +701,7 @@ JUDGEMENT = (
         '    "registration",\n    "open-fd",\n    "patched-global",\n',
         '    "open-fd",\n    "patched-global",\n    "registration",\n',
         "findings are not in the order of kinds",
-        ("tests/test_judge.py", "tests/test_json.py"),
+        ("tests/test_judge.py",),
     ),
     Mutant(
         "lines in signatures",
@@ -662,7 +709,7 @@ JUDGEMENT = (
         "signature=signature(kind, target, (*retention.trace, retention.holder.type)),",
         "signature=signature(kind, target, (*retention.trace, retention.holder.type, str(retention.held.line))),",
         "a signature changes when lines move",
-        ("tests/test_json.py",),
+        ("tests/test_json.py::test_a_signature_outlives_edits_that_do_not_matter",),
     ),
     Mutant(
         "not seen is clean",
@@ -671,7 +718,7 @@ JUDGEMENT = (
         'else "clean"',
         "a probe that could not look leaves no question open",
         (
-            "tests/test_probes.py",
+            "tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",
             "tests/test_effects_loops.py::test_a_loop_that_tells_nothing_leaves_the_question_open",
         ),
     ),
@@ -692,7 +739,7 @@ RUNNING = (
         "            if self._disposed(call, error):\n                raise\n",
         "            self._disposed(call, error)\n            raise\n",
         "what one dispose hook raises ends the check",
-        ("tests/test_dispose.py",),
+        ("tests/test_dispose.py::test_a_hook_that_raises_stops_no_other",),
     ),
     Mutant(
         "a loop for each coroutine",
@@ -708,7 +755,7 @@ RUNNING = (
         "    _end_group(process)\n    _end_all(started)\n    if status < 0:",
         "    _end_group(process)\n    if status < 0:",
         "what left the worker's session is not ended",
-        ("tests/test_effects_orphans.py", "tests/test_worker.py"),
+        ("tests/test_effects_orphans.py",),
     ),
     Mutant(
         "a crash is an exit",
@@ -716,7 +763,7 @@ RUNNING = (
         "    if status < 0:\n",
         "    if status < -99:\n",
         "the signal that ended a worker is not named",
-        ("tests/test_worker.py",),
+        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error",),
     ),
     Mutant(
         "the timeout ends nothing",
@@ -724,7 +771,7 @@ RUNNING = (
         "        if not _has_ended(process, timeout_s):\n",
         "        if not _has_ended(process, timeout_s * 1000):\n",
         "a worker that hangs is waited for",
-        ("tests/test_worker.py",),
+        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error",),
     ),
     Mutant(
         "output from its beginning",
@@ -732,7 +779,7 @@ RUNNING = (
         'return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")',
         'return cut + data[:_OUTPUT_BYTES].decode("utf-8", "replace")',
         "of long output the end is lost",
-        ("tests/test_worker.py",),
+        ("tests/test_worker.py::test_long_output_keeps_its_end",),
     ),
     Mutant(
         "errors pass",
@@ -740,7 +787,10 @@ RUNNING = (
         "        if report.outcome not in PASSING:\n",
         '        if report.outcome == "leaking":\n',
         "a target that cannot be checked passes",
-        ("tests/test_plugin_items.py",),
+        (
+            "tests/test_plugin_items.py::test_without_isolation_an_exception_is_the_error_of_the_item",
+            "tests/test_plugin_items.py::test_the_exit_status_says_whether_something_leaks",
+        ),
     ),
     Mutant(
         "inconclusive passes",
@@ -748,7 +798,7 @@ RUNNING = (
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known"})',
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known", "inconclusive"})',
         "what could not be judged passes",
-        ("tests/test_probes.py", "tests/test_plugin_items.py"),
+        ("tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",),
     ),
     Mutant(
         "items are not marked",
@@ -756,7 +806,7 @@ RUNNING = (
         '        item.add_marker("reloadable")\n',
         "",
         "`-m reloadable` does not choose target items",
-        ("tests/test_plugin_items.py",),
+        ("tests/test_plugin_items.py::test_k_and_m_choose_items",),
     ),
     Mutant(
         "a test's bindings stay",
@@ -764,7 +814,7 @@ RUNNING = (
         "        self._namespace.update(self._original)\n",
         "",
         "forgotten restore: later tests of the file see the last generation",
-        ("tests/test_plugin_marked.py",),
+        ("tests/test_plugin_marked.py::test_bindings_of_the_test_module_are_refreshed_and_put_back",),
     ),
     Mutant(
         "a field is lost",
@@ -773,7 +823,11 @@ RUNNING = (
         "    found = tuple(dataclasses.replace(f, also_retains=()) for f in report.findings)\n"
         "    return dataclasses.asdict(dataclasses.replace(report, findings=found))\n",
         "the report does not say what an effect keeps alive",
-        ("tests/test_json.py", "tests/test_worker.py", "tests/test_effects_threads.py"),
+        (
+            "tests/test_json.py::test_a_report_survives_the_way_through_json",
+            "tests/test_worker.py::test_a_report_comes_back_as_it_was_made",
+            "tests/test_effects_threads.py::test_what_is_left_running_is_one_finding",
+        ),
     ),
     Mutant(
         "runs of generations are too long",
