@@ -86,6 +86,7 @@ class Check:
         self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes
         self.run.ignored = settings.ignored
         self.run.looks_at_growth = not settings.probes or known_probes.GROWTH in settings.probes
+        self._project = Project(Path(settings.rootdir), settings.test_files)
         self._begun_s = _now_s()
 
     def perform(self, exercise: Callable[[], object] | None = None) -> Report:
@@ -139,7 +140,7 @@ class Check:
             seen.unloaded,
             seen.blind,
             growth.findings(self.unit.target, seen.grown, seen.accumulations, self._site),
-            judge.Expected(self._known, self._project().is_library),
+            judge.Expected(self._known, self._is_library),
         )
         notes = [*seen.notes, *verdict.notes, *seen.blind]
         notes += [text for text in failures if text != error]
@@ -167,10 +168,13 @@ class Check:
         )
 
     def _site(self, frames: tuple[tuple[str, int], ...]) -> Site | None:
-        return site_of(frames, self.run.seen.files, self._project())
+        return site_of(frames, self.run.seen.files, self._project)
 
-    def _project(self) -> Project:
-        return Project(Path(self.settings.rootdir), self.settings.test_files)
+    def _is_library(self, module: str) -> bool:
+        try:
+            return self._project.is_library(module)
+        except Exception:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
+            return False
 
     def _known(self, finding: Finding) -> str | None:
         path = finding.holder.path if finding.holder is not None else ""

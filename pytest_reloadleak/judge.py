@@ -184,7 +184,9 @@ def _growth(
     again = _again(retention, later)
     if again is None:
         return None, 0.0
-    more = max(again.items - retention.items, len(again.generations) - held)
+    # An effect counts its members, whatever of the target each of them leads to.
+    items = again.items - retention.items if (again.cause is None) == (retention.cause is None) else 0
+    more = max(items, len(again.generations) - held)
     return ("growing", round(more / rounds, 2)) if more > 0 else ("bounded", 0.0)
 
 

@@ -287,3 +287,92 @@ def _types(value):
 def test_nothing_is_left(program):
     """The cases above leave no module behind."""
     assert not {"plugin", "host", "consumer", "pkg"} & set(sys.modules)
+
+
+def test_modules_that_came_with_the_target_are_no_registrations(program):
+    """What a target imports is there once, also where the target puts something into the table with each execution."""
+    program(
+        plugin="""
+        import sys, types
+
+        class K:
+            def f(self): return self
+
+        import user
+        sys.modules["replaced"] = types.ModuleType("replaced")
+        """,
+        user="from plugin import K\n",
+    )
+    try:
+        report = measure_reload("plugin", rounds=3)
+    finally:
+        sys.modules.pop("replaced", None)
+
+    assert [(f.kind, f.growth, f.holder.path) for f in report.findings] == [
+        ("stale-reference", "bounded", "user.K")
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_finalizer_goes_with_what_it_watches(is_kept, strategy, program):
+    """Whoever keeps the watched object is the cause; if nobody does, the finalizer runs and is gone."""
+    program(
+        host="""
+        import weakref
+        gone, listeners = [], []
+        def connect(f): weakref.finalize(f, gone.append, 1)
+        """,
+        plugin=f"""
+        import host
+        def heard(): pass
+        host.connect(heard)
+        host.listeners{".append(heard)" if is_kept else "[:] = [heard]"}
+        """,
+    )
+    report = measure_reload("plugin", strategy=strategy, rounds=3)
+
+    assert [(f.kind, f.holder.path) for f in report.findings] == (
+        [("retained-generation", "host.listeners[*]")] if is_kept else []
+    )
+
+
+@pytest.mark.parametrize("name", ["dataclasses", "pathlib", "contextlib", "inspect"])
+def test_the_tool_is_in_no_finding(name):
+    """Where the target is a module that this tool itself uses, what only the tool keeps of it is its own business."""
+    code = (
+        "import json, pytest_reloadleak as p\n"
+        "from pytest_reloadleak.report.jsonfile import to_dict\n"
+        f"reports = [p.measure_reload({name!r}, strategy=s, rounds=2) for s in ('reload', 'reimport')]\n"
+        "print(json.dumps(list(map(to_dict, reports))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    for report in json.loads(done.stdout):
+        assert report["outcome"] in {"clean", "leaking"}
+        for finding in report["findings"]:
+            assert "pytest_reloadleak" not in json.dumps(
+                [finding["holder"], finding["held"], finding["trace"]]
+            )
+            assert "psutil" not in finding["holder"]["path"]
+
+
+@pytest.mark.parametrize(("keeps", "outcome"), [(True, "leaking"), (False, "clean")])
+def test_an_original_that_was_not_loaded_before_is_kept_by_nobody_here(keeps, outcome, program):
+    """It does not come back, so the check lets it go like any other: an entry that goes with an instance goes."""
+    program(
+        host="import weakref\ntable = weakref.WeakValueDictionary()\nkept = []\n",
+        plugin=f"""
+        import host
+        class K:
+            def f(self): return self
+        k = K()
+        host.table[id(k), K.f] = k
+        {"host.kept or host.kept.append(k)" if keeps else ""}
+        """,
+    )
+    sys.modules.pop("plugin", None)
+    report = measure_reload("plugin", strategy="reload", rounds=3)
+
+    assert report.outcome == outcome

@@ -120,6 +120,8 @@ def suspects(found: Iterable[Member], first: int) -> list[Group]:
     out = list(certain_ones.values())
     for group in groups.values():
         if not group.is_certain:
+            # What came with the first generation and stays is there once, as a module is that the target imports.
+            group.members = [m for m in group.members if m.born is not None and m.born > first]
             alike = [g for g in _alike(group) if g.cause not in certain_ones]
             out += [g for g in alike if len(g.rounds(first)) >= REPEATED]
     return out

@@ -70,6 +70,8 @@ class Registrations(Probe):
                 if self.scope.owns(entry.module) or (entry.part_of and self._is_told(entry.part_of, new)):
                     continue
                 held = self._owner(entry)
+                if held is None and owner((entry.ends_with,), self.scope.owns, self.scope.rename) is not None:
+                    continue
                 is_new = entry.identity not in self._before
                 new[entry.path] += is_new
                 if held is not None or is_new:

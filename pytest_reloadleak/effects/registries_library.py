@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -55,11 +56,13 @@ def _finalizers() -> Iterator[Entry]:
         arguments: Any = own.get("args")
         named: Any = own.get("kwargs")
         values = (own.get("func"), *(arguments or ()), *(named or {}).values())
+        watched: Any = own.get("weakref")
         yield Entry(
             ("weakref.finalize", id(finalizer)),
             "weakref.finalize",
             tuple(o for o in values if not foreign.is_atom(o)),
             (table,),
+            ends_with=watched() if type(watched) is weakref.ref else None,
         )
 
 

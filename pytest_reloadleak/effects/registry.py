@@ -30,6 +30,8 @@ class Entry(NamedTuple):
     """Type of what is registered, where the first of the values does not tell it."""
     module: str = ""
     """Name of the module that the entry is, if it is one: the target's own modules are no effects."""
+    ends_with: object = None
+    """The object with which the entry goes by itself: where that is the target's, whoever keeps it keeps the entry."""
     part_of: Entry | None = None
     """The entry that this one is a part of, as a filter is of a handler: where that is reported, it tells all. It comes
     before its parts."""
