@@ -132,6 +132,7 @@ def test_a_conftest_says_what_is_expected(known, outcome, isolation, project):
         *target("plugin"),
         f"--reload-leak-isolation={isolation}",
         "--reload-leak-rounds=3",
+        "-v",
     )
 
     (check,) = project.checks()
@@ -139,6 +140,10 @@ def test_a_conftest_says_what_is_expected(known, outcome, isolation, project):
     assert result.ret == (1 if outcome == "leaking" else 0)
     expected = {"known": ["a queue that is emptied at midnight"], "leaking": [None], "clean": []}
     assert [finding["known"] for finding in check["findings"]] == expected[outcome]
+    told = [line for line in result.outlines if "a queue that is emptied at midnight" in line]
+    signature = "".join(finding["signature"] for finding in check["findings"])
+    line = f"  known: retained-generation {signature}, host.listeners[*]: a queue that is emptied at midnight"
+    assert told == ([line] if outcome == "known" else [])
 
 
 def test_what_is_no_known_reference_is_a_usage_error(project):

@@ -13,7 +13,7 @@ from pytest_reloadleak.integration import firstparty, marked
 from pytest_reloadleak.integration.items import TargetItem, Targets
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reports import Collected, is_worker
-from pytest_reloadleak.report import audit
+from pytest_reloadleak.report import audit, notes
 from pytest_reloadleak.strategies import recorded, targets
 
 _USAGE = "reload_leak_usage"
@@ -69,7 +69,12 @@ class Session(Collected):
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say which strategy is safe, if all were asked for, and a usage error that came from an xdist worker."""
+        """Say what passing checks noted (`-v`), which strategy is safe (`all`), and usage errors of xdist's workers."""
+        told = list(notes.lines(self.checks)) if self.config.get_verbosity() > 0 else []
+        if told:
+            terminalreporter.section("reload leaks: notes")
+            for line in told:
+                terminalreporter.write_line(line)
         rows = self.audit()
         if rows:
             terminalreporter.section("reloadability")

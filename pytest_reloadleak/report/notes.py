@@ -1,0 +1,26 @@
+"""What passing checks had to say: notes that no failure shows. A pure function of the report's entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+_PASSING = frozenset({"clean", "known"})
+
+
+def lines(checks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The notes and known findings of checks that passed, each check with its target and strategy first.
+
+    Args:
+        checks: entries of the JSON report's `checks`.
+    """
+    for check in checks:
+        known = [f for f in check["findings"] if f["known"] is not None]
+        if check["outcome"] not in _PASSING or not (check["notes"] or known):
+            continue
+        yield f"{check['target']} ({check['strategy']}) {check['outcome']}"
+        for finding in known:
+            path = finding["holder"]["path"] if finding["holder"] is not None else "?"
+            yield f"  known: {finding['kind']} {finding['signature']}, {path}: {finding['known']}"
+        for note in check["notes"]:
+            yield f"  note: {note}"
