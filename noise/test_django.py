@@ -55,10 +55,11 @@ def test_django_fixtures_are_no_findings_and_hide_none(project):
 SIGNAL = """
     import plugin
     import pytest
-    from django.core.signals import request_started
 
     @pytest.mark.reloadable("plugin", rounds=3)
     def test_signal(client):
+        from django.core.signals import request_started
+
         request_started.connect(plugin.heard{keywords})
         assert client.get("/").status_code == 200
 """
