@@ -72,7 +72,7 @@ def _step(value, attribute, key):
 
 
 def _attributes(value, name):
-    """An attribute; all that match where a number is left open (`SIGUSR*`); of each where `value` is a tuple of bases."""
+    """An attribute; all that match where a number is left open (`SIGUSR*`); of each in a tuple of bases."""
     if name == "__closure__" and type(value) is types.FunctionType:
         return [
             {
