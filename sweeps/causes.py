@@ -120,7 +120,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         ("fastapi*",),
         "fastapi.openapi.models.*",
-        'under `reload` the forward references of the models (`"PathItem"`) are resolved while the name is still the old '
+        "under `reload` the forward references of the models are resolved while the name is still the old "
         "class: each generation's fields have the one before",
     ),
     Cause(
