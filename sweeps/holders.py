@@ -89,7 +89,7 @@ def _attributes(value, name):
         names = [name]
     if is_module(value):
         namespace = types.ModuleType.__dict__["__dict__"].__get__(value)
-        return [namespace[n] for n in names if n in namespace]
+        return [namespace[n] if n in namespace else getattr(value, n) for n in names if hasattr(value, n)]
     raw = [
         d[n]
         for n in names

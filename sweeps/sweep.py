@@ -38,7 +38,7 @@ ROUNDS = 5
 ORACLE_ROUNDS = 3
 """Of the oracle, which doubles them always: growth shows as well in three against six."""
 
-MOST_FINDINGS = 10
+MOST_FINDINGS = 4
 """Findings of one row that a result file keeps: a class that a hundred modules import is a hundred of one sort."""
 
 
