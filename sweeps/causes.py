@@ -18,11 +18,142 @@ class Cause:
     modules: tuple[str, ...]
     """Names of modules, or globs."""
     holder: str
-    """A glob of the holder's path; `[` stands for itself."""
+    """A glob of the holder's path, in which brackets stand for themselves."""
     why: str
 
 
-CAUSES: tuple[Cause, ...] = ()
+_FORK = "`os.register_at_fork` runs at import, and nothing can take a fork hook back"
+_NULL_HANDLER = (
+    "`getLogger(...).addHandler(NullHandler())` runs at import, and the logger keeps each of them: "
+    "small, but one more in the way of every record"
+)
+_FILTER = "`warnings.simplefilter` runs at import with a category of its own: each generation's class is another filter"
+_ATTRS = (
+    "attrs gives generated methods a copy of the module's namespace as globals; under `reload` that has the old class "
+    "still, whose methods have the one before that"
+)
+
+CAUSES: tuple[Cause, ...] = (
+    # -- the standard library
+    Cause(
+        ("ctypes",),
+        "native*",
+        "a function type keeps its `argtypes` and `restype` in C, where the collector cannot see them; one of them is "
+        "`py_object`, which has a Python method: a cycle that is never freed",
+    ),
+    Cause(
+        ("ctypes.wintypes",),
+        "_ctypes._pointer_type_cache*",
+        "`POINTER(Structure)` caches each pointer type by its structure, for good: `_reset_cache` alone empties that",
+    ),
+    Cause(
+        ("idlelib.pyshell",),
+        "linecache.checkcache",
+        "it puts a function of its own in the place of `linecache.checkcache`, with what stood there as a "
+        "default: each "
+        "generation calls the one before",
+    ),
+    Cause(("random",), "fork *", f"{_FORK}: `after_in_child=_inst.seed` keeps the generator and its class"),
+    Cause(
+        ("rlcompleter",),
+        "atexit *",
+        "`atexit.register(lambda: readline.set_completer(None))` runs at import, and a lambda cannot be unregistered",
+    ),
+    Cause(
+        ("tkinter.tix",),
+        "tkinter.Widget.__bases__*",
+        "`tkinter.Widget.__bases__ += (Form,)` runs at import: each generation's `Form` is one base class more",
+    ),
+    # -- packages, by what they do
+    Cause(
+        ("lark", "lark.utils"),
+        "logging.getLogger(*",
+        "`logger.addHandler(StreamHandler())` runs at import: each record is printed once more",
+    ),
+    Cause(("*",), "logging.getLogger(*.handlers[*]", _NULL_HANDLER),
+    Cause(("requests*", "ruamel.yaml*", "urllib3*", "botocore*", "bs4*"), "warnings.filters[*]", _FILTER),
+    Cause(
+        ("filelock*", "loguru*", "trio*", "importlib_metadata", "celery*", "billiard*"),
+        "fork *",
+        _FORK,
+    ),
+    Cause(
+        ("filelock*", "loguru*", "paramiko*", "tornado.platform.asyncio"),
+        "atexit *",
+        "`atexit.register` runs at import, and nothing unregisters it",
+    ),
+    Cause(
+        ("bottle", "importlib_metadata", "tlz*"),
+        "sys.meta_path[*]",
+        "it appends a finder of its own class to `sys.meta_path` at import, and finds none of its older ones there",
+    ),
+    Cause(("idna.codec",), "codecs *", "`codecs.register` runs at import, and nothing unregisters it"),
+    Cause(
+        ("soupsieve*",),
+        "copyreg.dispatch_table[*]",
+        "`copyreg.pickle` registers each class of each generation, and `copyreg` has no way to forget one",
+    ),
+    Cause(
+        ("billiard*",),
+        "billiard.*ForkingPickler._extra_reducers*",
+        "`ForkingPickler.register(Class, reducer)` runs at import: a dict by class, which grows by each generation's",
+    ),
+    Cause(
+        ("billiard.resource_sharer",),
+        "billiard.util._afterfork_registry*",
+        "the entry is to go with the instance, but its key has a function of the module's, whose globals have "
+        "the instance",
+    ),
+    Cause(
+        ("celery*",),
+        "native*",
+        "`Proxy.__qualname__` is an instance of a subclass of `str` with methods; the collector does not look into a "
+        "class's qualified name, so the cycle from there through the module's namespace is never freed",
+    ),
+    Cause(
+        ("jsonschema*", "referencing*"),
+        "native*",
+        "an `rpds.HashTrieMap` holds functions of the module; it is written in Rust and shows the collector "
+        "nothing, so "
+        "the cycle through the module's namespace is never freed",
+    ),
+    Cause(
+        ("fastapi*",),
+        "fastapi.openapi.models.*",
+        "under `reload` the forward references of the models are resolved while the name is still the old "
+        "class: each generation's fields have the one before",
+    ),
+    Cause(
+        ("kombu",),
+        "kombu.__class__.__getattr__*",
+        "it puts a lazy module in its own place, which keeps the module that stood there as `old_module`",
+    ),
+    Cause(
+        ("pyasn1.*",),
+        "pyasn1.debug.LOGGEE_MAP<key>",
+        "`debug.registerLoggee(__name__)` uses the module object as a key of a dict that nothing empties",
+    ),
+    Cause(
+        ("sqlalchemy*",),
+        "sqlalchemy.inspection._registrars*",
+        "`@inspection._inspects(Class)` registers each generation's class in a dict by class",
+    ),
+    Cause(
+        ("sqlalchemy*",),
+        "weakref.finalize",
+        "generated functions get a finalizer that clears `linecache`; they are kept, and so are the finalizers",
+    ),
+    Cause(
+        ("typing_extensions",),
+        "typing._cleanups[*]*",
+        "`typing._tp_cache` appends the `cache_clear` of each function it decorates to `typing._cleanups`, for good",
+    ),
+    Cause(
+        ("attr", "attr.*", "outcome*", "referencing*", "trio*", "twisted*", "jsonschema*"),
+        "*.__globals__[*",
+        _ATTRS,
+    ),
+)
 
 _SHAPES: tuple[tuple[str, str], ...] = (
     (r"\.__bases__", "a class elsewhere is derived from the old one"),
@@ -50,4 +181,5 @@ def cause_of(module: str, kind: str, growth: str, path: str) -> str:
 
 
 def _literal(pattern: str) -> str:
-    return pattern.replace("[", "[[]")
+    """A glob in which brackets stand for themselves."""
+    return pattern.replace("[[]", "[").replace("[", "[[]")

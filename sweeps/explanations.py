@@ -42,6 +42,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "it is first imported, and keeps these for good. The tool keeps the first generation too while it checks, and "
         "cannot tell what only C keeps of it ([limitations](limitations.md): one generation held only in C).",
     ),
+    Explanation(
+        modules=("html5lib._trie.py",),
+        difference="error against *",
+        why="A target that ends in `.py` is taken for the name of a file, and refused with a line that says so; a module "
+        "that is really called `py` can be checked with its package.",
+    ),
 )
 
 

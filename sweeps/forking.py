@@ -107,7 +107,7 @@ def _wait(pid, timeout_s):
     for end in (os.killpg, os.kill):  # it may not have come to lead a session
         try:
             end(pid, signal.SIGKILL)  # before it is reaped: as long as it is not, the number is its own
-        except (ProcessLookupError, PermissionError):
+        except (ProcessLookupError, PermissionError):  # noqa: PERF203 - two of them
             continue
     _, status = os.waitpid(pid, 0)
     if ended is None:

@@ -72,7 +72,7 @@ def _step(value, attribute, key):
 
 
 def _attributes(value, name):
-    """An attribute; all that match where a number is left open (`SIGUSR*`); of each where `value` is a tuple of bases."""
+    """An attribute; all that match where a number is left open (`SIGUSR*`); of each in a tuple of bases."""
     if name == "__closure__" and type(value) is types.FunctionType:
         return [
             {
@@ -89,7 +89,7 @@ def _attributes(value, name):
         names = [name]
     if is_module(value):
         namespace = types.ModuleType.__dict__["__dict__"].__get__(value)
-        return [namespace[n] for n in names if n in namespace]
+        return [namespace[n] if n in namespace else getattr(value, n) for n in names if hasattr(value, n)]
     raw = [
         d[n]
         for n in names

@@ -354,7 +354,7 @@ class Judge:
         growth = "clean"
         if retained or stale:
             growth = "bounded"
-        if len(retained) > len(first[0]) or grew:
+        if len(retained) > max(1, len(first[0])) or grew:
             growth = "growing"
         return {
             "verdict": growth,

@@ -38,7 +38,7 @@ ROUNDS = 5
 ORACLE_ROUNDS = 3
 """Of the oracle, which doubles them always: growth shows as well in three against six."""
 
-MOST_FINDINGS = 10
+MOST_FINDINGS = 4
 """Findings of one row that a result file keeps: a class that a hundred modules import is a hundred of one sort."""
 
 
@@ -126,11 +126,14 @@ def done_in(file: Path | None) -> set[tuple[str, str]]:
     return {(row["module"], row["strategy"]) for row in rows}
 
 
-def keep_clean(file: Path) -> None:
-    """Take out of a result file what is not clean by both."""
+def keep_settled(file: Path) -> None:
+    """Take out of a result file where tool and oracle differ, and what grows."""
     lines = file.read_text(encoding="utf-8").splitlines()
+    rows = map(json.loads, lines)
     kept = [
-        line for line in lines if {json.loads(line)["outcome"], json.loads(line).get("oracle")} == {"clean"}
+        line
+        for line, row in zip(lines, rows, strict=True)
+        if not row.get("differs") and row["outcome"] in {"clean", "bounded", "error", "refused"}
     ]
     file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
@@ -162,9 +165,7 @@ def main() -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with that file: what is in it is not checked again"
     )
-    parser.add_argument(
-        "--again", action="store_true", help="check again what is not clean by both in that file"
-    )
+    parser.add_argument("--again", action="store_true", help="check again what differs or grows in that file")
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
     parser.add_argument(
         "--timeout", type=float, default=forking.TIMEOUT_S, help="seconds for each judge of a check"
@@ -176,7 +177,7 @@ def main() -> None:
     explained, unexplained = 0, 0
     refused = modules.refused_of_library() if options.what == ["stdlib"] else []
     if options.again:
-        keep_clean(options.out)
+        keep_settled(options.out)
     done = done_in(options.out) if options.resume or options.again else set()
     questions = [q for name in names for strategy in STRATEGIES if (q := (name, strategy)) not in done]
     out = options.out.open("a" if done else "w", encoding="utf-8") if options.out else None

@@ -127,7 +127,10 @@ def _where(where: dict[str, list[str]], by_version: _Rows) -> str:
 # -- errors and disagreements -----------------------------------------------------------------------------------------
 
 _ERRORS = (
-    (r"could not be imported.*No module named|could not be imported.*cannot import name|could not be imported.*windll", "needs what is not installed here, or another platform"),
+    (
+        r"could not be imported.*(No module named|cannot import name|windll)",
+        "needs what is not installed here, or another platform",
+    ),
     (r"could not be imported", "cannot be imported by itself"),
     (r"timeout", "did not end in time"),
     (r"the reload raised", "its reload raises"),

@@ -259,6 +259,25 @@ def test_each_generation_behind_what_the_collector_cannot_see_is_told(what, prog
     ]
 
 
+@pytest.mark.parametrize("copy", ["types.ModuleType('zz_copy')", "None"])
+def test_modules_that_came_with_the_target_do_not_make_a_bounded_leak_grow(copy, program, monkeypatch):
+    """Markdown puts a new copy of `html.parser` into `sys.modules` in each round, and nothing else grows."""
+    monkeypatch.setitem(sys.modules, "zz_copy", None)
+    program(
+        plugin=f"""
+        import sys, types
+        class K:
+            def f(self): ...
+        sys.modules["zz_copy"] = {copy}
+        import host
+        """,
+        host="import consumer\nfrom plugin import K\n",
+        consumer="",
+    )
+    report = measure_reload("plugin", rounds=3)
+    assert [(f.growth, f.holder.path) for f in report.findings] == [("bounded", "host.K")]
+
+
 def test_a_report_has_no_text_of_the_programs_own_type(program):
     """A class body may set `__qualname__` to an instance of an own subclass of `str`, as celery's does."""
     program(

@@ -34,6 +34,7 @@ MODULES = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """A folder of small modules to sweep."""
     for name, body in MODULES.items():
         (tmp_path / f"{name}.py").write_text(body)
     return tmp_path
@@ -73,8 +74,10 @@ def parts() -> Iterator[SimpleNamespace]:
 
 
 def test_both_judges_see_a_leak_and_none_in_its_cured_twin(folder: Path) -> None:
-    """A listener that each generation adds is growing by both, at a place where the oracle finds it; a list that holds
-    just the newest is clean by both."""
+    """A listener that each generation adds is growing by both, at a place where the oracle finds it.
+
+    A list that holds just the newest is clean by both.
+    """
     status, output, rows = sweep(folder, "swgrows", "swgrows_cured")
     assert (rows["swgrows"]["outcome"], rows["swgrows"]["oracle"]) == ("growing", "growing")
     assert rows["swgrows"]["findings"][0][3:] == ["swhost.LISTENERS[*]", "swgrows.listen", "holds"]
@@ -83,8 +86,10 @@ def test_both_judges_see_a_leak_and_none_in_its_cured_twin(folder: Path) -> None
 
 
 def test_both_judges_see_names_that_were_bound_once(folder: Path) -> None:
-    """Functions and data of the first generation that another module imported are bounded by both, and each name that
-    the oracle sees the tool names too."""
+    """Functions and data of the first generation that another module imported are bounded by both.
+
+    Each name that the oracle sees the tool names too.
+    """
     (folder / "swstale.py").write_text("def name(): ...\nDATA = {}\nimport swimporter\n")
     status, output, rows = sweep(folder, "swstale", "swstale_cured")
     assert (rows["swstale"]["outcome"], rows["swstale"]["oracle"]) == ("bounded", "bounded")
@@ -95,8 +100,10 @@ def test_both_judges_see_names_that_were_bound_once(folder: Path) -> None:
 
 
 def test_what_cannot_be_checked_is_an_error_and_neither_a_hang_nor_the_end(folder: Path) -> None:
-    """A module that sleeps for ten minutes, one that ends the process and one that raises are errors by both, within
-    the time limit, and the modules after them are checked."""
+    """A module that sleeps for ten minutes, one that ends the process and one that raises are errors by both.
+
+    They are so within the time limit, and the modules after them are checked.
+    """
     begun_s = time.monotonic()
     status, output, rows = sweep(folder, "swhangs", "swexits", "swraises", "swgrows_cured", "--timeout", "3")
     assert time.monotonic() - begun_s < 60
@@ -113,8 +120,10 @@ def test_what_cannot_be_checked_is_an_error_and_neither_a_hang_nor_the_end(folde
 
 
 def test_a_disagreement_is_reported(parts: SimpleNamespace) -> None:
-    """Another verdict, a holder that is not named and one that holds nothing are differences, and nothing explains
-    them; the same row without them has none."""
+    """Another verdict, a holder that is not named and one that holds nothing are differences that nothing explains.
+
+    The same row without them has none.
+    """
     finding = {
         "kind": "stale-reference",
         "growth": "bounded",
