@@ -28,6 +28,13 @@ CASES = {
         None,
         "functools.lru_cache of host keeps at most 16 results",
     ),
+    "library's cache of a function": (
+        "import fnmatch, functools\ndef f(): pass\nfnmatch.kept = [*getattr(fnmatch, 'kept', ()), "
+        "functools.lru_cache(maxsize=9)(f)]\n",
+        "leaking",
+        None,
+        None,
+    ),
     "list": (f"import host\n{OWN_TEXT}host.kept.append(Text('a'))", "leaking", None, None),
 }
 
@@ -46,6 +53,7 @@ def test_a_bounded_cache_of_a_library_is_known_and_another_holder_is_not(
         finally:
             re.purge()
             __import__("urllib.parse").parse.clear_cache() if "urllib" in body else None
+            vars(__import__("fnmatch")).pop("kept", None)
 
     assert (report.outcome, report.error) == (outcome, None)
     assert {finding.known for finding in report.findings} == {known} or all(

@@ -254,13 +254,16 @@ def _in_lru_cache(wrapper: Any, child: object) -> Iterator[str]:
         yield "<cache entry>"
 
 
-def bounded_cache(o: object) -> tuple[str, int] | None:
-    """Module of an `lru_cache`'s function, and how many results it keeps at most; `None` for all else."""
-    if not _is_lru_cache(type(o)):
+def bounded_cache(o: object, child: object) -> tuple[str, int] | None:
+    """Module of an `lru_cache`'s function, and how many results it keeps at most, if `child` is one of those.
+
+    Not for the function that it wraps, which is held however many results there are.
+    """
+    if not _is_lru_cache(type(o)) or next(_in_lru_cache(o, child), None) is None:
         return None
     wrapper: Any = o
     function = (foreign.instance_dict(o) or {}).get("__wrapped__")
-    size = wrapper.cache_info().maxsize if _is_lru_cache(type(o)) else None
+    size = wrapper.cache_info().maxsize
     if type(size) is not int or type(function) is not types.FunctionType:
         return None
     return foreign.module_name(function.__globals__), size

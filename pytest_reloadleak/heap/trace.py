@@ -9,6 +9,7 @@ import threading
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pytest_reloadleak.heap import describe, foreign, patched, references
@@ -91,8 +92,14 @@ def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
         is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
         top=id(top),
         sink=sink,
-        cache=next((found for o in path[:-1] if (found := references.bounded_cache(o)) is not None), None),
+        cache=_cache(path, scene.ledger.owns),
     )
+
+
+def _cache(path: Sequence[Any], owns: Callable[[str], bool]) -> tuple[str, int] | None:
+    """The bounded cache of somebody else's that a path leads through."""
+    found = (references.bounded_cache(o, child) for o, child in pairwise(path))
+    return next((cache for cache in found if cache is not None and not owns(cache[0])), None)
 
 
 def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
