@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import entry, foreign, references
-from pytest_reloadleak.heap.noise import is_noise
+from pytest_reloadleak.heap.noise import is_noise, notes
 from pytest_reloadleak.heap.scene import Scene
 from pytest_reloadleak.heap.sizes import size_bytes
-from pytest_reloadleak.heap.sweep import Arrival
+from pytest_reloadleak.heap.sweep import Arrival, Cause
 from pytest_reloadleak.heap.trace import runners, without_numbers
 from pytest_reloadleak.model import Holder
 
@@ -76,6 +76,8 @@ class Growing:
         self._frames: dict[int, Frames] = {}
         self._owners: set[int] = set()
         """Ids of who has the untracked dicts that grew, so that the heap need not be searched for them each time."""
+        self.notes: tuple[str, ...] = ()
+        """What of the test runner's each round left larger, which is no leak."""
 
     def note(self) -> None:
         """Note a settled round; the first call is the state before them."""
@@ -113,13 +115,17 @@ class Growing:
         own = [*scene.own_objects(), self, self.__dict__, sinks]
         sweep = entry.sweep_of(scene, own, sinks)
         out: dict[tuple[str, ...], Accumulation] = {}
+        theirs: list[tuple[Cause, str]] = []
         try:
             waiting = sweep.arrivals()
             seen: set[int] = set()
             while waiting:
                 for arrival in waiting:
                     key = id(arrival.path[-1])
-                    if key not in seen and not _is_runners(arrival, scene):
+                    cause = _runners_cause(arrival, scene)
+                    if key not in seen and cause is not None:
+                        theirs.append((cause, "more with each round"))
+                    elif key not in seen:
                         found = self._told(arrival, self._last[key] - self._first[key], scene)
                         out.setdefault(found.trace, found)
                     seen.add(key)
@@ -128,6 +134,7 @@ class Growing:
         finally:
             sweep.close()
             sinks.clear()
+        self.notes = notes(theirs)
         return sorted(out.values(), key=lambda a: (-a.bytes_per_round, a.trace))
 
     def _told(self, arrival: Arrival, more: int, scene: Scene) -> Accumulation:
@@ -148,10 +155,11 @@ class Growing:
         )
 
 
-def _is_runners(arrival: Arrival, scene: Scene) -> bool:
-    """Whether what runs the tests fills a container, or keeps it until the test is over."""
-    cause = arrival.root.cause or scene.noise.cause_of_place(arrival) or runners(arrival, scene)
-    return is_noise(cause)
+def _runners_cause(arrival: Arrival, scene: Scene) -> Cause | None:
+    """The part of what runs the tests that fills a container, or keeps it until the test is over."""
+    cause = arrival.root.cause or scene.noise.cause_of_kept(arrival.path[-1])
+    cause = cause or scene.noise.cause_of_place(arrival) or runners(arrival, scene)
+    return cause if is_noise(cause) else None
 
 
 def _containers() -> Iterator[tuple[Any, int]]:

@@ -26,7 +26,7 @@ def release(namespaces: Iterable[dict[str, Any]]) -> None:
 
 
 def kept(context: Any) -> Iterator[object]:
-    """The lists of a recorder: its own, and that of the one it stands before, as `recwarn` before the whole test's.
+    """The lists of recorders: its own, that of the one it stands before, and the one that is filled at present.
 
     Args:
         context: an instance of `warnings.catch_warnings`, of which pytest's recorders are derived.
@@ -35,6 +35,7 @@ def kept(context: Any) -> Iterator[object]:
     for entries in (state.get("_list"), getattr(state.get("_showwarnmsg_impl"), "__self__", None)):
         if isinstance(entries, list):
             yield entries
+    yield _recording()
 
 
 def reported(hook: Any) -> Iterator[object]:
