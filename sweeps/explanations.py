@@ -45,8 +45,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         modules=("html5lib._trie.py",),
         difference="error against *",
-        why="A target that ends in `.py` is taken for the name of a file, and refused with a line that says so; a module "
-        "that is really called `py` can be checked with its package.",
+        why="A target that ends in `.py` is taken for the name of a file, and refused with a line that says so; a "
+        "module that is really called `py` can be checked with its package.",
     ),
 )
 
