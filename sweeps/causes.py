@@ -113,7 +113,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         ("h11*",),
         "",
-        "its sentinels are classes that are their own type (`v.__class__ = v`), a reference that the collector does not "
+        "its sentinels are classes that are their own type (`v.__class__ = v`), which the collector does not "
         "count: it empties each old one, and can never free it",
     ),
     Cause(
