@@ -111,6 +111,12 @@ CAUSES: tuple[Cause, ...] = (
         "class's qualified name, so the cycle from there through the module's namespace is never freed",
     ),
     Cause(
+        ("h11*",),
+        "",
+        "its sentinels are classes that are their own type (`v.__class__ = v`), which the collector does not "
+        "count: it empties each old one, and can never free it",
+    ),
+    Cause(
         ("jsonschema*", "referencing*"),
         "native*",
         "an `rpds.HashTrieMap` holds functions of the module; it is written in Rust and shows the collector "

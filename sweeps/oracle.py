@@ -80,16 +80,21 @@ def is_class(value):
 
 def metaclasses(cls):
     """A metaclass and all that are derived from it."""
-    return {cls}.union(*(metaclasses(inner) for inner in type.__subclasses__(cls)))
+    found, left = set(), [cls]
+    while left:
+        one = left.pop()
+        if one not in found and type.__dict__["__mro__"].__get__(one):
+            found.add(one)
+            left += type.__subclasses__(one)
+    return found
 
 
 def module_of(cls):
     """The module that a class says it is of, without asking its metaclass."""
-    for base in type.__dict__["__mro__"].__get__(cls)[:1]:
-        own = type.__dict__["__dict__"].__get__(base)
-        value = own.get("__module__")
-        return value if type(value) is str else None
-    return None
+    if not type.__dict__["__mro__"].__get__(cls):  # a husk that the collector has emptied and could not free
+        return None
+    value = type.__dict__["__dict__"].__get__(cls).get("__module__")
+    return value if type(value) is str else None
 
 
 class Generations:
@@ -279,13 +284,13 @@ def ordered(names):
     return done
 
 
-def settle():
+def settle(most=12):
     """Empty the interpreter's bounded caches, and collect until nothing more goes."""
     typing = sys.modules.get("typing")
     for clear in list(getattr(typing, "_cleanups", ())):
         clear()
     before = -1
-    for _ in range(12):
+    for _ in range(most):
         gc.collect()
         after = len(gc.get_objects())
         if after == before:
@@ -297,7 +302,10 @@ def counts():
     """Numbers that must not grow with the rounds."""
     logging = sys.modules.get("logging")  # not loaded for its own sake: it would be a holder itself
     loggers = [logging.root, *logging.Logger.manager.loggerDict.values()] if logging is not None else []
+    kinds = [type(o) for o in gc.get_objects()]
     return {
+        "functions": sum(kind is types.FunctionType for kind in kinds),
+        "classes": sum(issubclass(kind, type) for kind in kinds),
         "threads": threading.active_count(),
         "tasks": entries("/proc/self/task"),
         "fds": entries("/proc/self/fd"),
@@ -377,7 +385,7 @@ class Judge:
             again(self.name, self.strategy)
             self.generation += 1
             self.generations.note(self.generation)
-            gc.collect()
+            settle(2)
             self.series.append(counts())
         settle()
         return self.generations.retained(self.limit)

@@ -93,8 +93,10 @@ def test_both_judges_see_names_that_were_bound_once(folder: Path) -> None:
     (folder / "swstale.py").write_text("def name(): ...\nDATA = {}\nimport swimporter\n")
     status, output, rows = sweep(folder, "swstale", "swstale_cured")
     assert (rows["swstale"]["outcome"], rows["swstale"]["oracle"]) == ("bounded", "bounded")
-    assert rows["swstale"]["details"]["bindings"] == ["swimporter.name"]
-    assert rows["swstale"]["details"]["stale"] == ["swimporter.DATA"]
+    assert {(path, seen) for *_, path, _, seen in rows["swstale"]["findings"]} == {
+        ("swimporter.name", "holds"),
+        ("swimporter.DATA", "holds"),
+    }
     assert (rows["swstale_cured"]["outcome"], rows["swstale_cured"]["oracle"]) == ("clean", "clean")
     assert status == 0, output
 
