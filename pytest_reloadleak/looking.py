@@ -151,7 +151,9 @@ class Looking:
         """See who has what each settled round left larger."""
         self.seen.accumulations = growing.found(self._scene(GRACE))
         if (self.ignored or growing.notes) and not self.seen.accumulations:
-            self.seen.grown = Grown()  # it may as well be what is to be ignored, or the test runner's, that grew
+            self.seen.grown = (
+                Grown()
+            )  # it may as well be what is to be ignored, or the test runner's, that grew
         self.seen.notes += [note for note in growing.notes if note not in self.seen.notes]
         files = [dict.get(n, "__file__") for n in self._namespaces().values()]
         self.seen.files = tuple(file for file in files if type(file) is str)

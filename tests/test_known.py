@@ -12,6 +12,11 @@ from pytest_reloadleak.known import KNOWN, Known, reason_for
 
 OWN_TEXT = "class Text(str):\n    def of(self): return self\n"
 HOST = "import functools\n@functools.lru_cache(maxsize=16)\ndef look_up(key): return None\nkept = []\n"
+KEEPS_CACHE = """\
+import fnmatch, functools
+def f(): pass
+fnmatch.kept = [*getattr(fnmatch, "kept", ()), functools.lru_cache(maxsize=9)(f)]
+"""
 
 CASES = {
     # the target's body; outcome; what the finding says it is known for; a detail
@@ -29,8 +34,7 @@ CASES = {
         "functools.lru_cache of host keeps at most 16 results",
     ),
     "library's cache of a function": (
-        "import fnmatch, functools\ndef f(): pass\nfnmatch.kept = [*getattr(fnmatch, 'kept', ()), "
-        "functools.lru_cache(maxsize=9)(f)]\n",
+        KEEPS_CACHE,
         "leaking",
         None,
         None,
