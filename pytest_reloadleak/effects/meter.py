@@ -17,8 +17,6 @@ BLOCKS_FLOOR = 64
 `csv` anew takes 25 blocks a round at first, and none in the end."""
 NATIVE_FLOOR_BYTES = 16 * 1024
 """The same for memory from malloc: its own bookkeeping is good for some 2 KiB a round, in rare rounds for 10."""
-_FREED = 1
-"""Objects of the tool's own that may be gone after the first pass."""
 _AT_ONCE_BYTES = 96 * 1024
 """What the first pass may leave there once."""
 
@@ -97,13 +95,15 @@ def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
 def is_suspicious(first: Sample, last: Sample, rounds: int) -> bool:
     """Whether the process has grown by so much in some rounds that a closer look is worth its price.
 
+    Of the tool's own objects one or two may be gone by then, so half of what a leak would leave is enough.
+
     Args:
         first: the settled state before them.
         last: the settled state after them.
         rounds: how many there were.
     """
     return (
-        2 * (_difference(first.objects, last.objects) + _FREED) >= OBJECTS_FLOOR * rounds
+        _difference(first.objects, last.objects) >= max(OBJECTS_FLOOR, (rounds - 1) // 2 * OBJECTS_FLOOR)
         or _difference(first.blocks, last.blocks) >= BLOCKS_FLOOR * max(rounds, 2)
         or _difference(first.native_bytes, last.native_bytes)
         >= max(NATIVE_FLOOR_BYTES * rounds, _AT_ONCE_BYTES)
