@@ -68,6 +68,13 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         why="The same array types, referred to from a field's descriptor.",
     ),
     Explanation(
+        modules=("kombu",),
+        difference="kombu.__class__.__getattr__.__globals__[[]'old_module'[]]: holds nothing old",
+        strategies=("reload",),
+        why="The name holds the module of the generation before, within the grace, whose own `old_module` is "
+        "the one before that. The oracle's look at a holder does not go through modules.",
+    ),
+    Explanation(
         modules=("html5lib._trie.py",),
         difference="error against *",
         why="A target that ends in `.py` is taken for the name of a file, and refused with a line that says so; a "

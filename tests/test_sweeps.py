@@ -208,3 +208,26 @@ def test_a_server_that_ended_is_started_again(parts: SimpleNamespace, tmp_path: 
         assert server.ask(module="m")["parent"] != first["parent"]
     finally:
         server.close()
+
+
+def test_the_pages_are_what_the_result_files_say(tmp_path: Path) -> None:
+    """The pages in `docs/` are what `table.py` makes; each growing leak has a cause, each disagreement a reason."""
+    code = textwrap.dedent("""
+        import pathlib, sys
+        sys.path.insert(0, sys.argv[1])
+        import table
+        table.DOCS = pathlib.Path(sys.argv[2])
+        table.main()
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", code, SWEEPS, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    for name in ("sweeps.md", "sweeps-packages.md"):
+        assert (tmp_path / name).read_text() == (SWEEPS.parent / "docs" / name).read_text(), (
+            f"run {SWEEPS}/table.py"
+        )
