@@ -239,7 +239,12 @@ class Run(Looking):
     def _pass_for_growth(self) -> Iterator[Step]:
         """A second pass that watches what the process's numbers may grow by."""
         growing = Growing()
-        yield from self._settled_rounds(max(self.rounds, _LEAST_FOR_GROWTH), growing.note)
+        count = self.rounds
+        if not self.seen.first.retentions:
+            count = max(count, _LEAST_FOR_GROWTH)
+            # One round more: what the first look left in caches of the libraries that it asked goes with it.
+            yield from self._some_rounds(1)
+        yield from self._settled_rounds(count, growing.note)
         self.seen.second = self._look()
         self.seen.grown = grown(self.seen.samples)
         if not self.seen.grown:
