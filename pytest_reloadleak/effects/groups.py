@@ -120,21 +120,24 @@ def suspects(found: Iterable[Member], first: int) -> list[Group]:
     out = list(certain_ones.values())
     for group in groups.values():
         if not group.is_certain:
-            # What came with the first generation and stays is there once, as a module is that the target imports.
-            group.members = [m for m in group.members if m.born is not None and m.born > first]
-            alike = [g for g in _alike(group) if g.cause not in certain_ones]
+            alike = [g for g in _alike(group, first) if g.cause not in certain_ones]
             out += [g for g in alike if len(g.rounds(first)) >= REPEATED]
     return out
 
 
-def _alike(group: Group) -> list[Group]:
-    """Effects of nobody's in particular, by name where several share one, else together."""
+def _alike(group: Group, first: int) -> list[Group]:
+    """Effects of nobody's in particular, by name where several share one, else together.
+
+    Of those with a name of their own, what came with the first generation is there once, and no case of what later ones
+    bring: a module is that the target imports.
+    """
     by_path: dict[str, Group] = {}
     for member in group.members:
         cause = member.effect.cause
         by_path.setdefault(cause.path, Group(cause)).members.append(member)
     several = [g for g in by_path.values() if len(g.members) > 1]
     single = [g.members[0] for g in by_path.values() if len(g.members) == 1]
+    single = [member for member in single if member.born is not None and member.born > first]
     if single:
         cause = replace(group.cause, path=_common([m.effect.cause.path for m in single]))
         several.append(Group(cause, single))

@@ -10,8 +10,9 @@ from itertools import pairwise
 from pytest_reloadleak.effects.process import Sample, native_bytes, sample
 from pytest_reloadleak.heap import settle
 
-OBJECTS_FLOOR = 1
-"""Tracked objects that each settled round must leave to count as growth: clean targets leave none (measured)."""
+OBJECTS_FLOOR = 10
+"""Tracked objects that each settled round must leave to count as growth. Clean targets leave none (measured), but a
+host may well note that something was loaded, or keep a dead weak reference to it: that is no leak worth a build."""
 BLOCKS_FLOOR = 64
 """The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds; importing
 `csv` anew takes 25 blocks a round at first, and none in the end."""
@@ -103,7 +104,7 @@ def is_suspicious(first: Sample, last: Sample, rounds: int) -> bool:
         rounds: how many there were.
     """
     return (
-        _difference(first.objects, last.objects) >= max(OBJECTS_FLOOR, (rounds - 1) // 2 * OBJECTS_FLOOR)
+        _difference(first.objects, last.objects) >= OBJECTS_FLOOR * max(rounds // 2, 1)
         or _difference(first.blocks, last.blocks) >= BLOCKS_FLOOR * max(rounds, 2)
         or _difference(first.native_bytes, last.native_bytes)
         >= max(NATIVE_FLOOR_BYTES * rounds, _AT_ONCE_BYTES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -176,6 +177,7 @@ def test_the_heaps_are_worth_something():
         counts["held by what is not tracked"] += any(holder in untracked for holder, _ in truth.arrivals)
 
     assert sinks == set(KINDS)
-    assert holders >= {"list", "dict", "set", "tuple", "cell", "instance", "slots", "property", "callback"}
+    assert holders >= {"list", "dict", "set", "tuple", "cell", "slots", "property", "callback"}
+    assert "instance" in holders or sys.version_info < (3, 11)  # there, its dict is a holder of its own
     assert len(counts) == 6
     assert min(counts.values()) >= 5, counts
