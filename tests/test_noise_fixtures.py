@@ -62,11 +62,12 @@ def cached(name):
 
 
 FINALIZER = ("a finalizer of the test keeps plugin.Own until the test is over: not a leak",)
+PARAMETER = (*FINALIZER, *cached("own"))
 VALUES = {
     "function_scope": Case("assert made", "made", cached("made"), cached("made")),
     "parameters": Case("assert several", "several", cached("several"), cached("several")),
     "yielding": Case("assert yielding", "yielding", cached("yielding"), cached("yielding")),
-    "parametrized": Case("assert own", "own", (), None),
+    "parametrized": Case("assert own", "own", PARAMETER, None),
 }
 SCOPES = {
     "module_scope": Case("assert of_module", "of_module", cached("of_module"), cached("of_module")),

@@ -63,7 +63,9 @@ DEBUGGERS = {
     ),
     "traced": Case("plugin.on_event()", "traced"),
     "debugged": Case("plugin.on_event()", "debugger"),
-    "stopped": Case("debugger.set_break(plugin.__file__, 22)\nplugin.on_event()", "debugger"),
+    "stopped": Case(
+        "debugger.get_all_breaks() or debugger.set_break(plugin.__file__, 22)\nplugin.on_event()", "debugger"
+    ),
     "profiled": Case(
         """
         import cProfile

@@ -8,6 +8,7 @@ container of the heap, so it is done only once the process's own numbers have gr
 from __future__ import annotations
 
 import functools
+import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ class Growing:
                     cause = _runners_cause(arrival, scene)
                     if key not in seen and cause is not None:
                         theirs.append((cause, "more with each round"))
-                    elif key not in seen:
+                    elif key not in seen and not _is_weak(
+                        arrival.path[-1], self._last[key] - self._first[key]
+                    ):
                         found = self._told(arrival, self._last[key] - self._first[key], scene)
                         out.setdefault(found.trace, found)
                     seen.add(key)
@@ -242,6 +245,21 @@ def _newest(container: Any, count: int) -> list[Any]:
     kind = _kind_of(type(container))
     assert kind is not None
     return [part for item in list(kind.items(container))[-count:] for part in item]
+
+
+def _is_weak(container: Any, count: int) -> bool:
+    """Whether what was added last ends with something that is alive elsewhere: the data of a `WeakSet`.
+
+    Whoever has that is the one who grows.
+    """
+    kind = _kind_of(type(container))
+    assert kind is not None
+    return all(any(map(_refers, item)) for item in list(kind.items(container))[-count:])
+
+
+def _refers(o: Any) -> bool:
+    """Whether `o` is a weak reference to something that is alive."""
+    return issubclass(type(o), weakref.ref) and weakref.ref.__call__(o) is not None
 
 
 _LRU_CACHE = type(functools.lru_cache(maxsize=1)(len))

@@ -162,20 +162,6 @@ KEEPERS = (
         f"{_PYTEST}how-to/logging.html",
     ),
     Keeper(
-        "_pytest.threadexception",
-        "ThreadExceptionMeta",
-        f"pytest's record of exceptions in threads {_OVER}",
-        "pytest 9.2",
-        f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions",
-    ),
-    Keeper(
-        "_pytest.unraisableexception",
-        "UnraisableMeta",
-        f"pytest's record of exceptions that could not be raised {_OVER}",
-        "pytest 9.2",
-        f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions",
-    ),
-    Keeper(
         "_pytest.stash",
         "Stash",
         "the stash of pytest's item or configuration keeps {held}: not a leak",
@@ -184,6 +170,27 @@ KEEPERS = (
     ),
 )
 """Of two that keep the same, the first is named."""
+
+_FAILURES = (
+    f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions"
+)
+STASHED = (
+    Keeper(
+        "_pytest.threadexception",
+        "thread_exceptions",
+        f"pytest's record of exceptions in threads {_OVER}",
+        "pytest 9.2",
+        _FAILURES,
+    ),
+    Keeper(
+        "_pytest.unraisableexception",
+        "unraisable_exceptions",
+        f"pytest's record of exceptions that could not be raised {_OVER}",
+        "pytest 9.2",
+        _FAILURES,
+    ),
+)
+"""What pytest keeps in its configuration's stash, by the key that has this name."""
 
 
 def keepers(item: pytest.Item) -> Noise:
@@ -205,6 +212,11 @@ def keepers(item: pytest.Item) -> Noise:
     for keeper, kind in active:
         for o in [o for o in alive if issubclass(type(o), kind)]:
             _ask(keeper, o, found)
+    for keeper in STASHED:
+        key = getattr(sys.modules.get(keeper.module), keeper.name, None)
+        value = item.config.stash.get(key, None) if isinstance(key, pytest.StashKey) else None
+        if value is not None:
+            found.kept.append((keeper.sentence, value))
     return found
 
 
