@@ -189,11 +189,7 @@ HEAP = (
         "if newest is not None and (first is None or newest > first):",
         "if newest is not None and first is None:",
         "a class that an in-place patcher gave new methods stays old",
-        (
-            "tests/heap/test_ledger.py",
-            "tests/test_hostile.py::test_a_callable_that_patches_in_place_is_clean",
-            "tests/test_hostile.py::test_an_autoreload_that_updates_in_place_is_clean",
-        ),
+        ("tests/heap/test_ledger.py",),
     ),
     Mutant(
         "ghosts are current",
@@ -674,8 +670,8 @@ JUDGEMENT = (
     Mutant(
         "what let go is bounded",
         "judge.py",
-        "    if again is None:\n        return None, 0.0\n    more =",
-        '    if again is None:\n        return "bounded", 0.0\n    more =',
+        "    if again is None:\n        return None, 0.0\n    # An effect",
+        '    if again is None:\n        return "bounded", 0.0\n    # An effect',
         "what is gone after the second pass is a finding",
         ("tests/test_judge.py",),
     ),
@@ -706,8 +702,8 @@ JUDGEMENT = (
     Mutant(
         "not seen is clean",
         "judge.py",
-        'else "inconclusive" if blind else "clean"',
-        'else "clean"',
+        '"leaking" if is_leaking else "inconclusive" if blind else "known"',
+        '"leaking" if is_leaking else "known"',
         "a probe that could not look leaves no question open",
         (
             "tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",
