@@ -90,7 +90,7 @@ class Run:
         if self.status is None:
             return "a hang"
         found = re.findall(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", self.output, re.MULTILINE)
-        return found[0] if found else f"exit status {self.status}"
+        return found[-1] if found else f"exit status {self.status}"
 
 
 def copied(to: Path) -> Path:
@@ -190,19 +190,26 @@ def unchanged(base: Path, chosen: list[Mutant], jobs: int, timeout_s: float) -> 
     return [result.output for result in results if result.status != 0]
 
 
+def is_meant(mutant: Mutant, only: str) -> bool:
+    """Whether a pattern is that of a mutant's name or file."""
+    return fnmatchcase(mutant.name, only) or fnmatchcase(mutant.file, only)
+
+
 def main() -> None:
     """Run the mutants that were asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="*", metavar="GLOB", help="names of mutants, or of files")
+    parser.add_argument(
+        "--only", action="append", metavar="GLOB", help="names of mutants, or of files; repeatable"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="say what there is, and run nothing")
     parser.add_argument(
         "--timeout", type=float, default=120, metavar="S", help="seconds that the tests of one may take"
     )
     options = parser.parse_args()
-    chosen = [m for m in MUTANTS if fnmatchcase(m.name, options.only) or fnmatchcase(m.file, options.only)]
+    chosen = [m for m in MUTANTS if any(is_meant(m, only) for only in options.only or ["*"])]
     if options.list:
         for mutant in chosen:
             print(f"{mutant.name}  ({mutant.file})\n    {mutant.what}")

@@ -39,6 +39,12 @@ def registered(*cases: str) -> tuple[str, ...]:
     return tuple(f"{path}[{case}]" for case in cases)
 
 
+def running(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/test_effects_threads.py` that leak."""
+    path = "tests/test_effects_threads.py::test_what_is_left_running_is_one_finding"
+    return tuple(f"{path}[{case}]" for case in cases)
+
+
 def opened(*cases: str) -> tuple[str, ...]:
     """Twins of `tests/cases/open_things.py` that leak."""
     return tuple(f"tests/test_effects_open.py::test_what_stays_open_is_one_finding[{case}]" for case in cases)
@@ -60,7 +66,7 @@ HEAP = (
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_signals(), *_atexit(), *_hooks()]",
         "what the current context holds has no root",
-        leaks("context variable-reimport", "context variable of the target-reimport"),
+        ("tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a context variable-reimport]",),
     ),
     Mutant(
         "no signal roots",
@@ -68,7 +74,7 @@ HEAP = (
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_atexit(), *_context(), *_hooks()]",
         "what a signal handler holds has no root",
-        leaks("signal handler that calls the previous one-reimport"),
+        ("tests/test_references_alone.py::test_what_a_signal_handler_keeps_is_found",),
     ),
     Mutant(
         "no exit roots",
@@ -76,7 +82,7 @@ HEAP = (
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_signals(), *_context(), *_hooks()]",
         "what an exit callback holds has no root",
-        leaks("atexit-reimport"),
+        ("tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a callback at exit-reimport]",),
     ),
     Mutant(
         "frames of this thread only",
@@ -163,8 +169,7 @@ HEAP = (
         "[: len(by_code) - 2 - scene.grace]",
         "off by one: of lambdas that nothing dates one generation too few is old",
         (
-            "tests/test_hostile.py::test_a_name_of_one_letter",
-            "tests/test_hostile.py::test_a_callable_that_patches_in_place_and_keeps_what_it_made_leaks",
+            "tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a function that nothing dates-reload]",
         ),
     ),
     Mutant(
@@ -184,11 +189,7 @@ HEAP = (
         "if newest is not None and (first is None or newest > first):",
         "if newest is not None and first is None:",
         "a class that an in-place patcher gave new methods stays old",
-        (
-            "tests/heap/test_ledger.py",
-            "tests/test_hostile.py::test_a_callable_that_patches_in_place_is_clean",
-            "tests/test_hostile.py::test_an_autoreload_that_updates_in_place_is_clean",
-        ),
+        ("tests/heap/test_ledger.py",),
     ),
     Mutant(
         "ghosts are current",
@@ -224,7 +225,10 @@ HEAP = (
         'if encodings is not None and id(vars(encodings).get("search_function")) in members:',
         'if encodings is None and id(vars(encodings).get("search_function")) in members:',
         "the registry of a search function is not named",
-        leaks("codecs.register-reimport"),
+        (
+            "tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a search function-reimport]",
+            "tests/test_cases.py::test_the_leaking_twin_is_found_with_its_holder[codecs.register-reimport]",
+        ),
     ),
     Mutant(
         "tzinfo is not asked",
@@ -240,10 +244,7 @@ HEAP = (
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]",
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])] + 1]",
         "off by one: an object that C refers to once is not told from what it leads to",
-        (
-            "tests/test_facts.py::test_fact_8_a_holder_that_the_collector_cannot_show_is_found",
-            "tests/test_effects_watched.py::test_the_leaking_twin_is_one_finding",
-        ),
+        ("tests/test_references_alone.py::test_what_is_held_in_c_is_told_by_what_is_held",),
     ),
     Mutant(
         "sizes of what others reach",
@@ -326,7 +327,7 @@ EFFECTS = (
         "return [(ident, known.get(ident, 0)) for ident in current_frames()]",
         "return [(ident, known[ident]) for ident in current_frames() if ident in known]",
         "a thread of `_thread` has no birth",
-        ("tests/test_effects_threads.py::test_what_is_left_running_is_one_finding",),
+        running("raw thread with nothing of the target's in it-reimport"),
     ),
     Mutant(
         "timers are threads",
@@ -334,7 +335,7 @@ EFFECTS = (
         'Cause("live-timer" if is_timer else "live-thread", "thread", path',
         'Cause("live-thread", "thread", path',
         "a timer has the wrong kind",
-        ("tests/test_effects_threads.py::test_what_is_left_running_is_one_finding",),
+        running("timer-reimport"),
     ),
     Mutant(
         "cancelled timers are over",
@@ -374,7 +375,11 @@ EFFECTS = (
         "        found = [one for one in found if one.number not in of_children]\n",
         "",
         "a child and its pipe are two findings",
-        opened("child that runs, with a pipe-reimport"),
+        opened(
+            "child that runs, with a pipe-reimport",
+            "process of multiprocessing, forked-reimport",
+            "child of the target's own class-reimport",
+        ),
     ),
     Mutant(
         "descriptors by number",
@@ -452,10 +457,7 @@ EFFECTS = (
         "REPEATED = 2\n",
         "REPEATED = 1\n",
         "a single thread or file of anybody's is the target's",
-        (
-            "tests/test_effects_threads.py::test_a_thread_of_the_host_is_nobodys_leak",
-            "tests/test_effects_open.py::test_an_innocent_is_clean",
-        ),
+        ("tests/test_groups.py",),
     ),
     Mutant(
         "what comes while settling counts",
@@ -463,11 +465,7 @@ EFFECTS = (
         "return [m for m in self.members if m.born is not None and not m.is_idle]",
         "return [m for m in self.members if m.born is not None]",
         "what comes between the rounds is the target's doing",
-        (
-            "tests/test_effects_threads.py::test_a_thread_of_the_host_is_nobodys_leak",
-            "tests/test_effects_noise.py",
-            "tests/test_effects_loops.py::test_a_loop_that_the_first_round_made_is_known_from_then_on",
-        ),
+        ("tests/test_groups.py",),
     ),
     Mutant(
         "consequences are findings",
@@ -513,7 +511,7 @@ STRATEGIES = (
         "        invalidate_caches()\n",
         "",
         "what was written meanwhile is not found",
-        ("tests/test_strategies.py::test_only_reimport_drops_the_finders_caches",),
+        ("tests/test_strategies.py::test_only_reimport_drops_the_finders_caches[reimport-1]",),
     ),
     Mutant(
         "a pyc of the same instant is believed",
@@ -543,11 +541,7 @@ STRATEGIES = (
         "        sys.modules = self.table\n",
         "",
         "forgotten restore: a `sys.modules` that the program replaced stays",
-        (
-            "tests/test_hostile.py::test_a_module_that_replaces_others",
-            "tests/rows/test_rows_cache.py::test_row_05_the_table_is_replaced",
-            "tests/rows/test_scenarios_clearing.py::test_d5_a_module_table_that_was_replaced",
-        ),
+        ("tests/test_restore.py::test_a_module_table_that_the_last_hook_replaced_is_back",),
     ),
     Mutant(
         "parents' attributes stay",
@@ -556,8 +550,7 @@ STRATEGIES = (
         "",
         "forgotten restore: the package has the last generation's module",
         (
-            "tests/test_strategies.py::test_a_transaction_puts_back_what_was_deleted_replaced_and_added",
-            "tests/test_restore.py::test_the_modules_are_the_same_objects_with_the_same_contents",
+            "tests/test_restore.py::test_the_modules_are_the_same_objects_with_the_same_contents[package.plugin-source0-clean-reimport]",
         ),
     ),
     Mutant(
@@ -653,10 +646,7 @@ STRATEGIES = (
         "        settle.put_back(self._gc_enabled)\n",
         "",
         "forgotten restore: whether automatic collection is on",
-        (
-            "tests/test_restore.py::test_automatic_collection_is_as_it_was",
-            "tests/test_hostile.py::test_a_program_that_disabled_the_collector",
-        ),
+        ("tests/test_restore.py::test_automatic_collection_is_as_it_was[import gc\\ngc.disable()\\n-True]",),
     ),
 )
 
@@ -680,8 +670,8 @@ JUDGEMENT = (
     Mutant(
         "what let go is bounded",
         "judge.py",
-        "    if again is None:\n        return None, 0.0\n    more =",
-        '    if again is None:\n        return "bounded", 0.0\n    more =',
+        "    if again is None:\n        return None, 0.0\n    # An effect",
+        '    if again is None:\n        return "bounded", 0.0\n    # An effect',
         "what is gone after the second pass is a finding",
         ("tests/test_judge.py",),
     ),
@@ -691,9 +681,7 @@ JUDGEMENT = (
         "            yield from self._second_pass()\n",
         "            pass\n",
         "what was found is not confirmed",
-        leaks(
-            "dict value set once-reimport", "list item-reimport", "the last three, beyond the grace-reimport"
-        ),
+        ("tests/test_cases.py::test_a_bound_is_told_from_growth_by_more_rounds",),
     ),
     Mutant(
         "registrations last",
@@ -714,8 +702,8 @@ JUDGEMENT = (
     Mutant(
         "not seen is clean",
         "judge.py",
-        'else "inconclusive" if blind else "clean"',
-        'else "clean"',
+        '"leaking" if is_leaking else "inconclusive" if blind else "known"',
+        '"leaking" if is_leaking else "known"',
         "a probe that could not look leaves no question open",
         (
             "tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",
@@ -763,7 +751,7 @@ RUNNING = (
         "    if status < 0:\n",
         "    if status < -99:\n",
         "the signal that ended a worker is not named",
-        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error",),
+        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error[killed]",),
     ),
     Mutant(
         "the timeout ends nothing",
@@ -771,7 +759,7 @@ RUNNING = (
         "        if not _has_ended(process, timeout_s):\n",
         "        if not _has_ended(process, timeout_s * 1000):\n",
         "a worker that hangs is waited for",
-        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error",),
+        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error[timeout]",),
     ),
     Mutant(
         "output from its beginning",
@@ -798,7 +786,7 @@ RUNNING = (
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known"})',
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known", "inconclusive"})',
         "what could not be judged passes",
-        ("tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",),
+        ("tests/test_json.py::test_what_fails_a_check[inconclusive]",),
     ),
     Mutant(
         "items are not marked",
@@ -823,11 +811,7 @@ RUNNING = (
         "    found = tuple(dataclasses.replace(f, also_retains=()) for f in report.findings)\n"
         "    return dataclasses.asdict(dataclasses.replace(report, findings=found))\n",
         "the report does not say what an effect keeps alive",
-        (
-            "tests/test_json.py::test_a_report_survives_the_way_through_json",
-            "tests/test_worker.py::test_a_report_comes_back_as_it_was_made",
-            "tests/test_effects_threads.py::test_what_is_left_running_is_one_finding",
-        ),
+        ("tests/test_json.py::test_a_report_survives_the_way_through_json",),
     ),
     Mutant(
         "runs of generations are too long",

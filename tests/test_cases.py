@@ -95,6 +95,16 @@ def test_all_generations_but_the_last_two_are_judged(rounds, tmp_path):
     assert report.retained_generations == tuple(range(-1, rounds - 1))
 
 
+def test_a_bound_is_told_from_growth_by_more_rounds(tmp_path):
+    """Several generations in a list that keeps the last four are as many after twice as many rounds."""
+    host = "kept = []\n\ndef keep(o):\n    kept.append(o)\n    del kept[:-4]\n"
+    run.write(tmp_path, {"host": host, "plugin": edges.PLUGIN + "host.keep(on_event)\n"})
+
+    report = run.measure_and_undo(tmp_path, "plugin", "reimport", 5)
+
+    assert [(f.growth, f.per_round, f.generations) for f in report.findings] == [("bounded", 0.0, (2, 3))]
+
+
 def test_the_same_leak_gives_the_same_bytes(tmp_path):
     """Two checks of the same leak differ in times and sizes only, signatures included."""
     twins = next(t for t in edges.TWINS if t.name == "closure cell")

@@ -32,6 +32,10 @@ class Worker(threading.Thread):
     def wait(self):
         stopping.wait(60)
 
+def wait_raw(ready):
+    ready.release()
+    stopping.wait(60)
+
 def start(thread):
     thread.start()
     running.append(thread)
@@ -194,6 +198,28 @@ TWINS = (
         path="raw thread in loop",
         type="_thread",
         held="plugin.loop",
+    ),
+    Twins(
+        name="raw thread with nothing of the target's in it",
+        leaking="""
+            import _thread, host
+            ready = _thread.allocate_lock()
+            ready.acquire()
+            _thread.start_new_thread(host.wait_raw, (ready,))
+            ready.acquire()
+        """,
+        cured="""
+            import _thread, host
+            done = _thread.allocate_lock()
+            done.acquire()
+            _thread.start_new_thread(done.release, ())
+            done.acquire()
+        """,
+        kind="live-thread",
+        path="raw thread in wait_raw",
+        type="_thread",
+        held="plugin",
+        retains=False,
     ),
     Twins(
         name="timer",

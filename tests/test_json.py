@@ -1,12 +1,15 @@
 import copy
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
 import pytest
 from support import CURED, HOST, LEAKY, target
 
-from pytest_reloadleak.model import Held, Holder, Report, Series
+from pytest_reloadleak.check import raise_unless_passing
+from pytest_reloadleak.errors import ReloadLeakError
+from pytest_reloadleak.model import Finding, Held, Holder, Report, Series, Site
 from pytest_reloadleak.report import jsonfile
 
 SCHEMA = json.loads(files("pytest_reloadleak").joinpath("report/schema-1.json").read_text(encoding="utf-8"))
@@ -360,6 +363,44 @@ REPORT = Report(
     series=Series(rounds=(0, 5), objects=(10, 11), tasks=(None, None)),
     notes=("a note",),
 )
+FULL = Report(
+    target="a",
+    nodeid="the::node",
+    strategy="reload",
+    rounds=5,
+    warmup=1,
+    outcome="leaking",
+    reason="a reason",
+    duration_s=0.5,
+    reload_s=0.25,
+    retained_generations=(-1, 0),
+    findings=(
+        Finding(
+            kind="registration",
+            signature="0123abcd",
+            growth="growing",
+            per_round=1.5,
+            generations=(-1, 0),
+            registry="atexit",
+            holder=Holder(root="atexit", path="atexit a.f", type="function"),
+            held=Held(type="function", name="a.f", file="a.py", line=3),
+            trace=("atexit", "function a.f"),
+            site=Site(file="a.py", line=4, code="atexit.register(f)"),
+            retained_objects=3,
+            retained_bytes=400,
+            sole_holder=True,
+            proven=True,
+            also_retains=("open-fd: fd * file a.log",),
+            advice="an advice",
+            known="a reason",
+            details=("a line", "another"),
+        ),
+    ),
+    not_reloaded=("a.b",),
+    notes=("a note",),
+    error="an error",
+)
+"""A report in which nothing is left out."""
 
 
 def test_a_report_survives_the_way_through_json(plugins):
@@ -371,7 +412,22 @@ def test_a_report_survives_the_way_through_json(plugins):
     assert json.loads(json.dumps(jsonfile.to_dict(report))) == check
     assert isinstance(report.findings[0].holder, Holder)
     assert isinstance(report.findings[0].held, Held)
-    assert jsonfile.from_dict(json.loads(json.dumps(jsonfile.to_dict(REPORT)))) == REPORT
+    for made in (REPORT, FULL):
+        assert jsonfile.from_dict(json.loads(json.dumps(jsonfile.to_dict(made)))) == made
+
+
+@pytest.mark.parametrize("outcome", ["clean", "known", "leaking", "inconclusive", "error"])
+def test_what_fails_a_check(outcome):
+    """Whatever is neither clean nor known, so also what could not be judged; the error has the report."""
+    report = replace(REPORT, outcome=outcome)
+    if outcome in {"clean", "known"}:
+        raise_unless_passing(report)
+        return
+
+    with pytest.raises(ReloadLeakError) as caught:
+        raise_unless_passing(report)
+
+    assert caught.value.report is report
 
 
 def test_a_document_is_text_that_ends_with_a_line():

@@ -80,6 +80,30 @@ def test_a_task_is_the_same_whatever_it_was_seen_to_hold_first():
     assert finding.growth == "growing"
 
 
+def test_findings_are_in_the_order_of_kinds():
+    """That of the design, which is also that in which a cause that fits several kinds is one of them."""
+    kinds = (
+        "child-process",
+        "live-timer",
+        "live-thread",
+        "pending-task",
+        "registration",
+        "open-fd",
+        "patched-global",
+        "retained-generation",
+        "stale-reference",
+        "object-growth",
+        "memory-growth",
+    )
+    causes = [
+        replace(LIST, cause=Cause(kind, "fd", kind, "file"), size_bytes=at) for at, kind in enumerate(kinds)
+    ]
+
+    verdict = judge("plug", 5, Look((), tuple(reversed(causes))), Look((), tuple(causes)))
+
+    assert tuple(f.kind for f in verdict.findings) == kinds
+
+
 def test_what_is_left_of_a_generation_that_is_gone_retains_none():
     """A descriptor stays open when all that opened it is dead: it is a finding, and no generation is said to live."""
     effect = replace(

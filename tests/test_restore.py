@@ -166,6 +166,27 @@ def test_automatic_collection_is_as_it_was(plugin, enabled, modules):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_module_table_that_the_last_hook_replaced_is_back(strategy, modules):
+    """No reload comes after it that would notice; the import system goes on with the table that it knows."""
+    modules(plugin="VALUE = [1]\n")
+    table, calls = sys.modules, []
+
+    def dispose():
+        calls.append(len(calls))
+        if len(calls) == 4:
+            sys.modules = dict(sys.modules)
+
+    try:
+        measure_reload("plugin", strategy=strategy, rounds=2, dispose=dispose)
+        after = sys.modules
+    finally:
+        sys.modules = table
+
+    assert after is table
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_contents_of_a_namespace_that_is_used_again_come_back(strategy, modules):
     """Names that a later generation adds, replaces or deletes are as they were, under `reload` in the same dict."""
     modules(

@@ -395,6 +395,31 @@ def test_a_type_of_c_has_no_generations(is_of_c, how, monkeypatch):
     assert target.ledger.born(vars(target.module)["Earlier"]) == 1
 
 
+def test_a_class_that_a_new_execution_did_not_define_is_old():
+    """A ghost too, though the namespace leads to it as to what is new."""
+    target = Target()
+    target.reload()
+    target.source = PLUGIN + "class Legacy: pass\n"
+    target.reload()
+    target.source = PLUGIN
+    target.reload()
+
+    assert target.ledger.born(target.module.Legacy) == 0
+    assert target.ledger.born(target.module.Plugin) == 1
+
+
+def test_a_class_is_as_new_as_its_newest_method():
+    """Whoever updates old classes in place gives them the new functions, and with these the new namespace."""
+    target = Target()
+    target.reload()
+    old, other = target.module.Plugin, target.module.Plugin.Inner
+    target.reload()
+    old.on_event = vars(target.module.Plugin)["on_event"]
+
+    assert target.ledger.born(old) == 0
+    assert target.ledger.born(other) == -1
+
+
 def test_what_an_in_place_patcher_left_alone_is_current():
     """Only what changed gets new code; the rest is no older than it."""
     target = Target("def f(): return 1\ndef g(): return 1\n")
