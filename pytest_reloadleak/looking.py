@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from pytest_reloadleak.effects.base import Probe, Scope
@@ -149,11 +150,13 @@ class Looking:
 
     def take_growth(self, growing: Growing) -> None:
         """See who has what each settled round left larger."""
-        self.seen.accumulations = growing.found(self._scene(GRACE))
+        scene = self._scene(GRACE)
+        for probe in self._births.working():  # what has a probe of its own is not judged by its length
+            self._births.guarded(probe, partial(_list_in, scene, probe))
+        self.seen.accumulations = growing.found(scene)
         if (self.ignored or growing.notes) and not self.seen.accumulations:
-            self.seen.grown = (
-                Grown()
-            )  # it may as well be what is to be ignored, or the test runner's, that grew
+            # It may as well be what is to be ignored, or the test runner's, that grew.
+            self.seen.grown = Grown()
         self.seen.notes += [note for note in growing.notes if note not in self.seen.notes]
         files = [dict.get(n, "__file__") for n in self._namespaces().values()]
         self.seen.files = tuple(file for file in files if type(file) is str)
@@ -200,3 +203,7 @@ class Looking:
     def _namespaces(self) -> dict[str, dict[str, Any]]:
         found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}
         return {name: namespace for name, namespace in found.items() if namespace is not None}
+
+
+def _list_in(scene: Scene, probe: Probe) -> None:
+    scene.containers += list(probe.containers())
