@@ -277,3 +277,38 @@ def test_each_round_undoes_what_its_body_patched_and_nothing_else(project):
     result = project.check_apart("-vv")
 
     result.assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("leaks", [True, False])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "monkeypatch.setattr(host, 'listeners', [])",
+        "monkeypatch.setitem(sys.modules, 'host', types.SimpleNamespace(listeners=[]))",
+        "monkeypatch.setitem(vars(host), 'listeners', [])",
+    ],
+    ids=["attribute", "module", "item"],
+)
+def test_what_a_test_puts_in_place_of_the_programs_is_the_programs(place, leaks, project):
+    """A fresh list for one test is as good a place for a leak as the one that it stands for."""
+    target = "import host\n\ndef on_event(): pass\n\n"
+    project.write(
+        {
+            "plugin.py": target + f"host.listeners{'.append(on_event)' if leaks else '[:] = [on_event]'}\n",
+            "test_it.py": f"""
+                import sys, types
+                import host
+
+                def test_it(monkeypatch, reload_leaks):
+                    {place}
+                    reload_leaks.measure("plugin", rounds=3)
+            """,
+        }
+    )
+
+    project.spawn()
+
+    (check,) = project.checks()
+    found = [finding["holder"]["path"] for finding in check["findings"]]
+    assert (check["outcome"], len(found)) == (("leaking", 1) if leaks else ("clean", 0))
+    assert all(path.endswith("listeners[*]") for path in found)

@@ -59,19 +59,27 @@ class Noise:
         return next((_cause(sentence) for sentence, value in self.kept if value is o), None)
 
     def cause_of_place(self, arrival: Arrival) -> Cause | None:
-        """The keeper that replaced what an arrival leads through; `None` if none did."""
+        """The keeper that put the object where it is, or a mock that recorded it; `None` if none did.
+
+        A module or list that a test puts in a place of the program's is the program's for that long: what others leave
+        in it is a leak.
+        """
         owners = self._owners()
         if not owners:
             return None
         if arrival.root.kind == "sys.modules":
             replaced = owners.get(id(foreign.module_table()), {})
             sentence = replaced.get(f"[{foreign.key_text(arrival.root.path)}]")
-            if sentence is not None:
+            if sentence is not None and len(arrival.path) == 1:
                 return _cause(sentence)
         if owners.keys().isdisjoint(map(id, arrival.path)):
             return None
         steps = references.folded(arrival.path)
-        found = (owners[id(parent)].get(step) for parent, step, _ in steps if id(parent) in owners)
+        found = (
+            owners[id(parent)].get(step)
+            for parent, step, child in steps
+            if id(parent) in owners and (child is arrival.path[-1] or _is_mock(child))
+        )
         return next((_cause(sentence) for sentence in found if sentence is not None), None)
 
     def _owners(self) -> dict[int, dict[str, str]]:
@@ -117,6 +125,10 @@ def notes(found: Sequence[tuple[Cause, str]]) -> tuple[str, ...]:
     """The notes for keepers and what each keeps, which is said of the runner as a whole only if of no part of it."""
     named = [(cause, held) for cause, held in found if cause.path != _RUNNER]
     return tuple(sorted({cause.path.replace("{held}", held) for cause, held in named or found}))
+
+
+def _is_mock(o: object) -> bool:
+    return foreign.class_module(type(o)) == "unittest.mock"
 
 
 def _is_of_runner(o: Any) -> bool:
