@@ -139,7 +139,9 @@ class Check:
             seen.second,
             seen.unloaded,
             seen.blind,
-            growth.findings(self.unit.target, seen.grown, seen.accumulations, self._site),
+            growth.findings(
+                self.unit.target, seen.grown, seen.accumulations, self._site, seen.files, seen.is_alone
+            ),
             judge.Expected(self._known, self._is_library),
         )
         notes = [*seen.notes, *verdict.notes, *seen.blind]

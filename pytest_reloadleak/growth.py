@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 
 from pytest_reloadleak.effects.meter import Grown
@@ -14,11 +14,13 @@ MEMORY_FLOOR_BYTES = 512
 """Bytes of plain data by which a container must grow in each round to be told."""
 
 
-def findings(
+def findings(  # noqa: PLR0913 - what a verdict on growth depends on
     target: str,
     grown: Grown,
     accumulations: Iterable[Accumulation],
     site_of: Callable[[tuple[tuple[str, int], ...]], Site | None],
+    files: Collection[str],
+    is_alone: bool,
 ) -> tuple[list[Finding], list[str]]:
     """What accumulated, where each settled round left more.
 
@@ -27,6 +29,8 @@ def findings(
         grown: what each round left at least.
         accumulations: the containers that each round left larger.
         site_of: picks the line that is to be told from the frames of an allocation.
+        files: the target's source files.
+        is_alone: whether no other thread ran: what grows beside one is the target's only if its code is seen to add it.
 
     Returns:
         Findings of the kinds `object-growth` and `memory-growth`, and notes on what grew within a bound.
@@ -39,7 +43,9 @@ def findings(
         for a in told
         if a.bound is not None
     ]
-    open_ones = [a for a in told if a.bound is None]
+    open_ones = [
+        a for a in told if a.bound is None and (is_alone or any(file in files for file, _ in a.frames))
+    ]
     out = [
         _finding(target, "object-growth", a, site_of(a.frames))
         for a in open_ones
@@ -51,8 +57,22 @@ def findings(
         if not a.is_tracked and a.bytes_per_round >= MEMORY_FLOOR_BYTES
     ]
     if not out and not notes:
+        if not is_alone:
+            return [], [f"while other threads ran, {_amount(grown)}: whose that is cannot be told"]
         out = [_of_nobody(target, grown)]
     return out, notes
+
+
+def _amount(grown: Grown) -> str:
+    """How much each round left, in words."""
+    parts = []
+    if grown.objects:
+        parts.append(f"{grown.objects} more {'object' if grown.objects == 1 else 'objects'}")
+    if grown.blocks:
+        parts.append(f"{grown.blocks} more small blocks of memory")
+    if grown.native_bytes:
+        parts.append(f"{grown.native_bytes} more bytes in the heap of C (malloc)")
+    return f"each round left at least {', '.join(parts)}"
 
 
 def _together(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
@@ -107,18 +127,10 @@ def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Fin
 def _of_nobody(target: str, grown: Grown) -> Finding:
     """Growth of which no container is known that has it: a chain of objects, or memory of C code's."""
     kind: Kind = "object-growth" if grown.objects else "memory-growth"
-    lines = []
-    if grown.objects:
-        lines.append(
-            f"each round left at least {grown.objects} more {'object' if grown.objects == 1 else 'objects'}"
-        )
-    if grown.blocks:
-        lines.append(f"each round left at least {grown.blocks} more small blocks of memory")
-    if grown.native_bytes:
-        lines.append(f"each round left at least {grown.native_bytes} more bytes in the heap of C (malloc)")
-    lines.append(
-        "no list, dict, set or deque grew with the rounds: look for a chain of objects, or memory of C code's"
-    )
+    lines = [
+        _amount(grown),
+        "no list, dict, set or deque grew with the rounds: look for a chain of objects, or memory of C code's",
+    ]
     return _made(
         target,
         kind,

@@ -150,6 +150,7 @@ class Looking:
 
     def take_growth(self, growing: Growing) -> None:
         """See who has what each settled round left larger."""
+        self.seen.is_alone = settle.is_alone()
         scene = self._scene(GRACE)
         for probe in self._births.working():  # what has a probe of its own is not judged by its length
             self._births.guarded(probe, partial(_list_in, scene, probe))

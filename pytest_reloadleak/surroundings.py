@@ -56,6 +56,8 @@ class Seen:
     """What these rounds left larger, if the numbers grew."""
     files: tuple[str, ...] = ()
     """The target's source files, if they did."""
+    is_alone: bool = True
+    """Whether no other thread ran then."""
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     reload_s: float = 0.0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
+import threading
 
 import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.report.jsonfile import from_dict
 
 BOTH = ("reimport", "reload")
 HOST = """\
@@ -52,6 +56,21 @@ TWINS = {
 }  # fmt: skip
 
 
+def measured_apart(tmp_path, body, strategy):
+    """The report of a process without another thread: where one runs, nobody can tell who takes memory in C."""
+    run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}{body}\n"})
+    code = (
+        f"import json, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from pytest_reloadleak import measure_reload\n"
+        "from pytest_reloadleak.report.jsonfile import to_dict\n"
+        f"print(json.dumps(to_dict(measure_reload('plugin', strategy={strategy!r}, rounds=3))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return from_dict(json.loads(done.stdout))
+
+
 def measured(tmp_path, body, strategy, rounds=3):
     """The report on a module with this body."""
     run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}{body}\n"})
@@ -92,7 +111,7 @@ def test_what_takes_its_predecessors_place_is_clean(
 @pytest.mark.parametrize("strategy", BOTH)
 def test_a_chain_of_objects_has_no_holder_that_is_known(strategy, tmp_path):
     """No container grows where each object leads to the one before it: the growth itself is told."""
-    report = measured(tmp_path, "host.head = [host.head, *host.many()]", strategy)
+    report = measured_apart(tmp_path, "host.head = [host.head, *host.many()]", strategy)
 
     (finding,) = report.findings
     assert (finding.kind, finding.per_round, finding.holder, finding.site) == (
@@ -102,7 +121,7 @@ def test_a_chain_of_objects_has_no_holder_that_is_known(strategy, tmp_path):
         None,
     )
     assert finding.details[0] == "each round left at least 21 more objects"
-    assert measured(tmp_path, "host.head = [None, *host.many()]", strategy).outcome == "clean"
+    assert measured_apart(tmp_path, "host.head = [None, *host.many()]", strategy).outcome == "clean"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil.heap_info is not on all platforms")
@@ -111,12 +130,12 @@ def test_memory_of_c_code_is_found_by_what_malloc_gave_out(strategy, tmp_path):
     """Bytes that nothing of Python's accounts for are told as what they are, and freed ones are not."""
     undo = "[host.free(p) for p in host.memory]\nhost.memory.clear()\n"
     body = "host.memory.append(host.malloc(200_000))"
-    report = measured(tmp_path, body, strategy)
+    report = measured_apart(tmp_path, body, strategy)
 
     (finding,) = report.findings
     assert (finding.kind, finding.holder) == ("memory-growth", None)
     assert finding.per_round >= 200_000
-    assert measured(tmp_path, f"{undo}{body}", strategy).outcome == "clean"
+    assert measured_apart(tmp_path, f"{undo}{body}", strategy).outcome == "clean"
 
 
 @pytest.mark.parametrize(
@@ -174,3 +193,24 @@ def test_a_host_may_take_notes(body, strategy, tmp_path):
 
     assert (report.outcome, report.findings) == ("clean", ())
     assert report.series.rounds == (0, 5)
+
+
+def test_what_another_thread_takes_is_not_the_targets(tmp_path):
+    """A list that somebody else fills all the time is a note at most, whatever the rounds leave."""
+    stop, kept = threading.Event(), []
+
+    def fill():
+        while not stop.wait(0.0005):
+            kept.append([[] for _ in range(50)])
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        report = measured(tmp_path, "def f(): pass", "reimport")
+        found = measured(tmp_path, TWINS["list"][0], "reimport")
+    finally:
+        stop.set()
+        thread.join()
+
+    assert (report.outcome, report.findings) == ("clean", ())
+    assert [f.holder.path for f in found.findings] == ["host.cache[*]"]

@@ -39,8 +39,7 @@ def settle(waited_for: Callable[[], int], release: Callable[[], None], *, is_pat
         How many of them are still alive.
     """
     left = 0
-    alone = len(gc.current_frames()) <= 1  # raw `_thread` threads included
-    for remaining, pause_s in _attempts(waited_for, release, is_patient and not alone):
+    for remaining, pause_s in _attempts(waited_for, release, is_patient and not is_alone()):
         left = remaining
         if pause_s:
             _sleep(pause_s)
@@ -96,6 +95,11 @@ def _attempts(
             return
         yield left, pause_s
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def is_alone() -> bool:
+    """Whether no other thread runs, raw `_thread` threads included."""
+    return len(gc.current_frames()) <= 1
 
 
 def is_enabled() -> bool:
