@@ -10,7 +10,7 @@ from pytest_reloadleak.heap.growing import Accumulation
 from pytest_reloadleak.model import Finding, Holder, Kind, Site
 from pytest_reloadleak.signature import signature
 
-MEMORY_FLOOR_BYTES = 512
+MEMORY_FLOOR_BYTES = 32 * 1024
 """Bytes of plain data by which a container must grow in each round to be told."""
 
 

@@ -46,13 +46,14 @@ TWINS = {
     "lists of a table": ("[host.table[key].append(host.many()) for key in 'ab']",
                          "[host.table[key].clear() for key in 'ab']",
                          "object-growth", "host.table[*][*]", "list", 2),
-    "set of text": ("host.rows.add('x' * (1000 + host.count)), [host.rows.add(f'{host.count} {n}') for n in range(99)]",
+    "set of text": ("host.rows.add('x' * (100_000 + host.count)), "
+                    "[host.rows.add(f'{host.count} {n}') for n in range(99)]",
                     "[host.rows.add(f'{n}') for n in range(99)]", "memory-growth", "host.rows[*]", "set", 100),
     "bytes": ("host.cache.append(bytes(100_000 + host.count))", "host.cache[:] = [bytes(100_000 + host.count)]",
               "memory-growth", "host.cache[*]", "list", 1),
-    "dict of text": ("host.names.update({f'{host.count} {n}': f'{n}' for n in range(200)})",
-                     "host.names.update({f'{n}': f'{n}' for n in range(200)})",
-                     "memory-growth", "host.names[*]", "dict", 200),
+    "dict of text": ("host.names.update({f'{host.count} {n}': f'{n}' for n in range(2000)})",
+                     "host.names.update({f'{n}': f'{n}' for n in range(2000)})",
+                     "memory-growth", "host.names[*]", "dict", 2000),
 }  # fmt: skip
 
 
@@ -184,8 +185,9 @@ def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):
         "import weakref\ndef f(): pass\nhost.cache.append(weakref.ref(f))",
         "host.cache.append({'loaded': [host.count]})",
         "host.names[host.count] = 'loaded'",
+        "host.cache += [f'{host.count} {n}' for n in range(100)]",
     ],
-    ids=["dead weak references", "a record", "text"],
+    ids=["dead weak references", "a record", "text", "who was loaded"],
 )
 def test_a_host_may_take_notes(body, strategy, tmp_path):
     """What a host notes of each reload, a record or a weak reference, is below the noise, and no leak worth a build."""

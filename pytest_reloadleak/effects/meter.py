@@ -13,12 +13,12 @@ from pytest_reloadleak.heap import settle
 OBJECTS_FLOOR = 10
 """Tracked objects that each settled round must leave to count as growth. Clean targets leave none (measured), but a
 host may well note that something was loaded, or keep a dead weak reference to it: that is no leak worth a build."""
-BLOCKS_FLOOR = 64
-"""The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds; importing
-`csv` anew takes 25 blocks a round at first, and none in the end."""
-NATIVE_FLOOR_BYTES = 16 * 1024
+BLOCKS_FLOOR = 1000
+"""The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds (importing
+`csv` anew takes 25 blocks a round at first), and each execution of a module may be noted by its name."""
+NATIVE_FLOOR_BYTES = 32 * 1024
 """The same for memory from malloc: its own bookkeeping is good for some 2 KiB a round, in rare rounds for 10."""
-_AT_ONCE_BYTES = 96 * 1024
+_AT_ONCE_BYTES = 160 * 1024
 """What the first pass may leave there once."""
 
 
