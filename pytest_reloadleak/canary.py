@@ -19,6 +19,7 @@ from pytest_reloadleak.rounds import Run, Step
 from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.reimport import Reimport
 from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.strategies.unload import unload
 from pytest_reloadleak.surroundings import Surroundings
 
 _HOST, _LEAKS, _CLEAN = "reloadleak_canary_host", "reloadleak_canary_leak", "reloadleak_canary_clean"
@@ -58,8 +59,7 @@ def _importable() -> Iterator[None]:
     finally:
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
-        for name in _SOURCES:
-            sys.modules.pop(name, None)
+        unload([name for name in _SOURCES if name in sys.modules])
 
 
 def defeated() -> str | None:

@@ -213,8 +213,10 @@ class Run(Looking):
     def unload(self) -> None:
         """Drop the last generation. There is nobody whom it could hand anything to."""
         self.disposal.handover(self.unit.loaded())
-        # A namespace that all generations share is the original one, which the check keeps in order to put it back.
-        self._shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
+        # A namespace that all generations share is the original one, which the check keeps if it has to put it back.
+        shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
+        self._shared = shared if self._parked.count() else {}
+        del shared
         self._is_unloaded = True
         if self.strategy is not None:
             self.strategy.unload(self.unit.loaded())

@@ -53,7 +53,7 @@ LEAKS = {
     "child-process": ("import host, subprocess\nhost.children.append(subprocess.Popen(['sleep', '60']))\n"),
     "registration": "import atexit\ndef work(): pass\natexit.register(work)\n",
     "patched-global": "import host\nbefore = host.act\ndef act(): return before()\nhost.act = act\n",
-    "object-growth": "import host\nhost.kept.append({'rows': [[] for _ in range(20)]})\n",
+    "object-growth": "import host\nhost.kept.append({'rows': [[] for _ in range(60)]})\n",
     "memory-growth": "import host\nhost.count += 1\nhost.kept.append(bytes(100_000 + host.count))\n",
 }
 CLEAN = {
