@@ -98,7 +98,7 @@ def test_an_unknown_probe_is_a_usage_error(project):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = errors(result)
     assert line.startswith(
-        "--reload-leak-probes: unknown probe 'thread': use some of children, fds, references"
+        "--reload-leak-probes: unknown probe 'thread': use some of children, fds, growth, references"
     )
     assert_no_traceback(result)
 
