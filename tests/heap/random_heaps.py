@@ -27,7 +27,7 @@ seeded = settings(
     derandomize=True,
     deadline=None,
     database=None,
-    phases=(Phase.generate,) if os.environ.get("RELOADLEAK_NO_SHRINK") else (Phase.generate, Phase.shrink),
+    phases=(Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
