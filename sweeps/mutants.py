@@ -106,11 +106,10 @@ def copied(to: Path) -> Path:
     return to
 
 
-def run(copy: Path, tests: list[str], timeout_s: float) -> Run:
-    """Run tests of a copy, which is what they import, and stop at the first that fails."""
-    short = [] if any("[" in test for test in tests) else ["--short"]
-    options = ["-x", "-q", "-rfE", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    command = [sys.executable, "-m", "pytest", *options, *short, *tests]
+def run(copy: Path, tests: list[str], timeout_s: float, *, to_the_end: bool = False) -> Run:
+    """Run tests of a copy, which is what they import, and stop at the first that fails unless told otherwise."""
+    options = [*([] if to_the_end else ["-x"]), "-q", "-rfE", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "300"}
     with tempfile.TemporaryFile() as out:  # a pipe would be kept open by what a mutant leaves running
         process = subprocess.Popen(
@@ -182,12 +181,13 @@ def unchanged(base: Path, chosen: list[Mutant], jobs: int, timeout_s: float) -> 
     proof.unlink()
     if result.status != 0:
         return [result.output]
-    exact = {test for mutant in chosen for test in mutant.tests if "[" in test}
-    whole = {test for mutant in chosen for test in mutant.tests}.difference(exact)
-    parts = [sorted(tests)[job::jobs] for tests in (exact, whole) for job in range(jobs)]
+    tests = sorted({test for mutant in chosen for test in mutant.tests})
+    parts = [part for job in range(jobs) if (part := tests[job::jobs])]
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda tests: run(base, tests, 20 * timeout_s), [part for part in parts if part])
-    return [result.output for result in results if result.status != 0]
+        results = pool.map(
+            lambda tests: run(base, tests, 20 * timeout_s, to_the_end=True), [part for part in parts if part]
+        )
+    return [f"{result.output}\nexit status {result.status}" for result in results if result.status != 0]
 
 
 def is_meant(mutant: Mutant, only: str) -> bool:

@@ -27,7 +27,7 @@ seeded = settings(
     derandomize=True,
     deadline=None,
     database=None,
-    phases=(Phase.generate,) if os.environ.get("RELOADLEAK_NO_SHRINK") else (Phase.generate, Phase.shrink),
+    phases=(Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
@@ -168,10 +168,14 @@ class Plan:
     """Whether a collection runs before anybody looks: it stops tracking tuples of what is not tracked."""
 
 
+_FLAT = (("list", "tuple", "dict", "object", "atoms"), ("list", "tuple", "object"))
+"""Heaps of which much is not tracked after a collection; of dicts only up to 3.13."""
+
+
 def plan_of(seed: int, size: int) -> Plan:
     """The plan of a seed; hypothesis looks for the smallest size and seed that fail."""
     rng = random.Random(seed)
-    among = rng.choice([KINDS, KINDS, ("list", "tuple", "dict", "object", "atoms")])
+    among = rng.choice([KINDS, KINDS, *_FLAT])
     kinds = tuple(rng.choice(among) for _ in range(size))
     count = round(size * rng.choice([1, 1.5, 2, 5]))
     edges = tuple((rng.randrange(size), rng.randrange(size)) for _ in range(count))
