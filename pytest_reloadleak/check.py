@@ -14,6 +14,7 @@ from pytest_reloadleak import growth, judge
 from pytest_reloadleak.effects import probes as known_probes
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
+from pytest_reloadleak.heap.growing import Frames
 from pytest_reloadleak.known import KNOWN, Known, reason_for
 from pytest_reloadleak.model import Finding, Outcome, Report, Site
 from pytest_reloadleak.performer import Performer, Reloader
@@ -169,7 +170,7 @@ class Check:
             error=error,
         )
 
-    def _site(self, frames: tuple[tuple[str, int], ...]) -> Site | None:
+    def _site(self, frames: Frames) -> Site | None:
         return site_of(frames, self.run.seen.files, self._project)
 
     def _is_library(self, module: str) -> bool:

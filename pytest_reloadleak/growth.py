@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from itertools import groupby
 
-from pytest_reloadleak.effects.meter import Grown
-from pytest_reloadleak.heap.growing import Accumulation
+from pytest_reloadleak.effects.meter import NATIVE_FLOOR_BYTES, Grown
+from pytest_reloadleak.heap.growing import Accumulation, Frames
 from pytest_reloadleak.model import Finding, Holder, Kind, Site
 from pytest_reloadleak.signature import signature
-
-MEMORY_FLOOR_BYTES = 32 * 1024
-"""Bytes of plain data by which a container must grow in each round to be told."""
 
 
 def findings(  # noqa: PLR0913 - what a verdict on growth depends on
     target: str,
     grown: Grown,
     accumulations: Iterable[Accumulation],
-    site_of: Callable[[tuple[tuple[str, int], ...]], Site | None],
+    site_of: Callable[[Frames], Site | None],
     files: Collection[str],
     is_alone: bool,
 ) -> tuple[list[Finding], list[str]]:
@@ -46,21 +44,20 @@ def findings(  # noqa: PLR0913 - what a verdict on growth depends on
     open_ones = [
         a for a in told if a.bound is None and (is_alone or any(file in files for file, _ in a.frames))
     ]
-    out = [
-        _finding(target, "object-growth", a, site_of(a.frames))
-        for a in open_ones
-        if a.is_tracked and grown.objects
-    ]
-    out += [
-        _finding(target, "memory-growth", a, site_of(a.frames))
-        for a in open_ones
-        if not a.is_tracked and a.bytes_per_round >= MEMORY_FLOOR_BYTES
-    ]
+    kinds = ((a, _kind(a, grown)) for a in open_ones)
+    out = [_finding(target, kind, a, site_of(a.frames)) for a, kind in kinds if kind is not None]
     if not out and not notes:
         if not is_alone:
             return [], [f"while other threads ran, {_amount(grown)}: whose that is cannot be told"]
         out = [_of_nobody(target, grown)]
     return out, notes
+
+
+def _kind(a: Accumulation, grown: Grown) -> Kind | None:
+    """Of objects if the process has more of them each round, else of memory if it is enough; `None` if it is noise."""
+    if a.is_tracked and grown.objects:
+        return "object-growth"
+    return "memory-growth" if a.bytes_per_round >= NATIVE_FLOOR_BYTES else None
 
 
 def _amount(grown: Grown) -> str:
@@ -80,23 +77,21 @@ def _together(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
     out = []
     ordered = sorted(accumulations, key=lambda a: (_without_key(a.trace), a.trace))
     for trace, members in groupby(ordered, key=lambda a: _without_key(a.trace)):
-        group = list(members)
-        first = group[0]
-        if len(group) == 1:
+        first, *others = members
+        if not others:
             out.append(first)
             continue
+        group = [first, *others]
         path = first.holder.path.removesuffix("".join(first.trace[-2:])) + "[*][*]"
-        out.append(
-            Accumulation(
-                holder=Holder(root=first.holder.root, path=path, type=first.holder.type),
-                trace=trace,
-                per_round=round(sum(a.per_round for a in group), 2),
-                is_tracked=any(a.is_tracked for a in group),
-                bytes_per_round=round(sum(a.bytes_per_round for a in group), 1),
-                bound=first.bound,
-                frames=first.frames,
-            )
+        together = replace(
+            first,
+            holder=replace(first.holder, path=path),
+            trace=trace,
+            per_round=round(sum(a.per_round for a in group), 2),
+            is_tracked=any(a.is_tracked for a in group),
+            bytes_per_round=round(sum(a.bytes_per_round for a in group), 1),
         )
+        out.append(together)
     return out
 
 
@@ -115,7 +110,7 @@ def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Fin
         trace=a.trace,
         site=site,
         details=(
-            f"{a.per_round:g} {what} more a round, {a.bytes_per_round:g} bytes without what they refer to",
+            f"{a.per_round:g} {what} more a round, {a.bytes_per_round:g} bytes with what only they have",
         ),
         advice=(
             f"give {a.holder.path.removesuffix('[*]')} a bound (a maxlen, an lru_cache with a maxsize), let each "
@@ -129,7 +124,7 @@ def _of_nobody(target: str, grown: Grown) -> Finding:
     kind: Kind = "object-growth" if grown.objects else "memory-growth"
     lines = [
         _amount(grown),
-        "no list, dict, set or deque grew with the rounds: look for a chain of objects, or memory of C code's",
+        "no list, dict, set or deque is known that explains it: look for a chain of objects, or memory of C code's",
     ]
     return _made(
         target,

@@ -214,9 +214,8 @@ class Run(Looking):
         """Drop the last generation. There is nobody whom it could hand anything to."""
         self.disposal.handover(self.unit.loaded())
         # A namespace that all generations share is the original one, which the check keeps if it has to put it back.
-        shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
-        self._shared = shared if self._parked.count() else {}
-        del shared
+        if self._parked.count():
+            self._shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
         self._is_unloaded = True
         if self.strategy is not None:
             self.strategy.unload(self.unit.loaded())

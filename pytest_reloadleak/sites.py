@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
+from pytest_reloadleak.heap.growing import Frames
 from pytest_reloadleak.model import Site
 from pytest_reloadleak.strategies.firstparty import Project
 
 
-def site_of(frames: Iterable[tuple[str, int]], files: Collection[str], project: Project) -> Site | None:
+def site_of(frames: Frames, files: Collection[str], project: Project) -> Site | None:
     """The innermost frame in the target's files, else the innermost first-party one; `None` if there is neither.
 
     Args:
@@ -17,9 +18,8 @@ def site_of(frames: Iterable[tuple[str, int]], files: Collection[str], project: 
         files: the target's source files.
         project: what is first-party.
     """
-    known = list(frames)
-    found = next((f for f in known if f[0] in files), None) or next(
-        (f for f in known if project.owns_file(f[0])), None
+    found = next((f for f in frames if f[0] in files), None) or next(
+        (f for f in frames if project.owns_file(f[0])), None
     )
     if found is None:
         return None

@@ -7,17 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pytest_reloadleak.heap.growing import Frames
 from pytest_reloadleak.heap.roots import PACKAGE
 
 FRAMES = 16
 """How many frames of an allocation are kept: a target's own lies below those of what it calls and of the import."""
 
-Frame = tuple[str, int]
-"""File and line."""
-
-_c: Any = importlib.import_module(
-    "_tracemalloc"
-)  # the module around it imports pickle, which no program needs for us
+# The module around it imports pickle, which no program needs for us.
+_c: Any = importlib.import_module("_tracemalloc")
 _start, _stop, _is_tracing, _frames_of = _c.start, _c.stop, _c.is_tracing, _c._get_object_traceback
 _MACHINERY = (PACKAGE, "<frozen importlib", str(importlib.__file__))
 
@@ -35,7 +32,7 @@ def tracing() -> Iterator[None]:
             _stop()
 
 
-def frames_of(objects: Iterable[object]) -> tuple[Frame, ...]:
+def frames_of(objects: Iterable[object]) -> Frames:
     """Where the first of some objects that was traced was allocated: innermost frame first; empty if none was.
 
     One that was made from a free list of the interpreter's is not traced.

@@ -65,9 +65,8 @@ class Meter:
     def unseen(self, action: Callable[[], None]) -> None:
         """Do something of the tool's own, and do not count what it leaves."""
         was_enabled = settle.is_enabled()
-        settle.put_back(
-            enabled=False
-        )  # a collection in between would free, or cease to track, what is the program's
+        # A collection in between would free, or cease to track, what is the program's.
+        settle.put_back(enabled=False)
         try:
             before = _numbers()
             action()

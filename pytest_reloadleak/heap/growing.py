@@ -7,7 +7,6 @@ container of the heap, so it is done only once the process's own numbers have gr
 
 from __future__ import annotations
 
-import functools
 import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -19,7 +18,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import entry, foreign, references
 from pytest_reloadleak.heap.noise import is_noise, notes
 from pytest_reloadleak.heap.scene import Scene
-from pytest_reloadleak.heap.sizes import size_bytes
+from pytest_reloadleak.heap.sizes import own_bytes
 from pytest_reloadleak.heap.sweep import Arrival, Cause
 from pytest_reloadleak.heap.trace import runners, without_numbers
 from pytest_reloadleak.model import Holder
@@ -44,6 +43,10 @@ _KINDS = (
 )
 
 
+Frames = tuple[tuple[str, int], ...]
+"""File and line of each frame, the innermost first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accumulation:
     """A container that every settled round left larger."""
@@ -55,15 +58,11 @@ class Accumulation:
     is_tracked: bool
     """Whether what was added are objects that the collector tracks, rather than text, numbers, bytes."""
     bytes_per_round: float
-    """Shallow size of what a round adds."""
+    """Size of what a round adds, with what only that has."""
     bound: int | None
     """How many items it takes at most; `None` if nothing is known to limit it."""
-    frames: tuple[tuple[str, int], ...] = ()
+    frames: Frames = ()
     """Where what was added last was allocated; empty if that is not known."""
-
-
-Frames = tuple[tuple[str, int], ...]
-"""File and line of each frame, the innermost first."""
 
 
 class Growing:
@@ -152,7 +151,7 @@ class Growing:
             trace=(scene.rename(root.label), *names, "[*]"),
             per_round=round(more / self._rounds, 2),
             is_tracked=any(gc.is_tracked(o) for o in added),
-            bytes_per_round=round(sum(map(size_bytes, added)) / self._rounds, 1),
+            bytes_per_round=round(own_bytes(added) / self._rounds, 1),
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
         )
@@ -240,11 +239,16 @@ def _kind_of(cls: type) -> _Kind | None:
     return next((kind for base in foreign.mro(cls) for kind in _KINDS if kind.base is base), None)
 
 
-def _newest(container: Any, count: int) -> list[Any]:
-    """What was added last, where the container has an order; else anything of it."""
+def _items(container: Any, count: int) -> list[tuple[Any, ...]]:
+    """The last items, pairs of a dict, where the container has an order; else any."""
     kind = _kind_of(type(container))
     assert kind is not None
-    return [part for item in list(kind.items(container))[-count:] for part in item]
+    return list(kind.items(container))[-count:]
+
+
+def _newest(container: Any, count: int) -> list[Any]:
+    """What was added last."""
+    return [part for item in _items(container, count) for part in item]
 
 
 def _is_weak(container: Any, count: int) -> bool:
@@ -252,9 +256,7 @@ def _is_weak(container: Any, count: int) -> bool:
 
     Whoever has that is the one who grows.
     """
-    kind = _kind_of(type(container))
-    assert kind is not None
-    return all(any(map(_refers, item)) for item in list(kind.items(container))[-count:])
+    return all(any(map(_refers, item)) for item in _items(container, count))
 
 
 def _refers(o: Any) -> bool:
@@ -262,15 +264,9 @@ def _refers(o: Any) -> bool:
     return issubclass(type(o), weakref.ref) and weakref.ref.__call__(o) is not None
 
 
-_LRU_CACHE = type(functools.lru_cache(maxsize=1)(len))
-
-
 def _bound(path: tuple[Any, ...]) -> int | None:
     """The number of items to which a container is limited by who made it."""
     container = path[-1]
     if type(container) is deque:
         return container.maxlen
-    owner = path[-2] if len(path) > 1 else None
-    if type(owner) is _LRU_CACHE:
-        return owner.cache_info().maxsize
-    return None
+    return references.maxsize(path[-2]) if len(path) > 1 else None

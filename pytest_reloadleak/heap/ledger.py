@@ -302,15 +302,15 @@ class Ledger:
         Nothing is lost by it: an entry counts only while its reference is alive, and what a `__del__` resurrected is
         found by its marker.
         """
+        if not self.births:  # a watched block without a warm-up settles before its first generation
+            return
         for table in (self._codes, self._classes, *(t for birth in self.births for t in birth.tables())):
             for key in [key for key, reference in table.items() if reference() is None]:
                 del table[key]
         self._prune_between()
-        first, last = (
-            self.births[:1],
-            self.births[1:][-1:],
-        )  # the present one, and the one that says which are earlier
-        self.births = [*first, *(birth for birth in self.births[1:-1] if any(birth.tables())), *last]
+        # The first tells that there were others before the present one, which is the last.
+        ends = {id(self.births[0]), id(self.births[-1])}
+        self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
         self._markers = [reference for reference in self._markers if reference() is not None]
         alive = {marker.generation for marker in self.live_markers()}
         self._homes = {key: generation for key, generation in self._homes.items() if generation in alive}

@@ -261,12 +261,16 @@ def bounded_cache(o: object, child: object) -> tuple[str, int] | None:
     """
     if not _is_lru_cache(type(o)) or next(_in_lru_cache(o, child), None) is None:
         return None
-    wrapper: Any = o
-    function = (foreign.instance_dict(o) or {}).get("__wrapped__")
-    size = wrapper.cache_info().maxsize
-    if type(size) is not int or type(function) is not types.FunctionType:
+    function, size = (foreign.instance_dict(o) or {}).get("__wrapped__"), maxsize(o)
+    if size is None or type(function) is not types.FunctionType:
         return None
     return foreign.module_name(function.__globals__), size
+
+
+def maxsize(o: Any) -> int | None:
+    """How many results an `lru_cache` keeps at most; `None` for one without a bound, and for all else."""
+    size: object = o.cache_info().maxsize if _is_lru_cache(type(o)) else None
+    return size if type(size) is int else None
 
 
 def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
