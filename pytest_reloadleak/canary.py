@@ -16,6 +16,7 @@ from types import ModuleType
 from pytest_reloadleak.heap import settle
 from pytest_reloadleak.heap.scene import Look
 from pytest_reloadleak.rounds import Run, Step
+from pytest_reloadleak.strategies.finder import in_front
 from pytest_reloadleak.strategies.firstparty import Project
 from pytest_reloadleak.strategies.reimport import Reimport
 from pytest_reloadleak.strategies.unit import Unit
@@ -52,13 +53,10 @@ class _Memory:
 @contextmanager
 def _importable() -> Iterator[None]:
     """Within the block the canaries can be imported; afterwards none of them is loaded."""
-    finder = _Memory()
-    sys.meta_path.insert(0, finder)
     try:
-        yield
+        with in_front(_Memory()):
+            yield
     finally:
-        if finder in sys.meta_path:
-            sys.meta_path.remove(finder)
         unload([name for name in _SOURCES if name in sys.modules])
 
 

@@ -17,6 +17,7 @@ from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.look import caller_frames, caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
+from pytest_reloadleak.heap.strays import note_strays
 from pytest_reloadleak.strategies import copies
 from pytest_reloadleak.strategies.base import Strategy
 from pytest_reloadleak.strategies.transaction import Transaction
@@ -108,11 +109,11 @@ class Looking:
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
         self.seen.samples = [self._meter.sample(0)]
-        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_shared(n)])
+        self._note_strays([n for n in self._namespaces().values() if self._ledger.markers.is_shared(n)])
 
     def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
         if namespaces:
-            self._ledger.note_strays(namespaces, ours=1 + self._parked.count())  # this list
+            note_strays(self._ledger, namespaces, ours=1 + self._parked.count())  # this list
 
     def take_look(self) -> None:
         """Take the numbers after the last round, and look at the heap."""

@@ -26,6 +26,7 @@ from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.parked import is_data_bound_elsewhere
 from pytest_reloadleak.heap.patched import own_callables
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED
+from pytest_reloadleak.heap.strays import retire
 from pytest_reloadleak.looking import Looking
 from pytest_reloadleak.strategies import bytecode, stamps
 from pytest_reloadleak.strategies.base import Strategy, children_first
@@ -173,9 +174,9 @@ class Run(Looking):
         """Put everything back, and let go of every object."""
         try:
             if self._transaction is not None:
-                shared = [n for n, _ in self._parked.namespaces.values() if self._ledger.is_shared(n)]
+                shared = [n for n, _ in self._parked.namespaces.values() if self._ledger.markers.is_shared(n)]
                 if shared:
-                    self._ledger.retire(shared, ours=1 + self._parked.count())  # this list
+                    retire(self._ledger, shared, ours=1 + self._parked.count())  # this list
                 self._transaction.roll_back()
         finally:
             self._transaction = None
@@ -215,7 +216,9 @@ class Run(Looking):
         self.disposal.handover(self.unit.loaded())
         # A namespace that all generations share is the original one, which the check keeps if it has to put it back.
         if self._parked.count():
-            self._shared = {name: n for name, n in self._namespaces().items() if self._ledger.is_shared(n)}
+            self._shared = {
+                name: n for name, n in self._namespaces().items() if self._ledger.markers.is_shared(n)
+            }
         self._is_unloaded = True
         if self.strategy is not None:
             self.strategy.unload(self.unit.loaded())

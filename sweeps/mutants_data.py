@@ -201,7 +201,7 @@ HEAP = (
     ),
     Mutant(
         "a copied namespace is a home",
-        "heap/ledger.py",
+        "heap/markers.py",
         "        return marker is not None and self._homes.get(id(namespace)) == marker.generation\n",
         "        return marker is not None\n",
         "a dict that was updated from a namespace counts as an old one",
@@ -209,9 +209,9 @@ HEAP = (
     ),
     Mutant(
         "an earlier check's leak is this one's",
-        "heap/ledger.py",
-        "        return _is_in(_LEFT_OVER, o)\n",
-        "        return False\n",
+        "heap/leftover.py",
+        "    return is_in(_left_over, o)\n",
+        "    return False\n",
         "what one check left is held against the next",
         (
             "tests/heap/test_ledger.py::test_functions_that_a_finished_check_leaves_are_not_held_against_the_next",

@@ -1,11 +1,9 @@
 """The ledger of births: what was born in which round, held by weak references and ids only.
 
-A module object dies the moment `sys.modules` drops it, whatever leaks, and a dict cannot be weakly referenced, so a
-marker is planted in every namespace: it lives exactly as long as the namespace (reload facts 1 and 2; the idea is the
-"zombie marker" of Java's classloader-leak-prevention). Where a reload reuses the namespace, functions and classes are
-what has generations; they are dated by, in this order: the code object (so that in-place patchers, which keep the
-function and renew its code, count as renewed), the round that first saw them, and the identity of their `__module__`
-string, which our strategies make a fresh object in each round. `None` means "older than nothing we saw".
+A namespace is dated by its marker (`markers`). Where a reload reuses the namespace, functions and classes are what has
+generations; they are dated by, in this order: the code object (so that in-place patchers, which keep the function and
+renew its code, count as renewed), the round that first saw them, and the identity of their `__module__` string, which
+our strategies make a fresh object in each round. `None` means "older than nothing we saw".
 """
 
 from __future__ import annotations
@@ -13,44 +11,18 @@ from __future__ import annotations
 import types
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.walk import Found, functions_of, site_of, walk
-
-MARKER = "__reloadleak_generation__"
-"""Name of the marker in a namespace. Underscored, so that `from target import *` does not copy it."""
-
+from pytest_reloadleak.heap.birth import Birth, Noted, References, is_in
+from pytest_reloadleak.heap.leftover import is_left_over
+from pytest_reloadleak.heap.markers import Markers
+from pytest_reloadleak.heap.walk import Found, functions_of, namespaces_of, site_of, walk
 
 _OURS = 2
 """Reference count of a name that nothing but a stamp has, as it is asked: the stamp's, and the argument."""
-
-
-@dataclass(slots=True)
-class Birth:
-    """What one round was seen to bear: weak references by id. An id counts only while its reference is alive."""
-
-    generation: int
-    functions: dict[int, weakref.ref[Any]] = field(default_factory=dict)
-    codes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
-    classes: dict[int, weakref.ref[Any]] = field(default_factory=dict)
-    modules: dict[int, weakref.ref[Any]] = field(default_factory=dict)
-    own: dict[str, set[int]] = field(default_factory=dict)
-    """Ids of the classes that each module which was executed anew has itself, while the round is noted."""
-    made: set[int] = field(default_factory=set)
-    """Ids of the classes that were seen for the first time, while the round is noted."""
-
-    def tables(self) -> tuple[dict[int, weakref.ref[Any]], ...]:
-        """All of them."""
-        return self.functions, self.codes, self.classes, self.modules
-
-
-def _is_in(known: dict[int, weakref.ref[Any]], o: object) -> bool:
-    reference = known.get(id(o))
-    return reference is not None and reference() is o
 
 
 class Ledger:
@@ -66,20 +38,10 @@ class Ledger:
         self._owns = owns
         self._owned: dict[str, bool] = {}
         self.births: list[Birth] = []
-        # A marker class of our own per check: every instance holds a reference to its class, so the class's reference
-        # count tells how many markers are alive, including those whose weak references lie because a `__del__`
-        # resurrected them (reload facts 3). That makes the cross-check with the heap free when nothing leaks.
-        self._marker_type: Any = type(
-            "Generation", (), {"__slots__": ("generation", "module", "is_shared", "__weakref__")}
-        )
-        self._unused_count = gc.getrefcount(self._marker_type)
-        self._markers: list[weakref.ref[Any]] = []
-        self._codes: dict[int, weakref.ref[Any]] = {}
-        self._classes: dict[int, weakref.ref[Any]] = {}
-        self._planted: dict[str, int] = {}
+        self.markers = Markers()
+        self._codes: References = {}
+        self._classes: References = {}
         self._walked: set[int] = set()
-        self._homes: dict[int, int] = {}
-        self._shared: set[int] = set()
         self._stamps: dict[int, tuple[str, int | None]] = {}
         self._specs: dict[str, weakref.ref[Any]] = {}
 
@@ -108,52 +70,29 @@ class Ledger:
             The names of the modules that were executed anew, proven by a new namespace, function, class, code object
             or, for a module of nothing but data, module spec.
         """
-        birth = Birth(generation)
+        birth, noted = Birth(generation), Noted()
         self.births.append(birth)
         reborn = set()
         for name, module in modules:
-            for namespace in self._namespaces(name, module):
-                if self._note_namespace(birth, name, namespace):
+            for namespace in namespaces_of(name, module):
+                if self._note_namespace(birth, noted, name, namespace):
                     reborn.add(name)
             if foreign.is_module(module):
                 birth.modules[id(module)] = weakref.ref(module)
-        self._forget_kept(birth)
+        self._forget_kept(birth, noted)
         return reborn
 
-    def _forget_kept(self, birth: Birth) -> None:
+    def _forget_kept(self, birth: Birth, noted: Noted) -> None:
         """Take out the old classes that one module of the unit still has and their own, executed anew, has not."""
         for key, reference in list(birth.classes.items()):
             cls = reference()
-            if cls is None or key in birth.made:
+            if cls is None or key in noted.made:
                 continue
-            if key not in birth.own.get(foreign.class_module(cls), {key}):
+            if key not in noted.own.get(foreign.class_module(cls), {key}):
                 del birth.classes[key]
-        birth.own.clear()
-        birth.made.clear()
 
-    def _namespaces(self, name: str, entry: object) -> list[dict[str, Any]]:
-        """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
-
-        A module may replace itself there, by a class, an instance, or another module that took over its names; then
-        the namespace is the globals of the functions that the entry has.
-        """
-        own = foreign.module_dict(entry)
-        found: dict[int, dict[str, Any]] = {} if own is None else {id(own): own}
-        classes = foreign.mro(entry if foreign.is_class(entry) else type(entry))  # type: ignore[arg-type]  # is_class
-        contents = [foreign.class_dict(cls).values() for cls in classes] if own is None else []
-        contents.append((own if own is not None else foreign.instance_dict(entry) or {}).values())
-        for values in contents:
-            for value in list(values):
-                if type(value) is not types.FunctionType or foreign.module_name(value.__globals__) != name:
-                    continue
-                # A module that has a namespace of its own may have kept a function of an older generation's, be it of
-                # an earlier check.
-                if own is None or MARKER not in value.__globals__:
-                    found[id(value.__globals__)] = value.__globals__
-        return list(found.values())
-
-    def _note_namespace(self, birth: Birth, name: str, namespace: dict[str, Any]) -> bool:
-        fresh = self.marker_of(namespace) is None
+    def _note_namespace(self, birth: Birth, noted: Noted, name: str, namespace: dict[str, Any]) -> bool:
+        fresh = self.markers.of(namespace) is None
         executed = self._is_executed_again(name, namespace) and not fresh
         if not fresh and not executed and self._invents(name):
             return (
@@ -161,21 +100,21 @@ class Ledger:
             )
         self._note_stamp(birth.generation, namespace)
         if fresh:
-            self._plant(birth.generation, name, namespace)
+            self.markers.plant(birth.generation, name, namespace)
         else:
-            self._share(birth.generation, namespace)
+            self.markers.share(birth.generation, namespace)
         # Functions of a namespace of their own are dated by its marker; to look for all of them is only worth its price
         # where the namespace is reused, or may be by the next round.
-        is_deep = not fresh or self._planted.get(name, 0) <= 1
+        is_deep = not fresh or self.markers.count(name) <= 1
         found = walk(namespace, self.owns, is_deep=is_deep)
         if fresh or executed:
-            birth.own.setdefault(name, set())
+            noted.own.setdefault(name, set())
         if not fresh and id(namespace) not in self._walked:
             # Only what lies on top was known, so only that can be new.
             renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
-            self._file(birth, found, name, executed=executed)
+            self._file(birth, noted, found, name, executed=executed)
         else:
-            renewed = self._file(birth, found, name, executed=executed)
+            renewed = self._file(birth, noted, found, name, executed=executed)
         if is_deep:
             self._walked.add(id(namespace))
         else:
@@ -184,15 +123,8 @@ class Ledger:
 
     def _has_new(self, found: Found) -> bool:
         """Whether a walk found anything that no round saw before."""
-        codes = any(not _is_in(self._codes, code) for code in found.codes)
-        return codes or any(not _is_in(self._classes, cls) for cls in found.classes)
-
-    def _share(self, generation: int, namespace: dict[str, Any]) -> None:
-        """Note that a namespace is used again: it belongs to the newest generation in it."""
-        self._shared.add(id(namespace))
-        marker = self.marker_of(namespace)
-        marker.generation, marker.is_shared = generation, True
-        self._homes[id(namespace)] = generation
+        codes = any(not is_in(self._codes, code) for code in found.codes)
+        return codes or any(not is_in(self._classes, cls) for cls in found.classes)
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
         """Whether `importlib.reload` ran: it gives the module a new spec each time."""
@@ -203,14 +135,6 @@ class Ledger:
         self._specs[name] = weakref.ref(spec)
         return known is not None and known() is not spec
 
-    def _plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
-        marker = self._marker_type()
-        marker.generation, marker.module, marker.is_shared = generation, name, False
-        dict.__setitem__(namespace, MARKER, marker)
-        self._markers.append(weakref.ref(marker))
-        self._planted[name] = self._planted.get(name, 0) + 1
-        self._homes[id(namespace)] = generation
-
     def _note_stamp(self, generation: int, namespace: dict[str, Any]) -> None:
         name = dict.get(namespace, "__name__")
         if type(name) is str:
@@ -220,7 +144,7 @@ class Ledger:
             same = known is None or known[1] == generation
             self._stamps[id(name)] = (name, generation if same and not is_first else None)
 
-    def _file(self, birth: Birth, found: Found, name: str, *, executed: bool) -> bool:
+    def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
         What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
@@ -230,12 +154,13 @@ class Ledger:
 
         Args:
             birth: the round's.
+            noted: what is known of the round so far.
             found: what the walk of one namespace found.
             name: the module's.
             executed: whether it was executed again in place.
         """
-        new_codes = [code for code in found.codes if not _is_in(self._codes, code)]
-        new_classes = [cls for cls in found.classes if not _is_in(self._classes, cls)]
+        new_codes = [code for code in found.codes if not is_in(self._codes, code)]
+        new_classes = [cls for cls in found.classes if not is_in(self._classes, cls)]
         sites = set(map(site_of, new_codes))
         names = set(map(foreign.class_name, new_classes))
         kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
@@ -249,9 +174,9 @@ class Ledger:
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
         birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
         birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
-        birth.made.update(map(id, new_classes))
-        if name in birth.own:
-            birth.own[name].update(map(id, classes))
+        noted.made.update(map(id, new_classes))
+        if name in noted.own:
+            noted.own[name].update(map(id, classes))
         self._codes.update((id(code), weakref.ref(code)) for code in found.codes)
         self._classes.update((id(cls), weakref.ref(cls)) for cls in found.classes)
         return bool(new_codes or new_classes)
@@ -272,29 +197,15 @@ class Ledger:
         out = []
         for name, module in modules:
             namespace = foreign.module_dict(module)
-            if namespace is None or not self._planted.get(name):
+            if namespace is None or not self.markers.count(name):
                 continue
             known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
             is_anew = known is not None and type(spec) is ModuleSpec and known() is not spec
-            if is_anew or self.marker_of(namespace) is None:
+            if is_anew or self.markers.of(namespace) is None:
                 out.append(name)
         return out
 
     # -- who is alive -------------------------------------------------------------------------------------------------
-
-    def marker_of(self, namespace: object) -> Any:
-        """This check's marker in a namespace dict, or `None`; `None` also for what is no dict."""
-        marker = dict.get(namespace, MARKER) if type(namespace) is dict else None
-        return marker if type(marker) is self._marker_type else None
-
-    def live_markers(self) -> list[Any]:
-        """The markers that are alive, the resurrected ones included."""
-        alive = [marker for reference in self._markers if (marker := reference()) is not None]
-        if gc.getrefcount(self._marker_type) - self._unused_count > len(alive):
-            known = set(map(id, alive))
-            found = gc.get_referrers(self._marker_type)
-            alive += [o for o in found if type(o) is self._marker_type and id(o) not in known]
-        return alive
 
     def prune(self) -> None:
         """Forget what is dead, so that noting a clean target for long takes no more room, which would look like a leak.
@@ -311,9 +222,7 @@ class Ledger:
         # The first tells that there were others before the present one, which is the last.
         ends = {id(self.births[0]), id(self.births[-1])}
         self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
-        self._markers = [reference for reference in self._markers if reference() is not None]
-        alive = {marker.generation for marker in self.live_markers()}
-        self._homes = {key: generation for key, generation in self._homes.items() if generation in alive}
+        self.markers.prune()
         # A name that only this ledger still has can stamp nothing any more.
         for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
             del self._stamps[key]
@@ -329,13 +238,6 @@ class Ledger:
                     del table[key]
                 seen.update(both)
 
-    def forget_markers(self) -> None:
-        """Take the markers out of the namespaces that are alive."""
-        for marker in self.live_markers():
-            for namespace in gc.get_referrers(marker):
-                if self.marker_of(namespace) is marker:
-                    dict.pop(namespace, MARKER)
-
     def older(self, limit: int, *, but: int | None) -> int:
         """How many things born before generation `limit` are alive, by weak references only: cheap, for settling.
 
@@ -343,18 +245,13 @@ class Ledger:
             limit: generations below this one count.
             but: a generation that the check itself keeps, which does not count.
         """
-        markers = [marker for reference in self._markers if (marker := reference()) is not None]
+        markers = self.markers.seen()
         count = sum(1 for marker in markers if marker.generation < limit and marker.generation != but)
         newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
         for birth in self.births:
             if birth.generation < limit and birth.generation != but:
-                for kind in ("functions", "classes"):
-                    known: dict[int, weakref.ref[Any]] = _table(birth, kind)
-                    count += sum(
-                        1
-                        for o in (reference() for reference in known.values())
-                        if o is not None and not any(_is_in(_table(n, kind), o) for n in newer)
-                    )
+                count += _living(birth.functions, [n.functions for n in newer])
+                count += _living(birth.classes, [n.classes for n in newer])
         return count
 
     def module_types(self) -> set[int]:
@@ -367,20 +264,15 @@ class Ledger:
 
         The name alone does not tell, since a module may overwrite it.
         """
-        return self.marker_of(namespace) is not None or self.owns(foreign.module_name(namespace))
+        return self.markers.of(namespace) is not None or self.owns(foreign.module_name(namespace))
 
     def owns_class(self, cls: type) -> bool:
         """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
-        return self.owns(foreign.class_module(cls)) or _is_in(self._classes, cls)
+        return self.owns(foreign.class_module(cls)) or is_in(self._classes, cls)
 
     def knows_code(self, function: types.FunctionType) -> bool:
         """Whether some round saw a function's code, wherever the function itself lives."""
-        return _is_in(self._codes, function.__code__)
-
-    def is_home(self, namespace: dict[str, Any]) -> bool:
-        """Whether a marker was planted in this very dict, and not copied into it with the rest (`update(vars(m))`)."""
-        marker = self.marker_of(namespace)
-        return marker is not None and self._homes.get(id(namespace)) == marker.generation
+        return is_in(self._codes, function.__code__)
 
     def live_classes(self, limit: int, but: int | None) -> list[tuple[type, int]]:
         """Noted classes that are alive and were born before generation `limit`, with their generations."""
@@ -388,63 +280,11 @@ class Ledger:
         dated = [(cls, self._class_born(cls)) for cls in alive]
         return [(cls, born) for cls, born in dated if born is not None and born < limit and born != but]
 
-    def is_shared(self, namespace: dict[str, Any]) -> bool:
-        """Whether several generations live in this namespace, as `importlib.reload` makes them."""
-        return id(namespace) in self._shared
-
-    def strays(self, namespaces: list[dict[str, Any]], ours: int) -> list[types.FunctionType]:
-        """Functions of shared namespaces that no walk saw: lambdas in a foreign list, say.
-
-        A function refers to its globals, so a namespace's reference count tells whether there are any; only then is
-        the heap searched.
-
-        Args:
-            namespaces: the namespaces.
-            ours: how many containers of the check hold each of them, this list included.
-        """
-        known = self._functions_of(namespaces)
-        counted = [*namespaces, {}]  # the last is the yardstick: nothing but this list refers to it
-        references = [gc.getrefcount(counted[at]) for at in range(len(counted))]
-        expected = references.pop() + ours + 1  # and the module
-        suspects = [
-            namespace
-            for namespace, count in zip(namespaces, references, strict=True)
-            if count > expected + sum(1 for f in known.values() if f.__globals__ is namespace)
-        ]
-        homes = set(map(id, suspects))
-        found = gc.get_referrers(*suspects) if suspects else []
-        functions = [o for o in found if type(o) is types.FunctionType and id(o.__globals__) in homes]
-        return [f for f in functions if id(f) not in known and not self.is_left_over(f)]
-
-    def _functions_of(self, namespaces: list[dict[str, Any]]) -> dict[int, types.FunctionType]:
-        """The noted functions of some namespaces that are alive, by id."""
-        homes = set(map(id, namespaces))
-        noted = (reference() for birth in self.births for reference in birth.functions.values())
-        return {id(f): f for f in noted if f is not None and id(f.__globals__) in homes}
-
-    def note_strays(self, namespaces: list[dict[str, Any]], ours: int) -> None:
-        """Date what no walk saw and no stamp tells as born with the newest generation: asked when each is the newest.
-
-        Args as for `strays`.
-        """
-        birth = self.births[-1]
-        for function in self.strays(namespaces, ours):
-            # The first generation's namespace dates it for as long as no other shares that, so it is filed in any case.
-            if len(self.births) == 1 or self.born(function) is None:
-                code = function.__code__
-                birth.functions[id(function)] = weakref.ref(function)
-                birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)
-
-    def is_left_over(self, o: Any) -> bool:
-        """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""
-        return _is_in(_LEFT_OVER, o)
-
-    def retire(self, namespaces: list[dict[str, Any]], ours: int) -> None:
-        """Remember, when the check ends, which functions it leaves in namespaces that come back."""
-        first = self.births[0].functions if self.births else {}
-        for function in (*self._functions_of(namespaces).values(), *self.strays(namespaces, ours)):
-            if not _is_in(first, function):
-                _LEFT_OVER[id(function)] = weakref.ref(function, _forget(id(function)))
+    def file_function(self, function: types.FunctionType) -> None:
+        """Date a function as born with the newest generation."""
+        birth, code = self.births[-1], function.__code__
+        birth.functions[id(function)] = weakref.ref(function)
+        birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)
 
     # -- dating -------------------------------------------------------------------------------------------------------
 
@@ -453,27 +293,22 @@ class Ledger:
         if type(o) is types.FunctionType:
             return self._function_born(o)
         if type(o) is dict:
-            return self._namespace_born(o)
+            return self.markers.generation(o)
         if foreign.is_class(o):
             return self._class_born(o) if self.owns_class(o) else None
         if foreign.is_module(o):
-            return next((b.generation for b in self.births if _is_in(b.modules, o)), None)
+            return next((b.generation for b in self.births if is_in(b.modules, o)), None)
         return self._class_born(type(o)) if self.owns_class(type(o)) else None
 
-    def _namespace_born(self, namespace: dict[str, Any]) -> int | None:
-        """The marker of a shared namespace tells nothing, also in a copy that some round made of it."""
-        marker = self.marker_of(namespace)
-        return marker.generation if marker is not None and not marker.is_shared else None
-
     def _function_born(self, function: types.FunctionType) -> int | None:
-        if not self.owns_namespace(function.__globals__) or self.is_left_over(function):
+        if not self.owns_namespace(function.__globals__) or is_left_over(function):
             return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
-        of_namespace = self._namespace_born(function.__globals__)
+        of_namespace = self.markers.generation(function.__globals__)
         if of_namespace is not None:
             return of_namespace
-        if _is_in(self.births[-1].codes, function.__code__):
+        if is_in(self.births[-1].codes, function.__code__):
             return self.current
-        first = next((b.generation for b in self.births if _is_in(b.codes, function.__code__)), None)
+        first = next((b.generation for b in self.births if is_in(b.codes, function.__code__)), None)
         return first if first is not None else self._stamped(function.__module__)
 
     def _class_born(self, cls: type) -> int | None:
@@ -481,9 +316,9 @@ class Ledger:
             self._function_born(f) for f in functions_of(cls) if self.owns(foreign.module_name(f.__globals__))
         ]
         newest = max((d for d in dates if d is not None), default=None)
-        if _is_in(self.births[-1].classes, cls):
+        if is_in(self.births[-1].classes, cls):
             return self.current
-        first = next((b.generation for b in self.births if _is_in(b.classes, cls)), None)
+        first = next((b.generation for b in self.births if is_in(b.classes, cls)), None)
         if newest is not None and (first is None or newest > first):
             return newest
         return first if first is not None else self._stamped(type.__dict__["__module__"].__get__(cls))
@@ -493,16 +328,7 @@ class Ledger:
         return known[1] if known is not None and known[0] is name else None
 
 
-_LEFT_OVER: dict[int, weakref.ref[Any]] = {}
-"""Functions that checks of this process left in namespaces that several checks share, by id, while they live."""
-
-
-def _forget(key: int) -> Callable[[object], None]:
-    def forget(_: object) -> None:
-        _LEFT_OVER.pop(key, None)
-
-    return forget
-
-
-def _table(birth: Birth, kind: str) -> dict[int, weakref.ref[Any]]:
-    return birth.functions if kind == "functions" else birth.classes
+def _living(known: References, newer: list[References]) -> int:
+    """How many of those that are known are alive and not among the newer ones."""
+    alive = (o for reference in known.values() if (o := reference()) is not None)
+    return sum(1 for o in alive if not any(is_in(others, o) for others in newer))

@@ -84,7 +84,9 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
 
 def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
     if type(o) is dict:
-        return any(o is namespace for namespace, _ in parked.namespaces.values()) and not ledger.is_shared(o)
+        return any(
+            o is namespace for namespace, _ in parked.namespaces.values()
+        ) and not ledger.markers.is_shared(o)
     if type(o) is types.FunctionType:
         return ledger.owns_namespace(o.__globals__) and ledger.born(o) == parked.generation
     if foreign.is_class(o):
@@ -102,7 +104,7 @@ def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
         return not ledger.owns_class(o)
     if foreign.is_module(o):
         return not _is_own(o, parked, ledger)
-    return type(o) is dict and ledger.is_shared(o)
+    return type(o) is dict and ledger.markers.is_shared(o)
 
 
 def _entered(o: Any, ledger: Ledger) -> list[Any]:

@@ -11,7 +11,9 @@ from typing import Any
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.leftover import is_left_over
 from pytest_reloadleak.heap.scene import Scene
+from pytest_reloadleak.heap.strays import strays
 from pytest_reloadleak.heap.walk import site_of
 
 
@@ -64,7 +66,7 @@ def is_suspicious(scene: Scene) -> bool:
     """
     ledger, limit, but = scene.ledger, scene.limit, scene.kept
     if ledger.older(limit, but=but) or any(
-        m.generation < limit and m.generation != but for m in ledger.live_markers()
+        m.generation < limit and m.generation != but for m in ledger.markers.alive()
     ):
         return True
     if old_classes(ledger, limit, but):
@@ -86,7 +88,7 @@ def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
     undated: dict[tuple[object, ...], dict[int, list[types.FunctionType]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for function in ledger.strays(scene.shared, _OURS + scene.parked.count()):
+    for function in strays(ledger, scene.shared, _OURS + scene.parked.count()):
         generation = ledger.born(function)
         if generation is None:
             code = function.__code__
@@ -128,21 +130,21 @@ def gather(scene: Scene, parked: list[Any] | None) -> Retained:
             if (
                 found is not None
                 and found < limit
-                and (found != but or (parked is not None and not ledger.is_left_over(o)))
+                and (found != but or (parked is not None and not is_left_over(o)))
             ):
                 retained.add(o, found)
     return retained
 
 
 def _old_namespaces(ledger: Ledger, limit: int, but: int | None) -> Iterator[tuple[dict[str, Any], int]]:
-    markers = [m for m in ledger.live_markers() if m.generation < limit and m.generation != but]
+    markers = [m for m in ledger.markers.alive() if m.generation < limit and m.generation != but]
     for o in gc.get_referrers(*markers) if markers else ():
-        marker = ledger.marker_of(o)
+        marker = ledger.markers.of(o)
         if (
             marker is not None
             and marker.generation < limit
             and marker.generation != but
-            and ledger.is_home(o)
+            and ledger.markers.is_home(o)
         ):
             yield o, marker.generation
 

@@ -141,7 +141,7 @@ class Scene:
     @property
     def shared(self) -> list[dict[str, Any]]:
         """The namespaces that several generations share."""
-        return [n for n in self.namespaces.values() if self.ledger.is_shared(n)]
+        return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
 
     def ask_runner(self) -> Noise:
         """What the test runner and its plugins keep; they are asked once a look."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import describe, foreign, patched, references
 from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.leftover import is_left_over
 from pytest_reloadleak.heap.noise import is_noise
 from pytest_reloadleak.heap.retained import Retained
 from pytest_reloadleak.heap.scene import Scene
@@ -248,7 +249,7 @@ def _held(top: Any, retained: Retained, scene: Scene) -> Held:
 def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
     """How an object of the target leads to its namespace, where that is one of the old ones."""
     if type(o) is types.FunctionType:
-        return [] if ledger.is_shared(o.__globals__) else [".__globals__"]
+        return [] if ledger.markers.is_shared(o.__globals__) else [".__globals__"]
     if foreign.is_module(o):
         return [".__dict__"]
     if foreign.is_class(o):
@@ -294,7 +295,7 @@ def _is_spared(arrival: Arrival, scene: Scene) -> bool:
     callers = [n for n, o in enumerate(above) if _is_of_caller(o, scene)]
     if callers and all(_is_plain(o, scene) for o in above[callers[-1] + 1 :]):
         return True
-    return any(id(o) in scene.spared or scene.ledger.is_left_over(o) for o in above)
+    return any(id(o) in scene.spared or is_left_over(o) for o in above)
 
 
 def _is_of_caller(o: Any, scene: Scene) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.markers import MARKER
 
 LIMIT = 200_000
-"""Objects visited per namespace. What lies beyond is found by reference counts (`Ledger.strays`)."""
+"""Objects visited per namespace. What lies beyond is found by reference counts (`strays`)."""
 _WIDEST = 1_000
 """Items of a container that is entered: a larger one is a table of data."""
 
@@ -123,3 +124,25 @@ def functions_of(cls: type) -> list[types.FunctionType]:
 
 
 _STATIC = foreign.type_ids(staticmethod, classmethod)
+
+
+def namespaces_of(name: str, entry: object) -> list[dict[str, Any]]:
+    """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
+
+    A module may replace itself there, by a class, an instance, or another module that took over its names; then
+    the namespace is the globals of the functions that the entry has.
+    """
+    own = foreign.module_dict(entry)
+    found: dict[int, dict[str, Any]] = {} if own is None else {id(own): own}
+    classes = foreign.mro(entry if foreign.is_class(entry) else type(entry))  # type: ignore[arg-type]  # is_class
+    contents = [foreign.class_dict(cls).values() for cls in classes] if own is None else []
+    contents.append((own if own is not None else foreign.instance_dict(entry) or {}).values())
+    for values in contents:
+        for value in list(values):
+            if type(value) is not types.FunctionType or foreign.module_name(value.__globals__) != name:
+                continue
+            # A module that has a namespace of its own may have kept a function of an older generation's, be it of
+            # an earlier check.
+            if own is None or MARKER not in value.__globals__:
+                found[id(value.__globals__)] = value.__globals__
+    return list(found.values())

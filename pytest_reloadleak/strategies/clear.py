@@ -113,7 +113,7 @@ def _unload(unit: Unit, modules: list[str]) -> tuple[Remaining, ...]:
     )
     settle.settle(lambda: ledger.older(1, but=None), lambda: None, is_patient=False)
     seen = look(scene)
-    ledger.forget_markers()
+    ledger.markers.remove()
     return tuple(
         Remaining(holder=retention.holder, held=retention.held, trace=retention.trace)
         for retention in sorted(seen.retentions, key=lambda retention: retention.trace)

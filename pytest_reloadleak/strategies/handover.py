@@ -13,6 +13,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from pytest_reloadleak.strategies.finder import in_front
+
 
 class _Finder:
     """Finds with the finders behind it, and prepares what they found: see `importlib.abc.MetaPathFinder`."""
@@ -89,12 +91,10 @@ def given(names: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
         yield
         return
     finder = _Finder(names)
-    sys.meta_path.insert(0, finder)
     _given.append(finder)
     try:
-        yield
+        with in_front(finder):
+            yield
     finally:
         _given.remove(finder)
-        if finder in sys.meta_path:
-            sys.meta_path.remove(finder)
         finder.end()

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.finder import in_front
 
 
 class _Finder:
@@ -52,13 +53,10 @@ def kept_modules(names: list[str]) -> Iterator[None]:
         yield
         return
     modules = {name: sys.modules.pop(name) for name in names}
-    finder = _Finder(modules)
-    sys.meta_path.insert(0, finder)
     try:
-        yield
+        with in_front(_Finder(modules)):
+            yield
     finally:
-        if finder in sys.meta_path:
-            sys.meta_path.remove(finder)
         for name, module in modules.items():
             sys.modules[name] = module
             parent, _, leaf = name.rpartition(".")

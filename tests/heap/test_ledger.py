@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.heap import collector
-from pytest_reloadleak.heap.ledger import MARKER, Ledger
+from pytest_reloadleak.heap.ledger import Ledger
+from pytest_reloadleak.heap.leftover import is_left_over
+from pytest_reloadleak.heap.markers import MARKER
+from pytest_reloadleak.heap.strays import retire, strays
 from pytest_reloadleak.strategies.stamps import fresh_name
 
 PLUGIN = """
@@ -172,12 +175,12 @@ def test_a_marker_lives_as_long_as_its_namespace():
     kept = target.module.on_event
     target.reimport()
     gc.collect()
-    assert [marker.generation for marker in target.ledger.live_markers()] == [-1, 0]
+    assert [marker.generation for marker in target.ledger.markers.alive()] == [-1, 0]
 
     del kept
     gc.collect()
 
-    assert [marker.generation for marker in target.ledger.live_markers()] == [0]
+    assert [marker.generation for marker in target.ledger.markers.alive()] == [0]
 
 
 def test_a_marker_is_not_exported_by_a_star():
@@ -202,15 +205,15 @@ def test_a_copy_of_a_namespace_is_not_its_home():
     target.reimport()
     copied = dict(vars(target.module))
 
-    assert target.ledger.marker_of(copied) is target.ledger.marker_of(vars(target.module))
-    assert target.ledger.is_home(vars(target.module))
-    assert not target.ledger.is_home(copied)
+    assert target.ledger.markers.of(copied) is target.ledger.markers.of(vars(target.module))
+    assert target.ledger.markers.is_home(vars(target.module))
+    assert not target.ledger.markers.is_home(copied)
 
 
 @pytest.mark.parametrize("o", [None, 3, [], {}, {MARKER: 1}, {"a": 1}, type("D", (dict,), {})({MARKER: 2})])
 def test_what_has_no_marker(o):
     """Any object may be asked; foreign markers are not this check's."""
-    assert Ledger(lambda _: True).marker_of(o) is None
+    assert Ledger(lambda _: True).markers.of(o) is None
 
 
 def test_another_checks_marker_is_not_ours():
@@ -218,7 +221,7 @@ def test_another_checks_marker_is_not_ours():
     target = Target()
     target.reimport()
 
-    assert Ledger(lambda _: True).marker_of(vars(target.module)) is None
+    assert Ledger(lambda _: True).markers.of(vars(target.module)) is None
 
 
 class Undead:
@@ -246,14 +249,14 @@ def test_resurrected_markers_are_found():
 
         assert len(Undead.saved) == 1
         if sys.version_info < (3, 15):  # since then a resurrected object keeps its weak references
-            assert target.ledger._markers[0]() is None
-        assert sorted(marker.generation for marker in target.ledger.live_markers()) == [-1, 0]
+            assert target.ledger.markers._markers[0]() is None
+        assert sorted(marker.generation for marker in target.ledger.markers.alive()) == [-1, 0]
     finally:
         for undead in Undead.saved:
             undead.__dict__.clear()
         Undead.saved.clear()
     gc.collect()
-    assert [marker.generation for marker in target.ledger.live_markers()] == [0]
+    assert [marker.generation for marker in target.ledger.markers.alive()] == [0]
 
 
 # -- dates ------------------------------------------------------------------------------------------------------------
@@ -316,9 +319,9 @@ def test_modules_and_namespaces_are_dated():
 
     assert (target.ledger.born(old), target.ledger.born(vars(old))) == (-1, -1)
     assert target.ledger.born(target.module) == 0
-    assert not target.ledger.is_shared(vars(target.module))
+    assert not target.ledger.markers.is_shared(vars(target.module))
     target.reload()
-    assert target.ledger.is_shared(vars(target.module))
+    assert target.ledger.markers.is_shared(vars(target.module))
     assert target.ledger.born(vars(target.module)) is None
 
 
@@ -483,11 +486,11 @@ def test_strays_are_the_functions_that_no_walk_saw():
     """Found by the reference count of their globals; none when there are none."""
     target = Target("def f(): pass\n")
     target.reload()
-    assert target.ledger.strays([vars(target.module)], ours=1) == []
+    assert strays(target.ledger, [vars(target.module)], ours=1) == []
 
     stray = eval("lambda: 1", vars(target.module))
 
-    assert target.ledger.strays([vars(target.module)], ours=1) == [stray]
+    assert strays(target.ledger, [vars(target.module)], ours=1) == [stray]
 
 
 def test_strays_are_not_searched_for_without_need(monkeypatch):
@@ -498,10 +501,10 @@ def test_strays_are_not_searched_for_without_need(monkeypatch):
     for name in ("get_referrers", "get_objects"):
         monkeypatch.setattr(collector, name, lambda *args: searched.append(args) or [])
 
-    target.ledger.strays([vars(target.module)], ours=1)
+    strays(target.ledger, [vars(target.module)], ours=1)
     assert searched == []
     stray = eval("lambda: 1", vars(target.module))
-    target.ledger.strays([vars(target.module)], ours=1)
+    strays(target.ledger, [vars(target.module)], ours=1)
 
     assert stray is not None
     assert len(searched) == 1
@@ -538,11 +541,10 @@ def test_functions_that_a_finished_check_leaves_are_not_held_against_the_next():
     original = target.module.on_event
     target.reload()
     left = target.module.on_event
-    assert not target.ledger.is_left_over(left)
+    assert not is_left_over(left)
 
-    target.ledger.retire([vars(target.module)], ours=1)
+    retire(target.ledger, [vars(target.module)], ours=1)
 
-    following = Ledger(target.ledger.owns)
-    assert following.is_left_over(left)
-    assert not following.is_left_over(original)
-    assert not following.is_left_over(foreign_function)
+    assert is_left_over(left)
+    assert not is_left_over(original)
+    assert not is_left_over(foreign_function)
