@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from pytest_reloadleak import growth, judge
+from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.effects import probes as known_probes
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.heap.growing import Frames
-from pytest_reloadleak.known import KNOWN, Known, reason_for
+from pytest_reloadleak.known import KNOWN, reason_for
 from pytest_reloadleak.model import Finding, Outcome, Report, Site
 from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
 from pytest_reloadleak.rounds import Run
-from pytest_reloadleak.settings import TEST_FILES, Settings, unknown_strategy
+from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.sites import site_of
 from pytest_reloadleak.strategies import builtin, targets
 from pytest_reloadleak.strategies.dispose import HOOK, Disposal
@@ -218,54 +219,6 @@ def _also(
     function = getattr(function, "__func__", function)
     namespace = getattr(function, "__globals__", None)
     return lambda: [*spared(), *([namespace] if isinstance(namespace, dict) else [])]
-
-
-def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
-    *,
-    strategy: object = "reimport",
-    reload: object = None,
-    rounds: object = 5,
-    warmup: object = 1,
-    force: bool = False,
-    unload: bool = False,
-    probes: object = None,
-    extra: Iterable[type[Probe]] = (),
-    nodeid: str | None = None,
-    project: Project | None = None,
-    expected: Iterable[Known] = (),
-) -> Settings:
-    """Validated settings from what a caller passed.
-
-    Raises:
-        UsageError: a value makes no sense.
-    """
-    if reload is not None and not callable(reload):
-        raise UsageError(f"reload must be a callable, not {reload!r}")
-    if not isinstance(strategy, str):
-        raise UsageError(unknown_strategy(strategy))
-    return Settings(
-        strategy="callable" if reload is not None else strategy,
-        rounds=rounds,  # type: ignore[arg-type]  # validated by Settings, which says what was received
-        warmup=warmup,  # type: ignore[arg-type]  # as above
-        force=force,
-        unload=bool(unload),
-        probes=_chosen(probes, extra),
-        nodeid=nodeid,
-        rootdir=str(project.root) if project is not None else ".",
-        test_files=project.test_files if project is not None else TEST_FILES,
-        known=tuple((one.pattern, one.sentence) for one in expected if not one.is_ignored),
-        ignored=tuple(one.pattern for one in expected if one.is_ignored),
-    )
-
-
-def _chosen(names: object, extra: Iterable[type[Probe]]) -> tuple[str, ...]:
-    if names is None:
-        return ()
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",")]
-    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"probes must be names of probes, such as ['threads', 'fds'], not {names!r}")
-    return known_probes.chosen(names, "probes", extra)
 
 
 def measure_reload(  # noqa: PLR0913 - the contract's keywords

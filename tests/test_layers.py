@@ -30,6 +30,7 @@ ROWS = (
     "surroundings",
     "looking",
     "rounds",
+    "arguments",
     "growth",
     "judge",
     "report",  # pure functions of the model; below `check`, whose error carries the rendered report

@@ -17,7 +17,8 @@ import trio
 from cases import run
 from support import assert_no_traceback, target
 
-from pytest_reloadleak.check import Check, settings_for
+from pytest_reloadleak.arguments import settings_for
+from pytest_reloadleak.check import Check
 from pytest_reloadleak.errors import TargetError
 from pytest_reloadleak.strategies import frames, workers
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.arguments import settings_for
+from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.integration import firstparty
 from pytest_reloadleak.integration.items import keep, render

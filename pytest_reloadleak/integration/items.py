@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak import worker
-from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.arguments import settings_for
+from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
 from pytest_reloadleak.integration import firstparty
 from pytest_reloadleak.integration.noise.release import release

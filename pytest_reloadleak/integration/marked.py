@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.arguments import settings_for
+from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.roots import is_runner
 from pytest_reloadleak.heap.sweep import Root

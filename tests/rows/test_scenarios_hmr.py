@@ -15,7 +15,8 @@ import scenario_support as support
 from scenario_support import COUNTER, GENERATIONS, found
 
 from pytest_reloadleak import clear_cache
-from pytest_reloadleak.check import Check, settings_for
+from pytest_reloadleak.arguments import settings_for
+from pytest_reloadleak.check import Check
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.firstparty import Project
 

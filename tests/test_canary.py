@@ -1,0 +1,83 @@
+"""The two checks of which the outcome is known, and what becomes of a report where they come out wrong."""
+
+import sys
+
+import pytest
+
+from pytest_reloadleak import canary
+
+
+def test_nothing_is_said_where_both_come_out_right():
+    """The leak is found and the clean one is clean, in a process like any other."""
+    assert canary.defeated() is None
+
+
+def test_it_leaves_nothing_behind():
+    """Neither its modules nor its finder stay, and a second time is as the first."""
+    finders = list(sys.meta_path)
+    canary.defeated()
+    canary.defeated()
+
+    assert not [name for name in sys.modules if name in canary._SOURCES]
+    assert all(a is b for a, b in zip(sys.meta_path, finders, strict=True))
+
+
+def test_a_leak_that_is_not_found_is_said(monkeypatch):
+    """As it would be if something hid the holder from the tool: here the leak is not made."""
+    monkeypatch.setitem(canary._SOURCES, canary._LEAKS, "def event(): pass\n")
+
+    assert (
+        canary.defeated()
+        == "the environment defeats the check: a leak that was made on purpose was not found"
+    )
+
+
+def test_a_clean_module_that_is_held_is_said(monkeypatch):
+    """As it would be if something kept whatever is imported: here the clean one sees to it itself."""
+    held = f"import {canary._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
+    monkeypatch.setitem(canary._SOURCES, canary._HOST, "kept, other = [], []\n")
+    monkeypatch.setitem(canary._SOURCES, canary._CLEAN, held)
+
+    assert canary.defeated() == (
+        "the environment defeats the check: a module that does nothing was found to be held, by "
+        "reloadleak_canary_host.other[*]"
+    )
+
+
+def test_what_cannot_be_imported_at_all_is_said(monkeypatch):
+    """An import system that fails for what is made on purpose would have failed for the target as well."""
+    monkeypatch.setitem(canary._SOURCES, canary._CLEAN, "raise RuntimeError('no imports here')\n")
+
+    reason = canary.defeated()
+
+    assert reason is not None
+    assert reason.startswith("the environment defeats the check: the self-check failed with ")
+    assert "no imports here" in reason
+
+
+KEEPS = """
+import sys
+
+kept = []
+
+
+def tracing(frame, event, arg):
+    kept.append(frame.f_globals)
+
+
+sys.settrace(tracing)
+"""
+
+
+@pytest.mark.parametrize(("keeper", "outcome"), [(KEEPS, "inconclusive"), ("kept = []\n", "clean")])
+def test_an_environment_that_keeps_whatever_runs_is_inconclusive(project, keeper, outcome):
+    """A debugger that keeps the namespaces of all code says nothing of the target; its twin keeps nothing."""
+    project.write({"keeper.py": keeper, "app.py": "import keeper\n\ndef f(): pass\n"})
+
+    project.run("--reload-leak-check", "--reload-leak-target=app")
+
+    (entry,) = project.checks()
+    assert entry["outcome"] == outcome
+    if outcome == "inconclusive":
+        assert "the environment defeats the check" in entry["reason"]
+        assert any(note.startswith("without that, the outcome would be ") for note in entry["notes"])
