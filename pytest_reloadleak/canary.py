@@ -1,9 +1,8 @@
 """A check of which the outcome is known: of a leak that must be found, and of a module beside it that must be clean.
 
-An import hook that keeps modules, a debugger that holds frames, a collector that somebody froze or patched: what
-defeats the check of a target defeats these too, and then its verdict means nothing. The modules are made in memory, and
-only the heap is looked at, so that both together cost about what a clean check of a small module does: some 60 ms of CPU
-time in a small process.
+A debugger that keeps frames, a loader that keeps modules, a collector that somebody froze or patched: what defeats the
+check of a target defeats these too, and then its verdict means nothing. The modules are made in memory, and only the
+heap is looked at: together they cost about what a clean check of a small module does, some 60 ms of CPU time.
 """
 
 from __future__ import annotations
