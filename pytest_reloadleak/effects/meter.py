@@ -17,7 +17,7 @@ BLOCKS_FLOOR = 1000
 """The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds (importing
 `csv` anew takes 25 blocks a round at first), and each execution of a module may be noted by its name."""
 NATIVE_FLOOR_BYTES = 32 * 1024
-"""The same for memory from malloc: its own bookkeeping is good for some 2 KiB a round, in rare rounds for 10."""
+"""The same for memory from malloc: its own bookkeeping is good for up to 5 KiB a round, in rare rounds for 10."""
 _AT_ONCE_BYTES = 160 * 1024
 """What the first pass may leave there once."""
 
