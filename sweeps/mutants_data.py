@@ -57,6 +57,12 @@ def pending(*cases: str) -> tuple[str, ...]:
     )
 
 
+def growing(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/test_growth.py` that accumulate."""
+    path = "tests/test_growth.py::test_what_accumulates_is_one_finding_with_its_line"
+    return tuple(f"{path}[{case}]" for case in cases)
+
+
 SWEEPS = ("tests/heap/test_sweep.py", "tests/heap/test_oracle_sweep.py")
 
 HEAP = (
@@ -833,4 +839,119 @@ RUNNING = (
     ),
 )
 
-MUTANTS = (*HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING)
+GROWTH = (
+    Mutant(
+        "one round that grew is enough",
+        "effects/meter.py",
+        "return min(steps) if steps and min(steps) >= floor else 0",
+        "return max(steps) if steps and max(steps) >= floor else 0",
+        "what grew once and then no more counts as growth",
+        ("tests/test_growth.py::test_a_plateau_is_no_growth",),
+    ),
+    Mutant(
+        "no floor for objects",
+        "effects/meter.py",
+        "OBJECTS_FLOOR = 50\n",
+        "OBJECTS_FLOOR = 1\n",
+        "a host that takes a note of each reload is a leak",
+        ("tests/test_growth.py::test_a_host_may_take_notes",),
+    ),
+    Mutant(
+        "blocks are not counted",
+        "effects/meter.py",
+        "blocks=least([s.blocks for s in samples], BLOCKS_FLOOR),",
+        "blocks=0,",
+        "text that piles up is not told",
+        growing("dict of text-reload"),
+    ),
+    Mutant(
+        "malloc is not asked",
+        "effects/meter.py",
+        "native_bytes=least([s.native_bytes for s in samples], NATIVE_FLOOR_BYTES),",
+        "native_bytes=0,",
+        "memory of C code is not told",
+        ("tests/test_growth.py::test_memory_of_c_code_is_found_by_what_malloc_gave_out",),
+    ),
+    Mutant(
+        "nobody has a bound",
+        "growth.py",
+        "a.bound is None and (is_alone",
+        "(is_alone",
+        "a cache that fills up is a leak",
+        ("tests/test_growth.py::test_what_has_a_bound_is_a_note_that_says_it",),
+    ),
+    Mutant(
+        "what other threads add is the target's",
+        "growth.py",
+        "a.bound is None and (is_alone or any(file in files for file, _ in a.frames))",
+        "a.bound is None",
+        "a busy thread's list is held against the target",
+        ("tests/test_growth.py::test_what_another_thread_takes_is_not_the_targets",),
+    ),
+    Mutant(
+        "a container that shrank still counts",
+        "heap/growing.py",
+        "if length > known[id(o)]",
+        "if length >= 0",
+        "a list that did not grow is told as the one that did",
+        ("tests/test_growth.py::test_only_what_each_round_left_longer_is_told",),
+    ),
+    Mutant(
+        "only lists are looked at",
+        "heap/growing.py",
+        "return next((kind for base in foreign.mro(cls) for kind in _KINDS if kind.base is base), None)",
+        "return next((kind for kind in _KINDS if cls is list and kind.base is cls), None)",
+        "a dict or deque that grows has no name",
+        growing("attribute-reload", "dict, new keys-reload"),
+    ),
+    Mutant(
+        "a pattern matches anywhere",
+        "known.py",
+        'fnmatchcase(where, pattern.replace("[", "[[]"))',
+        'fnmatchcase(where, "*" + pattern.replace("[", "[[]") + "*")',
+        "a known reference covers what begins like it",
+        ("tests/test_known.py::test_a_pattern_is_the_path_as_it_is_printed",),
+    ),
+    Mutant(
+        "known references of all versions",
+        "known.py",
+        "return self.since <= sys.version_info[:2] <= self.until",
+        "return True",
+        "what another version of Python keeps is excused here",
+        ("tests/test_known.py",),
+    ),
+    Mutant(
+        "any bound makes a cache known",
+        "heap/references.py",
+        "return size if type(size) is int else None",
+        "return size if type(size) is int else 1",
+        "a library's cache without a bound is no leak",
+        ("tests/test_known.py",),
+    ),
+    Mutant(
+        "the canary's leak need not be found",
+        "canary.py",
+        "if _PATH not in paths:",
+        "if not paths:",
+        "an environment that hides holders is not noticed",
+        ("tests/test_canary.py",),
+    ),
+    Mutant(
+        "the clean canary may be held",
+        "canary.py",
+        "(path for path in paths if path != _PATH)",
+        "(path for path in paths if not path)",
+        "an environment that keeps what runs is not noticed",
+        ("tests/test_canary.py",),
+    ),
+    Mutant(
+        "the finder stays",
+        "strategies/finder.py",
+        "            if other is finder:\n",
+        "            if other is None:\n",
+        "what a check put in front of the finders stays there",
+        ("tests/test_canary.py",),
+    ),
+)
+
+MUTANTS = (*HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH)

@@ -165,6 +165,20 @@ def test_growth_that_a_leak_explains_is_not_told_twice(tmp_path):
     assert [f.kind for f in report.findings] == ["retained-generation"]
 
 
+def test_a_plateau_is_no_growth(tmp_path):
+    """It grew in all rounds of the first pass, and in the second one no more."""
+    report = measured(tmp_path, "if host.count < 9: host.add(host.many())", "reimport", rounds=5)
+
+    assert (report.outcome, report.findings) == ("clean", ())
+
+
+def test_only_what_each_round_left_longer_is_told(tmp_path):
+    """Beside it is what grew in some of them."""
+    body = "host.add(host.many())\nif host.count % 2: host.names[host.count] = host.many()"
+
+    assert [f.holder.path for f in measured(tmp_path, body, "reimport").findings] == ["host.cache[*]"]
+
+
 def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):
     """`probes` selects by name or kind: without `growth` nobody looks."""
     run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}host.add(host.many())\n"})
