@@ -7,11 +7,14 @@ import os
 import sys
 import threading
 import zipimport
+from contextlib import contextmanager
 
 import pytest
 from cases import run
 
 from pytest_reloadleak import Cleared, UsageError, clear_cache
+from pytest_reloadleak.strategies import clear
+from pytest_reloadleak.strategies.locks import imports_locked
 
 PACKAGE = {
     "pkg.__init__": "import log\nlog.ran.append(__name__)\n",
@@ -231,3 +234,41 @@ def test_an_import_that_is_under_way_is_waited_for(program):
     assert failures == []
     assert cleared.names == ("slow",)
     assert sys.modules["log"].ran == [1]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "names"),
+    [
+        (lambda: importlib.import_module("pkg.other"), ["pkg", "pkg.other", "pkg.sub"]),
+        (lambda: [sys.modules.pop(name) for name in ("pkg", "pkg.sub")], []),
+        (lambda: sys.modules.pop("pkg.sub"), ["pkg"]),
+    ],
+    ids=["another submodule is imported", "the package is forgotten", "a submodule is forgotten"],
+)
+def test_what_other_threads_do_while_it_waits_for_an_import(meanwhile, names, program, monkeypatch):
+    """It forgets what is loaded by then: neither less, nor what another has forgotten already."""
+    program(PACKAGE, "log", "pkg.sub")
+    waits = [meanwhile]
+
+    @contextmanager
+    def locked(modules):
+        with imports_locked(modules):
+            if waits:
+                waits.pop()()
+            yield
+
+    monkeypatch.setattr(clear, "imports_locked", locked)
+
+    assert sorted(clear_cache("pkg").names) == names
+    assert [name for name in sys.modules if name.partition(".")[0] == "pkg"] == []
+
+
+def test_who_goes_on_with_the_old_version_has_it_whole(program):
+    """A thread may be in the middle of a call: its package has its submodules, and the next import has others."""
+    old, *_ = program(PACKAGE, "pkg", "log", "pkg.sub")
+    sub = sys.modules["pkg.sub"]
+
+    clear_cache("pkg")
+
+    assert old.sub is sub
+    assert importlib.import_module("pkg.sub") is not sub

@@ -62,7 +62,7 @@ def clear_cache(
     directories = _directories(modules, name) if resolution else []
     holders: tuple[Remaining, ...] = ()
     if loading:
-        holders = _unload(unit, modules)
+        modules, holders = _unload(unit, modules)
     if resolution:
         _forget_finders(directories)
         invalidate_caches()
@@ -98,11 +98,10 @@ def _assert_types(name: object, **switches: object) -> None:
             raise TypeError(f"clear_cache: {switch} must be True or False, not {type(value).__name__}")
 
 
-def _unload(unit: Unit, modules: list[str]) -> tuple[Remaining, ...]:
+def _unload(unit: Unit, modules: list[str]) -> tuple[list[str], tuple[Remaining, ...]]:
+    """Drop what is loaded of a unit; returns its names, and who still holds them."""
     ledger = Ledger(unit.owns)
-    ledger.note(0, [(name, sys.modules[name]) for name in modules])
-    with imports_locked(modules):
-        unload(modules)
+    modules = _dropped(unit, modules, ledger)
     scene = Scene(
         ledger=ledger,
         parked=Parked(-1),
@@ -114,10 +113,22 @@ def _unload(unit: Unit, modules: list[str]) -> tuple[Remaining, ...]:
     settle.settle(lambda: ledger.older(1, but=None), lambda: None, is_patient=False)
     seen = look(scene)
     ledger.markers.remove()
-    return tuple(
+    return modules, tuple(
         Remaining(holder=retention.holder, held=retention.held, trace=retention.trace)
         for retention in sorted(seen.retentions, key=lambda retention: retention.trace)
     )
+
+
+def _dropped(unit: Unit, modules: list[str], ledger: Ledger) -> list[str]:
+    """Drop what is loaded of a unit by the time that nobody imports it: other threads may import and drop it too."""
+    while True:
+        with imports_locked(modules):
+            loaded = reloadable(unit.loaded())
+            if set(loaded) <= set(modules):
+                ledger.note(0, [(name, sys.modules[name]) for name in loaded])
+                unload(loaded)
+                return loaded
+        modules = [*modules, *(name for name in loaded if name not in modules)]
 
 
 def _directories(modules: list[str], name: str) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
@@ -107,18 +108,25 @@ def test_row_30_a_child_that_nobody_closes_lingers(is_ended, program):
     assert all("with descriptors " in " ".join(f.details) for f in report.findings)
 
 
-def test_row_30_a_shared_worker_keeps_state_until_it_is_reset(program):
+def test_row_30_a_shared_worker_keeps_state_until_it_is_reset(program, tmp_path):
     """Row 30: shared worker with reset: calls of a round share it, a request in flight is answered, none lingers."""
     program.write(
-        {"app": SHARING["dep"] + "import time\n\ndef slow():\n    time.sleep(0.05)\n    return bump()\n"}
+        {
+            "app": SHARING["dep"]
+            + "import pathlib, time\n\ndef slow(mark):\n    pathlib.Path(mark).touch()\n"
+            "    time.sleep(0.05)\n    return bump()\n"
+        }
     )
     before, seen, slow = children(), [], []
 
     def exercise(module):
         app = module("app")
         seen.append([app.bump(), app.bump()])
-        request = threading.Thread(target=lambda: slow.append(app.slow()))
+        mark = tmp_path / f"round {len(seen)}"
+        request = threading.Thread(target=lambda: slow.append(app.slow(str(mark))))
         request.start()
+        while not mark.exists():  # until then it is not in flight, and the next worker would answer it
+            time.sleep(0.001)
         program.host.undo.append(request.join)
 
     report = program.measure(strategy="worker", exercise=exercise)
