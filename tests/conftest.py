@@ -10,13 +10,15 @@ from support import Project
 from pytest_reloadleak.heap import settle
 
 MOST = 2
-"""Cases of one test in a short run."""
+"""Cases of a test that a short run takes whole: a leak and its cure, say. Of more it takes one."""
 
 
 def pytest_addoption(parser):
     """Let a run be short: the whole suite takes three times as long."""
     parser.addoption(
-        "--short", action="store_true", help=f"run the twins under one strategy each, and {MOST} cases a test"
+        "--short",
+        action="store_true",
+        help="run the twins under one strategy each, and one case of a test that has many",
     )
 
 
@@ -38,13 +40,11 @@ def pytest_collection_modifyitems(config, items):
 
 
 def spread(cases):
-    """Some of the cases of a test, evenly; each interpreter takes others."""
+    """All cases of a test if they are few, else one; each interpreter takes another."""
     if len(cases) <= MOST:
         return cases
     ordered = sorted(cases, key=lambda item: item.nodeid)
-    return [
-        ordered[(at * len(ordered) // MOST + sys.version_info.minor) % len(ordered)] for at in range(MOST)
-    ]
+    return [ordered[sys.version_info.minor % len(ordered)]]
 
 
 def is_in_turn(item):
