@@ -288,7 +288,8 @@ def test_a_reload_that_raises_keeps_no_generation_alive(strategy, modules):
 
     gc.collect()
     assert report.outcome == "error"
-    alive = [o for o in gc.get_objects() if type(o) is types.FunctionType and o.__module__ == "plugin"]
+    functions = [o for o in gc.get_objects() if type(o) is types.FunctionType]
+    alive = [o for o in functions if o.__code__.co_filename == plugin.__file__]
     assert len(alive) == 1
     assert alive[0] is plugin.on_event
 
