@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import filterfalse
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
@@ -35,6 +36,8 @@ from pytest_reloadleak.heap.trace import (
 from pytest_reloadleak.model import Holder
 
 _ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
+_HEAP = 1000
+"""Objects that every process has."""
 _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong to a generation as a whole."""
 
@@ -100,6 +103,11 @@ class _Group:
         first = self.first
         steps = tuple(map(without_numbers, first.to_held)) if self.differs else first.to_held
         return (first.root, *steps, *first.tail)
+
+
+def _is_of_everything(o: object) -> bool:
+    """Whether a function of the tool had this for a list of the heap's objects: it leads to what anybody holds."""
+    return type(o) is list and len(o) > _HEAP
 
 
 class _Diagnosis:
@@ -234,7 +242,9 @@ class _Diagnosis:
         if not missing:
             return
         mine = [*self._own, self._groups, self._spared, missing, self._sweep.roots, *roots.own_locals()]
-        own = native.own_closure(mine, self._sweep)
+        kept = roots.kept_locals()
+        own = native.own_closure([*mine, *filterfalse(_is_of_everything, kept)], self._sweep)
+        own.update(map(id, [kept, *kept]))
         found = native.find(self._sweep, missing, own)
         for holder in sorted(
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True

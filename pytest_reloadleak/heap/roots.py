@@ -86,6 +86,13 @@ def own_locals() -> list[object]:
     return [value for frame in frames for _, value in frame_locals(frame)]
 
 
+def kept_locals() -> list[object]:
+    """What frames of this tool hold that are over, but that a debugger keeps: `sys.settrace` shows it all of them."""
+    running = set(map(id, _outward(gc.getframe())))
+    frames = [o for o in gc.get_objects() if type(o) is types.FrameType and id(o) not in running]
+    return [value for frame in frames if is_own(frame) for value in gc.get_referents(frame)]
+
+
 def stack() -> list[types.FrameType]:
     """The frames of the calling thread that are not this tool's, innermost first."""
     return [frame for frame in _outward(gc.getframe()) if not is_own(frame)]
