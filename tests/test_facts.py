@@ -138,7 +138,8 @@ phoenix.itself = phoenix
     del module
     del sys.modules["plugin"]
     gc.collect()
-    assert function() is None
+    # From 3.15 on the collector clears weak references only after the finalizers, and of what is dead then.
+    assert (function() is None) == (sys.version_info < (3, 15))
     assert host.kept[0].__class__.__del__.__globals__["on_event"] is not None
     host.kept.clear()
 
