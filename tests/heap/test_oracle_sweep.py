@@ -170,7 +170,7 @@ def test_the_heaps_are_worth_something():
         sinks.update(kinds[sink] for _, sink in truth.arrivals)
         holders.update(kinds.get(holder, "part of one") for holder, _ in truth.arrivals)
         counts["far"] += max((distance for _, distance in truth.places.values()), default=0) > 5
-        counts["wide"] += len(truth.objects) > 100
+        counts["wide"] += len(truth.objects) > 80
         counts["groups"] += len({group for group, _ in truth.places.values()}) > 1
         counts["barred"] += bool(plan.barred)
         counts["skipped"] += bool(plan.skipped)
