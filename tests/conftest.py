@@ -9,6 +9,8 @@ from support import Project
 
 from pytest_reloadleak.heap import settle
 
+WHOLE = ("test_layers.py", "test_terminal.py", "test_judge.py", "test_targets.py")
+"""Files of tests that cost next to nothing, and are not cut."""
 MOST = 2
 """Cases of a test that a short run takes whole: a leak and its cure, say. Of more it takes one."""
 
@@ -27,10 +29,11 @@ def pytest_collection_modifyitems(config, items):
     if not config.getoption("short"):
         return
     by_test = defaultdict(list)
+    kept = {id(item) for item in items if not set(WHOLE).isdisjoint(item.path.parts)}
     for item in items:
         if is_in_turn(item):
             by_test[item.nodeid.partition("[")[0]].append(item)
-    kept = {id(item) for cases in by_test.values() for item in spread(cases)}
+    kept.update(id(item) for cases in by_test.values() for item in spread(cases))
     left = [item for item in items if id(item) not in kept]
     items[:] = [item for item in items if id(item) in kept]
     # The terminal reporter of an xdist worker, which reports to nobody, would keep them all: half of what the checks of

@@ -32,14 +32,9 @@ def owner(values: Iterable[Any], owns: Callable[[str], bool], rename: Callable[[
 def _running(frame: types.FrameType, rename: Callable[[str], str]) -> Held:
     """The function whose frame this is; the frame does not tell which of those with this code."""
     code = frame.f_code
-    name = f"{foreign.module_name(frame.f_globals)}.{code_name(code)}"
+    name = f"{foreign.module_name(frame.f_globals)}.{foreign.code_name(code)}"
     file, line = foreign.code_location(code)
     return Held(type="function", name=rename(name), file=file, line=line)
-
-
-def code_name(code: types.CodeType) -> str:
-    """The qualified name of code; before 3.11 its bare name."""
-    return foreign.text(getattr(code, "co_qualname", code.co_name))
 
 
 def is_owned(o: Any, owns: Callable[[str], bool]) -> bool:

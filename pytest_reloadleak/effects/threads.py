@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytest_reloadleak.effects.base import Effect, Identity, Probe
-from pytest_reloadleak.effects.owner import code_name
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.references import frame_locals
@@ -54,7 +53,7 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
     outermost_first = tuple(reversed(frames))
     if thread is None:
         started = frames[-1].f_code
-        name = f"raw thread in {code_name(started)}"
+        name = f"raw thread in {foreign.code_name(started)}"
         cause = Cause("live-thread", "thread", name, "_thread")
         return Effect(
             (ident, 0),

@@ -19,7 +19,7 @@ from typing import Any
 
 from pytest_reloadleak.effects import wrapping
 from pytest_reloadleak.effects.base import Effect, Identity, Probe, Scope
-from pytest_reloadleak.effects.owner import code_name, owner
+from pytest_reloadleak.effects.owner import owner
 from pytest_reloadleak.effects.registering import BY_SPELLING, WATCHES, Watch, advice, likeness, slot_key
 from pytest_reloadleak.heap import foreign, native, roots
 from pytest_reloadleak.heap.collector import getframe
@@ -259,7 +259,7 @@ def _code_of(frame: types.FrameType, scope: Scope) -> Held:
     file, line = foreign.code_location(code)
     if foreign.code_text(code) == "<module>":
         return Held(type="module", name=scope.rename(module), file=file, line=None)
-    name = scope.rename(f"{module}.{code_name(code)}")
+    name = scope.rename(f"{module}.{foreign.code_name(code)}")
     return Held(type="function", name=name, file=file, line=line)
 
 

@@ -232,6 +232,11 @@ def code_location(code: types.CodeType) -> tuple[str, int]:
     return text(code.co_filename), code.co_firstlineno
 
 
+def code_name(code: types.CodeType) -> str:
+    """The qualified name of a code object; before 3.11 its bare name."""
+    return text(getattr(code, "co_qualname", code.co_name))
+
+
 def code_text(code: types.CodeType) -> str:
     """The bare name of a code object."""
     return text(code.co_name)
