@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc as _gc
 import sys as _sys
+from types import FrameType as _FrameType
 from types import ModuleType as _ModuleType
 from typing import Any as _Any
 
@@ -13,7 +14,6 @@ disable = _gc.disable
 enable = _gc.enable
 freeze = _gc.freeze
 get_freeze_count = _gc.get_freeze_count
-get_objects = _gc.get_objects
 get_referents_of_all = _gc.get_referents
 """Of many objects at once. None of them may be one of the modules that `get_referents` passes over."""
 get_referrers = _gc.get_referrers
@@ -28,6 +28,32 @@ UNSAFE = frozenset({"_asyncio"})
 """Modules that are not to be asked for what they refer to, only their namespaces are. `_asyncio` also shows the dead
 objects of a free list, and a reference to one of those puts it into that list a second time when it is dropped: a later
 collection then crashes or turns in a circle (CPython 3.12 and 3.13, gh-122695)."""
+
+_all_objects = _gc.get_objects
+_PACKAGE = __name__.partition(".")[0]
+
+
+def _objects_without_own_frames() -> list[_Any]:
+    """All objects that the collector tracks, but for the frames of this tool that ask for them.
+
+    Before 3.11 they would be among them, and have the list for a local: a cycle, and until the next collection every
+    object of the process would be alive by it.
+    """
+    found = _all_objects()
+    frame: _FrameType | None = getframe()
+    own = set()
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if type(name) is not str or name.partition(".")[0] != _PACKAGE:
+            break
+        own.add(id(frame))
+        frame = frame.f_back
+    objects = [o for o in found if id(o) not in own]
+    found.clear()
+    return objects
+
+
+get_objects = _all_objects if _sys.version_info >= (3, 11) else _objects_without_own_frames
 
 _module_dict = vars(_ModuleType)["__dict__"].__get__
 

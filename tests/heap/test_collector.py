@@ -6,8 +6,9 @@ import asyncio
 import gc
 import importlib
 import sys
+import weakref
 
-from pytest_reloadleak.heap import collector
+from pytest_reloadleak.heap import collector, growing, settle
 
 
 def test_asyncio_in_c_shows_its_namespace_alone():
@@ -32,3 +33,22 @@ def test_everything_else_is_asked():
     """The same as the collector says."""
     for o in ([1, "a"], {"a": []}, sys, collector.get_referents, int):
         assert list(map(id, collector.get_referents(o))) == list(map(id, gc.get_referents(o)))
+
+
+def test_asking_for_all_objects_keeps_none_of_them():
+    """Before 3.11 the list of all objects would have the asking function's frame in it, and be kept by that."""
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    seen = weakref.ref(thing)
+    gc.collect()
+    gc.disable()
+    try:
+        settle.tracked_count()
+        list(growing._containers())
+        del thing
+        assert seen() is None
+    finally:
+        gc.enable()

@@ -176,7 +176,7 @@ getattr(app, "__reload_dispose__", lambda: None)()
     left = "leaking [('registration', 'interpreters', 'growing', 'interpreters[*]')]"
     said = done.stdout.strip()
     if is_destroyed and (3, 12) <= sys.version_info < (3, 14) and said != "clean []":
-        # 3.12.1 and 3.13.0 themselves lose some 380 KiB with each (`benchmarks/subinterpreters.py`); later ones may not.
+        # 3.12.1 and 3.13.0 lose some 380 KiB with each (`benchmarks/subinterpreters.py`); later ones may not.
         left = "leaking [('memory-growth', None, 'growing', None)]"
         is_destroyed = False
     assert (said, done.stderr) == ("clean []" if is_destroyed else left, "")
