@@ -255,7 +255,9 @@ def again(name, strategy):
         if parent in sys.modules and namespace_of(sys.modules[parent]).get(leaf) is sys.modules[n]:
             delattr(sys.modules[parent], leaf)
         del sys.modules[n]
-    importlib.invalidate_caches()
+    # Since 3.12 `importlib.invalidate_caches` imports `importlib.metadata`, which would hold what that imports.
+    for finder in list(sys.path_importer_cache.values()):
+        getattr(finder, "invalidate_caches", int)()
     for n in names:
         importlib.import_module(n)
 
