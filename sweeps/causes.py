@@ -53,6 +53,12 @@ CAUSES: tuple[Cause, ...] = (
         "default: each "
         "generation calls the one before",
     ),
+    Cause(
+        ("_pyrepl.readline",),
+        "fd *",
+        "`_wrapper = _ReadlineWrapper()` runs at import and duplicates standard input and output, `os.dup(0)` and "
+        "`os.dup(1)`: two descriptors more with each generation, which nobody closes",
+    ),
     Cause(("random",), "fork *", f"{_FORK}: `after_in_child=_inst.seed` keeps the generator and its class"),
     Cause(
         ("rlcompleter",),

@@ -36,6 +36,31 @@ class Explanation:
 
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
+        modules=("collections",),
+        difference="*: holds nothing old",
+        strategies=("reload",),
+        since=(3, 13),
+        why="Since 3.13 `collections.abc` in `sys.modules` is the frozen module `_collections_abc`. The tool executes "
+        "it again with its package, and then `typing.MutableSet.__origin__` is an old class, as Python shows; the "
+        "oracle leaves what is frozen alone.",
+    ),
+    Explanation(
+        modules=("posixpath",),
+        difference="not named: os.path.*",
+        strategies=("reimport",),
+        until=(3, 10),
+        why="`os.path` in `sys.modules` is the old module itself under a second name. The tool names that one entry, "
+        "the oracle each function in it.",
+    ),
+    Explanation(
+        modules=("enum",),
+        difference="error against bounded",
+        strategies=("reload",),
+        since=(3, 13),
+        why="Executed again in place, `enum` breaks the enumerations that are there: `re.compile` and `signal.Signals` "
+        "raise a `ValueError` from then on, in any program. The tool stumbles over that too and gives no verdict.",
+    ),
+    Explanation(
         modules=("zoneinfo",),
         difference="clean against bounded",
         why="`_zoneinfo`, in C, takes `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` into static variables when "
@@ -64,7 +89,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         modules=("ctypes.wintypes",),
         difference="*<reference>*: holds nothing old",
         strategies=("reimport",),
-        until=(3, 12),
+        until=(3, 13),
         why="The same array types, referred to from a field's descriptor.",
     ),
     Explanation(

@@ -219,16 +219,17 @@ class Generations:
         return sorted("|".join(sorted(names)) for names in found.values())
 
     def bindings(self, limit):
-        """Names elsewhere that are bound to old functions, classes or modules; several for one thing are joined."""
+        """Names elsewhere that are bound to old functions, classes or modules; several for one thing are joined.
+
+        Those of one namespace too that has several names, as `os.path` is `posixpath`.
+        """
         old = set(self.old(limit)) | self.old_modules(limit)
-        out = []
+        names = {}
         for other, namespace in self.others():
-            names = {}
             for key, value in list(namespace.items()):
                 if id(value) in old:
-                    names.setdefault(id(value), []).append(f"{other}.{key}")
-            out += ["|".join(sorted(several)) for several in names.values()]
-        return sorted(out)
+                    names.setdefault((id(namespace), id(value)), []).append(f"{other}.{key}")
+        return sorted("|".join(sorted(several)) for several in names.values())
 
     def retained(self, limit):
         """Generations of which something is alive that should not be, and a few names of it."""

@@ -122,8 +122,8 @@ def done_in(file: Path | None) -> set[tuple[str, str]]:
     if file is None or not file.exists():
         return set()
     rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    # Those of refused modules have no strategy, and are written anew.
-    return {(row["module"], row["strategy"]) for row in rows}
+    # Those of refused modules have no strategy.
+    return {(row["module"], row["strategy"]) for row in rows if "strategy" in row}
 
 
 def keep_settled(file: Path) -> None:

@@ -34,7 +34,7 @@ def read(what: str) -> _Rows:
     out = {}
     for file in RESULTS.glob(f"{what}-*.jsonl"):
         lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-        out[file.stem.rpartition("-")[2]] = [Row(**{"oracle": "", **line}) for line in lines]
+        out[file.stem.rpartition("-")[2]] = [Row(**{"strategy": "", "oracle": "", **line}) for line in lines]
     return dict(sorted(out.items(), key=lambda item: _version(item[0])))
 
 
