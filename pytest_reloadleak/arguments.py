@@ -43,7 +43,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
         unload=bool(unload),
         probes=_chosen(probes, extra),
         nodeid=nodeid,
-        rootdir=str(project.root) if project is not None else ".",
+        rootdir=project.root if project is not None else ".",
         test_files=project.test_files if project is not None else TEST_FILES,
         known=tuple((one.pattern, one.sentence) for one in expected if not one.is_ignored),
         ignored=tuple(one.pattern for one in expected if one.is_ignored),

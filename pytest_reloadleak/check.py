@@ -7,7 +7,6 @@ import functools
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from pytest_reloadleak import growth, judge
@@ -88,7 +87,7 @@ class Check:
         self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes
         self.run.ignored = settings.ignored
         self.run.looks_at_growth = not settings.probes or known_probes.GROWTH in settings.probes
-        self._project = Project(Path(settings.rootdir), settings.test_files)
+        self._project = Project(settings.rootdir, settings.test_files)
         self._begun_s = _now_s()
 
     def perform(self, exercise: Callable[[], object] | None = None) -> Report:

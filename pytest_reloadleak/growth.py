@@ -83,8 +83,7 @@ def _together(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
             continue
         group = [first, *others]
         path = first.holder.path.removesuffix("".join(first.trace[-2:])) + "[*][*]"
-        together = replace(
-            first,
+        together = first._replace(
             holder=replace(first.holder, path=path),
             trace=trace,
             per_round=round(sum(a.per_round for a in group), 2),

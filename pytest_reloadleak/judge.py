@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from pytest_reloadleak.effects.process import Sample
 from pytest_reloadleak.heap.scene import Look, Retention
@@ -26,8 +27,7 @@ _ORDER: tuple[Kind, ...] = (
 """Which kind a cause is when several fit, and the order of findings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a run amounts to."""
 
     outcome: Outcome
@@ -95,8 +95,7 @@ def judge(  # noqa: PLR0913 - the looks are this many
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """Which findings are known, and why."""
 
     reason: Callable[[Finding], str | None]
@@ -168,7 +167,7 @@ def _is_alike(one: Retention, other: Retention) -> bool:
     """
     if one.is_certain or other.is_certain or one.cause is None or other.cause is None:
         return False
-    return replace(one.cause, path="") == replace(other.cause, path="")
+    return one.cause._replace(path="") == other.cause._replace(path="")
 
 
 def _growth(
@@ -208,7 +207,7 @@ def _unclaimed(
 
 def _pinning(target: str, retention: Retention) -> Finding:
     """What pins the last generation of a target that was unloaded. Each reload overwrites it, so none shows it."""
-    finding = _finding(target, replace(retention, is_binding=False), "bounded", 0.0)
+    finding = _finding(target, retention._replace(is_binding=False), "bounded", 0.0)
     what = f"{finding.advice}; it goes with the next reload, but not when {target} is unloaded for good"
     return replace(finding, advice=what)
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from pytest_reloadleak.effects.base import Probe, Scope
 from pytest_reloadleak.effects.births import Births
-from pytest_reloadleak.effects.meter import Grown, Meter, is_suspicious
+from pytest_reloadleak.effects.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.effects.observe import observe, unfinished
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.heap.growing import Growing
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.look import caller_frames, caller_namespaces
 from pytest_reloadleak.heap.parked import Parked
+from pytest_reloadleak.heap.retained import is_suspicious
 from pytest_reloadleak.heap.scene import GRACE, UNLOADED, Look, Scene
 from pytest_reloadleak.heap.strays import note_strays
 from pytest_reloadleak.strategies import copies
@@ -108,7 +109,7 @@ class Looking:
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
-        self.seen.samples = [self._meter.sample(0)]
+        self.seen.samples = [self._meter.sample(0, is_quick=True)]
         self._note_strays([n for n in self._namespaces().values() if self._ledger.markers.is_shared(n)])
 
     def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
@@ -117,7 +118,7 @@ class Looking:
 
     def take_look(self) -> None:
         """Take the numbers after the last round, and look at the heap."""
-        self.seen.samples.append(self._meter.sample(self.rounds))
+        self.seen.samples.append(self._meter.sample(self.rounds, is_quick=True))
         self.seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
         self.seen.notes += copies.notes(self.unit)
         frozen = settle.frozen_count()
@@ -126,7 +127,7 @@ class Looking:
             self.seen.notes.append(
                 f"the program froze {frozen} objects with gc.freeze(){since}: what is among them is never collected"
             )
-        self.seen.first = self._look()
+        self.seen.first = self.look()
 
     def _not_reloaded(self) -> list[str]:
         same = [name for name in self.unit.loaded() if name not in self._reborn]
@@ -146,7 +147,7 @@ class Looking:
         return (
             self.looks_at_growth
             and not is_explained
-            and is_suspicious(self.seen.samples[0], self.seen.samples[-1], self.rounds)
+            and may_have_grown(self.seen.samples[0], self.seen.samples[-1], self.rounds)
         )
 
     def take_growth(self, growing: Growing) -> None:
@@ -163,13 +164,22 @@ class Looking:
         files = [dict.get(n, "__file__") for n in self._namespaces().values()]
         self.seen.files = tuple(file for file in files if type(file) is str)
 
-    def _look(self, grace: int = GRACE) -> Look:
+    def look(self, grace: int = GRACE) -> Look:
+        """Look at the heap and at the effects as they are now.
+
+        Args:
+            grace: how many generations before the newest one may be alive.
+        """
         scene = self._scene(grace)
         seen = observe(scene, self._births, self._scope, -self.warmup)
         self.seen.blind = self._blind()
         found = (*self._births.collected, *seen.notes)
         self.seen.notes += [note for note in dict.fromkeys(found) if note not in self.seen.notes]
         return seen if self.looks_at_references else seen.of_effects()
+
+    def is_suspicious(self) -> bool:
+        """Whether a generation that should be gone has anything alive: what a clean verdict rests upon."""
+        return is_suspicious(self._scene(GRACE))
 
     def _scene(self, grace: int) -> Scene:
         return Scene(

@@ -18,7 +18,7 @@ from typing import Any
 from pytest_reloadleak.effects.allocations import frames_of, tracing
 from pytest_reloadleak.effects.base import Probe
 from pytest_reloadleak.effects.meter import grown
-from pytest_reloadleak.effects.process import prepare
+from pytest_reloadleak.effects.process import Sample, prepare
 from pytest_reloadleak.errors import RoundError, TargetError
 from pytest_reloadleak.heap import settle
 from pytest_reloadleak.heap.growing import Growing
@@ -209,7 +209,7 @@ class Run(Looking):
         if self.is_unloaded_at_last:
             self.unload()
             yield Step.SETTLE
-            self.seen.unloaded = self._look(UNLOADED)
+            self.seen.unloaded = self.look(UNLOADED)
 
     def unload(self) -> None:
         """Drop the last generation. There is nobody whom it could hand anything to."""
@@ -238,19 +238,22 @@ class Run(Looking):
 
     def _second_pass(self) -> Iterator[Step]:
         yield from self._settled_rounds(self.rounds, lambda: None)
-        self.seen.second = self._look()
+        self.seen.second = self.look()
 
     def _pass_for_growth(self) -> Iterator[Step]:
         """A second pass that watches what the process's numbers may grow by."""
-        growing = Growing()
-        count = self.rounds
-        if not self.seen.first.retentions:
-            count = max(count, _LEAST_FOR_GROWTH)
+        growing, before = Growing(), self.seen.samples
+        if self.seen.first.retentions:
+            yield from self._settled_rounds(self.rounds, growing.note)
+            self.seen.second = self.look()
+        else:
             # One round more: what the first look left in caches of the libraries that it asked goes with it.
             yield from self._some_rounds(1)
-        yield from self._settled_rounds(count, growing.note)
-        self.seen.second = self._look()
-        self.seen.grown = grown(self.seen.samples)
+            yield from self._settled_rounds(
+                max(self.rounds, _LEAST_FOR_GROWTH), growing.note, lambda samples: bool(grown(samples))
+            )
+        if self.seen.samples is not before:
+            self.seen.grown = grown(self.seen.samples)
         if not self.seen.grown:
             return
         with tracing():
@@ -262,8 +265,20 @@ class Run(Looking):
             growing.note_frames(frames_of)
         self.take_growth(growing)
 
-    def _settled_rounds(self, count: int, note: Callable[[], None]) -> Iterator[Step]:
-        """Rounds that are each settled, and noted; their numbers become the report's series."""
+    def _settled_rounds(
+        self,
+        count: int,
+        note: Callable[[], None],
+        goes_on: Callable[[list[Sample]], bool] = lambda _: True,
+    ) -> Iterator[Step]:
+        """Rounds that are each settled, and noted; their numbers become the report's series.
+
+        Args:
+            count: how many at most.
+            note: called after each, and before the first.
+            goes_on: whether their numbers so far leave a question that the next round could answer. If not, the rounds
+                end, and the first pass's numbers remain the report's.
+        """
         yield Step.SETTLE  # what the look itself took is gone then
         samples = [self._meter.sample(0)]
         self._meter.unseen(note)
@@ -271,6 +286,8 @@ class Run(Looking):
             yield from self._some_rounds(1)
             yield Step.SETTLE
             samples.append(self._meter.sample(number))
+            if not goes_on(samples):
+                return
             self._meter.unseen(note)
         self.seen.samples = samples
 

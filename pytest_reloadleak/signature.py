@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import binascii
 from collections.abc import Iterable
+
+_crc32 = binascii.crc32
+"""An id among the findings of a project, not a defence: a cryptographic digest of which 32 bits are kept tells no more
+apart, and its library alone would cost a worker as much time as half of the check."""
 
 
 def signature(kind: str, target: str, trace: Iterable[str]) -> str:
@@ -15,4 +19,4 @@ def signature(kind: str, target: str, trace: Iterable[str]) -> str:
         trace: the leak trace with indexes, addresses and line numbers removed, and the holder's type.
     """
     text = "\0".join((kind, target, *trace))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{_crc32(text.encode('utf-8', 'surrogatepass')):08x}"

@@ -15,7 +15,7 @@ from pytest_reloadleak.heap.sweep import Root
 from pytest_reloadleak.strategies.unit import Unit
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Surroundings:
     """What the test runner contributes to a run. The defaults suit a run without one."""
 
@@ -39,7 +39,7 @@ class Surroundings:
     """Whether a `KeyboardInterrupt` is the user's, who wants the whole run to end, or else the target's doing."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Seen:
     """What a run saw: values only."""
 

@@ -10,6 +10,7 @@ from pytest_reloadleak import canary
 def test_nothing_is_said_where_both_come_out_right():
     """The leak is found and the clean one is clean, in a process like any other."""
     assert canary.defeated() is None
+    assert canary.defeated(was_clean=True) is None
 
 
 def test_it_leaves_nothing_behind():
@@ -22,12 +23,13 @@ def test_it_leaves_nothing_behind():
     assert all(a is b for a, b in zip(sys.meta_path, finders, strict=True))
 
 
-def test_a_leak_that_is_not_found_is_said(monkeypatch):
+@pytest.mark.parametrize("was_clean", [True, False])
+def test_a_leak_that_is_not_found_is_said(was_clean, monkeypatch):
     """As it would be if something hid the holder from the tool: here the leak is not made."""
     monkeypatch.setitem(canary._SOURCES, canary._LEAKS, "def event(): pass\n")
 
     assert (
-        canary.defeated()
+        canary.defeated(was_clean=was_clean)
         == "the environment defeats the check: a leak that was made on purpose was not found"
     )
 

@@ -37,6 +37,7 @@ ROWS = (
     "performer",
     "canary",
     "check",
+    "inside",
     "worker",
     "integration",
     "plugin",

@@ -26,7 +26,7 @@ from pytest_reloadleak.strategies.transaction import Transaction
 from pytest_reloadleak.strategies.unit import Unit
 
 STRATEGIES = ("reload", "decache", "reimport")
-PROJECT = Project(Path())
+PROJECT = Project(".")
 BY_NAME: dict[str, Any] = {
     name: functools.partial(strategy, PROJECT)
     for name, strategy in (("reload", Reload), ("decache", Decache), ("reimport", Reimport))

@@ -20,7 +20,7 @@ from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.references import frame_locals
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Entry:
     """A handle that a loop has. Lives only while the process is looked at."""
 

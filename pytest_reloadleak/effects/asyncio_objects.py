@@ -13,8 +13,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign, instances
 from pytest_reloadleak.heap.references import frame_locals
@@ -33,8 +32,7 @@ _OPAQUE = frozenset({"coroutine_wrapper", "async_generator_asend", "async_genera
 """Types of the interpreter's that lead to suspended code and have no attribute for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(NamedTuple):
     """The parts of asyncio that are needed, as they were when it was first seen: a target may patch them."""
 
     abstract_loop: type

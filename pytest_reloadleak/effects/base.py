@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap.sweep import Cause
 from pytest_reloadleak.model import Held
@@ -13,7 +13,7 @@ Identity = tuple[int | str, ...]
 """What tells one effect from another for as long as it lives. No object: the tool holds nothing that it measures."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Effect:
     """One effect that is alive. Lives only while the process is looked at."""
 
@@ -43,8 +43,7 @@ class Effect:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What a probe may ask of the run."""
 
     owns: Callable[[str], bool]

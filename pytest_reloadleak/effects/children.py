@@ -80,6 +80,11 @@ def present() -> dict[int, int | str]:
     return _dated(pids)
 
 
+def count() -> int:
+    """How many direct children there are. `psutil` would ask every process of the system for its parent."""
+    return 0 if _is_childless() else len(_direct())
+
+
 def _dated(pids: Iterable[int]) -> dict[int, int | str]:
     found = {pid: _since(pid) for pid in pids}
     return {pid: since for pid, since in found.items() if since is not None}

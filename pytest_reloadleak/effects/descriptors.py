@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects import children, files, sockets, spelling
 from pytest_reloadleak.effects.base import Effect, Identity, Probe, Scope
@@ -27,8 +26,7 @@ _readlink = os.readlink
 _fstat = os.fstat
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(NamedTuple):
     """An open descriptor, in values."""
 
     number: int

@@ -7,7 +7,7 @@ more of its like in each round.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pytest_reloadleak.effects.base import Effect, Probe, Scope
 from pytest_reloadleak.effects.births import Births
@@ -26,7 +26,7 @@ SHOWN = 5
 """Effects of one finding that are told besides the first."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Member:
     """One effect of a group. Lives only while the process is looked at."""
 
@@ -44,7 +44,7 @@ class Member:
         return self.held is not None or self.effect.is_certain
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Group:
     """Effects of one cause."""
 
@@ -114,7 +114,7 @@ def suspects(found: Iterable[Member], first: int) -> list[Group]:
     groups: dict[Cause, Group] = {}
     for member in found:
         cause = member.effect.cause
-        key = cause if member.is_certain else replace(cause, path="")
+        key = cause if member.is_certain else cause._replace(path="")
         groups.setdefault(key, Group(cause)).members.append(member)
     certain_ones = {group.cause: group for group in groups.values() if group.is_certain}
     out = list(certain_ones.values())
@@ -139,7 +139,7 @@ def _alike(group: Group, first: int) -> list[Group]:
     single = [g.members[0] for g in by_path.values() if len(g.members) == 1]
     single = [member for member in single if member.born is not None and member.born > first]
     if single:
-        cause = replace(group.cause, path=_common([m.effect.cause.path for m in single]))
+        cause = group.cause._replace(path=_common([m.effect.cause.path for m in single]))
         several.append(Group(cause, single))
     return several
 

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\d+")
 _DEFAULT_NAME = re.compile(r"Task-\d+")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Task:
     """One task, of asyncio's or trio's. Lives only while the process is looked at."""
 

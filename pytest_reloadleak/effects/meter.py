@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from pytest_reloadleak.effects.process import Sample, native_bytes, sample
 from pytest_reloadleak.heap import settle
@@ -20,10 +20,12 @@ NATIVE_FLOOR_BYTES = 32 * 1024
 """The same for memory from malloc: its own bookkeeping is good for up to 5 KiB a round, in rare rounds for 10."""
 _AT_ONCE_BYTES = 160 * 1024
 """What the first pass may leave there once."""
+_LARGE_BLOCKS = 250_000
+"""Small blocks of a heap on which a clean check would notice the time that counting its objects takes: half of what a
+collection does. In 3.11 a test session with some plugins has 150,000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
+class Grown(NamedTuple):
     """What each of some settled rounds left at least; 0 where not every round was above the noise."""
 
     objects: int = 0
@@ -43,21 +45,23 @@ class Meter:
         self._own: _Numbers = (0, 0, 0)
         """What is the tool's: see `_numbers`."""
 
-    def sample(self, number: int) -> Sample:
+    def sample(self, number: int, *, is_quick: bool = False) -> Sample:
         """The numbers at a settled round, without what `unseen` actions left.
 
         Args:
             number: which round this is.
+            is_quick: whether to leave out the number of objects where counting them takes long.
         """
-        taken = sample(number, self._memory)
+        has_objects = not is_quick or sys.getallocatedblocks() < _LARGE_BLOCKS
+        taken = sample(number, lambda: self._memory(has_objects=has_objects))
         self._taken += 1
         return taken
 
-    def _memory(self) -> _Numbers:
-        objects, blocks, native = _numbers()
+    def _memory(self, *, has_objects: bool) -> tuple[int | None, int, int | None]:
+        objects, blocks, native = _numbers(has_objects=has_objects)
         own_objects, own_blocks, own_native = self._own
         return (
-            objects - own_objects - self._taken,
+            objects - own_objects - self._taken if has_objects else None,
             blocks - own_blocks,
             native - own_native if native is not None and own_native is not None else None,
         )
@@ -79,9 +83,9 @@ class Meter:
 _Numbers = tuple[int, int, int | None]
 
 
-def _numbers() -> _Numbers:
+def _numbers(*, has_objects: bool = True) -> _Numbers:
     """Objects, blocks, and bytes from malloc: without a detour that would leave garbage."""
-    return settle.tracked_count(), sys.getallocatedblocks(), native_bytes()
+    return settle.tracked_count() if has_objects else 0, sys.getallocatedblocks(), native_bytes()
 
 
 def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
@@ -92,19 +96,23 @@ def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
     return own[0] + after[0] - before[0], own[1] + after[1] - before[1], native
 
 
-def is_suspicious(first: Sample, last: Sample, rounds: int) -> bool:
+def may_have_grown(first: Sample, last: Sample, rounds: int) -> bool:
     """Whether the process has grown by so much in some rounds that a closer look is worth its price.
 
-    Of the tool's own objects one or two may be gone by then, so half of what a leak would leave is enough.
+    Of the tool's own objects one or two may be gone by then, so half of what a leak would leave is enough. Where they
+    were not counted the blocks tell, since an object has at least one.
 
     Args:
         first: the settled state before them.
         last: the settled state after them.
         rounds: how many there were.
     """
+    blocks = _difference(first.blocks, last.blocks)
+    is_counted = first.objects is not None and last.objects is not None
+    objects = _difference(first.objects, last.objects) if is_counted else blocks
     return (
-        _difference(first.objects, last.objects) >= OBJECTS_FLOOR * max(rounds // 2, 1)
-        or _difference(first.blocks, last.blocks) >= BLOCKS_FLOOR * max(rounds, 2)
+        objects >= OBJECTS_FLOOR * max(rounds // 2, 1)
+        or blocks >= BLOCKS_FLOOR * max(rounds, 2)
         or _difference(first.native_bytes, last.native_bytes)
         >= max(NATIVE_FLOOR_BYTES * rounds, _AT_ONCE_BYTES)
     )

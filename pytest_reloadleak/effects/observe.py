@@ -212,10 +212,9 @@ def _joined(
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
             also = (_kept_alive(retention, scene),) if retention.cause is not None else ()
-            out.append(_and(replace(retention, also_retains=also), more))
+            out.append(_and(retention._replace(also_retains=also), more))
             continue
-        joined = replace(
-            retention,
+        joined = retention._replace(
             held=summary.held if summary.held.name else retention.held,
             generations=tuple(sorted({*summary.generations, *retention.generations})),
             items=max(summary.items, retention.items),
@@ -230,18 +229,17 @@ def _joined(
         if summary.items and (summary.generations or not summary.is_certain):
             held = summary.held if summary.held.name else _target(scene)
             more = kept.get(summary.cause, []) if summary.cause is not None else []
-            out.append(_and(replace(summary, held=held), more))
+            out.append(_and(summary._replace(held=held), more))
     generations = {g for retention in out for g in retention.generations}
     notes = noise.notes(found)
-    return replace(seen, generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
+    return seen._replace(generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
 
 
 def _and(retention: Retention, more: list[Member]) -> Retention:
     """A retention with the effects that end when it does."""
     causes = sorted({f"{m.effect.cause.kind}: {m.effect.cause.path}" for m in more})
     lines = [line for m in more for line in m.effect.details[:1]]
-    return replace(
-        retention,
+    return retention._replace(
         also_retains=(*retention.also_retains, *causes),
         details=(*retention.details, *lines[:SHOWN]),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from pytest_reloadleak.effects.children import count
 from pytest_reloadleak.heap.roots import adopt
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The process at one settled round. A number is `None` where this platform or interpreter cannot tell it."""
 
     round: int
@@ -37,7 +37,7 @@ def prepare() -> None:
     psutil.Process().create_time()
 
 
-def sample(round_: int, memory: Callable[[], tuple[int, int, int | None]]) -> Sample:
+def sample(round_: int, memory: Callable[[], tuple[int | None, int, int | None]]) -> Sample:
     """Take the numbers.
 
     Args:
@@ -50,7 +50,7 @@ def sample(round_: int, memory: Callable[[], tuple[int, int, int | None]]) -> Sa
     countable = "num_fds" in vars(psutil.Process)
     fds = _number(lambda: psutil.Process().num_fds()) if countable else None
     threads = _number(lambda: psutil.Process().num_threads())
-    children = _number(lambda: len(psutil.Process().children()))
+    children = _number(count)
     objects, blocks, native = memory()
     return Sample(
         round=round_,

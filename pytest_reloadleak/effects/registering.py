@@ -11,8 +11,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Found = Callable[[Sequence[Any], Mapping[str, Any]], tuple[Any, ...]]
 """Finds objects among the arguments of a call that succeeded."""
@@ -63,8 +62,7 @@ def _tool_and_event(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[An
     return tuple(args[:2])
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """One function to watch."""
 
     spelling: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects.base import Identity
@@ -37,8 +36,7 @@ class Entry(NamedTuple):
     before its parts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """One process-wide registry that can be listed.
 
     A registry may be read by several of these, if they agree in the name.

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_reloadleak.model import Held
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Serial:
     """What is remembered of an object: values, and a weak reference."""
 

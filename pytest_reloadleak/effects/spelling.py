@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _OPEN = re.compile(r"(?<=\btmp)[a-z0-9_]{8}\b|\d+")
 """Numbers, and what `tempfile` makes up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spelled:
+class Spelled(NamedTuple):
     """Two ways to spell a thing, of which the others that are there decide."""
 
     exact: str
@@ -23,8 +22,7 @@ class Spelled:
     system chose."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(NamedTuple):
     """What a descriptor is."""
 
     type: str

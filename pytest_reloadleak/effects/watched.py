@@ -29,7 +29,7 @@ from pytest_reloadleak.model import Held
 _get_ident = threading.get_ident
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Record:
     """One entry. It keeps nothing alive: the registry does, for as long as the entry is there."""
 

@@ -10,7 +10,7 @@ References = dict[int, "weakref.ref[Any]"]
 """Weak references by id. An id counts only while its reference is alive: another object may have it afterwards."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Birth:
     """What one round was seen to bear, by weak references and ids only."""
 
@@ -25,7 +25,7 @@ class Birth:
         return self.functions, self.codes, self.classes, self.modules
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Noted:
     """What is known of classes while a round is noted: ids only."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import compress, filterfalse
 from typing import Any, NamedTuple
 
@@ -47,8 +46,7 @@ Frames = tuple[tuple[str, int], ...]
 """File and line of each frame, the innermost first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accumulation:
+class Accumulation(NamedTuple):
     """A container that every settled round left larger."""
 
     holder: Holder

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class KnownCache:
+class KnownCache(NamedTuple):
     """A cache of the interpreter that keeps old generations up to a bound."""
 
     name: str

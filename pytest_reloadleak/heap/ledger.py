@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -269,6 +269,10 @@ class Ledger:
     def owns_class(self, cls: type) -> bool:
         """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
         return self.owns(foreign.class_module(cls)) or is_in(self._classes, cls)
+
+    def codes(self) -> Collection[int]:
+        """Ids of the code that some round saw; other code may have the id by now, so see `knows_code`."""
+        return self._codes.keys()
 
     def knows_code(self, function: types.FunctionType) -> bool:
         """Whether some round saw a function's code, wherever the function itself lives."""

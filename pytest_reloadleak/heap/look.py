@@ -80,7 +80,7 @@ def _diagnosed(scene: Scene, retained: Retained) -> Look:
         diagnosis.close()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Group:
     """References with the same trace."""
 

@@ -24,7 +24,7 @@ from pytest_reloadleak.heap.roots import PACKAGE
 from pytest_reloadleak.heap.sweep import SLICE, Cause, Root, Sweep
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NativeHolder:
     """A reference to a sink that has no path from a root. Lives only while the heap is looked at."""
 

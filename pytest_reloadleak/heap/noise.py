@@ -24,7 +24,7 @@ _VALUE = "the fixture {name} keeps {held} until its scope ends: not a leak"
 _RUNNER = "pytest keeps {held} until the test is over: not a leak"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Noise:
     """The keepers at one look. Each is named by the sentence of its note, in which `{held}` is what it keeps."""
 

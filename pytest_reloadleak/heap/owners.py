@@ -82,7 +82,7 @@ def _polls(selectors: list[Any]) -> Iterator[tuple[object, Any]]:
                 yield _called(foreign.class_dict(cls)["fileno"], inner), o
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Child:
     """What the program keeps of a child process. Lives only while the process is looked at."""
 

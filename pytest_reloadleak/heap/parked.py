@@ -23,7 +23,7 @@ BUDGET = 50_000
 """Objects to count before giving up and letting the sweep decide: a unit may reach a large part of the heap."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Parked:
     """The original generation, kept alive by the check.
 
@@ -48,7 +48,7 @@ class Parked:
         self.containers.clear()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Suspicion:
     """What of a parked generation may have another holder."""
 

@@ -17,7 +17,7 @@ from pytest_reloadleak.heap.strays import strays
 from pytest_reloadleak.heap.walk import site_of
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Retained:
     """Objects of judged generations that are alive. Lives only while the heap is looked at."""
 
@@ -125,7 +125,7 @@ def gather(scene: Scene, parked: list[Any] | None) -> Retained:
         known = len(
             known_classes
         )  # classes that a `__del__` resurrected show in this pass, their instances in the next
-        for o in _candidates(retained, ledger):
+        for o in _candidates(retained, ledger, homes):
             found = _dated(o, retained, ledger, homes)
             if (
                 found is not None
@@ -149,8 +149,12 @@ def _old_namespaces(ledger: Ledger, limit: int, but: int | None) -> Iterator[tup
             yield o, marker.generation
 
 
-def _candidates(retained: Retained, ledger: Ledger) -> list[Any]:
-    """Functions, modules, classes and instances of the old classes: the only pass over the whole heap."""
+def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[Any]:
+    """What `_dated` may date, and little else: the only pass over the whole heap.
+
+    Most of what has one of these types is a function, and of those nearly all have nothing to do with the target.
+    """
+    homes, codes = shared | retained.born.keys(), ledger.codes()
     kinds = {
         id(types.FunctionType),
         id(types.ModuleType),
@@ -158,7 +162,13 @@ def _candidates(retained: Retained, ledger: Ledger) -> list[Any]:
         *ledger.module_types(),
         *retained.objects,
     }
-    return [o for o in gc.get_objects() if id(type(o)) in kinds]
+    function = types.FunctionType
+    return [
+        o
+        for o in gc.get_objects()
+        if id(type(o)) in kinds
+        and (type(o) is not function or id(o.__code__) in codes or id(o.__globals__) in homes)
+    ]
 
 
 def _dated(o: Any, retained: Retained, ledger: Ledger, shared: set[int]) -> int | None:

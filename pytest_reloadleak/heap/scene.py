@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap.ledger import Ledger
 from pytest_reloadleak.heap.noise import Noise
@@ -18,8 +19,7 @@ UNLOADED = -1
 """The grace of a target that was unloaded: even its last generation must be gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """One holder of old generations, grouped over generations: everything with the same trace is one."""
 
     holder: Holder
@@ -52,14 +52,13 @@ class Retention:
     """Module and `maxsize` of the `lru_cache` through which it is held; `None` if it is held by no bounded one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What one look saw."""
 
     generations: tuple[int, ...] = ()
     """Judged generations of which something is alive that should not be."""
     retentions: tuple[Retention, ...] = ()
-    consequences: Mapping[Cause, set[int]] = field(default_factory=dict)
+    consequences: Mapping[Cause, set[int]] = MappingProxyType({})
     """Ids of those of `Scene.consequences` that effects keep without an old object in between."""
 
     skew: str | None = None
@@ -71,15 +70,14 @@ class Look:
 
     def of_effects(self) -> Look:
         """What was seen of effects alone."""
-        return replace(
-            self,
+        return self._replace(
             retentions=tuple(
                 r for r in self.retentions if r.cause is not None and r.cause.kind != "patched-global"
             ),
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Scene:
     """Whom to look at, and whose references do not count. Lives only while the heap is looked at."""
 

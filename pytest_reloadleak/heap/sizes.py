@@ -18,7 +18,7 @@ from pytest_reloadleak.heap.sweep import Sweep
 _SIZEOF = object.__sizeof__
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Reach:
     """What some sinks lead to."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.model import Kind
@@ -21,8 +21,7 @@ SLICE = 64
 """Objects per `get_referents` call. 16 to 256 measured alike; smaller slices make walking back cheaper."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What an effect is, in values: effects with an equal cause are one finding."""
 
     kind: Kind
@@ -35,7 +34,7 @@ class Cause:
     registry: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Root:
     """Where a sweep starts."""
 
@@ -58,7 +57,7 @@ class Root:
     """Whether no other root enters it: whoever reaches it reaches what is below because of the effect."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arrival:
     """One reference from a holder to a sink. Lives only while the heap is looked at."""
 

@@ -25,7 +25,7 @@ Step = tuple[Any, str, Any]
 """Parent, name of the reference, child."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Trace:
     """One arrival in words, with the sink that later steps still need. Lives only while the heap is looked at."""
 

@@ -23,7 +23,7 @@ _TRANSPARENT = _SIZED | foreign.type_ids(
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Found:
     """What a walk found. Lives only while the ledger is written."""
 

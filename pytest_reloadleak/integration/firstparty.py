@@ -30,7 +30,7 @@ def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
 
 def project(config: pytest.Config) -> Project:
     """The project that is tested."""
-    return Project(config.rootpath, tuple(str(pattern) for pattern in config.getini("python_files")))
+    return Project(str(config.rootpath), tuple(str(pattern) for pattern in config.getini("python_files")))
 
 
 def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -46,6 +45,7 @@ def document(checks: Iterable[Mapping[str, Any]], audit: list[dict[str, Any]] | 
         checks: entries as `to_dict` makes them, in the order of the tests.
         audit: rows as `report.audit.audit` makes them, if all strategies were asked for.
     """
+    import platform  # neither does a worker need this one
     from importlib.metadata import version  # a worker never needs it, and what it imports could hold a target
 
     content: dict[str, Any] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import targets
 from pytest_reloadleak.strategies.alias import Alias, file_of
@@ -17,7 +15,7 @@ from pytest_reloadleak.strategies.reload import Reload
 
 def make(settings: Settings) -> Strategy:
     """A new strategy for one check, by the name that the settings have."""
-    project = Project(Path(settings.rootdir), settings.test_files)
+    project = Project(settings.rootdir, settings.test_files)
     if settings.strategy == "cascade":
         return Cascade(project)
     if settings.strategy == "alias":

@@ -11,7 +11,6 @@ import os
 import sys
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap import foreign, settle
@@ -53,7 +52,7 @@ def clear_cache(
         RoundError: it is being imported just now, by whoever waits for this call.
     """
     _assert_types(name, resolution=resolution, loading=loading, dependents=dependents)
-    project = Project(Path.cwd())
+    project = Project(os.getcwd())
     unit = _unit(name, project)
     if dependents:
         found = {other for target in unit.names for other in cascade.dependents(target, project)}

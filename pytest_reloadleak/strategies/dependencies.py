@@ -13,7 +13,6 @@ import types
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign
@@ -122,7 +121,8 @@ def _read(name: str) -> _Source:
         if hasattr(loader, "get_source"):
             source = loader.get_source(name)
         else:  # pytest's rewriting loader, for one
-            source = importlib.util.decode_source(Path(getattr(spec, "origin", "")).read_bytes())
+            with open(getattr(spec, "origin", ""), "rb") as file:
+                source = importlib.util.decode_source(file.read())
         return _parsed(source, package if type(package) is str else None)
     except Exception:  # noqa: BLE001 - a loader without sources, or a foreign one that raises what it likes
         return _Source()

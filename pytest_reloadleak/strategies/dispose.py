@@ -23,7 +23,7 @@ DATA = "__reload_data__"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Call:
     """One hook of one generation. Lives only while that is disposed."""
 

@@ -10,11 +10,10 @@ import importlib
 import os
 import sys
 import sysconfig
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from os.path import basename, dirname, isdir, isfile, join, realpath, relpath
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.settings import TEST_FILES
@@ -24,17 +23,16 @@ _import_module = importlib.import_module  # a private copy, as the target may pa
 _SELF = __name__.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A project: where it lies, and how its test files are called."""
 
-    root: Path
+    root: str
     test_files: tuple[str, ...] = TEST_FILES
 
     @classmethod
     def nowhere(cls) -> Project:
         """A project of no files, for who has none."""
-        return cls(Path(os.devnull))
+        return cls(os.devnull)
 
     def owns(self, name: str) -> bool:
         """Whether a loaded module is the project's own."""
@@ -45,64 +43,67 @@ class Project:
 
     def owns_file(self, file: str) -> bool:
         """Whether a source file is the project's own."""
-        path = Path(file).resolve()
+        path = realpath(file)
         if self._is_test_file(path):
             return False
-        is_installed = _is_installed(path.parent)
-        if path.is_relative_to(self.root.resolve()) and not is_installed:
+        directory = dirname(path)
+        if _is_below(path, realpath(self.root)) and not _is_installed(directory):
             return True
         # Last, as it takes 14 ms, and a project of which nothing is installed need not be asked about the library.
-        return not _is_of_library(path.parent) and path in _distribution_files(self.root)
+        return not _is_of_library(directory) and path in _distribution_files(self.root)
 
     def is_library(self, name: str) -> bool:
         """Whether a loaded module is the standard library's, or an installed one that is not the project's own."""
         if name in sys.builtin_module_names:
             return True
         file = (foreign.module_dict(sys.modules.get(name)) or {}).get("__file__")
-        return type(file) is str and _is_installed(Path(file).resolve().parent) and not self.owns_file(file)
+        return type(file) is str and _is_installed(dirname(realpath(file))) and not self.owns_file(file)
 
-    def _is_test_file(self, path: Path) -> bool:
-        package_of_tests = path.name == "__init__.py" and not {"tests", "test"}.isdisjoint(self._below(path))
-        return (
-            path.name == "conftest.py"
-            or package_of_tests
-            or any(fnmatch(path.name, p) for p in self.test_files)
-        )
+    def _is_test_file(self, path: str) -> bool:
+        name = basename(path)
+        package_of_tests = name == "__init__.py" and not {"tests", "test"}.isdisjoint(self._below(path))
+        return name == "conftest.py" or package_of_tests or any(fnmatch(name, p) for p in self.test_files)
 
-    def _below(self, path: Path) -> tuple[str, ...]:
-        """Names of the directories between the rootdir and a file."""
-        root = self.root.resolve()
-        return path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[-2:-1]
+    def _below(self, path: str) -> list[str]:
+        """Names of the directories between the rootdir and a file; of another file, of the one that it is in."""
+        root, directory = realpath(self.root), dirname(path)
+        return relpath(directory, root).split(os.sep) if _is_below(path, root) else [basename(directory)]
+
+
+def _is_below(path: str, directory: str) -> bool:
+    """Whether a real path is a directory's, or of something below it."""
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
 @lru_cache(maxsize=4096)
-def _is_installed(directory: Path) -> bool:
+def _is_installed(directory: str) -> bool:
     """Whether a directory belongs to an environment or to Python itself, wherever that lies."""
-    if not {"site-packages", "dist-packages"}.isdisjoint(directory.parts):
+    if _is_packages(directory) or _is_of_library(directory):
         return True
-    if _is_of_library(directory):
-        return True
-    return any(
-        (parent / "pyvenv.cfg").is_file() or (parent / "conda-meta").is_dir()
-        for parent in (directory, *directory.parents)
-    )
+    while not (isfile(join(directory, "pyvenv.cfg")) or isdir(join(directory, "conda-meta"))):
+        directory, below = dirname(directory), directory
+        if directory == below:
+            return False
+    return True
 
 
-def _is_of_library(directory: Path) -> bool:
+def _is_packages(directory: str) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(directory.split(os.sep))
+
+
+def _is_of_library(directory: str) -> bool:
     """Whether a directory is the standard library's."""
-    if not {"site-packages", "dist-packages"}.isdisjoint(directory.parts):
-        return False
-    return any(directory.is_relative_to(library) for library in _libraries())
+    return not _is_packages(directory) and any(_is_below(directory, library) for library in _libraries())
 
 
 @lru_cache(maxsize=1)
-def _libraries() -> tuple[Path, ...]:
+def _libraries() -> tuple[str, ...]:
     """Where the standard library lies."""
-    return tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")})
+    return tuple({realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 
 
 @lru_cache(maxsize=8)
-def _distribution_files(root: Path) -> frozenset[Path]:
+def _distribution_files(root: str) -> frozenset[str]:
     """Files of the installed distribution that the rootdir's `pyproject.toml` names."""
     name = _project_name(root)
     if name is None:
@@ -112,12 +113,13 @@ def _distribution_files(root: Path) -> frozenset[Path]:
         files = metadata.files(name) or []
     except metadata.PackageNotFoundError:
         return frozenset()
-    return frozenset(Path(str(file.locate())).resolve() for file in files if file.suffix == ".py")
+    return frozenset(realpath(file.locate()) for file in files if file.suffix == ".py")
 
 
-def _project_name(root: Path) -> str | None:
+def _project_name(root: str) -> str | None:
     try:
-        text = (root / "pyproject.toml").read_text(encoding="utf-8")
+        with open(join(root, "pyproject.toml"), encoding="utf-8") as file:
+            text = file.read()
     except (OSError, UnicodeDecodeError):
         return None
     try:

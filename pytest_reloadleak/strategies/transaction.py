@@ -17,7 +17,7 @@ from pytest_reloadleak.strategies.unit import Unit, module_names
 _ABSENT: Any = object()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Transaction:
     """The state of the import system and of the unit when a check began."""
 

@@ -107,7 +107,7 @@ class Program:
             dispose: as for `measure_reload`.
             keywords: likewise.
         """
-        settings = settings_for(rounds=rounds, project=Project(self.directory), **keywords)
+        settings = settings_for(rounds=rounds, project=Project(str(self.directory)), **keywords)
         disposal = Disposal(dispose)
         check = Check(targets or ("app",), settings, reload=keywords.get("reload"), dispose=disposal)
         body = None if exercise is None else lambda: exercise(check.run.module)

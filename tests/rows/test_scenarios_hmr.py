@@ -148,7 +148,7 @@ def test_k5_k6_one_plugin_or_two(targets, program):
 
 def test_k3_k7_k16_a_shared_dependency(program):
     """K3, K7, K16: who depends on it is listed, reloaded and disposed with it; nobody depends on an unknown name."""
-    project = Project(program.directory)
+    project = Project(str(program.directory))
     disposed = "def __reload_dispose__(): host.log.append(__name__)\n"
     program.load({"shared": "", "plugin": f"import host, shared\n{disposed}", "apart": ""}, "plugin", "apart")
 
