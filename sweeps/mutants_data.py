@@ -639,7 +639,7 @@ STRATEGIES = (
     ),
     Mutant(
         "no proof is wanted",
-        "rounds.py",
+        "reloading.py",
         "        if not reborn:\n",
         "        if reborn is None:\n",
         "a reload that does nothing is clean",
@@ -650,7 +650,7 @@ STRATEGIES = (
     ),
     Mutant(
         "the collector stays off",
-        "rounds.py",
+        "reloading.py",
         "        settle.put_back(self._gc_enabled)\n",
         "",
         "forgotten restore: whether automatic collection is on",
@@ -682,6 +682,30 @@ JUDGEMENT = (
         '    if again is None:\n        return "bounded", 0.0\n    # An effect',
         "what is gone after the second pass is a finding",
         ("tests/test_judge.py",),
+    ),
+    Mutant(
+        "what was not counted did not grow",
+        "effects/meter.py",
+        "    objects = _difference(first.objects, last.objects) if is_counted else blocks\n",
+        "    objects = _difference(first.objects, last.objects) if is_counted else 0\n",
+        "on a large heap growth of objects is not suspected",
+        ("tests/test_growth.py::test_the_objects_of_a_large_heap_are_counted_for_good_reason_only",),
+    ),
+    Mutant(
+        "a pass for growth goes on",
+        "rounds.py",
+        "            if not goes_on(samples):\n",
+        "            if not goes_on(samples) and number < 0:\n",
+        "a pass does not end with the round that tells that nothing grows",
+        ("tests/test_growth.py::test_a_plateau_is_no_growth",),
+    ),
+    Mutant(
+        "the short canary is not asked",
+        "canary.py",
+        "                return None if _reloaded(Run.is_suspicious) else _said(_MISSED)\n",
+        "                return None\n",
+        "a clean verdict is believed in a process in which no leak is seen",
+        ("tests/test_canary.py::test_a_leak_that_is_not_found_is_said",),
     ),
     Mutant(
         "no second pass",

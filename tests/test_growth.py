@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 
 import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.effects import meter
 from pytest_reloadleak.report.jsonfile import from_dict
 
 BOTH = ("reimport", "reload")
@@ -166,10 +168,32 @@ def test_growth_that_a_leak_explains_is_not_told_twice(tmp_path):
 
 
 def test_a_plateau_is_no_growth(tmp_path):
-    """It grew in all rounds of the first pass, and in the second one no more."""
-    report = measured(tmp_path, "if host.count < 9: host.add(host.many())", "reimport", rounds=5)
+    """It grew in all rounds of the first pass, and in the second one no more, which ends with the round that tells."""
+    ended = tmp_path / "ended"
+    body = (
+        f"if host.count < 9: host.add(host.many())\nwith open({str(ended)!r}, 'a') as file: file.write('.')"
+    )
+    report = measured(tmp_path, body, "reimport", rounds=5)
 
     assert (report.outcome, report.findings) == ("clean", ())
+    assert report.series.rounds == (0, 5)
+    assert (
+        9 <= len(ended.read_text()) < 1 + 1 + 5 + 1 + 5
+    )  # the import, a warm-up, a pass, one round more, another pass
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_the_objects_of_a_large_heap_are_counted_for_good_reason_only(strategy, tmp_path, monkeypatch):
+    """Counting takes half as long as a collection: there the number of blocks says whether it is worth it."""
+    monkeypatch.setattr(meter, "_LARGE_BLOCKS", 0)
+    leaking, cured = TWINS["list"][:2]
+
+    clean = measured(tmp_path / "cured", cured, strategy)
+    found = measured(tmp_path / "leaking", leaking, strategy)
+
+    assert (clean.outcome, clean.series.rounds, clean.series.objects) == ("clean", (0, 3), (None, None))
+    assert [(f.kind, f.holder.path) for f in found.findings] == [("object-growth", "host.cache[*]")]
+    assert all(after - before >= meter.OBJECTS_FLOOR for before, after in pairwise(found.series.objects))
 
 
 def test_only_what_each_round_left_longer_is_told(tmp_path):

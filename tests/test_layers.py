@@ -29,6 +29,7 @@ ROWS = (
     "sites",
     "surroundings",
     "looking",
+    "reloading",
     "rounds",
     "arguments",
     "growth",
