@@ -53,14 +53,6 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "the oracle each function in it.",
     ),
     Explanation(
-        modules=("enum",),
-        difference="error against bounded",
-        strategies=("reload",),
-        since=(3, 13),
-        why="Executed again in place, `enum` breaks the enumerations that are there: `re.compile` and `signal.Signals` "
-        "raise a `ValueError` from then on, in any program. The tool stumbles over that too and gives no verdict.",
-    ),
-    Explanation(
         modules=("zoneinfo",),
         difference="clean against bounded",
         why="`_zoneinfo`, in C, takes `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` into static variables when "

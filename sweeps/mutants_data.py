@@ -686,7 +686,7 @@ JUDGEMENT = (
     Mutant(
         "what was not counted did not grow",
         "effects/meter.py",
-        "    objects = _difference(first.objects, last.objects) if is_counted else blocks\n",
+        "    objects = _difference(first.objects, last.objects) if is_counted else blocks // 2\n",
         "    objects = _difference(first.objects, last.objects) if is_counted else 0\n",
         "on a large heap growth of objects is not suspected",
         ("tests/test_growth.py::test_the_objects_of_a_large_heap_are_counted_for_good_reason_only",),

@@ -21,8 +21,7 @@ LIST = Retention(
     is_binding=False,
     is_within=False,
 )
-TASK = replace(
-    LIST,
+TASK = LIST._replace(
     holder=Holder(root="task", path="task 'poll'", type="_asyncio.Task"),
     trace=("task 'poll'", "<coroutine>", ".<local self>", ".coro", "function plug.on_event", ".__globals__"),
 )
@@ -36,7 +35,7 @@ def judged(first: Retention, *later: Retention):
 
 def test_what_more_rounds_leave_more_of_grows():
     """Ten generations after ten rounds where five were alive after five: one more per round."""
-    (finding,) = judged(LIST, replace(LIST, generations=MORE, items=10)).findings
+    (finding,) = judged(LIST, LIST._replace(generations=MORE, items=10)).findings
 
     assert finding.growth == "growing"
     assert finding.per_round == 1.0
@@ -60,15 +59,14 @@ def test_what_the_second_look_misses_becomes_a_note():
 
 def test_a_holder_that_now_holds_something_else_let_go():
     """A list that dropped one old function and keeps another does not keep the first one."""
-    other = replace(LIST, held=replace(LIST.held, name="plug.on_exit"), trace=("elsewhere",))
+    other = LIST._replace(held=replace(LIST.held, name="plug.on_exit"), trace=("elsewhere",))
 
     assert judged(LIST, other).outcome == "clean"
 
 
 def test_a_task_is_the_same_whatever_it_was_seen_to_hold_first():
     """A task's references into its generation are one cause, and the one told may differ between two looks."""
-    other = replace(
-        TASK,
+    other = TASK._replace(
         held=replace(TASK.held, type="plug.Feed", name="plug.Feed"),
         trace=("task 'poll'", "<coroutine>", ".<local args>", "[*]", "plug.Feed", ".__class__"),
         generations=MORE,
@@ -96,7 +94,7 @@ def test_findings_are_in_the_order_of_kinds():
         "memory-growth",
     )
     causes = [
-        replace(LIST, cause=Cause(kind, "fd", kind, "file"), size_bytes=at) for at, kind in enumerate(kinds)
+        LIST._replace(cause=Cause(kind, "fd", kind, "file"), size_bytes=at) for at, kind in enumerate(kinds)
     ]
 
     verdict = judge("plug", 5, Look((), tuple(reversed(causes))), Look((), tuple(causes)))
@@ -106,20 +104,19 @@ def test_findings_are_in_the_order_of_kinds():
 
 def test_what_is_left_of_a_generation_that_is_gone_retains_none():
     """A descriptor stays open when all that opened it is dead: it is a finding, and no generation is said to live."""
-    effect = replace(
-        LIST,
+    effect = LIST._replace(
         holder=Holder(root="fd", path="fd file /tmp/log", type="file"),
         cause=Cause("open-fd", "fd", "fd file /tmp/log", "file"),
         objects=0,
     )
 
-    verdict = judge("plug", 5, Look((), (effect,)), Look((), (replace(effect, generations=MORE),)))
+    verdict = judge("plug", 5, Look((), (effect,)), Look((), (effect._replace(generations=MORE),)))
 
     assert (verdict.outcome, verdict.retained_generations) == ("leaking", ())
     assert (
         verdict.reason
         == "5 reloads left something behind, though no old generation is alive: 1 finding, 1 growing"
     )
-    alive = judged(LIST, replace(LIST, generations=MORE))
+    alive = judged(LIST, LIST._replace(generations=MORE))
     assert alive.retained_generations == LIST.generations
     assert alive.reason.startswith("5 old generations still alive after 5 reloads")

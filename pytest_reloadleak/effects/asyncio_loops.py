@@ -7,7 +7,6 @@ asyncio is first seen and whenever a look is taken. From then on it is remembere
 from __future__ import annotations
 
 import collections
-import signal
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pytest_reloadleak.effects.asyncio_objects import Library, field
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.references import frame_locals
+from pytest_reloadleak.heap.roots import SIGNAL_NAMES
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -177,8 +177,7 @@ def _is_of_loop(callback: Any, loop: Any) -> bool:
 
 def signal_name(number: Any) -> str:
     """Name of a signal; those between the first and the last real-time one have none."""
-    names = {int(s): s.name for s in signal.Signals}
-    return names.get(number, "SIGRTMIN+*") if issubclass(type(number), int) else "*"
+    return SIGNAL_NAMES.get(number, "SIGRTMIN+*") if issubclass(type(number), int) else "*"
 
 
 def is_own(asyncio: Library, loop: Any) -> bool:

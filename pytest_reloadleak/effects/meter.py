@@ -20,9 +20,9 @@ NATIVE_FLOOR_BYTES = 32 * 1024
 """The same for memory from malloc: its own bookkeeping is good for up to 5 KiB a round, in rare rounds for 10."""
 _AT_ONCE_BYTES = 160 * 1024
 """What the first pass may leave there once."""
-_LARGE_BLOCKS = 250_000
+_LARGE_BLOCKS = 500_000
 """Small blocks of a heap on which a clean check would notice the time that counting its objects takes: half of what a
-collection does. In 3.11 a test session with some plugins has 150,000."""
+collection does. A long test session with many plugins has 300,000."""
 
 
 class Grown(NamedTuple):
@@ -100,7 +100,7 @@ def may_have_grown(first: Sample, last: Sample, rounds: int) -> bool:
     """Whether the process has grown by so much in some rounds that a closer look is worth its price.
 
     Of the tool's own objects one or two may be gone by then, so half of what a leak would leave is enough. Where they
-    were not counted the blocks tell, since an object has at least one.
+    were not counted the blocks tell: all that a leak would leave, as an object has at least one.
 
     Args:
         first: the settled state before them.
@@ -109,7 +109,7 @@ def may_have_grown(first: Sample, last: Sample, rounds: int) -> bool:
     """
     blocks = _difference(first.blocks, last.blocks)
     is_counted = first.objects is not None and last.objects is not None
-    objects = _difference(first.objects, last.objects) if is_counted else blocks
+    objects = _difference(first.objects, last.objects) if is_counted else blocks // 2
     return (
         objects >= OBJECTS_FLOOR * max(rounds // 2, 1)
         or blocks >= BLOCKS_FLOOR * max(rounds, 2)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import os
-import signal
 import sys
 import threading
 import types
@@ -18,28 +17,23 @@ from typing import Any
 
 from pytest_reloadleak.effects.base import Identity
 from pytest_reloadleak.effects.registry import Entry, Registry, namespace, of_list, slot
-from pytest_reloadleak.heap import foreign, settle
+from pytest_reloadleak.heap import foreign, roots, settle
 
-_getsignal = vars(signal)["_signal"].getsignal  # `signal`'s own makes an enum of each number
-_valid_signals = tuple(sorted(map(int, signal.valid_signals())))
 _copy_context = contextvars.copy_context
 _environ = os.environ
 
 
 def _signals() -> Iterator[Entry]:
-    for number in _valid_signals:
-        handler = _getsignal(number)
+    for number in roots.VALID_SIGNALS:
+        handler = roots.getsignal(number)
         if (
             type(handler) is types.FunctionType
             and foreign.module_name(handler.__globals__) == "asyncio.unix_events"
         ):
             continue  # an event loop's: told by the probe of loops
         if handler is not None and not foreign.is_atom(handler):
-            yield from slot("signal", f"signal.{_signal_name(number)}", handler)
-
-
-def _signal_name(number: int) -> str:
-    return next((s.name for s in signal.Signals if s.value == number), str(number))
+            name = roots.SIGNAL_NAMES.get(number, str(number))
+            yield from slot("signal", f"signal.{name}", handler)
 
 
 def _context() -> Iterator[Entry]:

@@ -61,6 +61,12 @@ def own_things() -> list[Any]:
     return [*namespaces, *(cls for cls in classes if _is_of_tool(foreign.class_module(cls)))]
 
 
+# Copies: after a reload of `enum` the enumeration of signals no longer knows its own members (3.13).
+SIGNAL_NAMES = {int(number): number.name for number in signal.Signals}
+"""Those that have a name: the ones between the first and the last real-time one have none."""
+VALID_SIGNALS = tuple(sorted(map(int, signal.valid_signals())))
+getsignal = vars(signal)["_signal"].getsignal  # `signal`'s own makes an enum of each number
+
 _adopted: set[str] = set()
 
 
@@ -186,10 +192,10 @@ def _locals(frame: types.FrameType, is_caller: bool, runs_tests: bool) -> Iterat
 
 
 def _signals() -> Iterator[Root]:
-    for number in sorted(signal.valid_signals()):
-        handler = signal.getsignal(number)
+    for number in VALID_SIGNALS:
+        handler = getsignal(number)
         if handler is not None and not _is_int(handler):
-            name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+            name = SIGNAL_NAMES.get(number, str(number))
             yield Root("signal", f"signal {name}", f"signal.{name}", handler)
 
 

@@ -21,8 +21,8 @@ from pytest_reloadleak.strategies.unit import is_glob, module_names
 
 PROCESS_WIDE = frozenset({
     "__main__", "_thread", "abc", "asyncio", "atexit", "builtins", "codecs", "concurrent", "contextvars", "copyreg",
-    "encodings", "functools", "gc", "importlib", "io", "logging", "multiprocessing", "os", "re", "runpy", "signal",
-    "site", "sys", "threading", "types", "typing", "warnings", "weakref", "zipimport",
+    "encodings", "enum", "functools", "gc", "importlib", "io", "logging", "multiprocessing", "os", "re", "runpy",
+    "signal", "site", "sys", "threading", "types", "typing", "warnings", "weakref", "zipimport",
 })  # fmt: skip
 """Modules of the standard library that own state of the whole process: a second copy splits it, and `isinstance`,
 `except` and pickling stop to agree between the two (reload facts, E33 and E34)."""
