@@ -215,7 +215,7 @@ def test_an_extension_module_is_refused(force, place):
 
 
 @pytest.mark.parametrize(
-    "name", ["threading", "logging", "logging.handlers", "asyncio", "typing", "multiprocessing"]
+    "name", ["threading", "logging", "logging.handlers", "asyncio", "typing", "multiprocessing", "enum"]
 )
 def test_owners_of_process_wide_state_are_refused_unless_forced(name):
     """A second copy splits the state; who insists may check them."""
