@@ -395,3 +395,49 @@ def test_an_original_that_was_not_loaded_before_is_kept_by_nobody_here(keeps, ou
     report = measure_reload("plugin", strategy="reload", rounds=3)
 
     assert report.outcome == outcome
+
+
+ON_DEMAND = """
+import ctypes
+import host
+
+class Record(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char * 14), ("next", ctypes.POINTER(ctypes.c_short * 3))]
+"""
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("kept", ["", "host.kept.append(Record * 3)"])
+def test_what_ctypes_makes_for_all_who_ask_is_of_no_generation(kept, strategy, program):
+    """`c_char * 14` is the first generation's for as long as anybody has it; an array of an old class leads to that."""
+    program("host", host="kept = []", plugin=f"{ON_DEMAND}\n{kept}\n")
+
+    report = measure_reload("plugin", strategy=strategy, rounds=3)
+
+    assert {(f.growth, f.held.name) for f in report.findings} == (
+        {("growing", "plugin.Record")} if kept else set()
+    )
+    assert any(f.holder.path.startswith("host.kept[*]") for f in report.findings) is bool(kept)
+
+
+KEPT_MODULE = """
+import host
+
+__name__ = "plugin.abc"
+
+host.kept.append(lambda: None)
+"""
+PLUGIN = "import sys\n\nimport of_c\n\nsys.modules['plugin.abc'] = of_c\n"
+
+
+@pytest.mark.parametrize(
+    ("again", "outcome"), [("", "clean"), ("import importlib\nimportlib.reload(of_c)\n", "leaking")]
+)
+def test_a_module_that_is_merely_bound_again_has_no_old_functions(again, outcome, program):
+    """As `collections.abc` is since 3.13, which is `_collections_abc`; its twin is executed again each time."""
+    program("of_c", host="kept = []", of_c=KEPT_MODULE, plugin=f"{PLUGIN}{again}")
+
+    report = measure_reload("plugin", rounds=3)
+
+    assert report.outcome == outcome
+    assert {f.holder.path for f in report.findings} == ({"host.kept[*]"} if again else set())

@@ -58,6 +58,21 @@ def is_of_c(cls: type) -> bool:
     return not flags & _MADE_AT_RUN_TIME or bool(flags & _IMMUTABLE)
 
 
+def is_on_demand(cls: type) -> bool:
+    """Whether a class is an array or pointer type of ctypes without code: `c_char * 14` is one for all who ask for it.
+
+    It bears the name of whoever asked first, and lives on where the next generation asks before that one is gone.
+    """
+    return (
+        type(cls) is not type
+        and class_name(type(cls)) in _ON_DEMAND
+        and not any(type(value) is types.FunctionType for value in class_dict(cls).values())
+    )
+
+
+_ON_DEMAND = frozenset({"_ctypes.PyCArrayType", "_ctypes.PyCPointerType"})
+
+
 def is_module(o: object) -> bool:
     """Whether `o` is a module object (or of a subclass of the module type)."""
     return issubclass(type(o), types.ModuleType)

@@ -42,6 +42,7 @@ class Ledger:
         self._codes: References = {}
         self._classes: References = {}
         self._walked: set[int] = set()
+        self._renewed: set[int] = set()
         self._stamps: dict[int, tuple[str, int | None]] = {}
         self._specs: dict[str, weakref.ref[Any]] = {}
 
@@ -119,7 +120,16 @@ class Ledger:
             self._walked.add(id(namespace))
         else:
             self._walked.discard(id(namespace))  # a new dict may have the place of an old one
+        if not fresh and (renewed or executed):
+            self._renewed.add(id(namespace))
         return fresh or renewed or executed
+
+    def is_shared(self, namespace: dict[str, Any]) -> bool:
+        """Whether a namespace has been executed again in place, so that several generations live in it.
+
+        One that is merely there again, such as that of a frozen module with a second name, has the one it always had.
+        """
+        return self.markers.is_shared(namespace) and id(namespace) in self._renewed
 
     def _has_new(self, found: Found) -> bool:
         """Whether a walk found anything that no round saw before."""
@@ -268,7 +278,8 @@ class Ledger:
 
     def owns_class(self, cls: type) -> bool:
         """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
-        return self.owns(foreign.class_module(cls)) or is_in(self._classes, cls)
+        is_named = self.owns(foreign.class_module(cls)) and not foreign.is_on_demand(cls)
+        return is_named or is_in(self._classes, cls)
 
     def codes(self) -> Collection[int]:
         """Ids of the code that some round saw; other code may have the id by now, so see `knows_code`."""

@@ -61,7 +61,7 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
             stack += [const for const in o.co_consts if type(const) is types.CodeType]
         elif foreign.is_class(o):
             is_own = owns(foreign.class_module(o)) or is_written_in(o, namespace)
-            if is_own and not foreign.is_of_c(o):
+            if is_own and not foreign.is_of_c(o) and not foreign.is_on_demand(o):
                 found.classes.append(o)
                 stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
         elif not foreign.is_module(o) and gc.is_tracked(o):
