@@ -34,6 +34,18 @@ def test_a_leak_that_is_not_found_is_said(was_clean, monkeypatch):
     )
 
 
+def test_a_leak_that_is_held_elsewhere_is_not_the_one_that_was_made(monkeypatch):
+    """Somebody else's reference shows that the leak is alive, not that its own holder can be seen."""
+    monkeypatch.setitem(canary._SOURCES, canary._HOST, "kept, other = [], []\n")
+    held = f"import {canary._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
+    monkeypatch.setitem(canary._SOURCES, canary._LEAKS, held)
+
+    assert (
+        canary.defeated()
+        == "the environment defeats the check: a leak that was made on purpose was not found"
+    )
+
+
 def test_a_clean_module_that_is_held_is_said(monkeypatch):
     """As it would be if something kept whatever is imported: here the clean one sees to it itself."""
     held = f"import {canary._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"

@@ -18,6 +18,11 @@ def f(): pass
 fnmatch.kept = [*getattr(fnmatch, "kept", ()), functools.lru_cache(maxsize=9)(f)]
 """
 
+NO_BOUND = """\
+import fnmatch, functools
+fnmatch.all = getattr(fnmatch, "all", None) or functools.lru_cache(maxsize=None)(fnmatch.translate)
+"""
+
 CASES = {
     # the target's body; outcome; what the finding says it is known for; a detail
     "re": (f"import re\n{OWN_TEXT}re.compile(Text('a'))", "known", "`re` keeps at most 512 patterns", None),
@@ -39,6 +44,7 @@ CASES = {
         None,
         None,
     ),
+    "library's cache without a bound": (f"{NO_BOUND}{OWN_TEXT}fnmatch.all(Text('a'))", "leaking", None, None),
     "list": (f"import host\n{OWN_TEXT}host.kept.append(Text('a'))", "leaking", None, None),
 }
 
@@ -82,6 +88,8 @@ def test_a_pattern_is_the_path_as_it_is_printed():
     assert reason_for("live-thread", "other.pool['a']", known) == "any kind"
     assert reason_for("retained-generation", "host.kept", known) is None
     assert reason_for("live-thread", "host.kept[*]", known) is None
+    assert reason_for("retained-generation", "host.kept[*].more", known) is None
+    assert reason_for("retained-generation", "another.other.pool", [("*:other.pool", "as it is")]) is None
 
 
 @pytest.mark.parametrize(
