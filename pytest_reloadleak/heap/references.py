@@ -23,6 +23,8 @@ _FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
 _WRAPPERS = {id(staticmethod): "__func__", id(classmethod): "__func__"}
 _ITERABLES: tuple[Any, ...] = (list, tuple, collections.deque, set, frozenset)
 _WITH_TZINFO = (datetime.datetime, datetime.time)
+_ANNOTATE: Any = types.FunctionType.__dict__.get("__annotate__")
+"""What computes a function's annotations (PEP 649, since 3.14); asking for it runs nothing."""
 _FUTURES = frozenset({"_asyncio.Task", "_asyncio.Future"})
 """Types of C whose references have no names that Python code could read without side effects."""
 _UNKNOWN = "<reference>"
@@ -163,6 +165,8 @@ def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
         yield ".__defaults__"
     if function.__kwdefaults__ is child:
         yield ".__kwdefaults__"
+    if _ANNOTATE is not None and _ANNOTATE.__get__(function) is child:
+        yield ".__annotate__"
 
 
 def getattr_plain(function: types.FunctionType, name: str) -> object:

@@ -266,6 +266,18 @@ def test_parts_of_a_function():
     assert step(three, three.__annotations__) == ".__annotations__"
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 14), reason="annotations are computed by a function since 3.14 (PEP 649)"
+)
+def test_what_computes_annotations_is_a_step_of_its_own():
+    """It refers to the namespace, and is there before anybody has asked for the annotations."""
+
+    def one(item: list[str]): ...
+
+    assert step(one, one.__annotate__) == ".__annotate__"
+    assert step(one, one.__annotations__) == ".__annotations__"
+
+
 def test_parts_of_a_bound_method_and_of_a_partial():
     """Both halves of a method; the arguments of a partial."""
     thing = Thing()
