@@ -45,6 +45,15 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "oracle leaves what is frozen alone.",
     ),
     Explanation(
+        modules=("annotationlib",),
+        difference="typing._lazy_annotationlib: holds nothing old",
+        strategies=("reimport",),
+        since=(3, 14),
+        why="`typing` binds `annotationlib` for good when somebody first needs it, such as for the first "
+        "`typing.NamedTuple` of the process. The tool has some and the oracle has none; in a program that has one plain "
+        "Python finds the old module there too.",
+    ),
+    Explanation(
         modules=("posixpath",),
         difference="not named: os.path.*",
         strategies=("reimport",),
