@@ -50,7 +50,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         strategies=("reimport",),
         since=(3, 14),
         why="`typing` binds `annotationlib` for good when somebody first needs it, such as for the first "
-        "`typing.NamedTuple` of the process. The tool has some and the oracle has none; in a program that has one plain "
+        "`typing.NamedTuple` of the process. The tool has some and the oracle has none; in a program with one plain "
         "Python finds the old module there too.",
     ),
     Explanation(
