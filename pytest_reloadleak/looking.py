@@ -154,9 +154,10 @@ class Looking:
         """See who has what each settled round left larger."""
         self.seen.is_alone = settle.is_alone()
         scene = self._scene(GRACE)
-        for probe in self._births.working():  # what has a probe of its own is not judged by its length
-            self._births.guarded(probe, partial(_list_in, scene, probe))
-        self.seen.accumulations = growing.found(scene)
+        listed: set[int] = set()  # what has a probe of its own is not judged by its length
+        for probe in self._births.working():
+            self._births.guarded(probe, partial(_list_in, listed, probe))
+        self.seen.accumulations = growing.found(scene, listed)
         if (self.ignored or growing.notes) and not self.seen.accumulations:
             # It may as well be what is to be ignored, or the test runner's, that grew.
             self.seen.grown = Grown()
@@ -217,5 +218,5 @@ class Looking:
         return {name: namespace for name, namespace in found.items() if namespace is not None}
 
 
-def _list_in(scene: Scene, probe: Probe) -> None:
-    scene.containers += list(probe.containers())
+def _list_in(listed: set[int], probe: Probe) -> None:
+    listed.update(map(id, probe.containers()))

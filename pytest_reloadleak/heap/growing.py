@@ -100,11 +100,12 @@ class Growing:
             inner = [part for item in added for part in gc.get_referents(item)]
             self._frames[id(o)] = frames_of([*reversed(added), *inner])
 
-    def found(self, scene: Scene) -> list[Accumulation]:
+    def found(self, scene: Scene, listed: Container[int]) -> list[Accumulation]:
         """Those that each round so far left larger, as far as the program's own roots lead to them.
 
         Args:
             scene: for the roots, and the tool's own objects.
+            listed: ids of those that probes list, who know better whose entries they have.
         """
         if self._rounds < 1:
             return []
@@ -120,13 +121,12 @@ class Growing:
             while waiting:
                 for arrival in waiting:
                     key = id(arrival.path[-1])
-                    cause = _runners_cause(arrival, scene)
+                    more = self._last[key] - self._first[key]
+                    cause = _runners_cause(arrival, more, scene)
                     if key not in seen and cause is not None:
                         theirs.append((cause, "more with each round"))
-                    elif key not in seen and not _is_weak(
-                        arrival.path[-1], self._last[key] - self._first[key]
-                    ):
-                        found = self._told(arrival, self._last[key] - self._first[key], scene)
+                    elif not (key in seen or key in listed or _is_weak(arrival.path[-1], more)):
+                        found = self._told(arrival, more, scene)
                         out.setdefault(found.trace, found)
                     seen.add(key)
                 sweep.enter(waiting)
@@ -140,12 +140,14 @@ class Growing:
     def _told(self, arrival: Arrival, more: int, scene: Scene) -> Accumulation:
         container = arrival.path[-1]
         added = _newest(container, more)
-        steps = references.folded(arrival.path)
-        names = tuple(without_numbers(scene.rename(name)) for _, name, _ in steps)
+        names = tuple(without_numbers(scene.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
-        where = scene.rename(root.path) + "".join(names)
         return Accumulation(
-            holder=Holder(root=root.kind, path=f"{where}[*]", type=foreign.type_name(container)),
+            holder=Holder(
+                root=root.kind,
+                path=f"{scene.rename(root.path)}{''.join(names)}[*]",
+                type=foreign.type_name(container),
+            ),
             trace=(scene.rename(root.label), *names, "[*]"),
             per_round=round(more / self._rounds, 2),
             is_tracked=any(gc.is_tracked(o) for o in added),
@@ -155,9 +157,10 @@ class Growing:
         )
 
 
-def _runners_cause(arrival: Arrival, scene: Scene) -> Cause | None:
+def _runners_cause(arrival: Arrival, more: int, scene: Scene) -> Cause | None:
     """The part of what runs the tests that fills a container, or keeps it until the test is over."""
     cause = arrival.root.cause or scene.noise.cause_of_kept(arrival.path[-1])
+    cause = cause or scene.noise.cause_of_items(_items(arrival.path[-1], more))
     cause = cause or scene.noise.cause_of_place(arrival) or runners(arrival, scene)
     return cause if is_noise(cause) else None
 

@@ -58,6 +58,12 @@ class Noise:
         """The keeper that has an object as its own; `None` if none has."""
         return next((_cause(sentence) for sentence, value in self.kept if value is o), None)
 
+    def cause_of_items(self, items: Sequence[Sequence[object]]) -> Cause | None:
+        """The keeper that has a part of each of some items as its own; `None` if there is no such one."""
+        kept = {id(value): sentence for sentence, value in self.kept}
+        found = [next((kept[id(part)] for part in item if id(part) in kept), None) for item in items]
+        return _cause(found[0]) if found and found[0] is not None and None not in found else None
+
     def cause_of_place(self, arrival: Arrival) -> Cause | None:
         """The keeper that put the object where it is, or a mock that recorded it; `None` if none did.
 

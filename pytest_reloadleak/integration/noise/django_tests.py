@@ -30,6 +30,7 @@ def finalizers_of_client(client: Any) -> Iterator[object]:
     One is a method of its own; the other is a function of `django.db`, which it disconnects while it handles a request.
     """
     closes = vars(sys.modules["django.db"])["close_old_connections"]
-    for info in list(vars(weakref.finalize)["_registry"].values()):
+    for finalizer, info in list(vars(weakref.finalize)["_registry"].items()):
         if info.weakref() is client or info.weakref() is closes:
+            yield finalizer
             yield info.func
