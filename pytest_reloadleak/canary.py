@@ -94,9 +94,8 @@ def _reloaded(ask: Callable[[Run], _Answer]) -> _Answer:
         run.begin()
         for _ in range(rounds):
             run.reload()
-        settle.settle(
-            lambda: 0, lambda: None, is_patient=False
-        )  # once: the leak stays, however often it is done
+        # Once: the leak stays, however often it is done.
+        settle.settle(lambda: 0, lambda: None, is_patient=False)
         return ask(run)
     finally:
         run.end()

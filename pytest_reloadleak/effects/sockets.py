@@ -1,10 +1,8 @@
-"""Say what a socket is bound to and connected with.
-
-`socket` is imported where a socket was found: for a process that has none it would be the largest import of all.
-"""
+"""Say what a socket is bound to and connected with."""
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from pytest_reloadleak.effects.spelling import Spelled, Thing, numbered
@@ -30,16 +28,12 @@ def addresses() -> dict[int, Thing]:
 
 def of_family(family: int | None) -> Thing:
     """What can be said of a socket that is not bound, or of a kind that the system does not list."""
-    import socket
-
     named = socket.AF_INET, socket.AF_INET6, None
     name = "socket" if family in named else f"socket of {_family_name(family)}"
     return Thing("socket", Spelled(name, name), name)
 
 
 def _family_name(family: int | None) -> str:
-    import socket
-
     return next((known.name for known in socket.AddressFamily if known.value == family), f"family {family}")
 
 
@@ -50,8 +44,6 @@ def described(one: Any, dynamic: range = range(0)) -> Thing:
         one: a connection, as `psutil` gives it.
         dynamic: ports that the system chooses from.
     """
-    import socket
-
     state = f" {one.status}" if one.status != "NONE" else ""
     if one.family not in {socket.AF_INET, socket.AF_INET6}:
         name = f"unix socket {one.laddr or one.raddr}".rstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
+import traceback
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.roots import PACKAGE
@@ -20,8 +21,6 @@ def failure_text(error: BaseException) -> str:
 
     The exception itself is not kept: its traceback would hold the half-built generation.
     """
-    import traceback  # only a check that ends here needs it
-
     summary = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
