@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -12,8 +13,12 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.arguments import settings_for
+from pytest_reloadleak.check import Check
 from pytest_reloadleak.effects import meter
+from pytest_reloadleak.heap.noise import Noise
 from pytest_reloadleak.report.jsonfile import from_dict
+from pytest_reloadleak.surroundings import Surroundings
 
 BOTH = ("reimport", "reload")
 HOST = """\
@@ -199,6 +204,23 @@ def test_only_what_each_round_left_longer_is_told(tmp_path):
     body = "host.add(host.many())\nif host.count % 2: host.names[host.count] = host.many()"
 
     assert [f.holder.path for f in measured(tmp_path, body, "reimport").findings] == ["host.cache[*]"]
+
+
+@pytest.mark.parametrize(
+    "others", ["", "host.names[host.count] = host.many()"], ids=["alone", "beside a leak"]
+)
+def test_what_a_keeper_puts_there_is_a_note(others, tmp_path):
+    """A plugin of the test runner's that fills a list of the program's with its own, round by round."""
+    run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}host.add(host.many())\n{others}\n"})
+    with run.importable(tmp_path):
+        host = importlib.import_module("host")
+        around = Surroundings(
+            keepers=lambda: Noise([("a plugin keeps {held}: not a leak", o) for o in host.cache])
+        )
+        report = Check(["plugin"], settings_for(rounds=3), surroundings=around).perform()
+
+    assert [f.holder.path for f in report.findings] == (["host.names[*]"] if others else [])
+    assert "a plugin keeps more with each round: not a leak" in report.notes
 
 
 def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):
