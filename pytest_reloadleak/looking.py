@@ -147,7 +147,9 @@ class Looking:
         return (
             self.looks_at_growth
             and not is_explained
-            and may_have_grown(self.seen.samples[0], self.seen.samples[-1], self.rounds)
+            and may_have_grown(
+                self.seen.samples[0], self.seen.samples[-1], self.rounds, len(self.unit.loaded())
+            )
         )
 
     def take_growth(self, growing: Growing) -> None:

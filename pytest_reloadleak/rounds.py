@@ -89,7 +89,7 @@ class Run(Reloading):
 
     def _pass_for_growth(self) -> Iterator[Step]:
         """A second pass that watches what the process's numbers may grow by."""
-        growing, before = Growing(), self.seen.samples
+        growing, before, modules = Growing(), self.seen.samples, len(self.unit.loaded())
         if self.seen.first.retentions:
             yield from self._settled_rounds(self.rounds, growing.note)
             self.seen.second = self.look()
@@ -97,10 +97,12 @@ class Run(Reloading):
             # One round more: what the first look left in caches of the libraries that it asked goes with it.
             yield from self._some_rounds(1)
             yield from self._settled_rounds(
-                max(self.rounds, _LEAST_FOR_GROWTH), growing.note, lambda samples: bool(grown(samples))
+                max(self.rounds, _LEAST_FOR_GROWTH),
+                growing.note,
+                lambda samples: bool(grown(samples, modules)),
             )
         if self.seen.samples is not before:
-            self.seen.grown = grown(self.seen.samples)
+            self.seen.grown = grown(self.seen.samples, modules)
         if not self.seen.grown:
             return
         with tracing():

@@ -686,7 +686,7 @@ JUDGEMENT = (
     Mutant(
         "what was not counted did not grow",
         "effects/meter.py",
-        "    objects = _difference(first.objects, last.objects) if is_counted else blocks // 2\n",
+        "    objects = _difference(first.objects, last.objects) if is_counted else blocks - noise\n",
         "    objects = _difference(first.objects, last.objects) if is_counted else 0\n",
         "on a large heap growth of objects is not suspected",
         ("tests/test_growth.py::test_the_objects_of_a_large_heap_are_counted_for_good_reason_only",),
@@ -907,7 +907,7 @@ GROWTH = (
     Mutant(
         "blocks are not counted",
         "effects/meter.py",
-        "blocks=least([s.blocks for s in samples], BLOCKS_FLOOR),",
+        "blocks=least([s.blocks for s in samples], blocks_floor),",
         "blocks=0,",
         "text that piles up is not told",
         growing("dict of text-reload"),
@@ -915,7 +915,7 @@ GROWTH = (
     Mutant(
         "malloc is not asked",
         "effects/meter.py",
-        "native_bytes=least([s.native_bytes for s in samples], NATIVE_FLOOR_BYTES),",
+        "native_bytes=least([s.native_bytes for s in samples], native_floor_bytes),",
         "native_bytes=0,",
         "memory of C code is not told",
         ("tests/test_growth.py::test_memory_of_c_code_is_found_by_what_malloc_gave_out",),

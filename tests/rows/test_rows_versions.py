@@ -101,7 +101,7 @@ def test_row_45_memory_comes_in_waves(strategy, program):
         gc.enable()
 
     assert (report.outcome, report.findings) == ("clean", ())
-    first, last = report.series.objects[0], report.series.objects[-1]
+    first, last = report.series.blocks[0], report.series.blocks[-1]
     assert last - first < 50_000
 
 
