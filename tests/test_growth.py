@@ -16,6 +16,7 @@ from pytest_reloadleak import measure_reload
 from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import Check
 from pytest_reloadleak.effects import meter
+from pytest_reloadleak.effects.process import Sample
 from pytest_reloadleak.heap.noise import Noise
 from pytest_reloadleak.report.jsonfile import from_dict
 from pytest_reloadleak.surroundings import Surroundings
@@ -273,3 +274,37 @@ def test_what_another_thread_takes_is_not_the_targets(tmp_path):
 
     assert (report.outcome, report.findings) == ("clean", ())
     assert [f.holder.path for f in found.findings] == ["host.cache[*]"]
+
+
+def samples(*rows):
+    """Settled rounds of which each row has the objects, the blocks, and the bytes from malloc."""
+    return [
+        Sample(number, objects, blocks, native, fds=3, threads=1, tasks=None, children=0)
+        for number, (objects, blocks, native) in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "modules", "expected"),
+    [
+        ((0, 1200, 0), 1, (0, 1200, 0)),
+        ((0, 1200, 0), 100, (0, 0, 0)),
+        ((0, 0, 40_000), 1, (0, 0, 40_000)),
+        ((0, 0, 40_000), 100, (0, 0, 0)),
+        ((60, 1200, 40_000), 100, (60, 0, 0)),
+    ],
+)
+def test_the_floors_rise_with_the_modules_that_a_round_reloads(step, modules, expected):
+    """Each leaves a few blocks in tables of the interpreter's; objects none, so their floor is the same for all."""
+    taken = samples(*(tuple(1000 + at * n for n in step) for at in range(6)))
+
+    assert meter.grown(taken, modules) == expected
+    assert meter.may_have_grown(taken[0], taken[-1], 5, modules) is any(expected)
+
+
+@pytest.mark.parametrize(("blocks", "modules", "expected"), [(90, 1, True), (40, 1, False), (90, 10, False)])
+def test_where_objects_were_not_counted_the_blocks_tell(blocks, modules, expected):
+    """More of them than the modules that are reloaded leave by themselves."""
+    first, last = samples((None, 0, None), (None, 5 * blocks, None))
+
+    assert meter.may_have_grown(first, last, 5, modules) is expected
