@@ -2,7 +2,7 @@
 
 A debugger that keeps frames, a loader that keeps modules, a collector that somebody froze or patched: what defeats the
 check of a target defeats these too, and then its verdict means nothing. The modules are made in memory, and only the
-heap is looked at: together they cost half of what a clean check of a small module does, after a clean one a fifth.
+heap is looked at: together they cost some 60 % of a clean check of a small module, after a clean one 20 % (3.11, 3.13).
 """
 
 from __future__ import annotations

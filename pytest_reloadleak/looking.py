@@ -110,7 +110,7 @@ class Looking:
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
         self.seen.samples = [self._meter.sample(0, is_quick=True)]
-        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_shared(n)])
+        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_renewed(n)])
 
     def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
         if namespaces:

@@ -79,9 +79,8 @@ class Reloading(Looking):
         prepare()
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
-        with imports_locked(
-            self.unit.loaded()
-        ):  # an import under way is waited for: half of it would be put back
+        # An import under way is waited for: half of it would be put back.
+        with imports_locked(self.unit.loaded()):
             self._transaction = Transaction.begin(self.unit)
         self._before = own_callables(self.unit.owns)
         self._births.begin(self._scope)
@@ -135,9 +134,8 @@ class Reloading(Looking):
         taken = [transaction]
         if fresh:
             taken.append(Transaction.begin(self.unit))
-            taken[-1].let_go(
-                fresh
-            )  # none of these comes back, so what waits for a module's end happens as it would
+            # None of these comes back, so what waits for a module's end happens as it would.
+            taken[-1].let_go(fresh)
         self._parked.namespaces = taken[-1].namespaces
         self._parked.containers = (
             [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
@@ -178,9 +176,8 @@ class Reloading(Looking):
 
     def _reload_with(self, strategy: Strategy) -> None:
         with imports_locked(self._names):
-            strategy.reload(
-                [name for name in self._names if name in sys.modules]
-            )  # an import may just have failed
+            # Not all need be there: an import may just have failed.
+            strategy.reload([name for name in self._names if name in sys.modules])
 
     @contextmanager
     def reloading(self) -> Iterator[None]:

@@ -169,9 +169,8 @@ _COLLECTIONS = foreign.type_ids(list, tuple, dict, set, frozenset, collections.d
 
 
 def _contents(function: types.FunctionType) -> list[Any]:
-    return [
-        o for cell in function.__closure__ or () for o in instances.referents(cell)
-    ]  # none if not bound yet
+    # A cell that is not bound yet has no contents.
+    return [o for cell in function.__closure__ or () for o in instances.referents(cell)]
 
 
 def chain(coroutine: Any) -> list[Any]:

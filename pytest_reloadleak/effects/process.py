@@ -82,9 +82,8 @@ def _number(read: Callable[[], int]) -> int | None:
 
 def _tasks() -> int | None:
     """Tasks of the running event loop; `None` where no loop runs."""
-    asyncio = sys.modules.get(
-        "asyncio"
-    )  # without it no loop of its runs; importing it would take longer than a check
+    # Without it no loop of its runs; importing it would take longer than a check.
+    asyncio = sys.modules.get("asyncio")
     try:
         return len(asyncio.all_tasks()) if asyncio is not None else None
     except RuntimeError:

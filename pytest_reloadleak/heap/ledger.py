@@ -124,7 +124,7 @@ class Ledger:
             self._renewed.add(id(namespace))
         return fresh or renewed or executed
 
-    def is_shared(self, namespace: dict[str, Any]) -> bool:
+    def is_renewed(self, namespace: dict[str, Any]) -> bool:
         """Whether a namespace has been executed again in place, so that several generations live in it.
 
         One that is merely there again, such as that of a frozen module with a second name, has the one it always had.

@@ -216,9 +216,8 @@ def _climb(sink: Any, parents: dict[int, list[Any]]) -> list[list[Any]]:
 def _registry(top: Any) -> str | None:
     """The interpreter's registry that an otherwise unreachable list or dict is, or `None`."""
     if type(top) is list:
-        importlib.import_module(
-            "logging"
-        )  # it adds hooks of its own to the lists, by which they are recognised
+        # It adds hooks of its own to the lists, by which they are recognised.
+        importlib.import_module("logging")
         members = set(map(id, top))
         encodings = sys.modules.get("encodings")
         if encodings is not None and id(vars(encodings).get("search_function")) in members:

@@ -27,11 +27,11 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
     Args:
         owns: whether a module name belongs to the target, whose own names do not count.
     """
-    owns = cache(owns)  # asked for each function and class, of which most are from few modules
+    is_own = cache(owns)  # asked for each function and class, of which most are from few modules
     return {
-        name: _callables(namespace, owns)
+        name: _callables(namespace, is_own)
         for name, module in foreign.loaded_modules()
-        if not _is_standard(name) and not owns(name)
+        if not _is_standard(name) and not is_own(name)
         for namespace in (foreign.module_dict(module),)
         if namespace is not None
     }

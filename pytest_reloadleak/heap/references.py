@@ -308,9 +308,8 @@ def _through(parent: Any, middle: Any, child: object, name: str) -> str | None:
             return None
     if type(parent) is types.MappingProxyType and issubclass(type(middle), dict):
         return next(_in_dict(middle, child), None)
-    if (
-        type(middle) is types.FrameType and name == ".<frame>"
-    ):  # 3.10: a generator shows its frame, not the locals
+    # 3.10: a generator shows its frame, not the locals.
+    if type(middle) is types.FrameType and name == ".<frame>":
         return next(_in_frame(middle, child), None)
     if type(middle) is types.CellType:
         return name

@@ -25,10 +25,8 @@ from pytest_reloadleak.heap.sweep import Root
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 """Where this tool's own code lies."""
-_get_ident, _enumerate = (
-    threading.get_ident,
-    threading.enumerate,
-)  # private copies, as the target may patch them
+# Private copies, as the target may patch them.
+_get_ident, _enumerate = threading.get_ident, threading.enumerate
 _RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
 """Packages whose frames run the test; a trace through them explains less than any other."""
 

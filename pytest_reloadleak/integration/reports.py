@@ -34,9 +34,8 @@ class Collected:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the file."""
-        refused = (
-            session.exitstatus == pytest.ExitCode.USAGE_ERROR
-        )  # nothing was checked, so there is no new report
+        # Then nothing was checked, so there is no new report.
+        refused = session.exitstatus == pytest.ExitCode.USAGE_ERROR
         if self._path is not None and not refused:
             ordered = sorted(self.checks, key=lambda check: str(check["nodeid"]))
             self._path.write_text(jsonfile.document(ordered, self.audit()), encoding="utf-8")
