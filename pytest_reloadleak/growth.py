@@ -6,10 +6,14 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from itertools import groupby
 
-from pytest_reloadleak.effects.meter import NATIVE_FLOOR_BYTES, Grown
+from pytest_reloadleak.effects.meter import NATIVE_FLOOR_BYTES, OBJECTS_FLOOR, Grown
 from pytest_reloadleak.heap.growing import Accumulation, Frames
 from pytest_reloadleak.model import Finding, Holder, Kind, Site
 from pytest_reloadleak.signature import signature
+
+_NOTES = 50
+"""Objects a round below which what has them is taken for a host's notes: that something was loaded, or a thread that is
+over. That is no leak worth a build. What nobody has is no note of anybody's."""
 
 
 def findings(  # noqa: PLR0913 - what a verdict on growth depends on
@@ -46,7 +50,9 @@ def findings(  # noqa: PLR0913 - what a verdict on growth depends on
     ]
     kinds = ((a, _kind(a, grown)) for a in open_ones)
     out = [_finding(target, kind, a, site_of(a.frames)) for a, kind in kinds if kind is not None]
-    if not out and not notes:
+    if grown.objects < _NOTES and grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR:
+        grown = grown._replace(objects=0)
+    if grown and not out and not notes:
         if not is_alone:
             return [], [f"while other threads ran, {_amount(grown)}: whose that is cannot be told"]
         out = [_of_nobody(target, grown)]
@@ -55,7 +61,7 @@ def findings(  # noqa: PLR0913 - what a verdict on growth depends on
 
 def _kind(a: Accumulation, grown: Grown) -> Kind | None:
     """Of objects if the process has more of them each round, else of memory if it is enough; `None` if it is noise."""
-    if a.is_tracked and grown.objects:
+    if a.is_tracked and grown.objects >= _NOTES:
         return "object-growth"
     return "memory-growth" if a.bytes_per_round >= NATIVE_FLOOR_BYTES else None
 
@@ -89,6 +95,7 @@ def _together(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
             per_round=round(sum(a.per_round for a in group), 2),
             is_tracked=any(a.is_tracked for a in group),
             bytes_per_round=round(sum(a.bytes_per_round for a in group), 1),
+            objects_per_round=round(sum(a.objects_per_round for a in group), 1),
         )
         out.append(together)
     return out

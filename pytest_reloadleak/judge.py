@@ -185,7 +185,11 @@ def _growth(
         return None, 0.0
     # An effect counts its members, whatever of the target each of them leads to.
     items = again.items - retention.items if (again.cause is None) == (retention.cause is None) else 0
-    more = max(items, len(again.generations) - held)
+    generations = len(again.generations) - held
+    if again.alike is not None and retention.alike is not None and again.cause is None:
+        items = min(items, again.alike[0] - retention.alike[0])
+        generations = min(generations, again.alike[1] - retention.alike[1])
+    more = max(items, generations)
     return ("growing", round(more / rounds, 2)) if more > 0 else ("bounded", 0.0)
 
 

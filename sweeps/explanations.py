@@ -62,20 +62,32 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "the oracle each function in it.",
     ),
     Explanation(
+        modules=("pkg_resources.extern", "setuptools.extern"),
+        difference="not named: *._vendor.*",
+        strategies=("reload",),
+        why="`setuptools._vendor.packaging` in `sys.modules` is the module that the unit has as "
+        "`setuptools.extern.packaging`. The tool names that one entry, the oracle each function in it.",
+    ),
+    Explanation(
+        modules=("setuptools", "setuptools._distutils"),
+        difference="*.distutils: holds nothing old",
+        strategies=("reimport",),
+        why="`distutils` in `sys.modules` is the `setuptools._distutils` of the generation that was loaded first, and "
+        "setuptools imports it by that name. The oracle takes what `sys.modules` has for current, whatever its name.",
+    ),
+    Explanation(
+        modules=("celery.bin.celery",),
+        difference="click.exceptions.NoSuchOption.show: holds nothing old",
+        strategies=("reimport",),
+        why="The tool names the attribute that is patched once more by each reload. What stands there is the newest "
+        "`_show`; the one before is its module's `previous_show_implementation`, as the trace of the finding says.",
+    ),
+    Explanation(
         modules=("zoneinfo",),
         difference="clean against bounded",
         why="`_zoneinfo`, in C, takes `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` into static variables when "
         "it is first imported, and keeps these for good. The tool keeps the first generation too while it checks, and "
         "cannot tell what only C keeps of it ([limitations](limitations.md): one generation held only in C).",
-    ),
-    Explanation(
-        modules=("html5lib._utils",),
-        difference="clean against bounded",
-        strategies=("reload",),
-        why="`html5parser.getPhases` is what the first generation's decorator `memoize` returned: an old "
-        "function in the "
-        "namespace that all generations share. The tool looks for such elsewhere only from the second "
-        "generation on; under `reimport` it is found.",
     ),
     Explanation(
         modules=("ctypes.wintypes",),

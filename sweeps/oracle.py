@@ -215,7 +215,7 @@ class Generations:
         for (other, key), (ident, n, own) in self.data.items():
             now = namespace_of(sys.modules[n]) if n in sys.modules else {}
             if id(spaces.get(other, {}).get(key)) == ident and own in now and id(now[own]) != ident:
-                found.setdefault((other, ident), []).append(f"{other}.{key}")
+                found.setdefault((id(spaces[other]), ident), []).append(f"{other}.{key}")
         return sorted("|".join(sorted(names)) for names in found.values())
 
     def bindings(self, limit):

@@ -175,14 +175,17 @@ EXPORTED = {
     "pkg.__init__": "from pkg._impl import K\nK.__module__ = 'pkg'\n",
     "pkg._impl": "class K:\n    def f(self): ...\n",
 }
+ENUMERATION = "import enum\nclass K(int, enum.Enum):\n    A = 1\n    def f(self): ...\n"
 
 
+@pytest.mark.parametrize("source", [EXPORTED["pkg._impl"], ENUMERATION], ids=["class", "enumeration"])
 @pytest.mark.parametrize("strategy", ["reimport", "reload"])
-def test_a_class_that_bears_its_packages_name_is_its_modules(strategy, program):
+def test_a_class_that_bears_its_packages_name_is_its_modules(strategy, source, program):
     """Httpx and trio give what they export their own name; the old class is the implementation's all the same."""
-    program(**EXPORTED)
+    program(**{**EXPORTED, "pkg._impl": source})
     report = measure_reload("pkg._impl", strategy=strategy, rounds=2)
     assert [(f.kind, f.holder.path) for f in report.findings] == [("stale-reference", "pkg.K")]
+    assert report.findings[0].held.file.endswith("_impl.py")
 
 
 def test_a_class_that_bears_its_packages_name_and_goes_with_it(program):
@@ -441,3 +444,70 @@ def test_a_module_that_is_merely_bound_again_has_no_old_functions(again, outcome
 
     assert report.outcome == outcome
     assert {f.holder.path for f in report.findings} == ({"host.kept[*]"} if again else set())
+
+
+CALLED = "def made():\n    def inner(): pass\n    return inner\n"
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_what_a_call_returned_before_the_check_is_old(strategy, program):
+    """Anyio installs functions that a call makes: no name of the module leads to them, and they run its old code."""
+    program("host", plugin=CALLED, host="import plugin\nf = plugin.made()\ndel plugin\n")
+
+    report = measure_reload("plugin", strategy=strategy, rounds=3)
+
+    assert [(f.kind, f.growth, f.holder.path, f.held.name) for f in report.findings] == [
+        ("stale-reference", "bounded", "host.f", "plugin.made.<locals>.inner")
+    ]
+    assert report.findings[0].generations == (-1,)
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_what_is_asked_for_again_is_not_old(strategy, program):
+    """The cured twin: the function is made anew whenever it is needed."""
+    host = "from importlib import import_module\ndef f(): return import_module('plugin').made()\nf()\n"
+    (host,) = program("host", plugin=CALLED, host=host)
+
+    assert measure_reload("plugin", strategy=strategy, rounds=3).outcome == "clean"
+    assert host.f().__name__ == "inner"
+
+
+WEAK = {
+    "key": "host.by_key[p] = f\n",
+    "value": "host.by_value[host.count, f] = p\n",
+}
+WEAK_HOST = """\
+import weakref
+by_key, by_value = weakref.WeakKeyDictionary(), weakref.WeakValueDictionary()
+kept = []
+count = 0
+"""
+WEAK_PLUGIN = "import host\nhost.count += 1\nclass P: pass\np = P()\ndef f(): pass\n"
+
+
+@pytest.mark.parametrize("entry", WEAK)
+def test_an_entry_that_ends_with_the_original_is_no_leak(entry, program):
+    """Kombu registers what to call for an object: the entry lasts as long as that, which here the check keeps alive."""
+    program("plugin", host=WEAK_HOST, plugin=f"{WEAK_PLUGIN}{WEAK[entry]}")
+
+    assert measure_reload("plugin", strategy="reload", rounds=3).outcome == "clean"
+
+
+@pytest.mark.parametrize("entry", WEAK)
+@pytest.mark.parametrize(
+    ("strategy", "kept", "growth"),
+    [
+        ("reload", "host.kept.append(p)\n", "growing"),
+        ("reload", "host.kept[:] = host.kept or [p]\n", "bounded"),
+        ("reimport", "", "growing"),
+    ],
+    ids=["each", "the original", "itself"],
+)
+def test_an_entry_of_what_stays_alive_is_a_leak(entry, strategy, kept, growth, program):
+    """The twins: somebody else keeps the object, or the entry itself does, by the function's globals."""
+    program("plugin", host=WEAK_HOST, plugin=f"{WEAK_PLUGIN}{WEAK[entry]}{kept}")
+
+    report = measure_reload("plugin", strategy=strategy, rounds=3)
+
+    path = {"key": "host.by_key.data[*]", "value": "host.by_value.data<key>[*]"}[entry]
+    assert (path, growth) in [(f.holder.path, f.growth) for f in report.findings]

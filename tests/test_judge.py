@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from pytest_reloadleak.heap.scene import Look, Retention
 from pytest_reloadleak.heap.sweep import Cause
 from pytest_reloadleak.judge import judge
@@ -47,6 +49,19 @@ def test_what_more_rounds_leave_no_more_of_is_bounded():
 
     assert [f.growth for f in verdict.findings] == ["bounded"]
     assert verdict.outcome == "leaking"
+
+
+@pytest.mark.parametrize(
+    ("alike", "expected"), [((9, 2), "bounded"), ((14, 2), "growing"), ((9, 7), "growing")]
+)
+def test_more_below_one_path_is_growth_if_there_is_more_at_all(alike, expected):
+    """Sqlalchemy's columns are reached by many paths, of which each look takes the first that it comes by."""
+    first = LIST._replace(generations=(-1, 0), alike=(9, 2))
+    later = first._replace(generations=MORE, items=10, alike=alike)
+
+    (finding,) = judged(first, later).findings
+
+    assert (finding.growth, finding.per_round) == (expected, 1.0 if expected == "growing" else 0.0)
 
 
 def test_what_the_second_look_misses_becomes_a_note():

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from pytest_reloadleak.effects.process import Sample, native_bytes, sample
 from pytest_reloadleak.heap import settle
 
-OBJECTS_FLOOR = 50
-"""Tracked objects that each settled round must leave to count as growth. Clean targets leave none (measured), but a
-host may well note that something was loaded, or keep a thread that is over: that is no leak worth a build."""
+OBJECTS_FLOOR = 20
+"""Tracked objects that each settled round must leave to count as growth. Clean targets leave none (measured)."""
 BLOCKS_FLOOR = 1000
 """The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds (importing
 `csv` anew takes 25 blocks a round at first), and each execution of a module may be noted by its name."""

@@ -126,8 +126,18 @@ def _method(method: types.MethodType, rename: Callable[[str], str]) -> Held:
 
 
 def _first_code(cls: type) -> types.CodeType | None:
-    """Code of the first function that a class defines: it tells the file, though not the class's own line."""
-    return next((v.__code__ for v in foreign.class_dict(cls).values() if type(v) is types.FunctionType), None)
+    """Code of the first function that a class defines: it tells the file, though not the class's own line.
+
+    Not of one that neither bears its name nor is of its module: the metaclass of enumerations puts some into each.
+    """
+    home, name = foreign.class_module(cls), f"{foreign.class_qualname(cls)}."
+    functions = [v for v in foreign.class_dict(cls).values() if type(v) is types.FunctionType]
+    written = (
+        f
+        for f in functions
+        if foreign.text(f.__module__) == home or foreign.text(f.__qualname__).startswith(name)
+    )
+    return next((f.__code__ for f in written), None)
 
 
 def _of_code(kind: str, name: str, code: types.CodeType) -> Held:

@@ -127,9 +127,14 @@ def class_module(cls: type) -> str:
         return ""
 
 
+def class_qualname(cls: type) -> str:
+    """Qualified name of a class."""
+    return text(_TYPE_QUALNAME(cls))
+
+
 def class_name(cls: type) -> str:
     """`module.Qualified.Name` of a class; builtins without their module."""
-    module, name = class_module(cls), text(_TYPE_QUALNAME(cls))
+    module, name = class_module(cls), class_qualname(cls)
     return name if module in {"", "builtins"} else f"{module}.{name}"
 
 

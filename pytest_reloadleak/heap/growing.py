@@ -17,7 +17,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import entry, foreign, references
 from pytest_reloadleak.heap.noise import is_noise, notes
 from pytest_reloadleak.heap.scene import Scene
-from pytest_reloadleak.heap.sizes import own_bytes
+from pytest_reloadleak.heap.sizes import own_size
 from pytest_reloadleak.heap.sweep import Arrival, Cause
 from pytest_reloadleak.heap.trace import runners, without_numbers
 from pytest_reloadleak.model import Holder
@@ -57,6 +57,8 @@ class Accumulation(NamedTuple):
     """Whether what was added are objects that the collector tracks, rather than text, numbers, bytes."""
     bytes_per_round: float
     """Size of what a round adds, with what only that has."""
+    objects_per_round: float
+    """How many tracked objects that is."""
     bound: int | None
     """How many items it takes at most; `None` if nothing is known to limit it."""
     frames: Frames = ()
@@ -142,6 +144,7 @@ class Growing:
         added = _newest(container, more)
         names = tuple(without_numbers(scene.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
+        objects, size_bytes = own_size(added)
         return Accumulation(
             holder=Holder(
                 root=root.kind,
@@ -151,7 +154,8 @@ class Growing:
             trace=(scene.rename(root.label), *names, "[*]"),
             per_round=round(more / self._rounds, 2),
             is_tracked=any(gc.is_tracked(o) for o in added),
-            bytes_per_round=round(own_bytes(added) / self._rounds, 1),
+            bytes_per_round=round(size_bytes / self._rounds, 1),
+            objects_per_round=round(objects / self._rounds, 1),
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
         )

@@ -33,7 +33,8 @@ from pytest_reloadleak.heap.trace import (
     trace_of,
     without_numbers,
 )
-from pytest_reloadleak.model import Holder
+from pytest_reloadleak.heap.weakly import ends_with
+from pytest_reloadleak.model import Held, Holder
 
 _ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
 _HEAP = 1000
@@ -63,6 +64,7 @@ def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
             retained.add(value, scene.parked.generation)
         retained.names.update(suspicion.data)
         retained.held_outside |= suspicion.outside
+        retained.ours |= suspicion.ours
     del suspicion
     return _diagnosed(scene, retained)
 
@@ -170,6 +172,9 @@ class _Diagnosis:
         within: dict[int, list[Arrival]] = {}
         for arrival in arrivals:
             generation = self._retained.born[id(arrival.path[-1])]
+            if generation == self._scene.kept and ends_with(arrival.path, self._retained.ours):
+                self._spared.append(arrival.path[-1])
+                continue
             below.setdefault(id(arrival.root), set()).add(generation)
             within.setdefault(id(arrival.path[-2]) if is_collected(arrival.path) else id(arrival), []).append(
                 arrival
@@ -296,6 +301,12 @@ class _Diagnosis:
         for reach in (r for key, r in reaches.items() if not is_noise(self._groups[key].first.cause)):
             for generation in reach.generations:
                 holders[generation] = holders.get(generation, 0) + 1
+        alike: dict[tuple[str, Held], tuple[set[int], set[int]]] = {}
+        for key, group in self._groups.items():
+            tops, generations = alike.setdefault((group.holder.type, group.first.held), (set(), set()))
+            tops |= group.tops
+            generations |= reaches[key].generations
+        numbers = {key: (len(tops), len(generations)) for key, (tops, generations) in alike.items()}
         return tuple(
             Retention(
                 holder=group.holder,
@@ -311,6 +322,7 @@ class _Diagnosis:
                 cause=group.first.cause,
                 cache=group.first.cache,
                 consequences=frozenset(reaches[key].ids & self._scene.consequences),
+                alike=numbers[group.holder.type, group.first.held],
             )
             for key, group in self._groups.items()
         )

@@ -62,6 +62,8 @@ class Suspicion:
     """Whether one of them has a reference from elsewhere, or leads from what has, or the unit was too large to tell."""
     outside: set[int]
     """Ids of those that have such a reference themselves."""
+    ours: set[int]
+    """Ids of all that nobody but the check keeps alive."""
 
 
 def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
@@ -79,7 +81,22 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
     data = _replaced_data(parked, current, nodes, set(map(id, own)), ledger.owns)
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
-    return Suspicion(own, data, values, not complete or not wanted.isdisjoint(outside), direct & wanted)
+    is_held = not complete or not wanted.isdisjoint(outside) or _is_any_unreached(nodes, parked, ledger)
+    ours = nodes.keys() - outside if complete else set()
+    return Suspicion(own, data, values, is_held, direct & wanted, ours)
+
+
+def _is_any_unreached(nodes: dict[int, Any], parked: Parked, ledger: Ledger) -> bool:
+    """Whether a function of the parked generation is alive to which nothing parked leads: one that a call returned.
+
+    Elsewhere it shows by its globals; where generations share those it refers to nothing that is parked.
+    """
+    noted = (reference() for reference in ledger.births[0].functions.values())
+    return any(
+        ledger.markers.is_shared(f.__globals__) and ledger.born(f) == parked.generation
+        for f in noted
+        if f is not None and id(f) not in nodes
+    )
 
 
 def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:

@@ -32,6 +32,9 @@ class Retained:
     held_outside: set[int] = field(default_factory=set)
     """Ids of the parked generation's objects to which something outside of it refers, as the arithmetic has it."""
 
+    ours: set[int] = field(default_factory=set)
+    """Ids of what nobody but the check keeps alive, by the same arithmetic."""
+
     def add(self, o: Any, generation: int) -> None:
         """Take an object in."""
         self.born[id(o)] = generation
@@ -122,9 +125,8 @@ def gather(scene: Scene, parked: list[Any] | None) -> Retained:
     homes = set(map(id, scene.shared))
     known = -1
     while known < len(known_classes := [o for o in retained.objects.values() if foreign.is_class(o)]):
-        known = len(
-            known_classes
-        )  # classes that a `__del__` resurrected show in this pass, their instances in the next
+        # Classes that a `__del__` resurrected show in this pass, their instances in the next.
+        known = len(known_classes)
         for o in _candidates(retained, ledger, homes):
             found = _dated(o, retained, ledger, homes)
             if (

@@ -50,6 +50,9 @@ class Retention(NamedTuple):
     advice: str = ""
     cache: tuple[str, int] | None = None
     """Module and `maxsize` of the `lru_cache` through which it is held; `None` if it is held by no bounded one."""
+    alike: tuple[int, int] | None = None
+    """How many old objects, of how many generations, all holders of its type have of what it holds. Of several paths to
+    a holder each look takes one, so there may be more below a path without there being more at all."""
 
 
 class Look(NamedTuple):

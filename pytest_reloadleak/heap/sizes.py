@@ -83,33 +83,38 @@ def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
             if gc.is_tracked(child):
                 reach.ids.add(id(child))
                 stack.append(child)
-            elif (
-                gc.getrefcount(child) <= _ONE_OWNER
-            ):  # a string or number of nobody else's: it is size, no object
+            # A string or number of nobody else's: it is size, no object.
+            elif gc.getrefcount(child) <= _ONE_OWNER:
                 stack.append(child)
     reach.objects = len(reach.ids)
     return reach
 
 
-_DEEPEST = 4
+_DEEPEST = 6
 _MOST = 10_000
 
 
-def own_bytes(objects: list[Any]) -> int:
-    """Size in bytes of some objects and of what only they have: text, numbers, containers, a few references deep.
+def own_size(objects: list[Any]) -> tuple[int, int]:
+    """Tracked objects, and size in bytes, of some objects with what only they have, a few references deep.
 
-    What somebody else refers to as well is not counted, nor is what lies beyond `_MOST` objects: it is a lower bound.
+    What somebody else refers to as well is not counted, nor is what lies beyond `_MOST` objects: both are lower bounds.
+
+    Args:
+        objects: what has one owner besides this list, or else is not counted as an object either.
     """
-    total, level = 0, objects
-    for _ in range(_DEEPEST):
-        total += sum(map(size_bytes, level))
+    tracked, total_bytes, level = 0, 0, objects
+    for depth in range(_DEEPEST):
+        # A sweep that goes on may have the first in a list of its own.
+        owned = level if depth else [o for o in level if gc.getrefcount(o) <= _ONE_OWNER + 1]
+        tracked += sum(map(gc.is_tracked, owned))
+        total_bytes += sum(map(size_bytes, level))
         level = [
             child
             for o in level[:_MOST]
             for child in gc.get_referents(o)
             if gc.getrefcount(child) <= _ONE_OWNER
         ]
-    return total
+    return tracked, total_bytes
 
 
 _TYPE_FLAGS = type.__dict__["__flags__"].__get__

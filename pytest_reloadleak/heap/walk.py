@@ -104,13 +104,15 @@ def is_written_in(cls: type, namespace: dict[str, Any]) -> bool:
     """Whether a class is a namespace's own that bears the name of a package above.
 
     A package may give what it exports its own name: `Client.__module__ = "httpx"`. A class of the package's with
-    methods of its own into which the namespace merely put one more is the package's.
+    methods of its own into which the namespace merely put one more is the package's. Only methods that say they were
+    written in the class count: the metaclass of enumerations puts some of its own there.
     """
     home = foreign.module_name(namespace)
     if not home.startswith(f"{foreign.class_module(cls) or home}."):
         return False
-    functions = functions_of(cls)
-    return bool(functions) and all(foreign.module_name(f.__globals__) == home for f in functions)
+    name = f"{foreign.class_qualname(cls)}."
+    written = [f for f in functions_of(cls) if foreign.text(f.__qualname__).startswith(name)]
+    return bool(written) and all(foreign.module_name(f.__globals__) == home for f in written)
 
 
 def functions_of(cls: type) -> list[types.FunctionType]:
