@@ -76,6 +76,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "setuptools imports it by that name. The oracle takes what `sys.modules` has for current, whatever its name.",
     ),
     Explanation(
+        modules=("sqlalchemy.orm.context",),
+        difference="sqlalchemy.orm.Query.*_options: holds nothing old",
+        why="`QueryContext.default_load_options` is a class in a class, without a method. The oracle takes classes "
+        "without code only where a module has a name for them; plain Python shows that each execution makes another.",
+    ),
+    Explanation(
         modules=("celery.bin.celery",),
         difference="click.exceptions.NoSuchOption.show: holds nothing old",
         strategies=("reimport",),

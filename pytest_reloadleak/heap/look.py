@@ -19,7 +19,7 @@ from pytest_reloadleak.heap.noise import is_noise
 from pytest_reloadleak.heap.parked import suspect
 from pytest_reloadleak.heap.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.heap.scene import Look, Retention, Scene
-from pytest_reloadleak.heap.sizes import Reach, reach_of
+from pytest_reloadleak.heap.sizes import Reach, Reaches
 from pytest_reloadleak.heap.skew import sights
 from pytest_reloadleak.heap.skew import text as skewed
 from pytest_reloadleak.heap.sweep import Arrival, Cause, Root
@@ -129,6 +129,7 @@ class _Diagnosis:
             self.__dict__,
         ]
         self._sweep = sweep_of(scene, self._own, retained.objects)
+        self._reach = Reaches(self._sweep, retained)
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of what owns other effects, by the effect that keeps it."""
         self._note_consequences()
@@ -214,12 +215,11 @@ class _Diagnosis:
         group.tops.add(trace.top)
 
     def _reaches(self) -> dict[tuple[Any, ...], Reach]:
-        cache: dict[frozenset[int], Reach] = {}
-        return {key: reach_of(g.sinks, self._sweep, self._retained, cache) for key, g in self._groups.items()}
+        return {key: self._reach.of(group.sinks) for key, group in self._groups.items()}
 
     def _unexplained(self) -> dict[int, Any]:
         """Retained objects that no holder found so far keeps, and that not only the check itself keeps."""
-        explained = {key for reach in self._reaches().values() for key in reach.ids}
+        explained: set[int] = set().union(*(reach.ids for reach in self._reaches().values()))
         explained |= native.led_to(self._spared, self._sweep)
         only_kept = self._kept_ids() - self._retained.held_outside
         missing = {

@@ -7,8 +7,8 @@ walk over the leak, not over the heap.
 from __future__ import annotations
 
 import types
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
@@ -18,36 +18,101 @@ from pytest_reloadleak.heap.sweep import Sweep
 _SIZEOF = object.__sizeof__
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Reach:
+class Reach(NamedTuple):
     """What some sinks lead to."""
 
-    generations: set[int] = field(default_factory=set)
-    ids: set[int] = field(default_factory=set)
-    objects: int = 0
-    size_bytes: int = 0
+    generations: frozenset[int]
+    ids: set[int]
+    objects: int
+    size_bytes: int
 
 
-def reach_of(
-    sinks: dict[int, Any], sweep: Sweep, retained: Retained, cache: dict[frozenset[int], Reach]
-) -> Reach:
-    """What `sinks` keep alive.
+class Reaches:
+    """What sinks keep alive, for one finished sweep.
+
+    Hundreds of holders may each lead to the same old namespaces, and by them to all of a generation. So what a
+    namespace leads to is kept: whoever comes to it later has all of that, without a walk.
 
     Args:
-        sinks: retained objects by id.
         sweep: the finished sweep.
         retained: all retained objects, for their generations.
-        cache: reaches already counted, by the namespaces they start from: ten thousand functions of one old namespace
-            keep the same things alive.
     """
-    homes = {id(home): home for home in map(_home, sinks.values())}
-    key = frozenset(homes)
-    if key not in cache:
-        cache[key] = _walk(homes, sweep, retained)
-    base = cache[key]
-    if all(sink in base.ids for sink in sinks):
-        return base
-    return _walk({**homes, **sinks}, sweep, retained)
+
+    def __init__(self, sweep: Sweep, retained: Retained) -> None:
+        self._sweep = sweep
+        self._retained = retained
+        self._bytes: dict[int, int] = {}
+        self._closures: dict[int, set[int]] = {}
+        """Ids of what a namespace leads to, by its own id; those that lead to one another have one set in common."""
+        self._counted: dict[frozenset[int], Reach] = {}
+
+    def of(self, sinks: Mapping[int, Any]) -> Reach:
+        """What some retained objects, by id, keep alive.
+
+        A function keeps its namespace, and with it ten thousand others: they are where to begin.
+        """
+        key = frozenset(sinks)
+        if key not in self._counted:
+            self._counted[key] = self._count(sinks)
+        return self._counted[key]
+
+    def _count(self, sinks: Mapping[int, Any]) -> Reach:
+        born = self._retained.born
+        homes = {id(home): home for home in map(_home, sinks.values()) if id(home) in born}
+        ids = self._walk(homes)
+        if not sinks.keys() <= ids:
+            ids = self._walk({**homes, **sinks})
+        generations = frozenset(born[key] for key in ids & born.keys())
+        return Reach(generations, ids, len(ids), sum(map(self._bytes.__getitem__, ids)))
+
+    def _walk(self, start: Mapping[int, Any], closing: int | None = None) -> set[int]:
+        """Ids of what some objects lead to, they included.
+
+        Args:
+            start: the objects by id.
+            closing: id of the namespace whose closure this becomes; otherwise one more closure is made on the way, no
+                more: of a thousand namespaces that lead to one another the next walk finds the first one closed.
+        """
+        seen, ids, stack = self._sweep.seen, set(start), list(start.values())
+        merged: list[set[int]] = []
+        may_close = closing is None
+        while stack:
+            o = stack.pop()
+            key = id(o)
+            if any(key in closure for closure in merged):
+                continue
+            if may_close and key not in self._closures and type(o) is dict and key in self._retained.born:
+                self._closures[key] = self._walk({key: o}, key)
+                may_close = False
+            closure = self._closures.get(key)
+            if closure is not None:
+                if closing in closure:
+                    return closure  # each leads to the other
+                merged.append(closure)
+                ids |= closure
+                continue
+            own = []
+            for child in gc.get_referents(o):
+                if gc.is_tracked(child):
+                    if id(child) not in ids and id(child) not in seen:
+                        ids.add(id(child))
+                        stack.append(child)
+                elif gc.getrefcount(child) <= _ONE_OWNER:
+                    own.append(child)  # a string or number of nobody else's: it is size, no object
+            # A walk that this one interrupted may still have a hand on the last that it looked at, which then has two.
+            if key not in self._bytes:
+                self._bytes[key] = size_bytes(o) + (_bytes_with_own(own) if own else 0)
+        return next((closure for closure in merged if len(closure) == len(ids)), ids)
+
+
+def _bytes_with_own(objects: list[Any]) -> int:
+    """Size of objects that the collector does not track, with what only they have."""
+    total = 0
+    while objects:
+        one = objects.pop()
+        total += size_bytes(one)
+        objects += [c for c in gc.get_referents(one) if gc.getrefcount(c) <= _ONE_OWNER]
+    return total
 
 
 def _home(o: Any) -> Any:
@@ -65,29 +130,6 @@ def _references_of_one_owner() -> int:
 
 
 _ONE_OWNER = _references_of_one_owner()
-
-
-def _walk(start: dict[int, Any], sweep: Sweep, retained: Retained) -> Reach:
-    reach = Reach(ids=set())
-    stack = [o for key, o in start.items() if key in retained.born]
-    reach.ids.update(map(id, stack))
-    while stack:
-        o = stack.pop()
-        reach.size_bytes += size_bytes(o)
-        generation = retained.born.get(id(o))
-        if generation is not None:
-            reach.generations.add(generation)
-        for child in gc.get_referents(o):
-            if id(child) in reach.ids or id(child) in sweep.seen:
-                continue
-            if gc.is_tracked(child):
-                reach.ids.add(id(child))
-                stack.append(child)
-            # A string or number of nobody else's: it is size, no object.
-            elif gc.getrefcount(child) <= _ONE_OWNER:
-                stack.append(child)
-    reach.objects = len(reach.ids)
-    return reach
 
 
 _DEEPEST = 6

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from hypothesis import given
 from random_heaps import Heap, brute_force, heap_of, plans, seeded
 
 from pytest_reloadleak.heap.retained import Retained
-from pytest_reloadleak.heap.sizes import Reach, reach_of
+from pytest_reloadleak.heap.sizes import Reach, Reaches
 from pytest_reloadleak.heap.sweep import Root, Sweep
 
 
-def reach(heap: Heap, chosen: Collection[int], cache: dict[frozenset[int], Reach]) -> Reach:
-    """What some sinks keep, as the tool has it."""
+def reaches(heap: Heap, choices: Sequence[Collection[int]]) -> list[Reach]:
+    """What some sinks keep, and others, as the tool has it."""
     retained = Retained()
     for at, generation in heap.plan.sinks:
         retained.add(heap.nodes[at], generation)
@@ -24,7 +24,8 @@ def reach(heap: Heap, chosen: Collection[int], cache: dict[frozenset[int], Reach
         [Root("test", f"root {at}", f"{at}", heap.nodes[at]) for at in group] for group in heap.plan.groups
     ]
     sweep = Sweep(roots, retained.objects, ())
-    found = reach_of({id(heap.nodes[at]): heap.nodes[at] for at in chosen}, sweep, retained, cache)
+    counted = Reaches(sweep, retained)
+    found = [counted.of({id(heap.nodes[at]): heap.nodes[at] for at in chosen}) for chosen in choices]
     sweep.close()
     return found
 
@@ -61,10 +62,9 @@ def size_of(objects: list[Any]) -> int:
 def test_what_sinks_keep(plan):
     """Objects, generations and bytes are those of what is there with these sinks and not without them."""
     with heap_of(plan) as heap:
-        cache: dict[frozenset[int], Reach] = {}
         everything = [at for at, _ in plan.sinks]
-        for chosen in (everything, everything[::2], everything[:1]):
-            mine = reach(heap, chosen, cache)
+        choices = (everything, everything[::2], *([at] for at in everything))
+        for chosen, mine in zip(choices, reaches(heap, choices), strict=True):
             truth = kept(heap, chosen)
 
             assert mine.ids == set(map(id, truth))
