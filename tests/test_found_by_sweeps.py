@@ -511,3 +511,21 @@ def test_an_entry_of_what_stays_alive_is_a_leak(entry, strategy, kept, growth, p
 
     path = {"key": "host.by_key.data[*]", "value": "host.by_value.data<key>[*]"}[entry]
     assert (path, growth) in [(f.holder.path, f.growth) for f in report.findings]
+
+
+def test_what_a_module_puts_there_in_the_place_of_one_is_not_reloaded(program):
+    """Zipp has a namespace that says that it is `zipfile`, in `sys.modules`: `importlib.reload` would refuse it."""
+    program(
+        **{
+            "pkg.__init__": "",
+            "pkg.part": (
+                "import sys, json, types\n"
+                "class Space(types.SimpleNamespace):\n    def __hash__(self): return 1\n"
+                "sys.modules[__name__ + '.inner'] = Space(**vars(json))\n"
+            ),
+        }
+    )
+
+    report = measure_reload("pkg.part", strategy="reload", rounds=3)
+
+    assert (report.outcome, report.error, report.findings) == ("clean", None, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import reload
 
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.dependencies import bound
 from pytest_reloadleak.strategies.modules import reloadable
 from pytest_reloadleak.strategies.single import Single
@@ -19,10 +20,15 @@ class Reload(Single):
 
     def reload(self, names: list[str]) -> None:
         """Reload each module in place: submodules first, and before those who imported from them."""
-        modules = reloadable(names)
+        modules = [name for name in reloadable(names) if not _is_put_there(name, names)]
         stamp_specs(modules)
         for name in in_order(modules):
             reload(sys.modules[name])
+
+
+def _is_put_there(name: str, names: list[str]) -> bool:
+    """Whether a module of the unit put something in `sys.modules` that is none: its own execution does that again."""
+    return not foreign.is_module(sys.modules.get(name)) and name.rpartition(".")[0] in names
 
 
 def in_order(names: list[str]) -> list[str]:
