@@ -77,7 +77,11 @@ CAUSES: tuple[Cause, ...] = (
         "`logger.addHandler(StreamHandler())` runs at import: each record is printed once more",
     ),
     Cause(("*",), "logging.getLogger(*.handlers[*]", _NULL_HANDLER),
-    Cause(("requests*", "ruamel.yaml*", "urllib3*", "botocore*", "bs4*"), "warnings.filters[*]", _FILTER),
+    Cause(
+        ("requests*", "ruamel.yaml*", "urllib3*", "botocore*", "bs4*", "pkg_resources"),
+        "warnings.filters[*]",
+        _FILTER,
+    ),
     Cause(
         ("filelock*", "loguru*", "trio*", "importlib_metadata", "celery*", "billiard*"),
         "fork *",
@@ -89,7 +93,7 @@ CAUSES: tuple[Cause, ...] = (
         "`atexit.register` runs at import, and nothing unregisters it",
     ),
     Cause(
-        ("bottle", "importlib_metadata", "tlz*"),
+        ("bottle", "importlib_metadata", "pkg_resources*", "setuptools*", "tlz*"),
         "sys.meta_path[*]",
         "it appends a finder of its own class to `sys.meta_path` at import, and finds none of its older ones there",
     ),
@@ -105,7 +109,7 @@ CAUSES: tuple[Cause, ...] = (
         "`ForkingPickler.register(Class, reducer)` runs at import: a dict by class, which grows by each generation's",
     ),
     Cause(
-        ("billiard.resource_sharer",),
+        ("billiard.resource_sharer", "kombu.pools"),
         "billiard.util._afterfork_registry*",
         "the entry is to go with the instance, but its key has a function of the module's, whose globals have "
         "the instance",
@@ -115,6 +119,60 @@ CAUSES: tuple[Cause, ...] = (
         "native*",
         "`Proxy.__qualname__` is an instance of a subclass of `str` with methods; the collector does not look into a "
         "class's qualified name, so the cycle from there through the module's namespace is never freed",
+    ),
+    Cause(
+        ("celery.bin.celery",),
+        "click.exceptions.NoSuchOption.show",
+        "it keeps what stands at `NoSuchOption.show` and puts a function there that calls it: each generation calls "
+        "the one before",
+    ),
+    Cause(
+        ("werkzeug.debug*",),
+        "sys.displayhook",
+        "it keeps what stands at `sys.displayhook` and puts a function there that calls it: each generation calls "
+        "the one before",
+    ),
+    Cause(
+        ("celery.app*",),
+        "celery._state._on_app_finalizers[*]",
+        "`@connect_on_app_finalize` adds each generation's functions to a set that nothing empties",
+    ),
+    Cause(
+        ("jedi.plugins.registry",),
+        "",
+        "`plugin_manager.register` runs at import, and wraps what it wrapped before once more: each call goes through "
+        "one layer more with each generation",
+    ),
+    Cause(
+        ("prompt_toolkit.*",),
+        "prompt_toolkit.filters.*_cache<key>*",
+        "a filter remembers each filter that it was combined with by `&`, in a dict without a bound",
+    ),
+    Cause(
+        ("pymysql*",),
+        "pymysql.*Warning.__bases__*",
+        "`class Warning(Warning, MySQLError)`: under `reload` the base is no longer the built-in one but the module's "
+        "own of before",
+    ),
+    Cause(
+        ("zope.interface",),
+        "zope.interface._zope_interface_coptimizations*",
+        "the module in C keeps the dict of specifications of the first generation, and each one enters its own classes",
+    ),
+    Cause(
+        ("sqlalchemy*",),
+        "sqlalchemy.event.api._registrars[*",
+        "each class of events is appended to a list for each of its events, for good",
+    ),
+    Cause(
+        ("sqlalchemy*",),
+        "sqlalchemy.log._logged_classes[*]",
+        "`@log.class_logger` adds each generation's class to a set that nothing empties",
+    ),
+    Cause(
+        ("sqlalchemy*",),
+        "sqlalchemy.*.dispatch.*",
+        "`@event.listens_for` runs at import, and nothing takes the listener back",
     ),
     Cause(
         ("h11*",),
@@ -161,7 +219,7 @@ CAUSES: tuple[Cause, ...] = (
         "`typing._tp_cache` appends the `cache_clear` of each function it decorates to `typing._cleanups`, for good",
     ),
     Cause(
-        ("attr", "attr.*", "outcome*", "referencing*", "trio*", "twisted*", "jsonschema*"),
+        ("attr", "attr.*", "cattrs*", "outcome*", "referencing*", "trio*", "twisted*", "jsonschema*"),
         "*.__globals__[*",
         _ATTRS,
     ),

@@ -105,15 +105,15 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         modules=("h11._connection",),
         difference="bounded against growing",
-        why="Two of h11's sentinels, classes that are their own type, are four objects a round: below the floor of what "
-        "counts as growth ([limitations](limitations.md)). All of h11 is found, and so is `h11._state`.",
+        why="Two of h11's sentinels, classes that are their own type, are four objects a round: below the floor of "
+        "what counts as growth ([limitations](limitations.md)). All of h11 is found, and so is `h11._state`.",
     ),
     Explanation(
         modules=("trio._sync",),
         difference="trio._subprocess_platform.waitid.waitid_limiter: holds nothing old",
         strategies=("reload",),
-        why="It is an instance of the old `CapacityLimiter`, which trio lets bear the package's name. So for the oracle it "
-        "is not the module's.",
+        why="It is an instance of the old `CapacityLimiter`, which trio lets bear the package's name. So for "
+        "the oracle it is not the module's.",
     ),
     Explanation(
         modules=("zoneinfo",),

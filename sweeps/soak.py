@@ -1,11 +1,13 @@
 """The same verdict every time: many checks of clean targets, and of one leaking target per kind.
 
     python sweeps/soak.py clean [--checks 1000] [--jobs 2]
+    python sweeps/soak.py tests [--checks 1000] [--jobs 2]
     python sweeps/soak.py leaking [--checks 1000] [--only KIND] [--jobs 2]
 
 Each process has a random hash seed and makes `BATCH` checks, of which each is undone before the next. With two jobs on
 two cores the machine is busy all the time, and `--load N` keeps N more processes computing. A clean target with any
 finding, and a leaking one with another finding or signature than the first, is a line of output and the exit status 1.
+`tests` makes the checks of clean targets as marked tests, by pytest with as many workers of pytest-xdist.
 """
 
 from __future__ import annotations
@@ -96,6 +98,27 @@ for name in sys.argv[3:]:
 """
 
 
+MARKED = """
+import asyncio, host, pytest
+host.loop = asyncio.new_event_loop()
+NAMES = {names!r}
+TARGETS = [pytest.param(marks=pytest.mark.reloadable(name, rounds={rounds}), id=name) for name in NAMES]
+@pytest.mark.parametrize("number", range({each}))
+@pytest.mark.parametrize((), TARGETS)
+def test_target(number): pass
+"""
+
+
+def by_pytest(folder: Path, names: list[str], checks: int, jobs: int) -> int:
+    """Check clean targets as marked tests; returns the exit status."""
+    source = MARKED.format(names=names, rounds=ROUNDS, each=-(-checks // len(names)))
+    (folder / "test_soak.py").write_text(source, encoding="utf-8")
+    arguments = ["-q", "-p", "no:cacheprovider", "-n", str(jobs), "--reload-leak-check"]
+    seed = {"PYTHONHASHSEED": str(random.randrange(2**32))}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=folder, check=False, env={**os.environ, **seed}).returncode
+
+
 def results(folder: Path, names: list[str]) -> list[list[object]]:
     """The verdicts of one process on some targets."""
     done = subprocess.run(
@@ -126,13 +149,15 @@ def loaded(count: int) -> list[subprocess.Popen[bytes]]:
 def main() -> None:
     """Check, and say what differed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["clean", "leaking"])
+    parser.add_argument("what", choices=["clean", "tests", "leaking"])
     parser.add_argument("--checks", type=int, default=1000, help="of all clean targets; of each leaking one")
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--load", type=int, default=1)
     options = parser.parse_args()
-    sources = {name.replace("-", "_"): s for name, s in (CLEAN if options.what == "clean" else LEAKS).items()}
+    sources = {
+        name.replace("-", "_"): s for name, s in (LEAKS if options.what == "leaking" else CLEAN).items()
+    }
     chosen = [name for name in sources if options.only.replace("-", "_") in name]
     begun_s = time.perf_counter()
     busy = loaded(options.load)
@@ -145,6 +170,8 @@ def main() -> None:
                 **sources,
             }.items():
                 (folder / f"{name}.py").write_text(source, encoding="utf-8")
+            if options.what == "tests":
+                sys.exit(by_pytest(folder, chosen, options.checks, options.jobs))
             lists = [chosen] if options.what == "clean" else [[name] for name in chosen]
             jobs = [batch for names in lists for batch in batches(names, options.checks)]
             found = [row for rows in pool.map(lambda names: results(folder, names), jobs) for row in rows]

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from fnmatch import fnmatchcase
@@ -126,14 +126,15 @@ def done_in(file: Path | None) -> set[tuple[str, str]]:
     return {(row["module"], row["strategy"]) for row in rows if "strategy" in row}
 
 
-def keep_settled(file: Path) -> None:
-    """Take out of a result file where tool and oracle differ, and what grows."""
+def keep_settled(file: Path, names: Collection[str]) -> None:
+    """Take out of a result file where tool and oracle differ on some modules, and what grows."""
     lines = file.read_text(encoding="utf-8").splitlines()
     rows = map(json.loads, lines)
     kept = [
         line
         for line, row in zip(lines, rows, strict=True)
-        if not row.get("differs") and row["outcome"] in {"clean", "bounded", "error", "refused"}
+        if row["module"] not in names
+        or (not row.get("differs") and row["outcome"] in {"clean", "bounded", "error", "refused"})
     ]
     file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
@@ -177,7 +178,7 @@ def main() -> None:
     explained, unexplained = 0, 0
     refused = modules.refused_of_library() if options.what == ["stdlib"] else []
     if options.again:
-        keep_settled(options.out)
+        keep_settled(options.out, set(names))
     done = done_in(options.out) if options.resume or options.again else set()
     questions = [q for name in names for strategy in STRATEGIES if (q := (name, strategy)) not in done]
     out = options.out.open("a" if done else "w", encoding="utf-8") if options.out else None

@@ -110,6 +110,23 @@ def leaks(by_version: _Rows, growth: str) -> list[str]:
     return table(("module", "under", "kind", *more, "holder", "holds", "cause"), lines)
 
 
+def number(by_version: _Rows, what: str) -> list[str]:
+    """How many modules leak more with each reload, and from how many causes."""
+    grown = [
+        (row.module, cause_of(row.module, kind, growth, path))
+        for rows in by_version.values()
+        for row in rows
+        for kind, growth, _, path, _, _ in row.findings
+        if growth == "growing"
+    ]
+    modules = {module for module, _ in grown}
+    tops = {module.partition(".")[0] for module in modules}
+    causes = {why for _, why in grown}
+    return [
+        f"{len(modules)} modules of {len(tops)} {what} grow with each reload; there are {len(causes)} causes."
+    ]
+
+
 def _plainest(finding: list[str]) -> tuple[int, str]:
     return (len(re.findall(r"[.\[<]", finding[3])), finding[3])
 
@@ -227,6 +244,8 @@ def main() -> None:
     page("sweeps", {
         "totals": totals(sweeps),
         "library growing": leaks(library, "growing"),
+        "library number": number(library, "top-level modules"),
+        "packages number": number(others, "packages"),
         "library bounded": leaks(library, "bounded"),
         "library errors": errors(library),
         "packages growing": leaks(others, "growing"),
