@@ -63,7 +63,7 @@ class Suspicion:
     outside: set[int]
     """Ids of those that have such a reference themselves."""
     ours: set[int]
-    """Ids of all that nobody but the check keeps alive."""
+    """Ids of all that nobody but the check keeps alive, if anything is held."""
 
 
 def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
@@ -82,7 +82,7 @@ def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) 
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
     is_held = not complete or not wanted.isdisjoint(outside) or _is_any_unreached(nodes, parked, ledger)
-    ours = nodes.keys() - outside if complete else set()
+    ours = nodes.keys() - outside if is_held and complete else set()
     return Suspicion(own, data, values, is_held, direct & wanted, ours)
 
 
