@@ -343,6 +343,14 @@ def test_the_floors_rise_with_the_modules_that_a_round_reloads(step, modules, ex
     assert meter.may_have_grown(taken[0], taken[-1], 5, modules) is any(expected)
 
 
+@pytest.mark.parametrize(("objects", "rounds", "expected"), [(49, 3, False), (60, 3, True), (60, 10, False)])
+def test_what_may_have_been_there_once_is_not_looked_at_again(objects, rounds, expected):
+    """An import that somebody makes late leaves as much, and another pass would say no more than that."""
+    first, last = samples((1000, 0, None), (1000 + objects, 0, None))
+
+    assert meter.may_have_grown(first, last, rounds, 1) is expected
+
+
 @pytest.mark.parametrize(("blocks", "modules", "expected"), [(40, 1, True), (30, 1, False), (40, 10, False)])
 def test_where_objects_were_not_counted_the_blocks_tell(blocks, modules, expected):
     """More of them than the modules that are reloaded leave by themselves."""

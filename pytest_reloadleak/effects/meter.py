@@ -19,8 +19,9 @@ NATIVE_FLOOR_BYTES = 32 * 1024
 """The same for memory from malloc: its own bookkeeping is good for up to 5 KiB a round, in rare rounds for 10."""
 _BLOCKS_PER_MODULE, _BYTES_PER_MODULE = 25, 1024
 """The floors of a unit of many modules: 500 small ones leave 600 blocks and 90 KiB a round (measured, 3.11)."""
+_AT_ONCE_OBJECTS = 50
 _AT_ONCE_BYTES = 160 * 1024
-"""What the first pass may leave there once."""
+"""What the first pass may leave once."""
 _LARGE_BLOCKS = 500_000
 """Small blocks of a heap on which a clean check would notice the time that counting its objects takes: half of what a
 collection does. A long test session with many plugins has 300,000."""
@@ -115,7 +116,7 @@ def may_have_grown(first: Sample, last: Sample, rounds: int, modules: int) -> bo
     objects = _difference(first.objects, last.objects) if is_counted else blocks - noise
     blocks_floor, native_floor_bytes = _floors(modules)
     return (
-        objects >= OBJECTS_FLOOR * max(rounds // 2, 1)
+        objects >= max(OBJECTS_FLOOR * (rounds // 2), _AT_ONCE_OBJECTS)
         or blocks >= blocks_floor * max(rounds, 2)
         or _difference(first.native_bytes, last.native_bytes)
         >= max(native_floor_bytes * rounds, _AT_ONCE_BYTES)
