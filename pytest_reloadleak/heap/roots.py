@@ -46,10 +46,8 @@ def own_ids() -> set[int]:
 
     Each module is a root of its own, with its name; through the `modules` of `sys` it would be a mere item.
     """
-    table = foreign.loaded_modules()
-    modules = [m for name, m in table if _is_of_tool(name)]
-    unsafe = [m for name, m in table if name in gc.UNSAFE]
-    return set(map(id, [sys.modules, *modules, *own_things(), *unsafe, *_unlisted_unsafe()]))
+    modules = [m for name, m in foreign.loaded_modules() if _is_of_tool(name)]
+    return set(map(id, [sys.modules, *modules, *own_things()]))
 
 
 def own_things() -> list[Any]:
@@ -76,12 +74,6 @@ def adopt(package: str) -> None:
 def _is_of_tool(module: str) -> bool:
     package = module.partition(".")[0]
     return package == "pytest_reloadleak" or package in _adopted
-
-
-def _unlisted_unsafe() -> list[Any]:
-    """Copies of the unsafe modules that `sys.modules` has no more, by way of their classes."""
-    classes = [cls for cls in foreign.subclasses(object) if foreign.class_module(cls) in gc.UNSAFE]
-    return [o for cls in classes for o in gc.get_referents(cls) if foreign.is_module(o)]
 
 
 def own_locals() -> list[object]:

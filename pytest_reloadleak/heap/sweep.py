@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import unsafe
 from pytest_reloadleak.model import Kind
 
 SLICE = 64
@@ -72,7 +73,7 @@ class Sweep:
     Args:
         roots: where reachability starts, in groups.
         sinks: the target's old objects by id.
-        skip: ids that are not entered: the tool's own objects.
+        skip: ids that are not entered: the tool's own objects. Unsafe modules never are, nor may they be roots.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Sweep:
     ) -> None:
         self.sinks = sinks
         self.roots = [root for group in roots for root in group]
-        self.seen: set[int] = set(skip)
+        self.seen: set[int] = {*skip, *map(id, unsafe.modules())}
         self.levels: list[list[Any]] = []
         self._starts: list[list[int]] = []
         self._origins: list[int] = []
