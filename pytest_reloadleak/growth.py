@@ -50,6 +50,7 @@ def findings(  # noqa: PLR0913 - what a verdict on growth depends on
     ]
     kinds = ((a, _kind(a, grown)) for a in open_ones)
     out = [_finding(target, kind, a, site_of(a.frames)) for a, kind in kinds if kind is not None]
+    # So few are somebody's notes, but for those that no container explains.
     if grown.objects < _NOTES and grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR:
         grown = grown._replace(objects=0)
     if grown and not out and not notes:

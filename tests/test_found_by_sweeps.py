@@ -513,7 +513,15 @@ def test_an_entry_of_what_stays_alive_is_a_leak(entry, strategy, kept, growth, p
     assert (path, growth) in [(f.holder.path, f.growth) for f in report.findings]
 
 
-def test_what_a_module_puts_there_in_the_place_of_one_is_not_reloaded(program):
+@pytest.mark.parametrize(
+    ("leak", "findings"),
+    [
+        ("", []),
+        ("import host\nhost.kept.append(Space)\n", [("retained-generation", "growing", "host.kept[*]")]),
+    ],
+    ids=["cured", "leaking"],
+)
+def test_what_a_module_puts_there_in_the_place_of_one_is_not_reloaded(leak, findings, program):
     """Zipp has a namespace that says that it is `zipfile`, in `sys.modules`: `importlib.reload` would refuse it."""
     program(
         **{
@@ -521,11 +529,13 @@ def test_what_a_module_puts_there_in_the_place_of_one_is_not_reloaded(program):
             "pkg.part": (
                 "import sys, json, types\n"
                 "class Space(types.SimpleNamespace):\n    def __hash__(self): return 1\n"
-                "sys.modules[__name__ + '.inner'] = Space(**vars(json))\n"
+                f"sys.modules[__name__ + '.inner'] = Space(**vars(json))\n{leak}"
             ),
+            "host": "kept = []\n",
         }
     )
 
     report = measure_reload("pkg.part", strategy="reload", rounds=3)
 
-    assert (report.outcome, report.error, report.findings) == ("clean", None, ())
+    assert report.error is None
+    assert [(f.kind, f.growth, f.holder.path) for f in report.findings] == findings

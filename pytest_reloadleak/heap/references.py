@@ -344,8 +344,3 @@ def _namespace(o: Any) -> object:
         return next(iter(gc.get_referents(proxy)), None)
     namespace = foreign.module_dict(o)
     return namespace if namespace is not None else foreign.instance_dict(o)
-
-
-def referents(o: object) -> list[Any]:
-    """What `o` refers to, as the collector sees it."""
-    return gc.get_referents(o)

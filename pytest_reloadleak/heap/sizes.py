@@ -7,7 +7,7 @@ walk over the leak, not over the heap.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
@@ -142,21 +142,26 @@ def own_size(objects: list[Any]) -> tuple[int, int]:
     What somebody else refers to as well is not counted, nor is what lies beyond `_MOST` objects: both are lower bounds.
 
     Args:
-        objects: what has one owner besides this list, or else is not counted as an object either.
+        objects: items of one container, in a list of the caller's. One that somebody else has too is size, but no
+            object of the container's, and nor is what it has.
     """
-    tracked, total_bytes, level = 0, 0, objects
-    for depth in range(_DEEPEST):
-        # A sweep that goes on may have the first in a list of its own.
-        owned = level if depth else [o for o in level if gc.getrefcount(o) <= _ONE_OWNER + 1]
-        tracked += sum(map(gc.is_tracked, owned))
-        total_bytes += sum(map(size_bytes, level))
+    # A sweep that goes on may have them in a list of its own.
+    owned = [o for o in objects if gc.getrefcount(o) <= _ONE_OWNER + 1]
+    tracked = sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))
+    return tracked, sum(sum(map(size_bytes, level)) for level in _levels(objects))
+
+
+def _levels(objects: list[Any]) -> Iterator[list[Any]]:
+    """Some objects, then what only they have, then what only that has, and so on."""
+    level = objects
+    for _ in range(_DEEPEST):
+        yield level
         level = [
             child
             for o in level[:_MOST]
             for child in gc.get_referents(o)
             if gc.getrefcount(child) <= _ONE_OWNER
         ]
-    return tracked, total_bytes
 
 
 _TYPE_FLAGS = type.__dict__["__flags__"].__get__

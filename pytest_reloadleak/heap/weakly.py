@@ -6,7 +6,7 @@ The check keeps the original generation alive, and by that every entry that woul
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,17 +20,16 @@ def ends_with(path: Sequence[Any], ours: Collection[int]) -> bool:
         path: objects, each of which refers to the next one.
         ours: ids of what nobody but the check keeps alive.
     """
-    return bool(ours) and any(
-        partners and all(id(referent) in ours for referent in partners)
-        for container, item in pairwise(path)
-        if issubclass(type(container), dict)
-        for partners in (list(_partners(container, item)),)
+    if not ours:
+        return False
+    steps = ((above, below) for above, below in pairwise(path) if issubclass(type(above), dict))
+    return any(_ends(mapping, item, ours) for mapping, item in steps)
+
+
+def _ends(mapping: dict[Any, Any], item: object, ours: Collection[int]) -> bool:
+    """Whether every entry of a dict that has `item`, as its key or value, does."""
+    entries = list(dict.items(mapping))
+    others = [value if key is item else key for key, value in entries if key is item or value is item]
+    return bool(others) and all(
+        issubclass(type(other), weakref.ref) and id(_referent(other)) in ours for other in others
     )
-
-
-def _partners(mapping: dict[Any, Any], item: object) -> Iterator[object]:
-    """What the other half of each entry of a dict that has `item` refers to weakly; `None` where it does not."""
-    for key, value in list(dict.items(mapping)):
-        if key is item or value is item:
-            other = value if key is item else key
-            yield _referent(other) if issubclass(type(other), weakref.ref) else None
