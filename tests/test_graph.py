@@ -177,11 +177,11 @@ def test_a_long_chain_needs_no_stack_and_no_patience(is_circle):
     edges = {name: [after] for name, after in itertools.pairwise(names)}
     if is_circle:
         edges[names[-1]] = [names[0]]
-    begun_s = time.perf_counter()
+    begun_s = time.process_time()
 
     out = islands(names, edges)
     closure = dependents(edges, names[-1:], never)
 
     assert out == ([names] if is_circle else [[name] for name in reversed(names)])
     assert list(closure) == names[-2::-1]
-    assert time.perf_counter() - begun_s < 5
+    assert time.process_time() - begun_s < 5

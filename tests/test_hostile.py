@@ -14,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import types
 import weakref
 from collections.abc import Mapping
@@ -673,15 +674,20 @@ def test_a_namespace_package(leaks, strategy, world):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("leaks", [True, False], ids=["leaking", "cured"])
 def test_ten_thousand_functions(leaks, strategy, world):
-    """A large module is judged in proportion to its size: a quadratic step of 10^8 would take much longer."""
+    """A large module is judged in proportion to its size: a quadratic step of 10^8 would take much longer.
+
+    That is a bound of the work, not a measurement: processor time, which other processes have no part in. It takes 2 to
+    8 s on 3.11.
+    """
     world.host(leaks=leaks)
     source = "".join(f"def f{n}(): pass\n" for n in range(10_000))
     collecting = "import types\nhost.keep([f for f in globals().values() if type(f) is types.FunctionType])\n"
     world.write({"plugin": "import host\n" + source + collecting})
 
+    begun_s = time.process_time()
     report = measured(strategy=strategy)
 
-    assert report.duration_s - report.reload_s < 20
+    assert time.process_time() - begun_s < 20
     assert report.outcome == ("leaking" if leaks else "clean")
     if leaks:
         (finding,) = report.findings
