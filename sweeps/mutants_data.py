@@ -67,6 +67,14 @@ SWEEPS = ("tests/heap/test_sweep.py", "tests/heap/test_oracle_sweep.py")
 
 HEAP = (
     Mutant(
+        "asyncio in C is entered",
+        "heap/sweep.py",
+        "{*skip, *map(id, unsafe.modules())}",
+        "set(skip)",
+        "a later collection of CPython 3.12 may turn in a circle",
+        ("tests/heap/test_sweep.py",),
+    ),
+    Mutant(
         "no context roots",
         "heap/roots.py",
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
@@ -255,16 +263,16 @@ HEAP = (
     Mutant(
         "sizes of what others reach",
         "heap/sizes.py",
-        "            if id(child) in reach.ids or id(child) in sweep.seen:\n",
-        "            if id(child) in reach.ids:\n",
+        "if id(child) not in ids and id(child) not in seen:",
+        "if id(child) not in ids:",
         "what everybody uses counts as kept by the leak",
         ("tests/heap/test_oracle_sizes.py",),
     ),
     Mutant(
         "some sinks count for all",
         "heap/sizes.py",
-        "    if all(sink in base.ids for sink in sinks):",
-        "    if any(sink in base.ids for sink in sinks):",
+        "if not sinks.keys() <= ids:",
+        "if sinks.keys().isdisjoint(ids):",
         "what the namespace does not lead to is left out of the count",
         ("tests/heap/test_oracle_sizes.py",),
     ),
@@ -734,16 +742,16 @@ JUDGEMENT = (
     Mutant(
         "no entry is weak",
         "heap/weakly.py",
-        "    return bool(ours) and any(\n",
-        "    return not ours and any(\n",
+        "    if not ours:\n",
+        "    if ours:\n",
         "what the check itself keeps alive is a leak",
         ("tests/test_found_by_sweeps.py::test_an_entry_that_ends_with_the_original_is_no_leak",),
     ),
     Mutant(
         "every entry of a weak mapping ends",
         "heap/weakly.py",
-        "partners and all(id(referent) in ours for referent in partners)",
-        "partners and None not in partners",
+        "issubclass(type(other), weakref.ref) and id(_referent(other)) in ours for",
+        "issubclass(type(other), weakref.ref) for",
         "an entry of what somebody keeps is missed",
         ("tests/test_found_by_sweeps.py::test_an_entry_of_what_stays_alive_is_a_leak",),
     ),
@@ -933,8 +941,8 @@ GROWTH = (
         "effects/meter.py",
         "OBJECTS_FLOOR = 20\n",
         "OBJECTS_FLOOR = 1\n",
-        "a host that takes a note of each reload costs a second pass",
-        ("tests/test_growth.py::test_a_host_may_take_notes",),
+        "a few objects that nobody has are a leak",
+        ("tests/test_growth.py::test_few_objects_a_round_are_noise",),
     ),
     Mutant(
         "no note is small",

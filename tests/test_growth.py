@@ -155,8 +155,8 @@ def test_what_nobody_has_is_no_note_of_a_hosts(strategy, tmp_path):
 
 @pytest.mark.parametrize("strategy", BOTH)
 def test_a_note_explains_what_it_has_and_no_more(strategy, tmp_path):
-    """As jedi's plugins do: a list gets a few modules more, while others' functions are wrapped once more."""
-    body = "host.cache += [host] * 4\n"
+    """As jedi's plugins do: a list gets what others have too, while others' functions are wrapped once more."""
+    body = "host.own = vars(host).get('own') or [[] for _ in range(200)]\nhost.cache += [host.own] * 4\n"
     report = measured_apart(tmp_path, f"{body}host.head = [host.head, *([] for _ in range(24))]", strategy)
 
     assert [(f.kind, f.per_round, f.holder) for f in report.findings] == [("object-growth", 25.0, None)]
@@ -296,6 +296,19 @@ def test_a_note_is_small(count, kinds, strategy, tmp_path):
     assert report.series.rounds == (0, 1, 2, 3)
 
 
+@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize(("count", "kinds"), [(30, []), (60, ["object-growth"] * 3)])
+def test_a_note_in_several_places_is_one(count, kinds, strategy, tmp_path):
+    """A host may find it by its name, by its time and in order: each container has it, and none has it alone."""
+    note = f"note = [[] for _ in range({count})]\n"
+    body = (
+        f"{note}host.cache.append(note)\nhost.names[host.count] = host.registry[host.count] = note\ndel note"
+    )
+    report = measured(tmp_path, body, strategy)
+
+    assert [f.kind for f in report.findings] == kinds
+
+
 def test_what_another_thread_takes_is_not_the_targets(tmp_path):
     """A list that somebody else fills all the time is a note at most, whatever the rounds leave."""
     stop, kept = threading.Event(), []
@@ -341,6 +354,14 @@ def test_the_floors_rise_with_the_modules_that_a_round_reloads(step, modules, ex
 
     assert meter.grown(taken, modules) == expected
     assert meter.may_have_grown(taken[0], taken[-1], 5, modules) is any(expected)
+
+
+@pytest.mark.parametrize(("per_round", "expected"), [(19, 0), (20, 20)])
+def test_few_objects_a_round_are_noise(per_round, expected):
+    """Though each round of a long pass leaves them: what has them is asked only above that."""
+    taken = samples(*((1000 + at * per_round, 0, None) for at in range(11)))
+
+    assert meter.grown(taken, 1).objects == expected
 
 
 @pytest.mark.parametrize(("objects", "rounds", "expected"), [(49, 3, False), (60, 3, True), (60, 10, False)])
