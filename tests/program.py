@@ -54,7 +54,11 @@ class Program:
         return measure_reload(target, strategy=strategy, **{"rounds": 2, **keywords})
 
     def rounds(self) -> list[list[str]]:
-        """Who was executed, a list per reload: each begins where a module comes that was there already."""
+        """Who was executed, a list per reload: each begins where a module comes that was there already.
+
+        They may be more than were asked for: where the process has grown meanwhile, a check looks again. Half a
+        megabyte comes at once when the interpreter doubles its table of interned strings, in whatever test that is.
+        """
         out: list[list[str]] = [[]]
         for name in self.log.ran:
             if name in out[-1]:

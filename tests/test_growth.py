@@ -166,14 +166,18 @@ def test_a_note_explains_what_it_has_and_no_more(strategy, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil.heap_info is not on all platforms")
 @pytest.mark.parametrize("strategy", BOTH)
 def test_memory_of_c_code_is_found_by_what_malloc_gave_out(strategy, tmp_path):
-    """Bytes that nothing of Python's accounts for are told as what they are, and freed ones are not."""
+    """Bytes that nothing of Python's accounts for are told as what they are, and freed ones are not.
+
+    What a round left at least is told: malloc counts freed pieces that it has at hand as given out, so that a round
+    may be some KiB short of what the target took.
+    """
     undo = "[host.free(p) for p in host.memory]\nhost.memory.clear()\n"
     body = "host.memory.append(host.malloc(200_000))"
     report = measured_apart(tmp_path, body, strategy)
 
     (finding,) = report.findings
     assert (finding.kind, finding.holder) == ("memory-growth", None)
-    assert finding.per_round >= 200_000
+    assert 190_000 <= finding.per_round < 210_000
     assert measured_apart(tmp_path, f"{undo}{body}", strategy).outcome == "clean"
 
 
