@@ -110,8 +110,7 @@ class Run(Reloading):
             for _ in range(_TRACED):
                 yield from self._some_rounds(1)
                 yield Step.SETTLE
-                growing.note()
-            growing.note_frames(frames_of)
+            growing.note_traced(_TRACED, frames_of)
         self.take_growth(growing)
 
     def _settled_rounds(

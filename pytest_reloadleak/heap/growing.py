@@ -83,24 +83,33 @@ class Growing:
         """Note a settled round; the first call is the state before them."""
         if self._rounds < 0:
             self._first = self._last = {id(o): length for o, length in _containers()}
+            self._rounds = 0
         else:
-            known = self._last
-            self._last = {
-                id(o): length for o, length in _wanted(known, self._owners) if length > known[id(o)]
-            }
-            self._first = {key: self._first[key] for key in self._last}
-        self._rounds += 1
+            self._longer(rounds=1)
 
-    def note_frames(self, frames_of: Callable[[Iterable[object]], Frames]) -> None:
-        """Note where what was added last was allocated.
+    def note_traced(self, rounds: int, frames_of: Callable[[Iterable[object]], Frames]) -> None:
+        """Note some rounds at once, and where what was added last was allocated.
+
+        Once for all of them, as a look at the heap takes ten times as long while allocations are traced: it makes a
+        number of each object.
 
         Args:
+            rounds: how many there were.
             frames_of: tells where the first of some objects that was traced was allocated.
         """
-        for o, length in _wanted(self._last, self._owners):
+        for o, length in self._longer(rounds):
             added = _newest(o, length - self._first[id(o)])
             inner = [part for item in added for part in gc.get_referents(item)]
             self._frames[id(o)] = frames_of([*reversed(added), *inner])
+
+    def _longer(self, rounds: int) -> list[tuple[Any, int]]:
+        """Keep those that are longer after so many more rounds."""
+        known = self._last
+        found = [(o, length) for o, length in _wanted(known, self._owners) if length > known[id(o)]]
+        self._last = {id(o): length for o, length in found}
+        self._first = {key: self._first[key] for key in self._last}
+        self._rounds += rounds
+        return found
 
     def found(self, scene: Scene, listed: Container[int]) -> list[Accumulation]:
         """Those that each round so far left larger, as far as the program's own roots lead to them.
