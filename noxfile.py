@@ -79,3 +79,10 @@ def sweep(session: nox.Session) -> None:
     packages = [] if what[0] == "stdlib" else ["-r", "sweeps/packages.txt"]
     session.install(".", *packages)
     session.run("python", "sweeps/sweep.py", *what)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Make many checks of clean targets (`clean`, `tests`) or of one leaking target per kind (`leaking`)."""
+    session.install(".[test]")
+    session.run("python", "sweeps/soak.py", *(session.posargs or ["clean"]))

@@ -285,6 +285,14 @@ HEAP = (
         ("tests/heap/test_oracle_sizes.py",),
     ),
     Mutant(
+        "others' parts are items",
+        "heap/sizes.py",
+        "for level in _levels(owned)",
+        "for level in [owned, *list(_levels(objects))[1:]]",
+        "a list of who is loaded grows by what those have",
+        ("tests/heap/test_sizes.py",),
+    ),
+    Mutant(
         "known caches stay full",
         "heap/known.py",
         "        if cache.applies():\n",
@@ -1007,6 +1015,14 @@ GROWTH = (
         "if length >= 0",
         "a list that did not grow is told as the one that did",
         ("tests/test_growth.py::test_only_what_each_round_left_longer_is_told",),
+    ),
+    Mutant(
+        "traced rounds count as one",
+        "heap/growing.py",
+        "self._rounds += rounds",
+        "self._rounds += 1",
+        "more items are told than a round adds",
+        growing("attribute-reload", "dict, new keys-reload"),
     ),
     Mutant(
         "only lists are looked at",
