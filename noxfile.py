@@ -76,7 +76,7 @@ def bench(session: nox.Session) -> None:
 def sweep(session: nox.Session) -> None:
     """Check every module of the standard library (`stdlib`) or of many packages (`packages`), and ask an oracle too."""
     what = session.posargs or ["stdlib"]
-    packages = [] if what[0] == "stdlib" else ["-r", "sweeps/packages.txt"]
+    packages = [] if what[0] == "stdlib" else ["-r", "sweeps/packages.txt", "-c", "sweeps/constraints.txt"]
     session.install(".", *packages)
     session.run("python", "sweeps/sweep.py", *what)
 

@@ -9,8 +9,9 @@ import gc
 import re
 import sys
 import types
+from itertools import islice
 
-_STEP = re.compile(r"\.([\w*]+)|<[\w ]+>|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]")
+_STEP = re.compile(r"\.([\w*]+)|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]|<([\w ]+)>")
 _DEPTH = 6
 _WIDTH = 5000
 
@@ -58,15 +59,19 @@ def _from(start, path, old, current):
     return "holds" if any(_leads_to(value, old, current) for value in values) else "holds nothing old"
 
 
-def _step(value, attribute, key):
+def _step(value, attribute, key, kind):
     try:
         if attribute is not None:
             return _attributes(value, attribute)
+        if kind is not None:  # what the collector alone knows of
+            return gc.get_referents(value)
+        if key is not None and type(value) is dict:
+            return [value[key[1:-1]]] if key[1:-1] in value else []
         if key is not None:
             return [value[key[1:-1]]]
         if isinstance(value, dict) or hasattr(type(value), "items"):
-            return [part for pair in list(value.items()) for part in pair]
-        return list(value)
+            return [part for pair in islice(value.items(), _WIDTH) for part in pair]
+        return list(islice(value, _WIDTH))  # some never end
     except BaseException:
         return gc.get_referents(value) if attribute is None else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ def sweep(folder: Path, *arguments: str) -> tuple[int, str, dict[str, dict[str, 
 @pytest.fixture
 def parts() -> Iterator[SimpleNamespace]:
     """Modules of the sweep that can be asked in this process; they are gone afterwards."""
-    names = ("comparing", "explanations", "forking", "modules", "servers")
+    names = ("comparing", "explanations", "forking", "holders", "modules", "servers")
     sys.path.insert(0, str(SWEEPS))
     try:
         yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
@@ -190,6 +191,44 @@ def test_the_oracle_is_independent() -> None:
         [sys.executable, "-I", "-c", code, SWEEPS], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "clean ['holds nothing old'] []"
+
+
+class Both:
+    """Its items are not what it refers to."""
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        (".endless[*]", "holds nothing old"),
+        (".tables[*]['b'][*]", "holds"),
+        (".tables[*]['c']", "not there"),
+        (".both<reference>", "holds"),
+        (".both[*]", "not there"),
+    ],
+)
+def test_a_claim_is_looked_up_where_it_leads_and_nowhere_else(
+    step: str, answer: str, parts: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as need be where there is no end: fastapi's models, with pydantic 2, once took all of the memory."""
+    old = Both(None)
+    module: Any = ModuleType("swheld")
+    module.endless, module.both = itertools.count(), Both(old)
+    module.tables = [{"a": old}, {"b": [old]}]
+    monkeypatch.setitem(sys.modules, "swheld", module)
+    generations = SimpleNamespace(
+        old=lambda _: {id(old): old}, old_namespaces=lambda _: {}, old_modules=lambda _: set(), data={}
+    )
+
+    judge = SimpleNamespace(generations=generations, limit=1)
+
+    assert parts.holders.looked_up([f"swheld{step}"], judge) == [answer]
 
 
 def test_a_server_that_ended_is_started_again(parts: SimpleNamespace, tmp_path: Path) -> None:
