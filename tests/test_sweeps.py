@@ -203,6 +203,12 @@ class Both:
         return iter(())
 
 
+class Made:
+    """Its method is old code, whatever it says that it is of."""
+
+    def method(self) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("step", "answer"),
     [
@@ -211,6 +217,7 @@ class Both:
         (".tables[*]['c']", "not there"),
         (".both<reference>", "holds"),
         (".both[*]", "not there"),
+        (".made", "holds"),
     ],
 )
 def test_a_claim_is_looked_up_where_it_leads_and_nowhere_else(
@@ -220,10 +227,13 @@ def test_a_claim_is_looked_up_where_it_leads_and_nowhere_else(
     old = Both(None)
     module: Any = ModuleType("swheld")
     module.endless, module.both = itertools.count(), Both(old)
-    module.tables = [{"a": old}, {"b": [old]}]
+    module.tables, module.made = [{"a": old}, {"b": [old]}], Made()
     monkeypatch.setitem(sys.modules, "swheld", module)
     generations = SimpleNamespace(
-        old=lambda _: {id(old): old}, old_namespaces=lambda _: {}, old_modules=lambda _: set(), data={}
+        old=lambda _: {id(old): old, id(Made.method): Made.method},
+        old_namespaces=lambda _: {},
+        old_modules=lambda _: set(),
+        data={},
     )
 
     judge = SimpleNamespace(generations=generations, limit=1)
