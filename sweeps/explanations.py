@@ -109,13 +109,6 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "what counts as growth ([limitations](limitations.md)). All of h11 is found, and so is `h11._state`.",
     ),
     Explanation(
-        modules=("trio._sync",),
-        difference="trio._subprocess_platform.waitid.waitid_limiter: holds nothing old",
-        strategies=("reload",),
-        why="It is an instance of the old `CapacityLimiter`, which trio lets bear the package's name. So for "
-        "the oracle it is not the module's.",
-    ),
-    Explanation(
         modules=("zoneinfo",),
         difference="clean against bounded",
         why="`_zoneinfo`, in C, takes `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` into static variables when "

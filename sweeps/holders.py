@@ -65,10 +65,9 @@ def _step(value, attribute, key, kind):
             return _attributes(value, attribute)
         if kind is not None:  # what the collector alone knows of
             return gc.get_referents(value)
-        if key is not None and type(value) is dict:
-            return [value[key[1:-1]]] if key[1:-1] in value else []
         if key is not None:
-            return [value[key[1:-1]]]
+            name = key[1:-1]
+            return [value[name]] if type(value) is not dict or name in value else []
         if isinstance(value, dict) or hasattr(type(value), "items"):
             return [part for pair in islice(value.items(), _WIDTH) for part in pair]
         return list(islice(value, _WIDTH))  # some never end

@@ -67,12 +67,12 @@ def short_patience(monkeypatch):
 
 @pytest.fixture(autouse=True, scope="session")
 def roomy_interpreter():
-    """Room in the table of interned strings, which grows by 0.2, 0.5 and 1 MB when it is full.
+    """Room in the table of interned strings, which doubles when it is full, by some hundred KiB and more.
 
-    In whatever check that is, it has to look again: the verdict is the same, but tests that count rounds have more.
-    The next time is near 80,000 strings (3.10 to 3.13).
+    In whatever check that is, it has to look again: the verdict is the same, but tests that count rounds have more. As
+    many strings make it grow past what the tests use up.
     """
-    names = [sys.intern(f"interned {number}") for number in range(45_000)]
+    names = [sys.intern(f"interned {number}") for number in range(90_000)]
     yield
     names.clear()
 

@@ -56,8 +56,8 @@ class Program:
     def rounds(self) -> list[list[str]]:
         """Who was executed, a list per reload: each begins where a module comes that was there already.
 
-        They may be more than were asked for: where the process has grown meanwhile, a check looks again. Half a
-        megabyte comes at once when the interpreter doubles its table of interned strings, in whatever test that is.
+        They may be more than were asked for: where the process has grown meanwhile, a check looks again, as when the
+        interpreter doubles its table of interned strings.
         """
         out: list[list[str]] = [[]]
         for name in self.log.ran:

@@ -145,7 +145,8 @@ def test_a_circle_within_a_package_finds_no_old_module_there(place):
     report = place.measure("app.second")
 
     assert (report.outcome, report.error, report.findings) == ("clean", None, ())
-    assert place.rounds()[:3] == [["app.first", "app.second"]] * 3
+    assert {tuple(names) for names in place.rounds()} == {("app.first", "app.second")}
+    assert len(place.rounds()) >= 3
     assert state("app") == before
 
 

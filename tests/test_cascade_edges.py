@@ -226,8 +226,9 @@ def test_whoever_depends_on_others_is_disposed_before_them(place):
 
     assert place.measure("t").outcome == "clean"
 
-    assert place.rounds()[:3] == [["t", "middle", "top"]] * 3
-    assert place.log.calls[:12] == ["top", "middle", "t"] * 4
+    assert {tuple(names) for names in place.rounds()} == {("t", "middle", "top")}
+    assert len(place.rounds()) >= 3
+    assert place.log.calls == ["top", "middle", "t"] * (len(place.rounds()) + 1)
 
 
 def test_a_package_is_given_its_submodules_and_what_its_predecessor_left(place):

@@ -173,7 +173,8 @@ def test_a_cascade_waits_for_the_import_of_a_dependent(place, threads):
     assert threads.results == [half]
     assert id(sys.modules["it"]) == half
     assert sys.modules["it"].ended == 1
-    assert place.log.ran[:7] == ["it", *["t", "it"] * 3]
+    assert len(place.log.ran) >= 7
+    assert place.log.ran == ["it", *["t", "it"] * (len(place.log.ran) // 2)]
 
 
 # -- an import while the target is reloaded ---------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -12,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from scripts import scripts_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,14 +18,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def scripts() -> Iterator[SimpleNamespace]:
     """Modules of `sweeps/`, which are gone afterwards."""
-    names = ("mutants_data", "soak")
-    sys.path.insert(0, str(ROOT / "sweeps"))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(ROOT / "sweeps"))
-        for name in names:
-            sys.modules.pop(name, None)
+    with scripts_of("mutants_data", "soak") as scripts:
+        yield scripts
 
 
 def test_every_mutant_changes_one_place_and_can_be_compiled(scripts: SimpleNamespace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import os
@@ -16,8 +15,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-
-SWEEPS = Path(__file__).parent.parent / "sweeps"
+from scripts import SWEEPS, scripts_of
 
 MODULES = {
     "swhost": "LISTENERS = []\nOTHER = []\n",
@@ -64,14 +62,8 @@ def sweep(folder: Path, *arguments: str) -> tuple[int, str, dict[str, dict[str, 
 @pytest.fixture
 def parts() -> Iterator[SimpleNamespace]:
     """Modules of the sweep that can be asked in this process; they are gone afterwards."""
-    names = ("comparing", "explanations", "forking", "holders", "modules", "servers")
-    sys.path.insert(0, str(SWEEPS))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(SWEEPS))
-        for name in names:
-            sys.modules.pop(name, None)
+    with scripts_of("comparing", "explanations", "forking", "holders", "modules", "servers") as parts:
+        yield parts
 
 
 def test_both_judges_see_a_leak_and_none_in_its_cured_twin(folder: Path) -> None:
