@@ -30,9 +30,10 @@ from statistics import median
 
 import bigheap
 
-from pytest_reloadleak import measure_reload, worker
+from pytest_reloadleak import measure_reload
 from pytest_reloadleak.effects import observe
-from pytest_reloadleak.heap.look import Look, Scene
+from pytest_reloadleak.holders.diagnosis import Look, Scene
+from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.settings import Settings
 
 ROUNDS = 10

@@ -1,21 +1,28 @@
 """Prove that Python code can be reloaded without leaking.
 
 Public names: `check_reload`, `measure_reload`, `clear_cache`, `ReloadLeakError`, `UsageError`, `Report`, `Finding`,
-`Cleared`. They are loaded on first use: pytest imports this package in every run that has the plugin installed, and
-only a run that checks something may pay.
+`Cleared`; and for plugins `Probe`, `Effect`, `Cause` and `Known`. They are loaded on first use: pytest imports this
+package in every run that has the plugin installed, and only a run that checks something may pay.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_reloadleak.check import check_reload, measure_reload
+    from pytest_reloadleak.effects.probe import Effect, Probe
     from pytest_reloadleak.errors import ReloadLeakError, UsageError
+    from pytest_reloadleak.holders.sweep import Cause
     from pytest_reloadleak.model import Cleared, Finding, Report
-    from pytest_reloadleak.strategies.clear import clear_cache
+    from pytest_reloadleak.strategies.clearing import clear_cache
+    from pytest_reloadleak.verdict.known import Known
 
 __all__ = [
+    "Cause",
     "Cleared",
+    "Effect",
     "Finding",
+    "Known",
+    "Probe",
     "ReloadLeakError",
     "Report",
     "UsageError",
@@ -25,13 +32,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cause": "holders.sweep",
     "Cleared": "model",
-    "clear_cache": "strategies.clear",
+    "Effect": "effects.probe",
     "Finding": "model",
-    "Report": "model",
+    "Known": "verdict.known",
+    "Probe": "effects.probe",
     "ReloadLeakError": "errors",
+    "Report": "model",
     "UsageError": "errors",
     "check_reload": "check",
+    "clear_cache": "strategies.clearing",
     "measure_reload": "check",
 }
 

@@ -9,24 +9,25 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from pytest_reloadleak import growth, judge
-from pytest_reloadleak.arguments import settings_for
-from pytest_reloadleak.effects import probes as known_probes
-from pytest_reloadleak.effects.base import Probe
+from pytest_reloadleak.effects import catalogue as known_probes
+from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
-from pytest_reloadleak.heap.growing import Frames
-from pytest_reloadleak.known import KNOWN, reason_for
+from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.model import Finding, Outcome, Report, Site
-from pytest_reloadleak.performer import Performer, Reloader
 from pytest_reloadleak.report import terminal
-from pytest_reloadleak.rounds import Run
+from pytest_reloadleak.run.performer import Performer, Reloader
+from pytest_reloadleak.run.rounds import Run
+from pytest_reloadleak.run.surroundings import Surroundings
 from pytest_reloadleak.settings import Settings
-from pytest_reloadleak.sites import site_of
-from pytest_reloadleak.strategies import builtin, targets
+from pytest_reloadleak.strategies import catalogue
+from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.dispose import HOOK, Disposal
-from pytest_reloadleak.strategies.firstparty import Project
-from pytest_reloadleak.strategies.unit import Unit, is_glob
-from pytest_reloadleak.surroundings import Surroundings
+from pytest_reloadleak.strategies.imports import targets
+from pytest_reloadleak.strategies.imports.unit import Unit, is_glob
+from pytest_reloadleak.verdict import growth, judge
+from pytest_reloadleak.verdict.arguments import settings_for
+from pytest_reloadleak.verdict.known import KNOWN, reason_for
+from pytest_reloadleak.verdict.sites import site_of
 
 _now_s = time.perf_counter
 """A private copy, as the target may patch what it likes."""
@@ -66,7 +67,7 @@ class Check:
         self.settings = settings
         self._reload = reload
         self.unit = Unit(tuple(_resolved(names, settings, reload, tuple(plugins))))
-        strategy = None if reload is not None else builtin.make(settings)
+        strategy = None if reload is not None else catalogue.make(settings)
         around = surroundings or Surroundings()
         if reload is not None:
             around = dataclasses.replace(around, spared=_also(around.spared, reload))

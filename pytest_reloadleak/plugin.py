@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_reloadleak.effects.base import Probe
+    from pytest_reloadleak.effects.probe import Probe
     from pytest_reloadleak.integration.fixture import ReloadLeaks
-    from pytest_reloadleak.known import Known
+    from pytest_reloadleak.verdict.known import Known
 
 _MARKER = (
     "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=...): "
@@ -35,7 +35,7 @@ class _Hooks:
             config: pytest's configuration.
 
         Returns:
-            Subclasses of `pytest_reloadleak.effects.base.Probe` with a name of their own, at module level: the process
+            Subclasses of `pytest_reloadleak.Probe` with a name of their own, at module level: the process
             that checks a target imports them by name.
         """
 
@@ -47,7 +47,7 @@ class _Hooks:
             config: pytest's configuration.
 
         Returns:
-            Values of `pytest_reloadleak.known.Known`: each a pattern and the reason.
+            Values of `pytest_reloadleak.Known`: each a pattern and the reason.
         """
 
 

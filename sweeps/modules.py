@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.imports import targets
 
 SKIPPED = {
     "antigravity": "opens a browser",

@@ -68,15 +68,15 @@ SWEEPS = ("tests/heap/test_sweep.py", "tests/heap/test_oracle_sweep.py")
 HEAP = (
     Mutant(
         "asyncio in C is entered",
-        "heap/sweep.py",
-        "{*skip, *map(id, unsafe.modules())}",
+        "holders/sweep.py",
+        "{*skip, *map(id, untraversable.modules())}",
         "set(skip)",
         "a later collection of CPython 3.12 may turn in a circle",
         ("tests/heap/test_sweep.py",),
     ),
     Mutant(
         "no context roots",
-        "heap/roots.py",
+        "holders/roots.py",
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_signals(), *_atexit(), *_hooks()]",
         "what the current context holds has no root",
@@ -84,7 +84,7 @@ HEAP = (
     ),
     Mutant(
         "no signal roots",
-        "heap/roots.py",
+        "holders/roots.py",
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_atexit(), *_context(), *_hooks()]",
         "what a signal handler holds has no root",
@@ -92,7 +92,7 @@ HEAP = (
     ),
     Mutant(
         "no exit roots",
-        "heap/roots.py",
+        "holders/roots.py",
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_signals(), *_context(), *_hooks()]",
         "what an exit callback holds has no root",
@@ -100,7 +100,7 @@ HEAP = (
     ),
     Mutant(
         "frames of this thread only",
-        "heap/roots.py",
+        "holders/roots.py",
         "for ident, frame in gc.current_frames().items():\n        yield from",
         "for ident, frame in list(gc.current_frames().items())[-1:]:\n        yield from",
         "locals of other threads are no roots",
@@ -108,7 +108,7 @@ HEAP = (
     ),
     Mutant(
         "last parent of a slice",
-        "heap/sweep.py",
+        "holders/sweep.py",
         "for parent in range(at, min(len(above), at + SLICE)):",
         "for parent in range(at, min(len(above), at + SLICE - 1)):",
         "off by one: what the last object of a slice leads to has no path",
@@ -116,7 +116,7 @@ HEAP = (
     ),
     Mutant(
         "barred roots are entered",
-        "heap/sweep.py",
+        "holders/sweep.py",
         "        self.seen |= self._barred\n",
         "",
         "what an effect keeps is told of whoever else refers to the effect",
@@ -124,7 +124,7 @@ HEAP = (
     ),
     Mutant(
         "sinks are entered",
-        "heap/sweep.py",
+        "holders/sweep.py",
         "                            hits.setdefault((here, at), set()).add(key)\n",
         "                            hits.setdefault((here, at), set()).add(key)\n" + 28 * " " + "push(o)\n",
         "the sweep goes on through sinks",
@@ -132,7 +132,7 @@ HEAP = (
     ),
     Mutant(
         "a group forgets the ones before",
-        "heap/sweep.py",
+        "holders/sweep.py",
         "        base = len(self.levels)\n",
         "        self.seen.difference_update(map(id, level))\n        base = len(self.levels)\n",
         "a root that is reached again is entered twice",
@@ -140,7 +140,7 @@ HEAP = (
     ),
     Mutant(
         "untracked sinks are dropped",
-        "heap/sweep.py",
+        "holders/sweep.py",
         "self._has_untracked = not all(map(gc.is_tracked, sinks.values()))",
         "self._has_untracked = False",
         "a sentinel's holders are not found",
@@ -148,7 +148,7 @@ HEAP = (
     ),
     Mutant(
         "causes are told again",
-        "heap/sweep.py",
+        "holders/sweep.py",
         "        self._told = len(self.levels)\n",
         "",
         "what was entered before is told below an effect once more",
@@ -159,7 +159,7 @@ HEAP = (
     ),
     Mutant(
         "two rounds of grace",
-        "heap/scene.py",
+        "holders/search.py",
         "GRACE = 1\n",
         "GRACE = 2\n",
         "the third generation from the end is not judged",
@@ -167,7 +167,7 @@ HEAP = (
     ),
     Mutant(
         "the predecessor is judged",
-        "heap/scene.py",
+        "holders/search.py",
         "        return self.ledger.current - self.grace\n",
         "        return self.ledger.current - self.grace + 1\n",
         "off by one: a slot that holds the previous generation is a leak",
@@ -178,7 +178,7 @@ HEAP = (
     ),
     Mutant(
         "strays one round later",
-        "heap/retained.py",
+        "holders/retained.py",
         "[: len(by_code) - 1 - scene.grace]",
         "[: len(by_code) - 2 - scene.grace]",
         "off by one: of lambdas that nothing dates one generation too few is old",
@@ -188,7 +188,7 @@ HEAP = (
     ),
     Mutant(
         "one pass for the resurrected",
-        "heap/retained.py",
+        "holders/retained.py",
         "    known = -1\n    while known < len(",
         "    known = 0\n    while known < 1 and len(retained.objects) >= 0 and known < len(",
         "instances of a resurrected class are not gathered",
@@ -199,7 +199,7 @@ HEAP = (
     ),
     Mutant(
         "the newest date loses",
-        "heap/ledger.py",
+        "generations/ledger.py",
         "if newest is not None and (first is None or newest > first):",
         "if newest is not None and first is None:",
         "a class that an in-place patcher gave new methods stays old",
@@ -207,7 +207,7 @@ HEAP = (
     ),
     Mutant(
         "ghosts are current",
-        "heap/ledger.py",
+        "generations/ledger.py",
         "        return stamp is not None and stamp < self.births[-1].generation\n",
         "        return False\n",
         "a class that the new execution did not define counts as its own",
@@ -215,7 +215,7 @@ HEAP = (
     ),
     Mutant(
         "a copied namespace is a home",
-        "heap/markers.py",
+        "generations/markers.py",
         "        return marker is not None and self._homes.get(id(namespace)) == marker.generation\n",
         "        return marker is not None\n",
         "a dict that was updated from a namespace counts as an old one",
@@ -223,7 +223,7 @@ HEAP = (
     ),
     Mutant(
         "an earlier check's leak is this one's",
-        "heap/leftover.py",
+        "generations/earlier_checks.py",
         "    return is_in(_left_over, o)\n",
         "    return False\n",
         "what one check left is held against the next",
@@ -235,7 +235,7 @@ HEAP = (
     ),
     Mutant(
         "codecs are not recognised",
-        "heap/native.py",
+        "holders/native.py",
         'if encodings is not None and id(vars(encodings).get("search_function")) in members:',
         'if encodings is None and id(vars(encodings).get("search_function")) in members:',
         "the registry of a search function is not named",
@@ -246,7 +246,7 @@ HEAP = (
     ),
     Mutant(
         "tzinfo is not asked",
-        "heap/native.py",
+        "holders/native.py",
         "            return (tzinfo(o),)\n",
         "            return ()\n",
         "what a datetime hides is held by nobody",
@@ -254,7 +254,7 @@ HEAP = (
     ),
     Mutant(
         "no reference in C",
-        "heap/native.py",
+        "holders/native.py",
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]",
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])] + 1]",
         "off by one: an object that C refers to once is not told from what it leads to",
@@ -262,7 +262,7 @@ HEAP = (
     ),
     Mutant(
         "sizes of what others reach",
-        "heap/sizes.py",
+        "holders/sizes.py",
         "if id(child) not in ids and id(child) not in seen:",
         "if id(child) not in ids:",
         "what everybody uses counts as kept by the leak",
@@ -270,7 +270,7 @@ HEAP = (
     ),
     Mutant(
         "some sinks count for all",
-        "heap/sizes.py",
+        "holders/sizes.py",
         "if not sinks.keys() <= ids:",
         "if sinks.keys().isdisjoint(ids):",
         "what the namespace does not lead to is left out of the count",
@@ -278,7 +278,7 @@ HEAP = (
     ),
     Mutant(
         "no header",
-        "heap/sizes.py",
+        "holders/sizes.py",
         "return _HEADER_BYTES * (bool(is_collected) + bool(flags & _MANAGED))",
         "return _HEADER_BYTES * bool(flags & _MANAGED)",
         "sizes lack the collector's header",
@@ -286,7 +286,7 @@ HEAP = (
     ),
     Mutant(
         "others' parts are items",
-        "heap/sizes.py",
+        "holders/sizes.py",
         "for level in _levels(owned)",
         "for level in [owned, *list(_levels(objects))[1:]]",
         "a list of who is loaded grows by what those have",
@@ -294,7 +294,7 @@ HEAP = (
     ),
     Mutant(
         "known caches stay full",
-        "heap/known.py",
+        "heap/interpreter_caches.py",
         "        if cache.applies():\n",
         "        if not cache.applies():\n",
         "bounded caches of the interpreter are held against the target",
@@ -302,7 +302,7 @@ HEAP = (
     ),
     Mutant(
         "one reference is none",
-        "heap/parked.py",
+        "generations/original.py",
         "gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}",
         "gc.getrefcount(nodes[key]) - ours > inner.get(key, 0) + 1}",
         "off by one: a single holder of the original generation is not suspected",
@@ -310,7 +310,7 @@ HEAP = (
     ),
     Mutant(
         "data that is still current",
-        "heap/parked.py",
+        "generations/original.py",
         "            if name in now and dict.get(now, name) is not value:\n",
         "            if name in now:\n",
         "data that the target did not replace counts as old",
@@ -328,7 +328,7 @@ HEAP = (
     ),
     Mutant(
         "indexes are causes",
-        "heap/trace.py",
+        "holders/trace.py",
         '        return rename(step) if step.startswith("[\'") and not _NUMBERED.search(step) else "[*]"\n',
         '        return rename(step) if step.startswith("[\'") else "[*]"\n',
         "each numbered key is a finding of its own",
@@ -336,7 +336,7 @@ HEAP = (
     ),
     Mutant(
         "the first discovered is told",
-        "heap/look.py",
+        "holders/diagnosis.py",
         "        if trace.rank < group.first.rank:",
         "        if trace.is_one and trace.rank < group.first.rank:",
         "what the second look discovers in another order is missed",
@@ -347,7 +347,7 @@ HEAP = (
 EFFECTS = (
     Mutant(
         "raw threads are not seen",
-        "effects/threads.py",
+        "effects/system/threads.py",
         "return [(ident, known.get(ident, 0)) for ident in current_frames()]",
         "return [(ident, known[ident]) for ident in current_frames() if ident in known]",
         "a thread of `_thread` has no birth",
@@ -355,7 +355,7 @@ EFFECTS = (
     ),
     Mutant(
         "timers are threads",
-        "effects/threads.py",
+        "effects/system/threads.py",
         'Cause("live-timer" if is_timer else "live-thread", "thread", path',
         'Cause("live-thread", "thread", path',
         "a timer has the wrong kind",
@@ -363,7 +363,7 @@ EFFECTS = (
     ),
     Mutant(
         "cancelled timers are over",
-        "effects/loops.py",
+        "effects/loops/loop_probe.py",
         "            out += self._cancelled(loops)\n",
         "",
         "a timer that was cancelled and is kept is not told",
@@ -371,7 +371,7 @@ EFFECTS = (
     ),
     Mutant(
         "parts of a task are causes",
-        "effects/loops.py",
+        "effects/loops/loop_probe.py",
         "        if served and not is_owned(entry.callback, self.scope.owns):\n",
         "        if False:\n",
         "a timer that merely wakes a task is a finding of its own",
@@ -379,7 +379,7 @@ EFFECTS = (
     ),
     Mutant(
         "orphans are nobody's",
-        "effects/children.py",
+        "effects/system/children.py",
         "return _dated(self._escaped.present()) if self._escaped is not None else {}",
         "return {}",
         "a daemon whose parent ended is not seen",
@@ -387,7 +387,7 @@ EFFECTS = (
     ),
     Mutant(
         "zombies run",
-        "effects/children.py",
+        "effects/system/children.py",
         'self.is_zombie = self.status in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, "gone"}',
         'self.is_zombie = self.status == "gone"',
         "a zombie is told as a child that runs",
@@ -395,7 +395,7 @@ EFFECTS = (
     ),
     Mutant(
         "pipes of children are leaks",
-        "effects/descriptors.py",
+        "effects/system/descriptors.py",
         "        found = [one for one in found if one.number not in of_children]\n",
         "",
         "a child and its pipe are two findings",
@@ -407,7 +407,7 @@ EFFECTS = (
     ),
     Mutant(
         "descriptors by number",
-        "effects/descriptors.py",
+        "effects/system/descriptors.py",
         "return (self.number, self.device, self.inode, self.mode, self.text, self.again)",
         "return (self.number, 0, 0, 0, self.text, self.again)",
         "a descriptor that was closed and whose number was taken again is the old one",
@@ -418,7 +418,7 @@ EFFECTS = (
     ),
     Mutant(
         "no sqlite3 converters",
-        "effects/registries_library.py",
+        "effects/registries/library_registries.py",
         '    _of("sqlite3", "converters", "delete it from sqlite3.converters"),\n',
         "",
         "a registry is dropped",
@@ -426,7 +426,7 @@ EFFECTS = (
     ),
     Mutant(
         "no filters of handlers",
-        "effects/registries_logging.py",
+        "effects/registries/logging_registries.py",
         "    for entry in handlers.values():\n        yield from _filters(entry)\n",
         "",
         "a registry is dropped",
@@ -434,7 +434,7 @@ EFFECTS = (
     ),
     Mutant(
         "variables as a whole",
-        "effects/registries_process.py",
+        "effects/registries/process_registries.py",
         "for part in text.split(os.pathsep) if os.pathsep in text else ():",
         "for part in ():",
         "a list in the environment that grows is not seen",
@@ -442,7 +442,7 @@ EFFECTS = (
     ),
     Mutant(
         "equal entries are one",
-        "effects/registry.py",
+        "effects/registries/registry.py",
         "        counts[key] = counts.get(key, 0) + 1\n",
         "        counts[key] = 1\n",
         "the same text a second time in a list is not seen",
@@ -450,7 +450,7 @@ EFFECTS = (
     ),
     Mutant(
         "slots are not read",
-        "effects/registry.py",
+        "effects/registries/registry.py",
         "        yield Entry((name, path, id(value)), path, (value,))\n",
         "        yield from ()\n",
         "single slots such as a trace function are not seen",
@@ -458,9 +458,9 @@ EFFECTS = (
     ),
     Mutant(
         "watching never ends",
-        "effects/watched.py",
-        '"""Stop watching; the last to do so has the functions put back."""\n        wrapping.unlisten(self._called)\n',
-        '"""Stop watching; the last to do so has the functions put back."""\n',
+        "effects/registries/watched.py",
+        'has the functions put back."""\n        stand_ins.unlisten(self._called)\n',
+        'has the functions put back."""\n',
         "the stand-ins stay after the check",
         (
             "tests/test_effects_watched.py::test_every_function_is_replaced_and_put_back",
@@ -469,7 +469,7 @@ EFFECTS = (
     ),
     Mutant(
         "other threads are blamed",
-        "effects/watched.py",
+        "effects/registries/watched.py",
         "is_apart=_get_ident() != self._thread",
         "is_apart=False",
         "what another thread registers meanwhile is the target's",
@@ -501,7 +501,7 @@ EFFECTS = (
     ),
     Mutant(
         "a probe that raises is silent",
-        "effects/births.py",
+        "effects/effect_ledger.py",
         "            self.failed[probe.name] = foreign.exception_text(error)\n",
         "            del error\n",
         "a probe that could not look is not reported",
@@ -509,8 +509,8 @@ EFFECTS = (
     ),
     Mutant(
         "a patch is a mere reference",
-        "heap/trace.py",
-        "    return patched.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)\n",
+        "holders/trace.py",
+        "    return patches.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)\n",
         "    return None\n",
         "a patched attribute is told as whatever holds it",
         ("tests/test_effects_patches.py::test_a_patch_is_found",),
@@ -520,7 +520,7 @@ EFFECTS = (
 STRATEGIES = (
     Mutant(
         "the parent keeps the module",
-        "strategies/unload.py",
+        "strategies/imports/unload.py",
         "            del holder[leaf]\n",
         "            pass\n",
         "`from pkg import sub` finds the old module",
@@ -539,7 +539,7 @@ STRATEGIES = (
     ),
     Mutant(
         "a pyc of the same instant is believed",
-        "strategies/bytecode.py",
+        "strategies/imports/bytecode.py",
         "    return edited.st_mtime_ns >= written.st_mtime_ns\n",
         "    return edited.st_mtime_ns > written.st_mtime_ns + 10**9\n",
         "an edit of the same size in the same second is not seen",
@@ -550,7 +550,7 @@ STRATEGIES = (
     ),
     Mutant(
         "the cache tag stays away",
-        "strategies/bytecode.py",
+        "strategies/imports/bytecode.py",
         "    finally:\n        implementation.cache_tag = tag\n",
         "    finally:\n        pass\n",
         "forgotten restore: no bytecode is written any more",
@@ -561,7 +561,7 @@ STRATEGIES = (
     ),
     Mutant(
         "the table stays replaced",
-        "strategies/transaction.py",
+        "strategies/imports/transaction.py",
         "        sys.modules = self.table\n",
         "",
         "forgotten restore: a `sys.modules` that the program replaced stays",
@@ -569,7 +569,7 @@ STRATEGIES = (
     ),
     Mutant(
         "parents' attributes stay",
-        "strategies/transaction.py",
+        "strategies/imports/transaction.py",
         "        for name, value in self.attributes.items():\n            _set_attribute(name, value)\n",
         "",
         "forgotten restore: the package has the last generation's module",
@@ -579,7 +579,7 @@ STRATEGIES = (
     ),
     Mutant(
         "added names stay",
-        "strategies/transaction.py",
+        "strategies/imports/transaction.py",
         "        namespace.pop(key, None)\n    for key, value",
         "        pass\n    for key, value",
         "forgotten restore: what a round added to a reused namespace stays there",
@@ -587,7 +587,7 @@ STRATEGIES = (
     ),
     Mutant(
         "what was not loaded stays loaded",
-        "strategies/transaction.py",
+        "strategies/imports/transaction.py",
         "            if name not in self.modules:\n                self._forget(name)\n",
         "            pass\n",
         "forgotten restore: a unit that was not loaded before is afterwards",
@@ -644,7 +644,7 @@ STRATEGIES = (
     ),
     Mutant(
         "nothing is handed over by workers",
-        "strategies/workers.py",
+        "strategies/workers/worker_strategy.py",
         "            self._replace(self._stop())\n",
         "            self._stop()\n            self._replace({})\n",
         "the next worker does not get what its predecessor left for it",
@@ -655,7 +655,7 @@ STRATEGIES = (
     ),
     Mutant(
         "no proof is wanted",
-        "reloading.py",
+        "run/reloading.py",
         "        if not reborn:\n",
         "        if reborn is None:\n",
         "a reload that does nothing is clean",
@@ -666,7 +666,7 @@ STRATEGIES = (
     ),
     Mutant(
         "the collector stays off",
-        "reloading.py",
+        "run/reloading.py",
         "        settle.put_back(self._gc_enabled)\n",
         "",
         "forgotten restore: whether automatic collection is on",
@@ -677,7 +677,7 @@ STRATEGIES = (
 JUDGEMENT = (
     Mutant(
         "no growth is growth",
-        "judge.py",
+        "verdict/judge.py",
         'if more > 0 else ("bounded", 0.0)\n',
         'if more >= 0 else ("bounded", 0.0)\n',
         "off by one: what the second pass leaves as it was grows",
@@ -685,7 +685,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "growth by the round before",
-        "judge.py",
+        "verdict/judge.py",
         '    return ("growing", round(more / rounds, 2)) if more > 0',
         '    return ("growing", round(more / (rounds + 1), 2)) if more > 0',
         "off by one: growth per round",
@@ -693,7 +693,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "what let go is bounded",
-        "judge.py",
+        "verdict/judge.py",
         "    if again is None:\n        return None, 0.0\n    # An effect",
         '    if again is None:\n        return "bounded", 0.0\n    # An effect',
         "what is gone after the second pass is a finding",
@@ -701,7 +701,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "what was not counted did not grow",
-        "effects/meter.py",
+        "effects/system/meter.py",
         "    objects = _difference(first.objects, last.objects) if is_counted else blocks - noise\n",
         "    objects = _difference(first.objects, last.objects) if is_counted else 0\n",
         "on a large heap growth of objects is not suspected",
@@ -709,7 +709,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "a pass for growth goes on",
-        "rounds.py",
+        "run/rounds.py",
         "            if not goes_on(samples):\n",
         "            if not goes_on(samples) and number < 0:\n",
         "a pass does not end with the round that tells that nothing grows",
@@ -717,7 +717,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "the short canary is not asked",
-        "canary.py",
+        "isolation/canaries.py",
         "                return None if _reloaded(Run.is_suspicious) else _said(_MISSED)\n",
         "                return None\n",
         "a clean verdict is believed in a process in which no leak is seen",
@@ -733,7 +733,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "what is bound again was executed again",
-        "heap/ledger.py",
+        "generations/ledger.py",
         "        return self.markers.is_shared(namespace) and id(namespace) in self._renewed\n",
         "        return self.markers.is_shared(namespace)\n",
         "functions of a module that no round executes are old",
@@ -741,7 +741,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "what a call returned is not parked",
-        "heap/parked.py",
+        "generations/original.py",
         " or _is_any_unreached(nodes, parked, ledger)\n",
         "\n",
         "a function of the original that no name leads to is missed",
@@ -749,7 +749,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "no entry is weak",
-        "heap/weakly.py",
+        "heap/weak_entries.py",
         "    if not ours:\n",
         "    if ours:\n",
         "what the check itself keeps alive is a leak",
@@ -757,7 +757,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "every entry of a weak mapping ends",
-        "heap/weakly.py",
+        "heap/weak_entries.py",
         "issubclass(type(other), weakref.ref) and id(_referent(other)) in ours for",
         "issubclass(type(other), weakref.ref) for",
         "an entry of what somebody keeps is missed",
@@ -765,7 +765,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "each path grows by itself",
-        "judge.py",
+        "verdict/judge.py",
         "        items = min(items, again.alike[0] - retention.alike[0])\n",
         "",
         "another path to the same holder is growth",
@@ -773,7 +773,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "nobody fills a container for the runner",
-        "heap/growing.py",
+        "holders/container_growth.py",
         "    cause = cause or scene.noise.cause_of_items(_items(arrival.path[-1], more))\n",
         "",
         "what a keeper's own objects fill is a finding",
@@ -781,7 +781,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "no second pass",
-        "rounds.py",
+        "run/rounds.py",
         "            yield from self._second_pass()\n",
         "            pass\n",
         "what was found is not confirmed",
@@ -789,7 +789,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "registrations last",
-        "judge.py",
+        "verdict/judge.py",
         '    "registration",\n    "open-fd",\n    "patched-global",\n',
         '    "open-fd",\n    "patched-global",\n    "registration",\n',
         "findings are not in the order of kinds",
@@ -797,7 +797,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "lines in signatures",
-        "judge.py",
+        "verdict/judge.py",
         "signature=signature(kind, target, (*retention.trace, retention.holder.type)),",
         "signature=signature(kind, target, (*retention.trace, retention.holder.type, str(retention.held.line))),",
         "a signature changes when lines move",
@@ -805,7 +805,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "not seen is clean",
-        "judge.py",
+        "verdict/judge.py",
         '"leaking" if is_leaking else "inconclusive" if blind else "known"',
         '"leaking" if is_leaking else "known"',
         "a probe that could not look leaves no question open",
@@ -816,7 +816,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "a bounded remainder is no binding",
-        "judge.py",
+        "verdict/judge.py",
         'growth == "bounded" and retention.is_binding else "retained-generation"',
         'growth == "growing" and retention.is_binding else "retained-generation"',
         "a stale binding has the wrong kind",
@@ -827,7 +827,7 @@ JUDGEMENT = (
 RUNNING = (
     Mutant(
         "a hook that raises stops the others",
-        "performer.py",
+        "run/performer.py",
         "            if self._disposed(call, error):\n                raise\n",
         "            self._disposed(call, error)\n            raise\n",
         "what one dispose hook raises ends the check",
@@ -835,7 +835,7 @@ RUNNING = (
     ),
     Mutant(
         "a loop for each coroutine",
-        "performer.py",
+        "run/performer.py",
         "        if self._loop is None:\n            self._loop",
         "        if True:\n            self._loop",
         "async hooks do not share one loop",
@@ -843,7 +843,7 @@ RUNNING = (
     ),
     Mutant(
         "a worker's daemons live on",
-        "worker.py",
+        "isolation/worker.py",
         "    _end_group(process)\n    _end_all(started)\n    if status < 0:",
         "    _end_group(process)\n    if status < 0:",
         "what left the worker's session is not ended",
@@ -851,7 +851,7 @@ RUNNING = (
     ),
     Mutant(
         "a crash is an exit",
-        "worker.py",
+        "isolation/worker.py",
         "    if status < 0:\n",
         "    if status < -99:\n",
         "the signal that ended a worker is not named",
@@ -859,7 +859,7 @@ RUNNING = (
     ),
     Mutant(
         "the timeout ends nothing",
-        "worker.py",
+        "isolation/worker.py",
         "        if not _has_ended(process, timeout_s):\n",
         "        if not _has_ended(process, timeout_s * 1000):\n",
         "a worker that hangs is waited for",
@@ -867,7 +867,7 @@ RUNNING = (
     ),
     Mutant(
         "output from its beginning",
-        "worker.py",
+        "isolation/worker.py",
         'return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")',
         'return cut + data[:_OUTPUT_BYTES].decode("utf-8", "replace")',
         "of long output the end is lost",
@@ -938,7 +938,7 @@ RUNNING = (
 GROWTH = (
     Mutant(
         "one round that grew is enough",
-        "effects/meter.py",
+        "effects/system/meter.py",
         "return min(steps) if steps and min(steps) >= floor else 0",
         "return max(steps) if steps and max(steps) >= floor else 0",
         "what grew once and then no more counts as growth",
@@ -946,7 +946,7 @@ GROWTH = (
     ),
     Mutant(
         "no floor for objects",
-        "effects/meter.py",
+        "effects/system/meter.py",
         "OBJECTS_FLOOR = 20\n",
         "OBJECTS_FLOOR = 1\n",
         "a few objects that nobody has are a leak",
@@ -954,7 +954,7 @@ GROWTH = (
     ),
     Mutant(
         "no note is small",
-        "growth.py",
+        "verdict/growth.py",
         "_NOTES = 50\n",
         "_NOTES = 1\n",
         "a host that takes a note of each reload is a leak",
@@ -962,7 +962,7 @@ GROWTH = (
     ),
     Mutant(
         "a note explains everything",
-        "growth.py",
+        "verdict/growth.py",
         "grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR",
         "told",
         "what nobody has goes for a note of somebody's",
@@ -970,7 +970,7 @@ GROWTH = (
     ),
     Mutant(
         "what a note has is not counted",
-        "growth.py",
+        "verdict/growth.py",
         "grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR",
         "not told",
         "a host's note is told once more as growth of nobody's",
@@ -978,7 +978,7 @@ GROWTH = (
     ),
     Mutant(
         "blocks are not counted",
-        "effects/meter.py",
+        "effects/system/meter.py",
         "blocks=least([s.blocks for s in samples], blocks_floor),",
         "blocks=0,",
         "text that piles up is not told",
@@ -986,7 +986,7 @@ GROWTH = (
     ),
     Mutant(
         "malloc is not asked",
-        "effects/meter.py",
+        "effects/system/meter.py",
         "native_bytes=least([s.native_bytes for s in samples], native_floor_bytes),",
         "native_bytes=0,",
         "memory of C code is not told",
@@ -994,7 +994,7 @@ GROWTH = (
     ),
     Mutant(
         "nobody has a bound",
-        "growth.py",
+        "verdict/growth.py",
         "a.bound is None and (is_alone",
         "(is_alone",
         "a cache that fills up is a leak",
@@ -1002,7 +1002,7 @@ GROWTH = (
     ),
     Mutant(
         "what other threads add is the target's",
-        "growth.py",
+        "verdict/growth.py",
         "a.bound is None and (is_alone or any(file in files for file, _ in a.frames))",
         "a.bound is None",
         "a busy thread's list is held against the target",
@@ -1010,7 +1010,7 @@ GROWTH = (
     ),
     Mutant(
         "a container that shrank still counts",
-        "heap/growing.py",
+        "holders/container_growth.py",
         "if length > known[id(o)]",
         "if length >= 0",
         "a list that did not grow is told as the one that did",
@@ -1018,7 +1018,7 @@ GROWTH = (
     ),
     Mutant(
         "traced rounds count as one",
-        "heap/growing.py",
+        "holders/container_growth.py",
         "self._rounds += rounds",
         "self._rounds += 1",
         "more items are told than a round adds",
@@ -1026,7 +1026,7 @@ GROWTH = (
     ),
     Mutant(
         "only lists are looked at",
-        "heap/growing.py",
+        "holders/container_growth.py",
         "return next((kind for base in foreign.mro(cls) for kind in _KINDS if kind.base is base), None)",
         "return next((kind for kind in _KINDS if cls is list and kind.base is cls), None)",
         "a dict or deque that grows has no name",
@@ -1034,7 +1034,7 @@ GROWTH = (
     ),
     Mutant(
         "a pattern matches anywhere",
-        "known.py",
+        "verdict/known.py",
         'fnmatchcase(where, pattern.replace("[", "[[]"))',
         'fnmatchcase(where, "*" + pattern.replace("[", "[[]") + "*")',
         "a known reference covers what begins like it",
@@ -1042,7 +1042,7 @@ GROWTH = (
     ),
     Mutant(
         "known references of all versions",
-        "known.py",
+        "verdict/known.py",
         "return self.since <= sys.version_info[:2] <= self.until",
         "return True",
         "what another version of Python keeps is excused here",
@@ -1058,7 +1058,7 @@ GROWTH = (
     ),
     Mutant(
         "the canary's leak need not be found",
-        "canary.py",
+        "isolation/canaries.py",
         "if _PATH not in paths:",
         "if not paths:",
         "an environment that hides holders is not noticed",
@@ -1066,7 +1066,7 @@ GROWTH = (
     ),
     Mutant(
         "the clean canary may be held",
-        "canary.py",
+        "isolation/canaries.py",
         "(path for path in paths if path != _PATH)",
         "(path for path in paths if not path)",
         "an environment that keeps what runs is not noticed",
@@ -1074,7 +1074,7 @@ GROWTH = (
     ),
     Mutant(
         "the finder stays",
-        "strategies/finder.py",
+        "strategies/imports/finder.py",
         "            if other is finder:\n",
         "            if other is None:\n",
         "what a check put in front of the finders stays there",

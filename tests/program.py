@@ -14,7 +14,7 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import Report, measure_reload
-from pytest_reloadleak.strategies import recorded
+from pytest_reloadleak.strategies.dependencies import import_records
 
 NOTE = "import log; log.begin(__name__)\n"
 LOG = """\
@@ -76,7 +76,7 @@ def _noting(source: str) -> str:
 def program(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     """A `Program`; afterwards nothing of it is left, and nothing is known of who imported whom."""
     monkeypatch.chdir(directory)
-    monkeypatch.setattr(recorded, "_records", {})
+    monkeypatch.setattr(import_records, "_records", {})
     with run.importable(directory):
         yield Program(directory)
 

@@ -11,7 +11,7 @@ SCRIPT = """
 import sys, importlib, os
 how, folder = sys.argv[1:]
 if how == "ours":
-    from pytest_reloadleak.strategies.caches import invalidate_caches
+    from pytest_reloadleak.strategies.imports.finder_caches import invalidate_caches
 elif how == "library":
     from importlib import invalidate_caches
 else:

@@ -4,55 +4,55 @@ import sys
 
 import pytest
 
-from pytest_reloadleak import canary
+from pytest_reloadleak.isolation import canaries
 
 
 def test_nothing_is_said_where_both_come_out_right():
     """The leak is found and the clean one is clean, in a process like any other."""
-    assert canary.defeated() is None
-    assert canary.defeated(was_clean=True) is None
+    assert canaries.defeated() is None
+    assert canaries.defeated(was_clean=True) is None
 
 
 def test_it_leaves_nothing_behind():
     """Neither its modules nor its finder stay, and a second time is as the first."""
     finders = list(sys.meta_path)
-    canary.defeated()
-    canary.defeated()
+    canaries.defeated()
+    canaries.defeated()
 
-    assert not [name for name in sys.modules if name in canary._SOURCES]
+    assert not [name for name in sys.modules if name in canaries._SOURCES]
     assert all(a is b for a, b in zip(sys.meta_path, finders, strict=True))
 
 
 @pytest.mark.parametrize("was_clean", [True, False])
 def test_a_leak_that_is_not_found_is_said(was_clean, monkeypatch):
     """As it would be if something hid the holder from the tool: here the leak is not made."""
-    monkeypatch.setitem(canary._SOURCES, canary._LEAKS, "def event(): pass\n")
+    monkeypatch.setitem(canaries._SOURCES, canaries._LEAKS, "def event(): pass\n")
 
     assert (
-        canary.defeated(was_clean=was_clean)
+        canaries.defeated(was_clean=was_clean)
         == "the environment defeats the check: a leak that was made on purpose was not found"
     )
 
 
 def test_a_leak_that_is_held_elsewhere_is_not_the_one_that_was_made(monkeypatch):
     """Somebody else's reference shows that the leak is alive, not that its own holder can be seen."""
-    monkeypatch.setitem(canary._SOURCES, canary._HOST, "kept, other = [], []\n")
-    held = f"import {canary._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
-    monkeypatch.setitem(canary._SOURCES, canary._LEAKS, held)
+    monkeypatch.setitem(canaries._SOURCES, canaries._HOST, "kept, other = [], []\n")
+    held = f"import {canaries._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
+    monkeypatch.setitem(canaries._SOURCES, canaries._LEAKS, held)
 
     assert (
-        canary.defeated()
+        canaries.defeated()
         == "the environment defeats the check: a leak that was made on purpose was not found"
     )
 
 
 def test_a_clean_module_that_is_held_is_said(monkeypatch):
     """As it would be if something kept whatever is imported: here the clean one sees to it itself."""
-    held = f"import {canary._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
-    monkeypatch.setitem(canary._SOURCES, canary._HOST, "kept, other = [], []\n")
-    monkeypatch.setitem(canary._SOURCES, canary._CLEAN, held)
+    held = f"import {canaries._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
+    monkeypatch.setitem(canaries._SOURCES, canaries._HOST, "kept, other = [], []\n")
+    monkeypatch.setitem(canaries._SOURCES, canaries._CLEAN, held)
 
-    assert canary.defeated() == (
+    assert canaries.defeated() == (
         "the environment defeats the check: a module that does nothing was found to be held, by "
         "reloadleak_canary_host.other[*]"
     )
@@ -60,9 +60,9 @@ def test_a_clean_module_that_is_held_is_said(monkeypatch):
 
 def test_what_cannot_be_imported_at_all_is_said(monkeypatch):
     """An import system that fails for what is made on purpose would have failed for the target as well."""
-    monkeypatch.setitem(canary._SOURCES, canary._CLEAN, "raise RuntimeError('no imports here')\n")
+    monkeypatch.setitem(canaries._SOURCES, canaries._CLEAN, "raise RuntimeError('no imports here')\n")
 
-    reason = canary.defeated()
+    reason = canaries.defeated()
 
     assert reason is not None
     assert reason.startswith("the environment defeats the check: the self-check failed with ")

@@ -3,7 +3,7 @@
 import pytest
 from support import target
 
-from pytest_reloadleak.strategies import recorded
+from pytest_reloadleak.strategies.dependencies import import_records
 
 CASCADE = "--reload-leak-strategy=cascade"
 TOP = "from app.middle import g\nimport host\ndef on_event(): pass\nhost.listeners{} [on_event]\n"
@@ -21,7 +21,7 @@ LEAKY = {"app/top.py": TOP.format(" +=")}
 @pytest.fixture
 def app(project, monkeypatch):
     """A project with a chain of modules, and one beside it that must not be reloaded: it would leak."""
-    monkeypatch.setattr(recorded, "_records", {})
+    monkeypatch.setattr(import_records, "_records", {})
     project.write(FILES)
     return project
 

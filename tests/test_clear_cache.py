@@ -13,8 +13,8 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import Cleared, UsageError, clear_cache
-from pytest_reloadleak.strategies import clear
-from pytest_reloadleak.strategies.locks import imports_locked
+from pytest_reloadleak.strategies import clearing
+from pytest_reloadleak.strategies.imports.locks import imports_locked
 
 PACKAGE = {
     "pkg.__init__": "import log\nlog.ran.append(__name__)\n",
@@ -257,7 +257,7 @@ def test_what_other_threads_do_while_it_waits_for_an_import(meanwhile, names, pr
                 waits.pop()()
             yield
 
-    monkeypatch.setattr(clear, "imports_locked", locked)
+    monkeypatch.setattr(clearing, "imports_locked", locked)
 
     assert sorted(clear_cache("pkg").names) == names
     assert [name for name in sys.modules if name.partition(".")[0] == "pkg"] == []

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from cases import open_things, run
 
-from pytest_reloadleak.effects import descriptors, files, sockets, spelling
-from pytest_reloadleak.effects.base import Scope
-from pytest_reloadleak.effects.children import Children
-from pytest_reloadleak.effects.descriptors import Descriptors
+from pytest_reloadleak.effects import spelling
+from pytest_reloadleak.effects.probe import Scope
+from pytest_reloadleak.effects.system import descriptors, files, sockets
+from pytest_reloadleak.effects.system.children import Children
+from pytest_reloadleak.effects.system.descriptors import Descriptors
 from pytest_reloadleak.report.jsonfile import to_dict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the cases are of things that Linux has")

@@ -11,7 +11,7 @@ import pytest
 from cases import run
 from cases.edges import KEEPS, source
 
-from pytest_reloadleak import worker
+from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.settings import Settings
 
 ROUNDS = 3

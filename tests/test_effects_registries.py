@@ -24,8 +24,8 @@ import pytest
 from cases import edges, registries, run
 
 from pytest_reloadleak import measure_reload
-from pytest_reloadleak.effects.base import Scope
-from pytest_reloadleak.effects.registrations import REGISTRIES, Registrations
+from pytest_reloadleak.effects.probe import Scope
+from pytest_reloadleak.effects.registries.listed import REGISTRIES, Registrations
 from pytest_reloadleak.heap import settle
 
 LISTS = (sys.meta_path, sys.path_hooks, sys.path, warnings.filters, gc.callbacks)

@@ -18,10 +18,10 @@ import pytest
 from cases import run, watched
 
 from pytest_reloadleak import measure_reload
-from pytest_reloadleak.effects import wrapping
-from pytest_reloadleak.effects.base import Scope
-from pytest_reloadleak.effects.registering import WATCHES
-from pytest_reloadleak.effects.watched import Watched
+from pytest_reloadleak.effects.probe import Scope
+from pytest_reloadleak.effects.registries import stand_ins
+from pytest_reloadleak.effects.registries.watched import Watched
+from pytest_reloadleak.effects.registries.watched_functions import WATCHES
 
 PLACES = [(codecs, "register"), (codecs, "unregister"), (codecs, "register_error"), (sys, "addaudithook")]
 PLACES += [(atexit, "register"), (atexit, "unregister"), (os, "register_at_fork")]
@@ -58,7 +58,7 @@ def replaced() -> list[str]:
         for module, loaded in list(sys.modules.items())
         if isinstance(loaded, types.ModuleType)
         for name, value in list(vars(loaded).items())
-        if type(value) is wrapping.StandIn
+        if type(value) is stand_ins.StandIn
     ]
 
 
@@ -139,7 +139,7 @@ def test_a_target_that_imports_the_functions_by_name_is_clean(strategy, tmp_path
 
 def test_every_function_is_replaced_and_put_back(probe):
     """Within a check each loaded module's name for a function is the stand-in's; after it they are what they were."""
-    assert [key for key in BUILTINS if type(vars(key[0])[key[1]]) is not wrapping.StandIn] == []
+    assert [key for key in BUILTINS if type(vars(key[0])[key[1]]) is not stand_ins.StandIn] == []
 
     probe.end()
 
@@ -330,7 +330,7 @@ def test_checks_in_threads_do_not_end_each_other():
 
 def test_a_begin_that_fails_half_way_is_undone(monkeypatch):
     """What was replaced before the failure is put back by it, and `end` may be called all the same."""
-    from pytest_reloadleak.effects import watched as module
+    from pytest_reloadleak.effects.registries import watched as module
 
     monkeypatch.setattr(module, "_is_replaced", fail)
     probe = Watched()
@@ -370,7 +370,7 @@ def test_a_fault_of_the_probe_is_not_the_programs(probe, monkeypatch):
 
 def test_each_function_exists_here_or_nowhere():
     """The table names builtins of this interpreter, those that came later aside."""
-    missing = {w.spelling for w in WATCHES if wrapping.builtin(w.module, w.name) is None}
+    missing = {w.spelling for w in WATCHES if stand_ins.builtin(w.module, w.name) is None}
 
     assert missing <= {"codecs._unregister_error"} | {
         w.spelling for w in WATCHES if w.module == "sys.monitoring"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_reloadleak.strategies.graph import dependents, islands
+from pytest_reloadleak.strategies.dependencies.graph import dependents, islands
 
 NODES = [f"m{number}" for number in range(9)]
 graphs = st.lists(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max_size=24).map(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pytest_reloadleak.effects.base import Effect
 from pytest_reloadleak.effects.groups import Group, Member, suspects
-from pytest_reloadleak.heap.sweep import Cause
+from pytest_reloadleak.effects.probe import Effect
+from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held
 
 FIRST = -1

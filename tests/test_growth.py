@@ -13,13 +13,13 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
-from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import Check
-from pytest_reloadleak.effects import meter
-from pytest_reloadleak.effects.process import Sample
-from pytest_reloadleak.heap.noise import Noise
+from pytest_reloadleak.effects.system import meter
+from pytest_reloadleak.effects.system.process_numbers import Sample
+from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.report.jsonfile import from_dict
-from pytest_reloadleak.surroundings import Surroundings
+from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.verdict.arguments import settings_for
 
 BOTH = ("reimport", "reload")
 HOST = """\

@@ -9,7 +9,7 @@ from importing import GATE, SLOW, Threads, waits_for_a_lock, when_it_waits
 from program import program, state
 
 from pytest_reloadleak.errors import RoundError
-from pytest_reloadleak.strategies.locks import imports_locked, is_initializing
+from pytest_reloadleak.strategies.imports.locks import imports_locked, is_initializing
 
 STRATEGIES = ("reload", "decache", "reimport", "cascade", "alias")
 DROPPING = ("decache", "reimport", "cascade")

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_reloadleak.heap.scene import Look, Retention
-from pytest_reloadleak.heap.sweep import Cause
-from pytest_reloadleak.judge import judge
+from pytest_reloadleak.holders.search import Look, Retention
+from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
+from pytest_reloadleak.verdict.judge import judge
 
 LIST = Retention(
     holder=Holder(root="sys.modules", path="app.bus[*]", type="list"),

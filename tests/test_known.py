@@ -8,7 +8,7 @@ from support import target
 
 from pytest_reloadleak import measure_reload
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.known import KNOWN, Known, reason_for
+from pytest_reloadleak.verdict.known import KNOWN, Known, reason_for
 
 OWN_TEXT = "class Text(str):\n    def of(self): return self\n"
 HOST = "import functools\n@functools.lru_cache(maxsize=16)\ndef look_up(key): return None\nkept = []\n"
@@ -118,7 +118,7 @@ def test_a_known_reference_that_makes_no_sense_is_refused(keywords, text):
 
 CONFTEST = """
     import pytest
-    from pytest_reloadleak.known import Known
+    from pytest_reloadleak import Known
 
     def pytest_reloadleak_known(config):
         return [{}]

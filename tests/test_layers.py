@@ -5,9 +5,11 @@ also shown a source that breaks it, since a rule that cannot fail proves nothing
 """
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,34 +17,38 @@ import pytest
 import pytest_reloadleak
 
 PACKAGE = "pytest_reloadleak"
+ROOT = Path(pytest_reloadleak.__file__).parent
 
-# Lowest first. A module imports from the rows below its own and, in a sub-package, from its siblings.
-ROWS = (
+# Lowest first. A module belongs to the longest entry that its name starts with. It imports from its own entry and from
+# the entries above it in this table, which are the layers below it. A top-level module that is not here is an error.
+LAYERS = (
     "model",
     "errors",
     "settings",
-    "known",
-    "signature",
     "heap",
-    "effects",
+    "generations",
+    "holders",
+    "effects",  # what all probes share
+    "effects.loops",
+    "effects.registries",
+    "effects.system",
+    "effects.catalogue",
+    "strategies.imports",
+    "strategies.dependencies",
+    "strategies.strategy",  # what all strategies share
+    "strategies.dispose",
+    "strategies.workers",
     "strategies",
-    "sites",
-    "surroundings",
-    "looking",
-    "reloading",
-    "rounds",
-    "arguments",
-    "growth",
-    "judge",
-    "report",  # pure functions of the model; below `check`, whose error carries the rendered report
-    "performer",
-    "canary",
+    "run",
+    "verdict",
+    "report",  # below `check`, whose error carries the rendered report
     "check",
-    "inside",
-    "worker",
+    "isolation",
     "integration",
     "plugin",
 )
+MOST_LINES = 350
+MOST_FILES = 16
 
 # Each runs code of the object that it is given, or tells what that object claims instead of what it is. The objects
 # of a heap belong to others; one place knows how to ask them without being hurt.
@@ -71,7 +77,11 @@ class Module:
         return ast.parse(self.source)
 
     @property
-    def row(self) -> str:
+    def layer(self) -> str | None:
+        return layer_of(self.name)
+
+    @property
+    def wing(self) -> str:
         return self.name.partition(".")[0]
 
     def imports(self, tree: ast.AST | None = None) -> Iterator[tuple[int, str]]:
@@ -100,20 +110,39 @@ class Module:
         return ".".join(parts[: len(parts) - level + self.is_package])
 
 
+def layer_of(name: str) -> str | None:
+    """The longest entry of the table that a module's name starts with; `None` if there is none."""
+    parts = name.split(".")
+    prefixes = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in LAYERS), None)
+
+
 Rule = Callable[[Module], Iterator[str]]
 
 
-def lower_rows_only(module: Module) -> Iterator[str]:
-    """A module imports only from the rows below its own, or from its own sub-package."""
+def imports_go_down(module: Module) -> Iterator[str]:
+    """A module imports only from its own layer and from the layers below it."""
+    if not module.name:
+        return
+    if module.layer is None:
+        yield f"{module.name} is in no layer"
+        return
     for line, name in module.imports():
         package, _, rest = name.partition(".")
-        row = rest.partition(".")[0]
-        if package != PACKAGE or not module.name:
+        if package != PACKAGE:
             continue
-        if row not in ROWS:
-            yield f"line {line}: {name} is in no row"
-        elif row != module.row and ROWS.index(row) > ROWS.index(module.row):
+        layer = layer_of(rest)
+        if layer is None:
+            yield f"line {line}: {name} is in no layer"
+        elif LAYERS.index(layer) > LAYERS.index(module.layer):
             yield f"line {line}: {name} is above {module.name}"
+
+
+def files_are_short(module: Module) -> Iterator[str]:
+    """A file has one concept, which fits in 350 lines."""
+    lines = module.source.count("\n")
+    if lines > MOST_LINES:
+        yield f"{lines} lines"
 
 
 def lazy_package(module: Module) -> Iterator[str]:
@@ -131,13 +160,13 @@ def lazy_package(module: Module) -> Iterator[str]:
 
 def gc_in_heap_only(module: Module) -> Iterator[str]:
     """Only `heap` uses the collector, so what is collected and when is decided in one place."""
-    if module.row != "heap":
+    if module.wing != "heap":
         yield from imported(module, {"gc"})
 
 
 def pytest_in_integration_only(module: Module) -> Iterator[str]:
     """Only `integration` and `plugin` know pytest; the engine runs without it."""
-    if module.row not in {"integration", "plugin"}:
+    if module.wing not in {"integration", "plugin"}:
         yield from imported(module, {"pytest", "_pytest"})
 
 
@@ -150,7 +179,7 @@ def imported(module: Module, roots: set[str]) -> Iterator[str]:
 
 def sys_modules_written_in_strategies_only(module: Module) -> Iterator[str]:
     """Only `strategies` writes `sys.modules`, so what they put there they can put back."""
-    if module.row == "strategies":
+    if module.wing == "strategies":
         return
     sys_names, aliases = {"sys"}, set()
 
@@ -188,8 +217,8 @@ def sys_modules_written_in_strategies_only(module: Module) -> Iterator[str]:
 
 
 def foreign_objects_in_one_place(module: Module) -> Iterator[str]:
-    """In `heap` and `effects`, only the guarded module calls what runs code of the objects of others."""
-    if module.row not in {"heap", "effects"} or module.name == GUARDED:
+    """Below `strategies`, only the guarded module calls what runs code of the objects of others."""
+    if module.wing not in {"heap", "generations", "holders", "effects"} or module.name == GUARDED:
         return
     for node in ast.walk(module.tree):
         match node:
@@ -205,10 +234,9 @@ def foreign_objects_in_one_place(module: Module) -> Iterator[str]:
 
 def modules_of_the_package() -> list[Module]:
     """Return all modules of the package, as they are installed."""
-    root = Path(pytest_reloadleak.__file__).parent
     modules = []
-    for path in sorted(root.rglob("*.py")):
-        parts = list(path.relative_to(root).with_suffix("").parts)
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
         is_package = parts[-1] == "__init__"
         name = ".".join(parts[:-1] if is_package else parts)
         modules.append(Module(name, path.read_text(encoding="utf-8"), is_package))
@@ -217,7 +245,8 @@ def modules_of_the_package() -> list[Module]:
 
 MODULES = modules_of_the_package()
 RULES: tuple[Rule, ...] = (
-    lower_rows_only,
+    imports_go_down,
+    files_are_short,
     lazy_package,
     gc_in_heap_only,
     pytest_in_integration_only,
@@ -227,71 +256,79 @@ RULES: tuple[Rule, ...] = (
 
 
 BROKEN: tuple[tuple[Rule, Module], ...] = (
-    (lower_rows_only, Module("model", "import pytest_reloadleak.errors")),
-    (lower_rows_only, Module("heap.sweep", "from pytest_reloadleak.judge import judge")),
-    (lower_rows_only, Module("heap.sweep", "from pytest_reloadleak import judge")),
-    (lower_rows_only, Module("heap.sweep", "from ..judge import judge")),
-    (lower_rows_only, Module("heap", "from ..judge import judge", is_package=True)),
-    (lower_rows_only, Module("judge", "from .check import check_reload")),
-    (lower_rows_only, Module("judge", "def late():\n    import pytest_reloadleak.check")),
+    (imports_go_down, Module("model", "import pytest_reloadleak.errors")),
+    (imports_go_down, Module("holders.sweep", "from pytest_reloadleak.verdict.judge import judge")),
+    (imports_go_down, Module("holders.sweep", "from pytest_reloadleak import verdict")),
+    (imports_go_down, Module("holders.sweep", "from ..verdict import judge")),
+    (imports_go_down, Module("heap", "from ..verdict import judge", is_package=True)),
+    (imports_go_down, Module("verdict.judge", "from ..check import check_reload")),
+    (imports_go_down, Module("verdict.judge", "def late():\n    import pytest_reloadleak.check")),
     (
-        lower_rows_only,
-        Module("judge", "from importlib import import_module\nimport_module('pytest_reloadleak.check')"),
+        imports_go_down,
+        Module(
+            "verdict.judge", "from importlib import import_module\nimport_module('pytest_reloadleak.check')"
+        ),
     ),
     (
-        lower_rows_only,
-        Module("judge", "if TYPE_CHECKING:\n    from pytest_reloadleak.check import check_reload"),
+        imports_go_down,
+        Module("verdict.judge", "if TYPE_CHECKING:\n    from pytest_reloadleak.check import check_reload"),
     ),
-    (lower_rows_only, Module("report.jsonfile", "from pytest_reloadleak import check_reload")),
-    (lower_rows_only, Module("report.json", "from pytest_reloadleak.elsewhere import thing")),
+    (imports_go_down, Module("report.jsonfile", "from pytest_reloadleak import check_reload")),
+    (imports_go_down, Module("report.json", "from pytest_reloadleak.elsewhere import thing")),
+    (imports_go_down, Module("elsewhere", "import json")),
+    (imports_go_down, Module("effects.probe", "from pytest_reloadleak.effects.system import threads")),
+    (imports_go_down, Module("strategies.imports.unit", "from pytest_reloadleak.strategies import strategy")),
+    (files_are_short, Module("heap.long", "a = 1\n" * (MOST_LINES + 1))),
     (lazy_package, Module("", "from pytest_reloadleak.check import check_reload", is_package=True)),
     (lazy_package, Module("", "from .check import check_reload", is_package=True)),
     (lazy_package, Module("", "try:\n    import psutil\nexcept ImportError:\n    pass", is_package=True)),
-    (gc_in_heap_only, Module("rounds", "import gc")),
-    (gc_in_heap_only, Module("rounds", "def collect():\n    from gc import collect")),
-    (gc_in_heap_only, Module("rounds", "__import__('gc').collect()")),
+    (gc_in_heap_only, Module("run.rounds", "import gc")),
+    (gc_in_heap_only, Module("run.rounds", "def collect():\n    from gc import collect")),
+    (gc_in_heap_only, Module("run.rounds", "__import__('gc').collect()")),
     (pytest_in_integration_only, Module("check", "import pytest")),
     (pytest_in_integration_only, Module("report.terminal", "from _pytest.terminal import TerminalReporter")),
-    (sys_modules_written_in_strategies_only, Module("rounds", "import sys\nsys.modules['a'] = b")),
-    (sys_modules_written_in_strategies_only, Module("rounds", "import sys\ndel sys.modules['a']")),
-    (sys_modules_written_in_strategies_only, Module("rounds", "import sys\nsys.modules.pop('a', None)")),
-    (sys_modules_written_in_strategies_only, Module("rounds", "import sys\nsys.modules |= {}")),
-    (sys_modules_written_in_strategies_only, Module("rounds", "import sys\nsys.modules = {}")),
-    (sys_modules_written_in_strategies_only, Module("rounds", "import sys as s\ns.modules.clear()")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "import sys\nsys.modules['a'] = b")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "import sys\ndel sys.modules['a']")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "import sys\nsys.modules.pop('a', None)")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "import sys\nsys.modules |= {}")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "import sys\nsys.modules = {}")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "import sys as s\ns.modules.clear()")),
     (
         sys_modules_written_in_strategies_only,
-        Module("rounds", "from sys import modules\nmodules.update(a=b)"),
+        Module("run.rounds", "from sys import modules\nmodules.update(a=b)"),
     ),
     (
         sys_modules_written_in_strategies_only,
-        Module("rounds", "import sys\nt = sys.modules\nt.setdefault('a', b)"),
+        Module("run.rounds", "import sys\nt = sys.modules\nt.setdefault('a', b)"),
     ),
-    (sys_modules_written_in_strategies_only, Module("rounds", "from sys import modules\nmodules |= {}")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "repr(thing)")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "hash(thing)")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "from sys import modules\nmodules |= {}")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "repr(thing)")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "hash(thing)")),
     (foreign_objects_in_one_place, Module("effects.threads", "isinstance(thing, dict)")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "isinstance(thing, dict)")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "getattr(thing, 'name')")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "hasattr(thing, 'name')")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "import builtins\nbuiltins.repr(thing)")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "list(map(repr, things))")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "f'{thing!r}'")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "match thing:\n    case dict():\n        pass")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "isinstance(thing, dict)")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "getattr(thing, 'name')")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "hasattr(thing, 'name')")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "import builtins\nbuiltins.repr(thing)")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "list(map(repr, things))")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "f'{thing!r}'")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "match thing:\n    case dict():\n        pass")),
 )
 
 KEPT: tuple[tuple[Rule, Module], ...] = (
-    (lower_rows_only, Module("judge", "from pytest_reloadleak.model import Report")),
-    (lower_rows_only, Module("heap.sweep", "from pytest_reloadleak.heap.foreign import type_name")),
-    (lower_rows_only, Module("heap.sweep", "from .foreign import type_name")),
-    (lower_rows_only, Module("heap", "from .foreign import type_name", is_package=True)),
-    (lower_rows_only, Module("judge", "import json")),
+    (imports_go_down, Module("verdict.judge", "from pytest_reloadleak.model import Report")),
+    (imports_go_down, Module("holders.sweep", "from pytest_reloadleak.heap.foreign import type_name")),
+    (imports_go_down, Module("holders.sweep", "from .foreign import type_name")),
+    (imports_go_down, Module("heap", "from .foreign import type_name", is_package=True)),
+    (imports_go_down, Module("verdict.judge", "import json")),
+    (imports_go_down, Module("effects.system.threads", "from pytest_reloadleak.effects import probe")),
+    (files_are_short, Module("heap.short", "a = 1\n" * MOST_LINES)),
     (lazy_package, Module("", "from typing import TYPE_CHECKING", is_package=True)),
     (lazy_package, Module("", "def late():\n    import pytest_reloadleak.check", is_package=True)),
     (
         lazy_package,
         Module("", "if TYPE_CHECKING:\n    from pytest_reloadleak.check import f", is_package=True),
     ),
-    (gc_in_heap_only, Module("heap.sweep", "import gc")),
+    (gc_in_heap_only, Module("heap.collector", "import gc")),
     (pytest_in_integration_only, Module("integration.items", "import pytest")),
     (pytest_in_integration_only, Module("plugin", "import pytest")),
     (pytest_in_integration_only, Module("check", "import pytest_reloadleak.model")),
@@ -301,12 +338,12 @@ KEPT: tuple[tuple[Rule, Module], ...] = (
     ),
     (
         sys_modules_written_in_strategies_only,
-        Module("rounds", "import sys\nsys.modules.get(sys.modules['a'])"),
+        Module("run.rounds", "import sys\nsys.modules.get(sys.modules['a'])"),
     ),
-    (sys_modules_written_in_strategies_only, Module("rounds", "modules = unit.modules\nmodules.pop()")),
+    (sys_modules_written_in_strategies_only, Module("run.rounds", "modules = unit.modules\nmodules.pop()")),
     (foreign_objects_in_one_place, Module("heap.foreign", "repr(thing)")),
-    (foreign_objects_in_one_place, Module("heap.sweep", "type(thing) is dict\nf'{name}'")),
-    (foreign_objects_in_one_place, Module("judge", "repr(name)")),
+    (foreign_objects_in_one_place, Module("holders.sweep", "type(thing) is dict\nf'{name}'")),
+    (foreign_objects_in_one_place, Module("verdict.judge", "repr(name)")),
 )
 
 
@@ -317,13 +354,37 @@ def name_of_case(value: object) -> str:
     )
 
 
-def test_every_module_has_a_row():
-    """The rows name the whole package, and it has the places that the rules make exceptions for."""
-    rows = {module.row for module in MODULES}
+def test_the_table_names_what_is_there():
+    """Every entry of the table exists, and so do the places that the rules make exceptions for."""
+    names = {module.name for module in MODULES}
 
-    assert rows <= {"", *ROWS}
-    assert rows >= {"", "heap", "strategies", "integration", "plugin"}
-    assert GUARDED in {module.name for module in MODULES}
+    assert [entry for entry in LAYERS if entry not in names] == []
+    assert GUARDED in names
+
+
+def test_no_folder_is_crowded():
+    """At most 16 files a folder: a reader sees all of it at once."""
+    folders = Counter(path.parent for path in ROOT.rglob("*") if path.is_file() and path.suffix != ".pyc")
+
+    assert {str(folder): count for folder, count in folders.items() if count > MOST_FILES} == {}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """The graph of imports, those inside of functions and for types included, has an order."""
+    names = {module.name for module in MODULES}
+    graph = {module.name: set(targets(module, names)) for module in MODULES if module.name}
+
+    TopologicalSorter(graph).prepare()
+
+
+def targets(module: Module, names: set[str]) -> Iterator[str]:
+    """The modules of the package that a module imports."""
+    for _, name in module.imports():
+        package, _, rest = name.partition(".")
+        if package == PACKAGE:
+            found = next((n for n in (rest, rest.rpartition(".")[0]) if n in names and n), None)
+            if found is not None and found != module.name:
+                yield found
 
 
 @pytest.mark.parametrize("rule", RULES, ids=name_of_case)

@@ -15,8 +15,7 @@ STOPPING = "import threading\nlisteners = []\nstopping = threading.Event()\n"
 SLOT = "import host\n\ndef on_event():\n    pass\n\nhost.current = on_event\n"
 
 PROBES = """
-    from pytest_reloadleak.effects.base import Effect, Probe
-    from pytest_reloadleak.heap.sweep import Cause
+    from pytest_reloadleak import Cause, Effect, Probe
 
     class Connections(Probe):
         name = "connections"

@@ -9,7 +9,7 @@ import threading
 import pytest
 from program import program
 
-from pytest_reloadleak.strategies import dependencies, recorded
+from pytest_reloadleak.strategies.dependencies import import_records, importers
 
 MADE_UP = "'.'.join(['app', 'base'])"
 MODULES = {"app.__init__": "", "app.base": "def f(): pass\n", "app.other": ""}
@@ -26,9 +26,9 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def recording():
     """Records who imports whom within the test."""
-    recorded.start()
+    import_records.start()
     yield
-    recorded.stop()
+    import_records.stop()
 
 
 def state():
@@ -52,11 +52,12 @@ def test_a_name_made_up_at_run_time_is_seen(source, place, recording):
     """However it is imported, when it is loaded for the first time; that is a dependency of the module itself."""
     place.load({"app.it": source}, "app.it")
 
-    assert "app.base" in recorded.imported_by("app.it")
-    assert "app.base" in dependencies.among(["app.it"])["app.it"]
-    assert "app.other" not in recorded.imported_by("app.it")
+    assert "app.base" in import_records.imported_by("app.it")
+    assert "app.base" in importers.among(["app.it"])["app.it"]
+    assert "app.other" not in import_records.imported_by("app.it")
     assert not any(
-        "app.base" in recorded.imported_by(name) for name in ("importlib", "pkgutil", "app", "app.other")
+        "app.base" in import_records.imported_by(name)
+        for name in ("importlib", "pkgutil", "app", "app.other")
     )
 
 
@@ -65,7 +66,7 @@ def test_a_module_that_is_loaded_already_is_seen_too(source, place, recording):
     """No finder is asked for it, but `import_module` is called."""
     place.load({"app.it": source}, "app.base", "app.it")
 
-    assert "app.base" in recorded.imported_by("app.it")
+    assert "app.base" in import_records.imported_by("app.it")
 
 
 def test_import_statements_are_seen_once(place, recording):
@@ -76,9 +77,9 @@ def test_import_statements_are_seen_once(place, recording):
         "app.two",
     )
 
-    assert {"app.base", "app.other"} <= recorded.imported_by("app.it")
-    assert "app.base" not in recorded.imported_by("app.two")
-    assert "app.base" in dependencies.among(["app.two"])["app.two"]
+    assert {"app.base", "app.other"} <= import_records.imported_by("app.it")
+    assert "app.base" not in import_records.imported_by("app.two")
+    assert "app.base" in importers.among(["app.two"])["app.two"]
 
 
 def test_what_a_function_imports_later_belongs_to_its_module(place, recording):
@@ -86,21 +87,21 @@ def test_what_a_function_imports_later_belongs_to_its_module(place, recording):
     place.load(
         {"app.it": f"import importlib\ndef late():\n    importlib.import_module({MADE_UP})\n"}, "app.it"
     )
-    assert "app.base" not in recorded.imported_by("app.it")
+    assert "app.base" not in import_records.imported_by("app.it")
 
     thread = threading.Thread(target=sys.modules["app.it"].late)
     thread.start()
     thread.join()
 
-    assert "app.base" in recorded.imported_by("app.it")
+    assert "app.base" in import_records.imported_by("app.it")
 
 
 def test_what_the_tool_imports_is_nobodys_dependency(place, recording):
     """A strategy loads the modules of a unit in its own order."""
     place.measure("app.base", "reimport")
 
-    assert recorded.imported_by("pytest_reloadleak.strategies.reimport") == set()
-    assert recorded.imported_by("pytest_reloadleak.rounds") == set()
+    assert import_records.imported_by("pytest_reloadleak.strategies.reimport") == set()
+    assert import_records.imported_by("pytest_reloadleak.run.rounds") == set()
 
 
 @pytest.mark.parametrize(
@@ -117,12 +118,12 @@ def test_what_cannot_be_imported_raises_what_it_raises(arguments, error, place):
     """Recording changes nothing about it, and does not stumble over it."""
     with pytest.raises(error) as plain:
         importlib.import_module(*arguments)
-    recorded.start()
+    import_records.start()
     try:
         with pytest.raises(error) as seen:
             importlib.import_module(*arguments)
     finally:
-        recorded.stop()
+        import_records.stop()
 
     assert str(seen.value) == str(plain.value)
 
@@ -131,29 +132,29 @@ def test_recording_can_be_nested_and_leaves_nothing(place):
     """What was changed is put back when the last one stops, and what was seen is still known."""
     before = state()
 
-    recorded.start()
+    import_records.start()
     inner = state()
-    recorded.start()
+    import_records.start()
     assert state() == inner != before
-    recorded.stop()
+    import_records.stop()
     assert state() == inner
     place.load({"app.it": WAYS["import_module"]}, "app.it")
-    recorded.stop()
+    import_records.stop()
 
     assert state() == before
-    assert "app.base" in recorded.imported_by("app.it")
+    assert "app.base" in import_records.imported_by("app.it")
 
 
 def test_what_others_changed_meanwhile_stays(place, monkeypatch):
     """A program that wraps `import_module` itself, or puts a finder before ours, keeps both."""
     before = state()
     with monkeypatch.context() as patch:
-        recorded.start()
+        import_records.start()
         patch.setattr(importlib, "import_module", lambda name: sys.modules[name])
         own = importlib.import_module
         finder = type("Finder", (), {"find_spec": lambda *_: None})()
         sys.meta_path.insert(0, finder)
-        recorded.stop()
+        import_records.stop()
 
         assert importlib.import_module is own
         assert sys.meta_path == [finder, *before[1]]
@@ -165,21 +166,21 @@ def test_what_others_changed_meanwhile_stays(place, monkeypatch):
 
 def test_recording_outlives_a_meta_path_that_was_replaced(place, monkeypatch):
     """There is nothing left to take away then."""
-    recorded.start()
+    import_records.start()
     with monkeypatch.context() as patch:
         patch.setattr(
-            sys, "meta_path", [finder for finder in sys.meta_path if finder is not recorded._finder]
+            sys, "meta_path", [finder for finder in sys.meta_path if finder is not import_records._finder]
         )
-        recorded.stop()
-    sys.meta_path.remove(recorded._finder)
+        import_records.stop()
+    sys.meta_path.remove(import_records._finder)
 
-    assert importlib.import_module is recorded._import_module
+    assert importlib.import_module is import_records._import_module
 
 
 def test_the_recorders_do_not_show(place, recording):
     """`import_module` looks like itself, finds what it finds, and nothing of the program is kept."""
     assert importlib.import_module.__name__ == "import_module"
-    assert importlib.import_module.__doc__ == recorded._import_module.__doc__
+    assert importlib.import_module.__doc__ == import_records._import_module.__doc__
     assert importlib.util.find_spec("app.base") is not None
     assert pkgutil.resolve_name("app.base:f").__name__ == "f"
-    assert all(type(name) is str for names in recorded._records.values() for name in names)
+    assert all(type(name) is str for names in import_records._records.values() for name in names)

@@ -17,10 +17,10 @@ import trio
 from cases import run
 from support import assert_no_traceback, target
 
-from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import Check
 from pytest_reloadleak.errors import TargetError
-from pytest_reloadleak.strategies import frames, workers
+from pytest_reloadleak.strategies.workers import messages, worker_strategy
+from pytest_reloadleak.verdict.arguments import settings_for
 
 BORN = """\
 import asyncio, atexit, functools, os, subprocess, sys, tempfile, threading, time
@@ -173,8 +173,8 @@ def test_requests_in_flight_are_answered(check, tmp_path, monkeypatch):
     """One that is under way by the worker that it was made to, one that comes during its replacement by the next."""
     slow = "def slow(): return (HERE / 'asked').touch(), wait_for('answer'), os.getpid()\n"
     slow += "if number == 3: (HERE / 'loading').touch(), wait_for('go')\n"
-    begun, reload, asked = threading.Event(), workers.Worker.reload, []
-    monkeypatch.setattr(workers.Worker, "reload", lambda *args: [begun.set(), reload(*args)])
+    begun, reload, asked = threading.Event(), worker_strategy.Worker.reload, []
+    monkeypatch.setattr(worker_strategy.Worker, "reload", lambda *args: [begun.set(), reload(*args)])
 
     def wait_for(name):
         while not (tmp_path / name).exists():
@@ -283,7 +283,7 @@ ERRORS = {
 @pytest.mark.parametrize("what", ERRORS)
 def test_errors(what, check, tmp_path, monkeypatch):
     """Each says where, or what to do, beside the findings; no worker runs on, and those after it get less time."""
-    monkeypatch.setattr(workers, "_PATIENCE_S", 1.0)
+    monkeypatch.setattr(worker_strategy, "_PATIENCE_S", 1.0)
     source, text = ERRORS[what]
 
     report = check(f"{APP}{FILE if 'hook' in what else ''}{source}\n")
@@ -385,12 +385,12 @@ class Drops(io.BytesIO):
 @pytest.mark.parametrize("make", [io.BytesIO, Drops])
 def test_messages_are_read_as_they_were_sent(make):
     """In whatever pieces they arrive; where they end, be it within one, is the end of the file."""
-    messages, sent = [("call", "app", bytes(300)), (True, None), ""], io.BytesIO()
-    for message in messages:
-        frames.send(sent, message)
+    originals, sent = [("call", "app", bytes(300)), (True, None), ""], io.BytesIO()
+    for message in originals:
+        messages.send(sent, message)
     stream = make(sent.getvalue())
 
-    assert [frames.receive(stream) for _ in messages] == messages
+    assert [messages.receive(stream) for _ in originals] == originals
     for cut in (0, 3, 8, 20):
         with pytest.raises(EOFError):
-            frames.receive(make(sent.getvalue()[:cut]))
+            messages.receive(make(sent.getvalue()[:cut]))

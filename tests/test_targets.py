@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.strategies import targets
+from pytest_reloadleak.strategies.imports import targets
 
 BOOM = 'raise AssertionError("resolving executed a module")\n'
 
@@ -249,7 +249,7 @@ def test_plugins_of_the_running_pytest_are_refused_unless_forced(place):
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize(
-    "name", ["pytest_reloadleak", "pytest_reloadleak.heap.sweep", "pytest_reloadleak.nothing"]
+    "name", ["pytest_reloadleak", "pytest_reloadleak.holders.sweep", "pytest_reloadleak.nothing"]
 )
 def test_the_tool_itself_is_refused(name, force):
     """By force too: it would pull the rug from under its own feet."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_reloadleak import worker
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.settings import Settings
 
 SETTINGS = Settings(rounds=2, warmup=1, nodeid="the::node")

@@ -1,1 +1,1 @@
-"""What a reload leaves in the process that is not a plain reference: one probe per file. Probes never judge."""
+"""What a reload leaves running, open or registered: probes that observe and never judge."""

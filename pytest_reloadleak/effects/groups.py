@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pytest_reloadleak.effects.base import Effect, Probe, Scope
-from pytest_reloadleak.effects.births import Births
-from pytest_reloadleak.effects.owner import is_owned, owner
+from pytest_reloadleak.effects.attribution import is_owned, owner
+from pytest_reloadleak.effects.effect_ledger import Births
+from pytest_reloadleak.effects.probe import Effect, Probe, Scope
 from pytest_reloadleak.heap.describe import spelled
-from pytest_reloadleak.heap.scene import Retention
-from pytest_reloadleak.heap.sweep import Cause
+from pytest_reloadleak.holders.search import Retention
+from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
 
 REPEATED = 2

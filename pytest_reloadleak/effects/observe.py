@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from pytest_reloadleak.effects.base import Effect, Probe, Scope
-from pytest_reloadleak.effects.births import Births
+from pytest_reloadleak.effects.effect_ledger import Births
 from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
-from pytest_reloadleak.heap import foreign, noise
-from pytest_reloadleak.heap.look import look
-from pytest_reloadleak.heap.patched import put_name
-from pytest_reloadleak.heap.scene import Look, Retention, Scene
-from pytest_reloadleak.heap.sweep import Cause, Root
+from pytest_reloadleak.effects.probe import Effect, Probe, Scope
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders import runner_noise
+from pytest_reloadleak.holders.diagnosis import look
+from pytest_reloadleak.holders.patches import put_name
+from pytest_reloadleak.holders.search import Look, Retention, Scene
+from pytest_reloadleak.holders.sweep import Cause, Root
 from pytest_reloadleak.model import Held
 
 
@@ -205,7 +206,7 @@ def _joined(
     out = []
     found = list(of_runner)
     for at, retention in enumerate(seen.retentions):
-        if retention.cause is not None and noise.is_noise(retention.cause):
+        if retention.cause is not None and runner_noise.is_noise(retention.cause):
             found.append((retention.cause, retention.held.name))
             continue
         more = kept.get(retention.cause if retention.cause is not None else at, [])
@@ -231,7 +232,7 @@ def _joined(
             more = kept.get(summary.cause, []) if summary.cause is not None else []
             out.append(_and(summary._replace(held=held), more))
     generations = {g for retention in out for g in retention.generations}
-    notes = noise.notes(found)
+    notes = runner_noise.notes(found)
     return seen._replace(generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
 
 

@@ -1,1 +1,1 @@
-"""The heap: who is alive, born in which round, held by whom. The only users of `gc`."""
+"""Access to the process's objects, and nothing that knows a target."""

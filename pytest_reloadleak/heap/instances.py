@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.roots import is_own
+from pytest_reloadleak.heap.own_objects import is_own
 
 
 def instances(classes: Iterable[type]) -> list[Any]:

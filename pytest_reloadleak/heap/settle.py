@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap.known import clear_known_caches
+from pytest_reloadleak.heap.interpreter_caches import clear_known_caches
 
 PATIENCE_S = 0.5
 """How long to wait for threads and loops, in all, when something that should be dead is alive."""

@@ -1,1 +1,1 @@
-"""What pytest sees of a check: items, marked tests, the fixture, reports. Translation only."""
+"""The pytest side, which translates options, items, marks and reports, and decides no verdict."""

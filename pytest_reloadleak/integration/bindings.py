@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.unit import module_names
+from pytest_reloadleak.strategies.imports.unit import module_names
 
 
 class Bindings:

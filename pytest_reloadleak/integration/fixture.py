@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
-from pytest_reloadleak.integration import firstparty
+from pytest_reloadleak.heap.failure import failure_text
+from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, surroundings
 from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
-from pytest_reloadleak.performer import Reloader
+from pytest_reloadleak.run.performer import Reloader
 from pytest_reloadleak.settings import whole_number
-from pytest_reloadleak.strategies.failure import failure_text
+from pytest_reloadleak.verdict.arguments import settings_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` since 3.11 only
@@ -86,7 +86,7 @@ class ReloadLeaks:
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
             dispose = disposal(self._item, keywords.pop("dispose", None))
-            project = firstparty.project(config)
+            project = automatic_targets.project(config)
             settings = settings_for(
                 force=force,
                 extra=extra,
@@ -150,7 +150,7 @@ class Watch:
     async def arounds(self, count: int) -> AsyncIterator[int]:
         """`rounds` for `async for`."""
         __tracebackhide__ = True
-        from pytest_reloadleak.performer import pause_of_running_loop
+        from pytest_reloadleak.run.performer import pause_of_running_loop
 
         check = self._counted(count)
         for number in range(1 - check.run.warmup, count + 1):

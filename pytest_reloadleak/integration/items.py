@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak import worker
-from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
-from pytest_reloadleak.integration import firstparty
+from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
+from pytest_reloadleak.run.surroundings import Surroundings
 from pytest_reloadleak.strategies import cascade
-from pytest_reloadleak.strategies.builtin import inapplicable
-from pytest_reloadleak.strategies.firstparty import Project
-from pytest_reloadleak.surroundings import Surroundings
+from pytest_reloadleak.strategies.catalogue import inapplicable
+from pytest_reloadleak.strategies.dependencies.project import Project
+from pytest_reloadleak.verdict.arguments import settings_for
 
 
 class Targets(pytest.Collector):
@@ -61,7 +61,7 @@ class TargetItem(pytest.Item):
             entry = {"target": self.target, "strategy": self.strategy, "reason": reason}
             self.__dict__["reload_leak_inapplicable"] = [entry]
             pytest.skip(f"the strategy {self.strategy} does not apply to {self.target}: {reason}")
-        project = firstparty.project(self.config)
+        project = automatic_targets.project(self.config)
         settings = settings_for(
             strategy=self.strategy,
             rounds=options.rounds,

@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import PASSING, Check
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.heap.roots import is_runner
-from pytest_reloadleak.heap.sweep import Root
-from pytest_reloadleak.integration import firstparty
+from pytest_reloadleak.holders.roots import is_runner
+from pytest_reloadleak.holders.sweep import Root
+from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.bindings import Bindings
 from pytest_reloadleak.integration.items import keep, render, test_namespaces
 from pytest_reloadleak.integration.noise import fixtures
@@ -30,11 +29,12 @@ from pytest_reloadleak.integration.noise.rounds import a_round
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
-from pytest_reloadleak.performer import Reloader
 from pytest_reloadleak.report import audit, jsonfile
+from pytest_reloadleak.run.performer import Reloader
+from pytest_reloadleak.run.surroundings import Surroundings
 from pytest_reloadleak.settings import ALL, expanded
 from pytest_reloadleak.strategies.dispose import Disposal
-from pytest_reloadleak.surroundings import Surroundings
+from pytest_reloadleak.verdict.arguments import settings_for
 
 KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes")
 
@@ -93,7 +93,7 @@ def _checks(
             probes=marker.kwargs.get("probes", options.probes or None),
             extra=options.extra,
             nodeid=item.nodeid,
-            project=firstparty.project(item.config),
+            project=automatic_targets.project(item.config),
             expected=options.expected,
         )
         around = surroundings(item)
@@ -128,7 +128,7 @@ def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:
     """
     if marker.args:
         return list(marker.args)
-    names = firstparty.imported_by(item.config, item.module)
+    names = automatic_targets.imported_by(item.config, item.module)
     if not names:
         raise UsageError(
             f"reloadable: {item.module.__name__} imports no module of the project's own, so there is nothing to "

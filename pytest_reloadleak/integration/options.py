@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_reloadleak.effects.base import Probe
-from pytest_reloadleak.effects.probes import chosen
+from pytest_reloadleak.effects.catalogue import chosen
+from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.known import Known
 from pytest_reloadleak.settings import (
     ALL,
     ISOLATIONS,
@@ -19,6 +18,7 @@ from pytest_reloadleak.settings import (
     unknown_strategy,
     whole_number,
 )
+from pytest_reloadleak.verdict.known import Known
 
 
 @dataclass(frozen=True, slots=True)

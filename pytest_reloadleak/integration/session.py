@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.integration import firstparty, marked
+from pytest_reloadleak.integration import automatic_targets, marked
 from pytest_reloadleak.integration.items import TargetItem, Targets
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reports import Collected, is_worker
 from pytest_reloadleak.report import audit, notes
-from pytest_reloadleak.strategies import recorded, targets
+from pytest_reloadleak.strategies.dependencies import import_records
+from pytest_reloadleak.strategies.imports import targets
 
 _USAGE = "reload_leak_usage"
 
@@ -26,8 +27,8 @@ class Session(Collected):
         self.options = Options.of(config)
         self._usage: str | None = None
         super().__init__(config)
-        recorded.start()  # before the project is imported
-        config.add_cleanup(recorded.stop)
+        import_records.start()  # before the project is imported
+        config.add_cleanup(import_records.stop)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -60,7 +61,7 @@ class Session(Collected):
         if any(item.get_closest_marker("reloadable") for item in items):
             return []
         modules = {m.__name__ for item in items if isinstance(m := getattr(item, "module", None), ModuleType)}
-        return firstparty.loaded(self.config, modules)
+        return automatic_targets.loaded(self.config, modules)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

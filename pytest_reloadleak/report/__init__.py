@@ -1,1 +1,1 @@
-"""Renderers: pure functions of the report."""
+"""Renderers, which are pure functions from a report to text, and compute no verdict."""

@@ -1,1 +1,1 @@
-"""How to reload: one strategy per file. The only writers of `sys.modules`."""
+"""The ways to reload, one strategy a file: the only code that writes `sys.modules`, without any judgement."""

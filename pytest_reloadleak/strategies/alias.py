@@ -15,12 +15,12 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.errors import RoundError
-from pytest_reloadleak.strategies import targets
-from pytest_reloadleak.strategies.dependencies import bound
-from pytest_reloadleak.strategies.firstparty import Project
-from pytest_reloadleak.strategies.handover import names_for
+from pytest_reloadleak.strategies.dependencies.importers import bound
+from pytest_reloadleak.strategies.dependencies.project import Project
+from pytest_reloadleak.strategies.imports import targets
+from pytest_reloadleak.strategies.imports.handover import names_for
+from pytest_reloadleak.strategies.imports.unit import Unit
 from pytest_reloadleak.strategies.single import Single
-from pytest_reloadleak.strategies.unit import Unit
 
 _MARK = "__alias"
 _stat = os.stat  # a private copy, as the target may patch it

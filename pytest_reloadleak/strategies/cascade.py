@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies import dependencies, graph, recorded
-from pytest_reloadleak.strategies.base import Strategy
-from pytest_reloadleak.strategies.caches import invalidate_caches
-from pytest_reloadleak.strategies.firstparty import Project
-from pytest_reloadleak.strategies.handover import given
-from pytest_reloadleak.strategies.kept import kept_modules
-from pytest_reloadleak.strategies.locks import imports_locked
-from pytest_reloadleak.strategies.modules import reloadable
-from pytest_reloadleak.strategies.stamps import fresh_name
-from pytest_reloadleak.strategies.unit import Unit, module_names
-from pytest_reloadleak.strategies.unload import unload
+from pytest_reloadleak.strategies.dependencies import graph, import_records, importers
+from pytest_reloadleak.strategies.dependencies.project import Project
+from pytest_reloadleak.strategies.imports.extension_modules import kept_modules
+from pytest_reloadleak.strategies.imports.finder_caches import invalidate_caches
+from pytest_reloadleak.strategies.imports.handover import given
+from pytest_reloadleak.strategies.imports.locks import imports_locked
+from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
+from pytest_reloadleak.strategies.imports.reloadable import reloadable
+from pytest_reloadleak.strategies.imports.unit import Unit, module_names
+from pytest_reloadleak.strategies.imports.unload import unload
+from pytest_reloadleak.strategies.strategy import Strategy
 
 ACCEPT = "__reload_accept__"
 """By this name a module declares that it can take an update of what it depends on: it is then not reloaded, and the
@@ -47,11 +47,11 @@ class Cascade(Strategy):
 
     def begin(self) -> None:
         """Record who imports whom from now on."""
-        recorded.start()
+        import_records.start()
 
     def end(self) -> None:
         """Record no longer, and give the original modules to who accepted updates of them."""
-        recorded.stop()
+        import_records.stop()
         if self._given and all(name in sys.modules for name in self._given):
             for name in self._accepting:
                 with suppress(Exception, SystemExit):  # if this is not accepted, the others were not either
@@ -108,7 +108,7 @@ class Closure:
     def of(cls, unit: Unit, project: Project) -> Closure:
         """The closure of a unit in what is loaded now; the modules of the unit itself need not be loaded."""
         nodes = [name for name in module_names() if unit.owns(name) or project.owns(name)]
-        needs = dependencies.among(nodes)
+        needs = importers.among(nodes)
         mine = unit.loaded() or list(unit.names)
         accepting: dict[str, None] = {}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from pytest_reloadleak.strategies.kept import kept_modules
-from pytest_reloadleak.strategies.modules import reloadable
+from pytest_reloadleak.strategies.imports.extension_modules import kept_modules
+from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
+from pytest_reloadleak.strategies.imports.reloadable import reloadable
 from pytest_reloadleak.strategies.single import Single
-from pytest_reloadleak.strategies.stamps import fresh_name
 
 
 class Decache(Single):

@@ -6,10 +6,10 @@ import sys
 from importlib import reload
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.dependencies import bound
-from pytest_reloadleak.strategies.modules import reloadable
+from pytest_reloadleak.strategies.dependencies.importers import bound
+from pytest_reloadleak.strategies.imports.name_stamps import stamp_specs
+from pytest_reloadleak.strategies.imports.reloadable import reloadable
 from pytest_reloadleak.strategies.single import Single
-from pytest_reloadleak.strategies.stamps import stamp_specs
 
 
 class Reload(Single):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_reloadleak.strategies.base import Strategy
-from pytest_reloadleak.strategies.dependencies import bound
-from pytest_reloadleak.strategies.firstparty import Project
-from pytest_reloadleak.strategies.unit import Unit
+from pytest_reloadleak.strategies.dependencies.importers import bound
+from pytest_reloadleak.strategies.dependencies.project import Project
+from pytest_reloadleak.strategies.imports.unit import Unit
+from pytest_reloadleak.strategies.strategy import Strategy
 
 
 class Single(Strategy):

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import weakref
 
-from pytest_reloadleak.heap import collector, growing, settle
+from pytest_reloadleak.heap import collector, settle
+from pytest_reloadleak.holders import container_growth
 
 
 def test_asyncio_in_c_shows_its_namespace_alone():
@@ -22,7 +23,7 @@ def test_asyncio_in_c_shows_its_namespace_alone():
 COPY = """\
 import asyncio, importlib, os, sys
 from pytest_reloadleak.heap import collector
-from pytest_reloadleak.heap.sweep import Root, Sweep
+from pytest_reloadleak.holders.sweep import Root, Sweep
 del sys.modules["_asyncio"]
 copy = importlib.import_module("_asyncio")
 assert collector.get_referents(copy) == [vars(copy)]
@@ -59,7 +60,7 @@ def test_asking_for_all_objects_keeps_none_of_them():
     gc.disable()
     try:
         settle.tracked_count()
-        list(growing._containers())
+        list(container_growth._containers())
         del thing
         assert seen() is None
     finally:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from pytest_reloadleak.generations.earlier_checks import is_left_over
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.generations.markers import MARKER
+from pytest_reloadleak.generations.unlisted_functions import retire, strays
 from pytest_reloadleak.heap import collector
-from pytest_reloadleak.heap.ledger import Ledger
-from pytest_reloadleak.heap.leftover import is_left_over
-from pytest_reloadleak.heap.markers import MARKER
-from pytest_reloadleak.heap.strays import retire, strays
-from pytest_reloadleak.strategies.stamps import fresh_name
+from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
 
 PLUGIN = """
 import functools

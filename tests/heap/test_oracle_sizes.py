@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from random_heaps import Heap, brute_force, heap_of, plans, seeded
 
-from pytest_reloadleak.heap.retained import Retained
-from pytest_reloadleak.heap.sizes import Reach, Reaches
-from pytest_reloadleak.heap.sweep import Root, Sweep
+from pytest_reloadleak.holders.retained import Retained
+from pytest_reloadleak.holders.sizes import Reach, Reaches
+from pytest_reloadleak.holders.sweep import Root, Sweep
 
 
 def reaches(heap: Heap, choices: Sequence[Collection[int]]) -> list[Reach]:

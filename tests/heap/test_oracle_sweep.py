@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given
 from random_heaps import KINDS, Heap, Plan, Reached, brute_force, heap_of, plan_of, plans, seeded
 
-from pytest_reloadleak.heap.sweep import Arrival, Cause, Root, Sweep
+from pytest_reloadleak.holders.sweep import Arrival, Cause, Root, Sweep
 
 
 def roots_of(heap: Heap) -> list[list[Root]]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.heap.ledger import Ledger
-from pytest_reloadleak.heap.parked import Parked, Suspicion, suspect
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.generations.original import Parked, Suspicion, suspect
 
 FOREIGN: list[Any] = []
 """Somebody else's list, for references from outside."""

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pytest_reloadleak.heap.sizes import own_size
+from pytest_reloadleak.holders.sizes import own_size
 
 
 @pytest.mark.parametrize(("owners", "expected"), [(1, 6), (3, 0)])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.heap.sweep import SLICE, Arrival, Root, Sweep
+from pytest_reloadleak.holders.sweep import SLICE, Arrival, Root, Sweep
 
 
 def root(value: object, name: str = "r") -> Root:

@@ -20,11 +20,11 @@ from typing import Any
 from cases import run
 
 from pytest_reloadleak import Report
-from pytest_reloadleak.arguments import settings_for
 from pytest_reloadleak.check import Check
 from pytest_reloadleak.report.jsonfile import to_dict
+from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.dispose import Disposal
-from pytest_reloadleak.strategies.firstparty import Project
+from pytest_reloadleak.verdict.arguments import settings_for
 
 ROUNDS = 2
 GENERATIONS = 1 + 1 + ROUNDS

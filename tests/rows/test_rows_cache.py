@@ -11,7 +11,7 @@ import pytest
 from row_sources import ACT, IN_PROCESS
 
 from pytest_reloadleak import clear_cache
-from pytest_reloadleak.strategies import graph, recorded
+from pytest_reloadleak.strategies.dependencies import graph, import_records
 
 
 def rebound(name, into):
@@ -271,7 +271,7 @@ def test_row_13_nested_dependents(place):
         "row13_late": late,
     }
     json = importlib.import_module("json")
-    recorded.start()
+    import_records.start()
     try:
         place.load(files, "row13_a", "row13_late")
         place.check("row13_c", strategy="reimport")
@@ -280,7 +280,7 @@ def test_row_13_nested_dependents(place):
         place.host.number = 10
         report = place.check("row13_c", strategy="cascade")
     finally:
-        recorded.stop()
+        import_records.stop()
 
     assert report.outcome == "clean"
     values = [11, 12, 13, 14]

@@ -14,7 +14,8 @@ import scenario_support as support
 from scenario_support import COUNTER, GENERATIONS, checks, found
 from support import extension_in
 
-from pytest_reloadleak import UsageError, clear_cache, worker
+from pytest_reloadleak import UsageError, clear_cache
+from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.report.audit import audit
 from pytest_reloadleak.settings import Settings
 

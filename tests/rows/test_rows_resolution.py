@@ -11,7 +11,7 @@ import pytest
 from row_sources import ACT, IN_PROCESS
 
 from pytest_reloadleak import clear_cache
-from pytest_reloadleak.strategies import builtin
+from pytest_reloadleak.strategies import catalogue
 
 
 def test_row_15_resolution_and_loading(place, monkeypatch):
@@ -81,7 +81,7 @@ def test_row_16_loader_hooks(hook, strategy, place, monkeypatch):
 
     assert report.outcome == "clean"
     assert place.host.ran == ["plugin"] * 5
-    assert "no file of its own" in builtin.inapplicable("alias", "plugin")
+    assert "no file of its own" in catalogue.inapplicable("alias", "plugin")
 
 
 HOOKS = {

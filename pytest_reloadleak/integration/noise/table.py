@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.heap.instances import instances
-from pytest_reloadleak.heap.noise import Noise
+from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.integration.noise import calls, django_tests, fixtures, patches, warned
 
 _OVER = "keeps {held} until the test is over: not a leak"

@@ -1,0 +1,288 @@
+"""What event loops have to do: tasks, timers, callbacks, readers, signal handlers and suspended async generators.
+
+Only what is a cause of its own is told: a timer that merely wakes a sleeping task, and a task that only another one
+waits for, are parts of that one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pytest_reloadleak.effects.attribution import is_owned, owner
+from pytest_reloadleak.effects.loops import asyncio_loops, asyncio_objects, loop_tasks, other_loops
+from pytest_reloadleak.effects.loops.asyncio_loops import Entry, LoopTable
+from pytest_reloadleak.effects.loops.asyncio_objects import Library, name_of, parts
+from pytest_reloadleak.effects.loops.loop_tasks import Task
+from pytest_reloadleak.effects.loops.serials import Serial, Serials
+from pytest_reloadleak.effects.probe import Effect, Identity, Probe, Scope
+from pytest_reloadleak.heap import foreign, instances
+from pytest_reloadleak.heap.collector import current_frames
+from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.model import Held
+
+_PACKAGE = __name__.partition(".")[0]
+
+_monotonic = time.monotonic
+
+
+class Loops(Probe):
+    """Everything pending on event loops, wherever they run or are kept."""
+
+    name = "tasks"
+    kinds = ("pending-task", "live-timer")
+    is_transient = True
+
+    def __init__(self) -> None:
+        self._asyncio: Library | None = None
+        self._serials = Serials()
+        self._runs = other_loops.TrioRuns()
+        self._threads_before: set[int] = set()
+        self._is_searched = False
+
+    def begin(self, scope: Scope) -> None:
+        """Find the loops that there are."""
+        super().begin(scope)
+        self._search()
+        self._threads_before = set(current_frames())
+        if self._has_asyncio():
+            self._table.begin()
+
+    def end(self) -> None:
+        """Forget all."""
+        self._serials.clear()
+        self._asyncio = None
+
+    def _has_asyncio(self) -> bool:
+        """Whether the program has loaded asyncio; when it has for the first time, the loops are searched."""
+        if self._asyncio is None:
+            self._asyncio = asyncio_objects.library()
+            if self._asyncio is not None:
+                self._table = LoopTable(self._asyncio, self.scope.owns)
+                self._search()
+        return self._asyncio is not None
+
+    def _search(self) -> list[Any]:
+        """Find all loops in one pass over the heap; returns the pending futures, which only such a pass can find."""
+        has_asyncio = self._has_asyncio()
+        classes = (*self._runs.classes(), *(self._table.classes() if has_asyncio else ()))
+        objects = instances.instances(classes) if classes else []
+        self._runs.take(objects)
+        return self._table.take(objects) if has_asyncio else []
+
+    # -- each round ---------------------------------------------------------------------------------------------------
+
+    def identities(self) -> Iterable[Identity]:
+        """Numbers of tasks, handles and async generators; timers that are over count for as long as they are kept."""
+        self._is_searched = False
+        present = [self._serial(task) for task in self._runs.tasks()]
+        if self._has_asyncio():
+            for loop in self._table.loops():
+                present += [self._serial(task) for task in self._tasks_of(loop)]
+                present += [self._serial(o) for o in asyncio_loops.generators(_asyncgens(loop))]
+                present += [self._noted(entry) for entry in self._entries(loop)]
+        present += [serial for _, serial in self._serials.alive() if serial.name]
+        return {(serial.number,) for serial in present if serial.is_dated}
+
+    def _serial(self, o: Any) -> Serial:
+        return self._serials.of(o, is_dated=True)
+
+    def _noted(self, entry: Entry) -> Serial:
+        def first(serial: Serial) -> None:
+            """A handle forgets its callback when it is cancelled."""
+            if entry.word == "call_later timer" and entry.callback is not None:
+                serial.name = self._name(entry.callback)
+                serial.held = self._owner(self._made_of(entry))
+
+        return self._serials.of(entry.handle, is_dated=True, first=first)
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+
+    def _tasks_of(self, loop: Any) -> list[Any]:
+        assert self._asyncio is not None
+        return list(self._asyncio.all_tasks(loop))
+
+    def _entries(self, loop: Any) -> Iterator[Entry]:
+        assert self._asyncio is not None
+        if other_loops.is_uvloop(loop):
+            return other_loops.uv_entries(loop)
+        return asyncio_loops.entries(self._asyncio, loop)
+
+    def _made_of(self, entry: Entry) -> list[Any]:
+        assert self._asyncio is not None
+        return parts(self._asyncio, (entry.callback, *entry.args))
+
+    def _owner(self, values: Iterable[Any]) -> Held | None:
+        return owner(values, self.scope.owns, self.scope.rename)
+
+    def _name(self, callback: Any) -> str:
+        return self.scope.rename(name_of(callback))
+
+    # -- a look -------------------------------------------------------------------------------------------------------
+
+    def effects(self) -> list[Effect]:
+        """Everything pending, on the loops of all threads. While one waits for it to end, the heap is searched once."""
+        futures = [] if self._is_searched else self._search()
+        self._is_searched = True
+        tasks = {id(task): loop_tasks.of_trio(task, self.scope) for task in self._runs.tasks()}
+        out: list[Effect] = []
+        if self._has_asyncio():
+            assert self._asyncio is not None
+            loops = self._table.loops()
+            apart = self._table.piling_up(self._threads_before)
+            loops = [loop for loop in loops if id(loop) not in apart]
+            for loop in loops:
+                for task in self._tasks_of(loop):
+                    tasks[id(task)] = loop_tasks.of_asyncio(self._asyncio, task, self.scope)
+            reached: set[int] = set()
+            for loop in loops:
+                for entry in self._entries(loop):
+                    if entry.callback is not None:
+                        out += self._of_entry(entry, tasks, reached)
+            futures[:] = [future for future in futures if id(future) not in reached]
+            out += self._futures(futures)
+            out += self._generators(loops, {id(o) for task in tasks.values() for o in task.suspended})
+            out += self._cancelled(loops)
+        return [*out, *loop_tasks.effects(tasks, self._serials)]
+
+    def blind(self) -> str | None:
+        """Loops of other libraries do not tell what they have scheduled."""
+        if self._asyncio is not None:
+            for loop in self._table.loops():
+                if not (asyncio_loops.is_own(self._asyncio, loop) or other_loops.is_uvloop(loop)):
+                    return (
+                        f"a loop of type {foreign.type_name(loop)} does not list its timers and callbacks: of what "
+                        "it has to do only the tasks were seen"
+                    )
+        return None
+
+    # -- handles ------------------------------------------------------------------------------------------------------
+
+    def _of_entry(self, entry: Entry, tasks: dict[int, Task], reached: set[int]) -> Iterator[Effect]:
+        """A handle, unless it is asyncio's own and only serves a task; that task's, if it is the target's."""
+        made_of = self._made_of(entry)
+        reached.update(map(id, made_of))
+        serial = self._serials.of(entry.handle, is_dated=False)
+        served = [tasks[id(o)] for o in made_of if id(o) in tasks]
+        if served and not is_owned(entry.callback, self.scope.owns):
+            first = loop_tasks.top(served[0], tasks)
+            if first.held is not None:
+                yield Effect(("part", serial.number), first.cause, (entry.handle,), is_certain=True)
+            return
+        is_timer = entry.word == "call_later timer"
+        path = f"{entry.word} {self._name(entry.callback)}"
+        kind = foreign.type_name(entry.handle)
+        yield Effect(
+            (serial.number,),
+            Cause("live-timer", "timer", path, kind)
+            if is_timer
+            else Cause("pending-task", "loop", path, kind),
+            (entry.handle, *made_of),
+            details=_due(entry.handle) if is_timer else (),
+            advice=_advice(entry.word, path),
+        )
+
+    def _cancelled(self, loops: list[Any]) -> Iterator[Effect]:
+        """Timers that were cancelled, if anybody but the loop keeps them: it drops them in its own time."""
+        containers = [c for loop in loops for c in _containers(loop)]
+        for handle in self._kept(self._over(), containers):
+            serial = self._serials.of(handle, is_dated=False)
+            path = f"call_later timer {serial.name} (cancelled)"
+            yield Effect(
+                (serial.number,),
+                Cause("live-timer", "timer", path, foreign.type_name(handle)),
+                (handle,),
+                held=serial.held,
+                advice=f"let go of the {path}: it was cancelled, and is still kept",
+            )
+
+    def _over(self) -> list[Any]:
+        """Timers of the target's that were cancelled."""
+        timers = [handle for handle, serial in self._serials.alive() if serial.held is not None]
+        return [handle for handle in timers if _is_cancelled(handle)]
+
+    def _kept(self, objects: list[Any], containers: list[Any]) -> list[Any]:
+        """Those that others than the target's own objects keep: what only an old generation has goes with it."""
+        owns = self.scope.owns
+
+        def is_theirs(o: Any) -> bool:
+            if type(o) is dict:
+                return owns(foreign.module_name(o))
+            return is_owned(o, owns) or foreign.class_module(type(o)).partition(".")[0] == _PACKAGE
+
+        held = instances.held_besides(objects, [*containers, containers], is_theirs)
+        return [o for o in objects if id(o) in held]
+
+    # -- futures and async generators ---------------------------------------------------------------------------------
+
+    def _futures(self, futures: list[Any]) -> Iterator[Effect]:
+        """Futures that will call the target, of which no list tells who waits for them."""
+        assert self._asyncio is not None
+        found = []
+        for future in futures:
+            made_of = parts(self._asyncio, asyncio_objects.callbacks(future))
+            if self._owner(made_of) is not None and not any(map(self._asyncio.is_task, made_of)):
+                found.append(future)
+        for future in self._kept(found, [futures]):
+            callbacks = asyncio_objects.callbacks(future)
+            mine = next((o for o in callbacks if is_owned(o, self.scope.owns)), None)
+            path = f"future with callback {self._name(mine) if mine is not None else '*'}"
+            yield Effect(
+                (self._serials.of(future, is_dated=False).number,),
+                Cause("pending-task", "loop", path, foreign.type_name(future)),
+                (future, *parts(self._asyncio, callbacks)),
+                advice=f"cancel the {path} when its code is unloaded, or remove_done_callback()",
+            )
+
+    def _generators(self, loops: list[Any], running: set[int]) -> Iterator[Effect]:
+        found = [
+            o for loop in loops for o in asyncio_loops.generators(_asyncgens(loop)) if id(o) not in running
+        ]
+        for generator in self._kept(found, []):
+            path = f"async generator {self._name(generator)}"
+            yield Effect(
+                (self._serials.of(generator, is_dated=False).number,),
+                Cause("pending-task", "loop", path, "async_generator"),
+                (generator,),
+                details=asyncio_objects.suspended_at([generator]),
+                advice=f"await aclose() of the {path} when its code is unloaded",
+            )
+
+
+def _asyncgens(loop: Any) -> Any:
+    own = asyncio_objects.field(loop, "_asyncgens")
+    return other_loops.uv_asyncgens(loop) if own is None and other_loops.is_uvloop(loop) else own
+
+
+def _containers(loop: Any) -> Iterator[Any]:
+    if other_loops.is_uvloop(loop):
+        return other_loops.uv_containers(loop)
+    return asyncio_loops.containers(loop)
+
+
+def _is_cancelled(handle: Any) -> bool:
+    if other_loops.is_uvloop(handle):
+        return other_loops.uv_is_cancelled(handle)
+    return asyncio_objects.field(handle, "_cancelled") is True
+
+
+def _due(handle: Any) -> tuple[str, ...]:
+    when = asyncio_objects.field(handle, "_when")
+    return (f"due in {max(0.0, when - _monotonic()):.0f} s",) if type(when) is float else ()
+
+
+_ADVICE: dict[str, Callable[[str], str]] = {
+    "call_later timer": lambda path: (
+        f"cancel() the {path} when its code is unloaded: it keeps its function, and will call it"
+    ),
+    "reader": lambda path: f"remove_reader() of the {path} when its code is unloaded",
+    "writer": lambda path: f"remove_writer() of the {path} when its code is unloaded",
+    "handle": lambda path: f"run the loop of the {path}, or close it: it keeps what it was given to call",
+}
+
+
+def _advice(word: str, path: str) -> str:
+    if word in _ADVICE:
+        return _ADVICE[word](path)
+    return f"remove_signal_handler() when the code of the {path} is unloaded"

@@ -1,0 +1,1 @@
+"""The probes for entries in process-wide registries, and nothing that removes an entry."""

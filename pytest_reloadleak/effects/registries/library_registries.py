@@ -1,0 +1,161 @@
+"""Registries of other parts of the standard library.
+
+The registries of `abc` and its caches hold their classes weakly, so nothing is left in them. What `faulthandler` was
+given is kept in C and cannot be listed; it is one slot, as is the locale that `setlocale` sets.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import weakref
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from pytest_reloadleak.effects.probe import Identity
+from pytest_reloadleak.effects.registries.registry import (
+    NEWEST,
+    Entry,
+    Registry,
+    namespace,
+    of_list,
+    of_table,
+    parts,
+    table_identities,
+)
+from pytest_reloadleak.heap import foreign
+
+_DISPATCHER = vars(types.FunctionType)["__code__"].__get__(functools.singledispatch(lambda _: None))
+"""Every function that `functools.singledispatch` makes has this code."""
+
+
+def _attribute(module: str, path: str) -> object:
+    """What stands at a dotted path below a module, looked up in namespaces alone; `None` if nothing does."""
+    found: Any = None
+    names: Any = namespace(module)
+    for name in path.split("."):
+        found = names.get(name)
+        names = foreign.class_dict(found) if foreign.is_class(found) else foreign.instance_dict(found) or {}
+    return found
+
+
+def _filters() -> Iterator[Entry]:
+    own = namespace("warnings")
+    yield from of_list("warnings", "warnings.filters[*]", own.get("filters"))
+    yield from of_table("warnings", "warnings.onceregistry", own.get("onceregistry"))
+
+
+def _finalizers() -> Iterator[Entry]:
+    """What `weakref.finalize` is going to call: the function, and with which arguments."""
+    table = _attribute("weakref", "finalize._registry")
+    if type(table) is not dict:
+        return
+    for finalizer, info in list(table.items()):
+        own = dict(foreign.slots(info))
+        arguments: Any = own.get("args")
+        named: Any = own.get("kwargs")
+        values = (own.get("func"), *(arguments or ()), *(named or {}).values())
+        watched: Any = own.get("weakref")
+        yield Entry(
+            ("weakref.finalize", id(finalizer)),
+            "weakref.finalize",
+            tuple(o for o in values if not foreign.is_atom(o)),
+            (table,),
+            ends_with=watched() if type(watched) is weakref.ref else None,
+        )
+
+
+def _patches() -> Iterator[Entry]:
+    """Patches that were started and not stopped."""
+    active = _attribute("unittest.mock", "_patch._active_patches")
+    for entry in of_list("unittest.mock", "unittest.mock.patch", active):
+        own = foreign.instance_dict(entry.values[0]) if entry.values else None
+        name, new = dict.get(own or {}, "attribute"), dict.get(own or {}, "new")
+        where = f"{entry.path}(..., {foreign.key_text(name)})" if type(name) is str else entry.path
+        yield entry._replace(path=where, values=(*entry.values, *parts(new)), type="unittest.mock.patch")
+
+
+def _dispatchers() -> Iterator[Entry]:
+    """Implementations registered with the `functools.singledispatch` functions among the globals of modules.
+
+    Any other is found on the heap, as whatever holds it.
+    """
+    for module, loaded in foreign.loaded_modules():
+        globals_ = foreign.module_dict(loaded) or {}
+        for name, value in list(globals_.items()):
+            if type(value) is types.FunctionType and value.__code__ is _DISPATCHER and type(name) is str:
+                yield from _implementations(module, f"{module}.{name}.registry[*]", value)
+
+
+def _implementations(module: str, path: str, function: types.FunctionType) -> Iterator[Entry]:
+    dispatch = dict.get(foreign.instance_dict(function) or {}, "dispatch")
+    if type(dispatch) is not types.FunctionType:
+        return
+    cells = dict(zip(dispatch.__code__.co_freevars, dispatch.__closure__ or (), strict=True))
+    registry, cache = (_content(cells.get(name)) for name in ("registry", "dispatch_cache"))
+    cached = dict.get(foreign.instance_dict(cache) or {}, "data")
+    for entry in of_table(f"functools.singledispatch {path}", path, registry):
+        yield entry._replace(path=path, containers=(registry, cached), module=module)
+
+
+def _content(cell: types.CellType | None) -> object:
+    try:
+        return cell.cell_contents if cell is not None else None
+    except ValueError:  # it is empty
+        return None
+
+
+def _table(name: str, module: str, path: str, newest: int | None) -> Iterator[Entry]:
+    return of_table(name, f"{module}.{path}", _attribute(module, path), newest=newest)
+
+
+def _identities(name: str, module: str, path: str, newest: int | None) -> list[Identity]:
+    return table_identities(name, f"{module}.{path}", _attribute(module, path), newest=newest)
+
+
+def _of(module: str, path: str, undo: str, *, newest: int | None = None) -> Registry:
+    """The registry that is a dict at a path below the module that it is named for."""
+    where = (module, module, path, newest)
+    return Registry(module, module, partial(_table, *where), undo, identities=partial(_identities, *where))
+
+
+LIBRARY = (
+    Registry(
+        name="warnings",
+        module="warnings",
+        entries=_filters,
+        undo="filter within warnings.catch_warnings(), or remove the filter from warnings.filters",
+    ),
+    Registry(
+        name="weakref.finalize",
+        module="weakref",
+        entries=_finalizers,
+        undo="detach() the finalizer: it keeps its function and arguments until the object that it watches dies",
+    ),
+    Registry(
+        name="unittest.mock",
+        module="unittest.mock",
+        entries=_patches,
+        undo="stop() the patch",
+    ),
+    Registry(
+        name="functools.singledispatch",
+        module="functools",
+        entries=_dispatchers,
+        undo="register it with a function that is made anew too: an implementation cannot be taken back",
+        identities=tuple,
+    ),
+    _of("copyreg", "dispatch_table", "delete the class from copyreg.dispatch_table"),
+    _of("copyreg", "_extension_registry", "call copyreg.remove_extension()"),
+    _of("copy", "_copy_dispatch", "delete the class from the table"),
+    _of("copy", "_deepcopy_dispatch", "delete the class from the table"),
+    _of("pickle", "_Pickler.dispatch", "delete the class from the table"),
+    _of("pickle", "_Unpickler.dispatch", "delete it from the table"),
+    _of("sqlite3", "adapters", "delete it from sqlite3.adapters"),
+    _of("sqlite3", "converters", "delete it from sqlite3.converters"),
+    _of("shutil", "_ARCHIVE_FORMATS", "call shutil.unregister_archive_format()"),
+    _of("shutil", "_UNPACK_FORMATS", "call shutil.unregister_unpack_format()"),
+    _of("mimetypes", "types_map", "use a MimeTypes() of its own", newest=NEWEST),
+    _of("locale", "locale_alias", "delete the name from locale.locale_alias", newest=NEWEST),
+)

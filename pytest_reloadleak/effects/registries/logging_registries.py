@@ -1,0 +1,97 @@
+"""What `logging` keeps: handlers, filters, names, and the classes and factories it makes its objects with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_reloadleak.effects.registries.registry import Entry, Registry, namespace, of_list, of_table, slot
+from pytest_reloadleak.heap import foreign
+
+
+def _manager() -> dict[Any, Any]:
+    """What the manager of all loggers has; it is an attribute of their class."""
+    cls = namespace("logging").get("Logger")
+    manager = foreign.class_dict(cls).get("manager") if cls is not None and foreign.is_class(cls) else None
+    return foreign.instance_dict(manager) or {}
+
+
+def _loggers() -> list[tuple[str, object]]:
+    """Name and logger of each, the root logger, which has no name, first. Placeholders are among them."""
+    table: Any = dict.get(_manager(), "loggerDict")
+    named: list[tuple[Any, Any]] = list(dict.items(table)) if issubclass(type(table), dict) else []
+    return [
+        ("", namespace("logging").get("root")),
+        *((foreign.text(name), o) for name, o in named if foreign.is_text(name)),
+    ]
+
+
+def _spelled(name: str) -> str:
+    return f"logging.getLogger({foreign.key_text(name) if name else ''})"
+
+
+def _handlers() -> Iterator[Entry]:
+    """Handlers and filters of every logger, and the filters of each handler."""
+    handlers: dict[int, Entry] = {}
+    for name, logger in _loggers():
+        own = foreign.instance_dict(logger) or {}
+        where = _spelled(name)
+        yield from of_list(f"logging filters {name}", f"{where}.filters[*]", dict.get(own, "filters"))
+        for entry in of_list(f"logging handlers {name}", f"{where}.handlers[*]", dict.get(own, "handlers")):
+            yield entry
+            handlers.update((id(handler), entry) for handler in entry.values if id(handler) not in handlers)
+    for entry in handlers.values():
+        yield from _filters(entry)
+
+
+def _filters(handler: Entry) -> Iterator[Entry]:
+    own = foreign.instance_dict(handler.values[0]) or {}
+    label = f"logging filters of {id(own)}"
+    for entry in of_list(label, f"{handler.path}.filters[*]", dict.get(own, "filters")):
+        yield entry._replace(part_of=handler)
+
+
+_OWN_LOGGERS = frozenset({"logging.Logger", "logging.PlaceHolder", "logging.RootLogger"})
+
+
+def _names() -> Iterator[Entry]:
+    """Names of loggers, which nothing ever removes, and the loggers where they are of a class of the program's."""
+    for name, logger in _loggers()[1:]:
+        kind = foreign.type_name(logger)
+        values = () if kind in _OWN_LOGGERS else (logger,)
+        # What stands for a name changes as loggers below and above it are made: not its type, but the name is new.
+        yield Entry(("logging name", name), _spelled(name), values, type="logging.Logger")
+    levels = namespace("logging").get("_nameToLevel")
+    yield from of_table("logging level", "logging.getLevelNamesMapping()", levels)
+
+
+def _makers() -> Iterator[Entry]:
+    own, manager = namespace("logging"), _manager()
+    yield from slot("logging", "logging.setLoggerClass", own.get("_loggerClass"))
+    yield from slot("logging", "logging.setLogRecordFactory", own.get("_logRecordFactory"))
+    yield from slot("logging", "logging.Manager.setLoggerClass", dict.get(manager, "loggerClass"))
+    yield from slot("logging", "logging.Manager.setLogRecordFactory", dict.get(manager, "logRecordFactory"))
+
+
+LOGGING = (
+    Registry(
+        name="logging",
+        module="logging",
+        entries=_handlers,
+        undo="call removeHandler() or removeFilter() with it",
+    ),
+    Registry(
+        name="logging",
+        module="logging",
+        entries=_names,
+        undo="use a name that stays the same, such as __name__: logging keeps each one for good",
+        bars=True,
+    ),
+    Registry(
+        name="logging",
+        module="logging",
+        entries=_makers,
+        undo="set what was there before, and build on the original instead of on what is there",
+        bars=True,
+    ),
+)

@@ -1,0 +1,286 @@
+"""Registrations that cannot be listed: who registered what is noted when it happens, and until it is undone.
+
+Whose is an entry? The target's if the entry itself is, or what it keeps. Where the entry is somebody else's function,
+the target is to blame if its code is what led to the call, and did so in more than one generation: a registration that
+the first generation made for good is the cure and not the leak. What the checking thread registered without the target
+must grow with the rounds, as any effect that nobody owns; what other threads did without the target is none of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import types
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_reloadleak.effects.attribution import owner
+from pytest_reloadleak.effects.probe import Effect, Identity, Probe, Scope
+from pytest_reloadleak.effects.registries import stand_ins
+from pytest_reloadleak.effects.registries.watched_functions import (
+    BY_SPELLING,
+    WATCHES,
+    Watch,
+    advice,
+    likeness,
+    slot_key,
+)
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import getframe
+from pytest_reloadleak.holders import native, roots
+from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.model import Held
+
+_get_ident = threading.get_ident
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _Record:
+    """One entry. It keeps nothing alive: the registry does, for as long as the entry is there."""
+
+    watch: Watch
+    cause: Cause
+    names: str
+    """The entry, described."""
+    held: Held | None
+    """What of the target the entry is, or keeps."""
+    caller: Held | None
+    """The target's code that led to the call."""
+    where: str
+    generation: int
+    is_apart: bool
+    """Whether another thread than that of the check made it."""
+    likeness: tuple[object, ...]
+    slot: tuple[str | int, ...]
+    entries: tuple[int, ...]
+    """Ids of what the entry consists of, and of what it keeps."""
+    references: tuple[weakref.ref[Any] | None, ...]
+    """To the same; `None` for what has no weak references."""
+
+    def values(self) -> tuple[Any, ...] | None:
+        """What is left of the entry; `None` if its first part is gone, and the entry with it."""
+        values = [reference() if reference is not None else None for reference in self.references]
+        if values[0] is None and self.references[0] is not None:
+            return None
+        return tuple(value for value in values if value is not None)
+
+
+class Watched(Probe):
+    """Registrations with `atexit`, `codecs`, `fork`, `audit`, `faulthandler` and `sys.monitoring`."""
+
+    name = "watched"
+    kinds = ("registration",)
+
+    def __init__(self) -> None:
+        self._records: dict[int, _Record] = {}
+        self._last = 0
+        self._thread = 0
+        self._failure: str | None = None
+        self._unseen: tuple[str, ...] = ()
+        self._is_older = False
+
+    def begin(self, scope: Scope) -> None:
+        """Have the registration functions watched."""
+        self.scope = scope
+        self._thread = _get_ident()
+        self._is_older = any(type(name) is str and scope.owns(name) for name in list(sys.modules))
+        found = {w.spelling: stand_ins.builtin(w.module, w.name) for w in WATCHES}
+        try:
+            stand_ins.listen({name: f for name, f in found.items() if f is not None}, self._called)
+            self._unseen = tuple(w.spelling for w in WATCHES if not w.undoes and _is_replaced(w))
+        except BaseException:
+            stand_ins.unlisten(self._called)
+            raise
+
+    def end(self) -> None:
+        """Stop watching; the last to do so has the functions put back."""
+        stand_ins.unlisten(self._called)
+        self._records.clear()
+
+    def blind(self) -> str | None:
+        """Whether somebody else had replaced a function before."""
+        if self._failure is not None:
+            return f"a registration could not be noted: {self._failure}"
+        if self._unseen:
+            verb = "was" if len(self._unseen) == 1 else "were"
+            return (
+                f"{', '.join(self._unseen)} {verb} replaced by the program before the check, so what is registered "
+                "through it is not seen"
+            )
+        return None
+
+    def identities(self) -> Iterable[Identity]:
+        """The entries' numbers."""
+        return [(number,) for number in list(self._records)]
+
+    def watched(self) -> Mapping[int, Cause]:
+        """The causes of all entries by the ids of what they consist of."""
+        return {key: record.cause for record in self._present().values() for key in record.entries}
+
+    def effects(self) -> list[Effect]:
+        """The entries that may be the target's."""
+        present = self._present()
+        generations: dict[Cause, set[int]] = {}
+        for record in present.values():
+            if record.caller is not None:
+                generations.setdefault(record.cause, set()).add(record.generation)
+        repeated = {cause for cause, found in generations.items() if len(found) > 1}
+        found = [
+            _effect(number, record, record.cause in repeated)
+            for number, record in present.items()
+            if record.held is not None or record.caller is not None or not record.is_apart
+        ]
+        if not self._is_older:
+            return found
+        return found + self._older({record.entries[0] for record in present.values()})
+
+    def _older(self, noted: set[int]) -> list[Effect]:
+        """Callbacks of `atexit` that the target registered before the check began: what they keep is theirs."""
+        out = []
+        for callback in _listed():
+            held = owner([callback], self.scope.owns, self.scope.rename)
+            if held is not None and id(callback) not in noted:
+                cause = native.registered("atexit", (callback,), self.scope.rename)
+                advised = advice("atexit.register", cause.path.partition(" ")[2])
+                out.append(
+                    Effect(
+                        ("before", id(callback)), cause, (callback,), held=held, bars=False, advice=advised
+                    )
+                )
+        return out
+
+    def _present(self) -> dict[int, _Record]:
+        """The entries that are still there, as far as can be told."""
+        present = {n: record for n, record in list(self._records.items()) if record.values() is not None}
+        listed: dict[int, int] = {}
+        if any(record.watch.registry == "atexit" for record in present.values()):
+            for callback in _listed():
+                listed[id(callback)] = listed.get(id(callback), 0) + 1
+        if listed:  # otherwise they could not be listed
+            for number in sorted(present, reverse=True):
+                if present[number].watch.registry == "atexit":
+                    key = present[number].entries[0]
+                    listed[key] = listed.get(key, 0) - 1
+                    if listed[key] < 0:
+                        del present[number]
+        return present
+
+    def _called(self, spelling: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Note a call that succeeded. A fault of this tool must not become one of the program."""
+        try:
+            watch = BY_SPELLING[spelling]
+            if watch.undoes:
+                self._undo(watch, args, kwargs)
+            else:
+                self._note(watch, args, kwargs)
+        except Exception as error:  # noqa: BLE001 - as above: it is reported by `blind`
+            self._failure = foreign.exception_text(error)
+
+    def _undo(self, watch: Watch, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        like = likeness(args[0]) if args else ()
+        slot = slot_key(watch.slot(args, kwargs))
+        for number, record in list(self._records.items()):
+            if record.watch.registry != watch.registry:
+                continue
+            if watch.undoes == "equal":
+                is_meant = not record.slot and record.likeness == like
+            elif watch.undoes == "same":
+                is_meant = not record.slot and record.entries[0] == id(args[0])
+            else:
+                is_meant = bool(record.slot) and record.slot[: len(slot)] == slot
+            if is_meant:
+                self._records.pop(number, None)
+                if watch.undoes == "same":
+                    return
+
+    def _note(self, watch: Watch, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        slot = slot_key(watch.slot(args, kwargs))
+        if slot:
+            for number, record in list(self._records.items()):
+                if record.watch.registry == watch.registry and record.slot == slot:
+                    self._records.pop(number, None)
+        entries = watch.entries(args, kwargs)
+        if not entries:
+            return
+        scope, frame = self.scope, _caller(self.scope)
+        values = (*entries, *watch.also(args, kwargs))
+        cause = native.registered(watch.registry, entries, scope.rename)
+        self._last += 1
+        self._records[self._last] = _Record(
+            watch=watch,
+            cause=cause,
+            names=cause.path.partition(" ")[2],
+            held=owner(values, scope.owns, scope.rename),
+            caller=_code_of(frame, scope) if frame is not None else None,
+            where=_where(frame),
+            generation=scope.generation(),
+            is_apart=_get_ident() != self._thread,
+            likeness=likeness(entries[0]),
+            slot=slot,
+            entries=tuple(map(id, values)),
+            references=tuple(map(_weak, values)),
+        )
+
+
+def _listed() -> list[Any]:
+    """The callbacks of `atexit`; nothing where to list them could run code of the program's."""
+    return [root.value for root in roots.registered() if root.kind == "atexit"]
+
+
+def _is_replaced(watch: Watch) -> bool:
+    """Whether the name that programs call is somebody else's function."""
+    module, _, name = watch.spelling.rpartition(".")
+    place = vars(sys).get("monitoring") if module == "sys.monitoring" else sys.modules.get(module)
+    found = dict.get(foreign.module_dict(place) or {}, name)
+    return found is not None and not stand_ins.is_standing_in(found)
+
+
+def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
+    is_certain = record.held is not None or (is_repeated and record.caller is not None)
+    held = record.held or (record.caller if is_certain else None)
+    return Effect(
+        (number,),
+        record.cause,
+        record.values() or (),
+        held=held,
+        is_certain=is_certain,
+        bars=record.watch.bars,
+        details=(record.where,) if record.where else (),
+        advice=advice(record.watch.spelling, record.names),
+    )
+
+
+def _caller(scope: Scope) -> types.FrameType | None:
+    """The innermost frame of the target's."""
+    frame: types.FrameType | None = getframe(1)
+    while frame is not None and not scope.owns(foreign.module_name(frame.f_globals)):
+        frame = frame.f_back
+    return frame
+
+
+def _code_of(frame: types.FrameType, scope: Scope) -> Held:
+    """The function that a frame runs, or the module whose body it is."""
+    module, code = foreign.module_name(frame.f_globals), frame.f_code
+    file, line = foreign.code_location(code)
+    if foreign.code_text(code) == "<module>":
+        return Held(type="module", name=scope.rename(module), file=file, line=None)
+    name = scope.rename(f"{module}.{foreign.code_name(code)}")
+    return Held(type="function", name=name, file=file, line=line)
+
+
+def _where(frame: types.FrameType | None) -> str:
+    if frame is None:
+        return ""
+    code = frame.f_code
+    file, _ = foreign.code_location(code)
+    return f"registered at {os.path.basename(file)}:{frame.f_lineno} in {foreign.code_text(code)}"
+
+
+def _weak(o: Any) -> weakref.ref[Any] | None:
+    try:
+        return weakref.ref(o)
+    except TypeError:  # an int, a list, an instance with slots only
+        return None

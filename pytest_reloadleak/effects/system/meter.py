@@ -1,0 +1,149 @@
+"""Take the numbers of the process, and judge whether they grow: without what taking them and watching costs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from pytest_reloadleak.effects.system.process_numbers import Sample, native_bytes, sample
+from pytest_reloadleak.heap import settle
+
+OBJECTS_FLOOR = 20
+"""Tracked objects that each settled round must leave to count as growth. Clean targets leave none (measured)."""
+BLOCKS_FLOOR = 1000
+"""The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds (importing
+`csv` anew takes 25 blocks a round at first), and each execution of a module may be noted by its name."""
+NATIVE_FLOOR_BYTES = 32 * 1024
+"""The same for memory from malloc: its own bookkeeping is good for up to 5 KiB a round, in rare rounds for 10."""
+_BLOCKS_PER_MODULE, _BYTES_PER_MODULE = 25, 1024
+"""The floors of a unit of many modules: 500 small ones leave 600 blocks and 90 KiB a round (measured, 3.11)."""
+_AT_ONCE_OBJECTS = 50
+_AT_ONCE_BYTES = 160 * 1024
+"""What the first pass may leave once."""
+_LARGE_BLOCKS = 500_000
+"""Small blocks of a heap on which a clean check would notice the time that counting its objects takes: half of what a
+collection does. A long test session with many plugins has 300,000."""
+
+
+class Grown(NamedTuple):
+    """What each of some settled rounds left at least; 0 where not every round was above the noise."""
+
+    objects: int = 0
+    blocks: int = 0
+    native_bytes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.objects or self.blocks or self.native_bytes)
+
+
+class Meter:
+    """Takes samples of the process."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        """Samples, each of which is an object."""
+        self._own: _Numbers = (0, 0, 0)
+        """What is the tool's: see `_numbers`."""
+
+    def sample(self, number: int, *, is_quick: bool = False) -> Sample:
+        """The numbers at a settled round, without what `unseen` actions left.
+
+        Args:
+            number: which round this is.
+            is_quick: whether to leave out the number of objects where counting them takes long.
+        """
+        has_objects = not is_quick or sys.getallocatedblocks() < _LARGE_BLOCKS
+        taken = sample(number, lambda: self._memory(has_objects=has_objects))
+        self._taken += 1
+        return taken
+
+    def _memory(self, *, has_objects: bool) -> tuple[int | None, int, int | None]:
+        objects, blocks, native = _numbers(has_objects=has_objects)
+        own_objects, own_blocks, own_native = self._own
+        return (
+            objects - own_objects - self._taken if has_objects else None,
+            blocks - own_blocks,
+            native - own_native if native is not None and own_native is not None else None,
+        )
+
+    def unseen(self, action: Callable[[], None]) -> None:
+        """Do something of the tool's own, and do not count what it leaves."""
+        was_enabled = settle.is_enabled()
+        # A collection in between would free, or cease to track, what is the program's.
+        settle.put_back(enabled=False)
+        try:
+            before = _numbers()
+            action()
+            after = _numbers()
+        finally:
+            settle.put_back(was_enabled)
+        self._own = _plus(self._own, before, after)
+
+
+_Numbers = tuple[int, int, int | None]
+
+
+def _numbers(*, has_objects: bool = True) -> _Numbers:
+    """Objects, blocks, and bytes from malloc: without a detour that would leave garbage."""
+    return settle.tracked_count() if has_objects else 0, sys.getallocatedblocks(), native_bytes()
+
+
+def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
+    """What is the tool's, and what it has taken since."""
+    native = None
+    if own[2] is not None and before[2] is not None and after[2] is not None:
+        native = own[2] + after[2] - before[2]
+    return own[0] + after[0] - before[0], own[1] + after[1] - before[1], native
+
+
+def may_have_grown(first: Sample, last: Sample, rounds: int, modules: int) -> bool:
+    """Whether the process has grown by so much in some rounds that a closer look is worth its price.
+
+    Of the tool's own objects one or two may be gone by then, so half of what a leak would leave is enough. Where they
+    were not counted the blocks tell, as an object has at least one.
+
+    Args:
+        first: the settled state before them.
+        last: the settled state after them.
+        rounds: how many there were.
+        modules: how many modules each of them reloaded.
+    """
+    blocks = _difference(first.blocks, last.blocks)
+    is_counted = first.objects is not None and last.objects is not None
+    noise = _BLOCKS_PER_MODULE * modules * rounds
+    objects = _difference(first.objects, last.objects) if is_counted else blocks - noise
+    blocks_floor, native_floor_bytes = _floors(modules)
+    return (
+        objects >= max(OBJECTS_FLOOR * (rounds // 2), _AT_ONCE_OBJECTS)
+        or blocks >= blocks_floor * max(rounds, 2)
+        or _difference(first.native_bytes, last.native_bytes)
+        >= max(native_floor_bytes * rounds, _AT_ONCE_BYTES)
+    )
+
+
+def _floors(modules: int) -> tuple[int, int]:
+    """Blocks, and bytes from malloc, that a round must leave to count as growth, by how many modules it reloads."""
+    return max(BLOCKS_FLOOR, _BLOCKS_PER_MODULE * modules), max(
+        NATIVE_FLOOR_BYTES, _BYTES_PER_MODULE * modules
+    )
+
+
+def grown(samples: Sequence[Sample], modules: int) -> Grown:
+    """By how much every one of some settled rounds, which reload so many modules, left the process larger."""
+    blocks_floor, native_floor_bytes = _floors(modules)
+
+    def least(numbers: list[int | None], floor: int) -> int:
+        steps = [_difference(a, b) for a, b in pairwise(numbers)]
+        return min(steps) if steps and min(steps) >= floor else 0
+
+    return Grown(
+        objects=least([s.objects for s in samples], OBJECTS_FLOOR),
+        blocks=least([s.blocks for s in samples], blocks_floor),
+        native_bytes=least([s.native_bytes for s in samples], native_floor_bytes),
+    )
+
+
+def _difference(before: int | None, after: int | None) -> int:
+    return after - before if before is not None and after is not None else 0

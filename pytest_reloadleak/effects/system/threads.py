@@ -1,0 +1,105 @@
+"""Threads and `threading.Timer`s: those of `threading`, and raw ones of `_thread`, which only their frames betray."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_reloadleak.effects.probe import Effect, Identity, Probe
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import current_frames
+from pytest_reloadleak.heap.references import frame_locals
+from pytest_reloadleak.holders.sweep import Cause
+
+_NUMBER = re.compile(r"\d+")
+_STACK = 8
+"""Frames of a thread that the report shows."""
+
+_enumerate = threading.enumerate
+_get_ident = threading.get_ident
+
+
+class Threads(Probe):
+    """Threads that run."""
+
+    name = "threads"
+    kinds = ("live-thread", "live-timer")
+    is_transient = True
+
+    def identities(self) -> Iterable[Identity]:
+        """Ident and address: the interpreter gives the ident of a thread that ended to another one."""
+        known = {thread.ident: id(thread) for thread in _enumerate()}
+        return [(ident, known.get(ident, 0)) for ident in current_frames()]
+
+    def effects(self) -> list[Effect]:
+        """Every thread but this one and the main one."""
+        known = {thread.ident: thread for thread in _enumerate()}
+        spared = {_get_ident(), threading.main_thread().ident}
+        return [
+            _effect(ident, known.get(ident), frame)
+            for ident, frame in current_frames().items()
+            if ident not in spared
+        ]
+
+
+def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType) -> Effect:
+    frames = list(_outward(frame))
+    # A running frame shows the collector neither its locals nor its globals (since 3.11).
+    also = tuple(value for f in frames for value in (f.f_globals, *(local for _, local in frame_locals(f))))
+    outermost_first = tuple(reversed(frames))
+    if thread is None:
+        started = frames[-1].f_code
+        name = f"raw thread in {foreign.code_name(started)}"
+        cause = Cause("live-thread", "thread", name, "_thread")
+        return Effect(
+            (ident, 0),
+            cause,
+            outermost_first,
+            also,
+            frozenset({ident}),
+            details=_stack(frames),
+            advice=_advice("thread", name),
+        )
+    own = foreign.instance_dict(thread) or {}
+    # The frames do not say whose thread it is: one of a pool runs now this generation's function, now that one's.
+    values: tuple[Any, ...] = (thread, *(dict.get(own, key) for key in ("_target", "function")))
+    is_timer = issubclass(type(thread), threading.Timer)
+    label = dict.get(own, "_name")
+    name = _NUMBER.sub("*", foreign.text(label)) if foreign.is_text(label) else "*"
+    path = f"{'timer' if is_timer else 'thread'} {foreign.key_text(name)}"
+    if dict.get(own, "_daemonic") is True:
+        path += " (daemon)"
+    cause = Cause("live-timer" if is_timer else "live-thread", "thread", path, foreign.type_name(thread))
+    return Effect(
+        (ident, id(thread)),
+        cause,
+        tuple(value for value in values if value is not None),
+        (*outermost_first, *also),
+        frozenset({ident}),
+        details=_stack(frames),
+        advice=_advice("timer" if is_timer else "thread", path),
+    )
+
+
+def _advice(what: str, path: str) -> str:
+    if what == "timer":
+        return f"cancel() the {path} when its code is unloaded: it keeps its function, and will call it"
+    return f"tell the {path} to stop and join() it when its code is unloaded: its code goes on running"
+
+
+def _outward(frame: types.FrameType | None) -> Iterable[types.FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _stack(frames: list[types.FrameType]) -> tuple[str, ...]:
+    """The present stack, innermost first."""
+    return tuple(
+        f"at {os.path.basename(foreign.code_location(f.f_code)[0])}:{f.f_lineno} in {foreign.code_text(f.f_code)}"
+        for f in frames[:_STACK]
+    )

@@ -1,0 +1,28 @@
+"""Functions that the checks of this process left behind, in namespaces that several checks share, while they live."""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable
+
+from pytest_reloadleak.generations.birth import References, is_in
+
+_left_over: References = {}
+
+
+def leave(function: types.FunctionType) -> None:
+    """Remember a function that a check leaves behind as it ends."""
+    _left_over[id(function)] = weakref.ref(function, _forget(id(function)))
+
+
+def is_left_over(o: object) -> bool:
+    """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""
+    return is_in(_left_over, o)
+
+
+def _forget(key: int) -> Callable[[object], None]:
+    def forget(_: object) -> None:
+        _left_over.pop(key, None)
+
+    return forget

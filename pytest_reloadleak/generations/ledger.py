@@ -1,0 +1,349 @@
+"""The ledger of births: what was born in which round, held by weak references and ids only.
+
+A namespace is dated by its marker (`markers`). Where a reload reuses the namespace, functions and classes are what has
+generations; they are dated by, in this order: the code object (so that in-place patchers, which keep the function and
+renew its code, count as renewed), the round that first saw them, and the identity of their `__module__` string, which
+our strategies make a fresh object in each round. `None` means "older than nothing we saw".
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable, Collection, Iterable
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+from pytest_reloadleak.generations.birth import Birth, Noted, References, is_in
+from pytest_reloadleak.generations.earlier_checks import is_left_over
+from pytest_reloadleak.generations.markers import Markers
+from pytest_reloadleak.generations.walk import Found, functions_of, namespaces_of, site_of, walk
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
+_OURS = 2
+"""Reference count of a name that nothing but a stamp has, as it is asked: the stamp's, and the argument."""
+
+
+class Ledger:
+    """Births of one check.
+
+    Args:
+        owns: whether a module name belongs to the target's unit.
+        invents: whether the application makes up a module of this name for one round.
+    """
+
+    def __init__(self, owns: Callable[[str], bool], invents: Callable[[str], bool] = lambda _: False) -> None:
+        self._invents = invents
+        self._owns = owns
+        self._owned: dict[str, bool] = {}
+        self.births: list[Birth] = []
+        self.markers = Markers()
+        self._codes: References = {}
+        self._classes: References = {}
+        self._walked: set[int] = set()
+        self._renewed: set[int] = set()
+        self._stamps: dict[int, tuple[str, int | None]] = {}
+        self._specs: dict[str, weakref.ref[Any]] = {}
+
+    def owns(self, module: str) -> bool:
+        """Whether a module name belongs to the target's unit; asked once per name, as every class of the heap is."""
+        known = self._owned.get(module)
+        if known is None:
+            known = self._owned[module] = self._owns(module)
+        return known
+
+    @property
+    def current(self) -> int:
+        """Number of the newest generation."""
+        return self.births[-1].generation
+
+    # -- noting -------------------------------------------------------------------------------------------------------
+
+    def note(self, generation: int, modules: Iterable[tuple[str, object]]) -> set[str]:
+        """Note what is there after a round.
+
+        Args:
+            generation: number of the generation that the round should have borne.
+            modules: name and `sys.modules` entry of each module of the unit.
+
+        Returns:
+            The names of the modules that were executed anew, proven by a new namespace, function, class, code object
+            or, for a module of nothing but data, module spec.
+        """
+        birth, noted = Birth(generation), Noted()
+        self.births.append(birth)
+        reborn = set()
+        for name, module in modules:
+            for namespace in namespaces_of(name, module):
+                if self._note_namespace(birth, noted, name, namespace):
+                    reborn.add(name)
+            if foreign.is_module(module):
+                birth.modules[id(module)] = weakref.ref(module)
+        self._forget_kept(birth, noted)
+        return reborn
+
+    def _forget_kept(self, birth: Birth, noted: Noted) -> None:
+        """Take out the old classes that one module of the unit still has and their own, executed anew, has not."""
+        for key, reference in list(birth.classes.items()):
+            cls = reference()
+            if cls is None or key in noted.made:
+                continue
+            if key not in noted.own.get(foreign.class_module(cls), {key}):
+                del birth.classes[key]
+
+    def _note_namespace(self, birth: Birth, noted: Noted, name: str, namespace: dict[str, Any]) -> bool:
+        fresh = self.markers.of(namespace) is None
+        executed = self._is_executed_again(name, namespace) and not fresh
+        if not fresh and not executed and self._invents(name):
+            return (
+                False  # one module per round: what is still there is that round's, and no present generation
+            )
+        self._note_stamp(birth.generation, namespace)
+        if fresh:
+            self.markers.plant(birth.generation, name, namespace)
+        else:
+            self.markers.share(birth.generation, namespace)
+        # Functions of a namespace of their own are dated by its marker; to look for all of them is only worth its price
+        # where the namespace is reused, or may be by the next round.
+        is_deep = not fresh or self.markers.count(name) <= 1
+        found = walk(namespace, self.owns, is_deep=is_deep)
+        if fresh or executed:
+            noted.own.setdefault(name, set())
+        if not fresh and id(namespace) not in self._walked:
+            # Only what lies on top was known, so only that can be new.
+            renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
+            self._file(birth, noted, found, name, executed=executed)
+        else:
+            renewed = self._file(birth, noted, found, name, executed=executed)
+        if is_deep:
+            self._walked.add(id(namespace))
+        else:
+            self._walked.discard(id(namespace))  # a new dict may have the place of an old one
+        if not fresh and (renewed or executed):
+            self._renewed.add(id(namespace))
+        return fresh or renewed or executed
+
+    def is_renewed(self, namespace: dict[str, Any]) -> bool:
+        """Whether a namespace has been executed again in place, so that several generations live in it.
+
+        One that is merely there again, such as that of a frozen module with a second name, has the one it always had.
+        """
+        return self.markers.is_shared(namespace) and id(namespace) in self._renewed
+
+    def _has_new(self, found: Found) -> bool:
+        """Whether a walk found anything that no round saw before."""
+        codes = any(not is_in(self._codes, code) for code in found.codes)
+        return codes or any(not is_in(self._classes, cls) for cls in found.classes)
+
+    def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
+        """Whether `importlib.reload` ran: it gives the module a new spec each time."""
+        spec = dict.get(namespace, "__spec__")
+        if type(spec) is not ModuleSpec:
+            return False
+        known = self._specs.get(name)
+        self._specs[name] = weakref.ref(spec)
+        return known is not None and known() is not spec
+
+    def _note_stamp(self, generation: int, namespace: dict[str, Any]) -> None:
+        name = dict.get(namespace, "__name__")
+        if type(name) is str:
+            # The first generation's name is whatever string its importer used, often one that the interpreter shares.
+            known = self._stamps.get(id(name))
+            is_first = len(self.births) == 1
+            same = known is None or known[1] == generation
+            self._stamps[id(name)] = (name, generation if same and not is_first else None)
+
+    def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
+        """File what a walk found under a birth; return whether any of it is new.
+
+        What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
+        not change. It was superseded if this round bore a newer execution of the same definition (then it is an old
+        one that the new one, or a list of both, still leads to), or if the whole module was executed again and did
+        not define it (then it is a ghost).
+
+        Args:
+            birth: the round's.
+            noted: what is known of the round so far.
+            found: what the walk of one namespace found.
+            name: the module's.
+            executed: whether it was executed again in place.
+        """
+        new_codes = [code for code in found.codes if not is_in(self._codes, code)]
+        new_classes = [cls for cls in found.classes if not is_in(self._classes, cls)]
+        sites = set(map(site_of, new_codes))
+        names = set(map(foreign.class_name, new_classes))
+        kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
+        current = {id(c): c for c in (*kept, *new_codes)}
+        classes = [
+            c
+            for c in found.classes
+            if foreign.class_name(c) not in names and not (executed and self._is_ghost(c, name))
+        ]
+        classes += new_classes
+        birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
+        birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
+        birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
+        noted.made.update(map(id, new_classes))
+        if name in noted.own:
+            noted.own[name].update(map(id, classes))
+        self._codes.update((id(code), weakref.ref(code)) for code in found.codes)
+        self._classes.update((id(cls), weakref.ref(cls)) for cls in found.classes)
+        return bool(new_codes or new_classes)
+
+    def _is_ghost(self, cls: type, executed: str) -> bool:
+        """Whether a class of a module that was executed again is an older execution's; types of C never are."""
+        if foreign.class_module(cls) != executed:
+            return False
+        stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
+        return stamp is not None and stamp < self.births[-1].generation
+
+    def replaced(self, modules: Iterable[tuple[str, object]]) -> list[str]:
+        """Modules that stand where another stood when the last round was noted, or were executed again since then.
+
+        Args:
+            modules: name and `sys.modules` entry of each module of the unit.
+        """
+        out = []
+        for name, module in modules:
+            namespace = foreign.module_dict(module)
+            if namespace is None or not self.markers.count(name):
+                continue
+            known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
+            is_anew = known is not None and type(spec) is ModuleSpec and known() is not spec
+            if is_anew or self.markers.of(namespace) is None:
+                out.append(name)
+        return out
+
+    # -- who is alive -------------------------------------------------------------------------------------------------
+
+    def prune(self) -> None:
+        """Forget what is dead, so that noting a clean target for long takes no more room, which would look like a leak.
+
+        Nothing is lost by it: an entry counts only while its reference is alive, and what a `__del__` resurrected is
+        found by its marker.
+        """
+        if not self.births:  # a watched block without a warm-up settles before its first generation
+            return
+        for table in (self._codes, self._classes, *(t for birth in self.births for t in birth.tables())):
+            for key in [key for key, reference in table.items() if reference() is None]:
+                del table[key]
+        self._prune_between()
+        # The first tells that there were others before the present one, which is the last.
+        ends = {id(self.births[0]), id(self.births[-1])}
+        self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
+        self.markers.prune()
+        # A name that only this ledger still has can stamp nothing any more.
+        for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
+            del self._stamps[key]
+
+    def _prune_between(self) -> None:
+        """What the first round that saw it and the last one have needs no entry in those between: it is current."""
+        last = self.births[-1].tables()
+        known: tuple[set[int], ...] = tuple(set() for _ in last)
+        for birth in self.births[:-1]:
+            for seen, table, present in zip(known, birth.tables(), last, strict=True):
+                both = table.keys() & present.keys()
+                for key in both & seen:
+                    del table[key]
+                seen.update(both)
+
+    def older(self, limit: int, *, but: int | None) -> int:
+        """How many things born before generation `limit` are alive, by weak references only: cheap, for settling.
+
+        Args:
+            limit: generations below this one count.
+            but: a generation that the check itself keeps, which does not count.
+        """
+        markers = self.markers.seen()
+        count = sum(1 for marker in markers if marker.generation < limit and marker.generation != but)
+        newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
+        for birth in self.births:
+            if birth.generation < limit and birth.generation != but:
+                count += _living(birth.functions, [n.functions for n in newer])
+                count += _living(birth.classes, [n.classes for n in newer])
+        return count
+
+    def module_types(self) -> set[int]:
+        """Ids of the types of the unit's module objects: a module may give itself a class of its own."""
+        modules = [reference() for birth in self.births for reference in birth.modules.values()]
+        return {id(type(module)) for module in modules if module is not None}
+
+    def owns_namespace(self, namespace: dict[str, Any]) -> bool:
+        """Whether a namespace is the unit's: it has a marker, or the name of one of its modules.
+
+        The name alone does not tell, since a module may overwrite it.
+        """
+        return self.markers.of(namespace) is not None or self.owns(foreign.module_name(namespace))
+
+    def owns_class(self, cls: type) -> bool:
+        """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
+        is_named = self.owns(foreign.class_module(cls)) and not foreign.is_on_demand(cls)
+        return is_named or is_in(self._classes, cls)
+
+    def codes(self) -> Collection[int]:
+        """Ids of the code that some round saw; other code may have the id by now, so see `knows_code`."""
+        return self._codes.keys()
+
+    def knows_code(self, function: types.FunctionType) -> bool:
+        """Whether some round saw a function's code, wherever the function itself lives."""
+        return is_in(self._codes, function.__code__)
+
+    def live_classes(self, limit: int, but: int | None) -> list[tuple[type, int]]:
+        """Noted classes that are alive and were born before generation `limit`, with their generations."""
+        alive = [o for b in self.births for reference in b.classes.values() if (o := reference()) is not None]
+        dated = [(cls, self._class_born(cls)) for cls in alive]
+        return [(cls, born) for cls, born in dated if born is not None and born < limit and born != but]
+
+    def file_function(self, function: types.FunctionType) -> None:
+        """Date a function as born with the newest generation."""
+        birth, code = self.births[-1], function.__code__
+        birth.functions[id(function)] = weakref.ref(function)
+        birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)
+
+    # -- dating -------------------------------------------------------------------------------------------------------
+
+    def born(self, o: Any) -> int | None:
+        """Generation in which a function, class, instance, module or namespace was born; `None` if not known."""
+        if type(o) is types.FunctionType:
+            return self._function_born(o)
+        if type(o) is dict:
+            return self.markers.generation(o)
+        if foreign.is_class(o):
+            return self._class_born(o) if self.owns_class(o) else None
+        if foreign.is_module(o):
+            return next((b.generation for b in self.births if is_in(b.modules, o)), None)
+        return self._class_born(type(o)) if self.owns_class(type(o)) else None
+
+    def _function_born(self, function: types.FunctionType) -> int | None:
+        if not self.owns_namespace(function.__globals__) or is_left_over(function):
+            return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
+        of_namespace = self.markers.generation(function.__globals__)
+        if of_namespace is not None:
+            return of_namespace
+        if is_in(self.births[-1].codes, function.__code__):
+            return self.current
+        first = next((b.generation for b in self.births if is_in(b.codes, function.__code__)), None)
+        return first if first is not None else self._stamped(function.__module__)
+
+    def _class_born(self, cls: type) -> int | None:
+        dates = [
+            self._function_born(f) for f in functions_of(cls) if self.owns(foreign.module_name(f.__globals__))
+        ]
+        newest = max((d for d in dates if d is not None), default=None)
+        if is_in(self.births[-1].classes, cls):
+            return self.current
+        first = next((b.generation for b in self.births if is_in(b.classes, cls)), None)
+        if newest is not None and (first is None or newest > first):
+            return newest
+        return first if first is not None else self._stamped(type.__dict__["__module__"].__get__(cls))
+
+    def _stamped(self, name: object) -> int | None:
+        known = self._stamps.get(id(name))
+        return known[1] if known is not None and known[0] is name else None
+
+
+def _living(known: References, newer: list[References]) -> int:
+    """How many of those that are known are alive and not among the newer ones."""
+    alive = (o for reference in known.values() if (o := reference()) is not None)
+    return sum(1 for o in alive if not any(is_in(others, o) for others in newer))

@@ -1,0 +1,247 @@
+"""Is the generation that the check itself keeps also kept by somebody else?
+
+In the process, the original modules must come back with their identity, so the check has to hold them, and a weak
+reference to them says nothing. What says something is arithmetic: count the references to each of their objects from
+within what we hold, and compare with the reference counts. This is the trial deletion of CPython's own collector,
+confined to one unit, so that its price follows the size of the unit and not that of the heap. It only raises a
+suspicion; who the holder is, and whether it counts, is for the sweep to say.
+"""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
+BUDGET = 50_000
+"""Objects to count before giving up and letting the sweep decide: a unit may reach a large part of the heap."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Parked:
+    """The original generation, kept alive by the check.
+
+    `containers` are the check's own dicts that hold it, every one of them, or the arithmetic is off; `namespaces`, one
+    of them, maps each module's name to its dict and a copy of what that contained.
+    """
+
+    generation: int
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    namespaces: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    entries: set[int] = field(default_factory=set)
+    """Ids of what stood in `sys.modules`, which need not be modules."""
+
+    def count(self) -> int:
+        """How many containers of the check hold each namespace: one, or none where nothing is parked."""
+        return 1 if self.namespaces else 0
+
+    def clear(self) -> None:
+        """Let go of the original generation."""
+        for container in self.containers:
+            container.clear()
+        self.containers.clear()
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Suspicion:
+    """What of a parked generation may have another holder."""
+
+    own: list[Any]
+    """Its modules, namespaces, functions, classes and instances."""
+    data: dict[int, str]
+    """Its other values that the target has replaced since, by id, with their names: `app.views.DEFAULTS`."""
+    values: list[Any]
+    """The same values, to keep the ids valid."""
+    is_held: bool
+    """Whether one of them has a reference from elsewhere, or leads from what has, or the unit was too large to tell."""
+    outside: set[int]
+    """Ids of those that have such a reference themselves."""
+    ours: set[int]
+    """Ids of all that nobody but the check keeps alive, if anything is held."""
+
+
+def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
+    """Look for references into the parked generation from outside of it.
+
+    Args:
+        parked: what the check keeps.
+        ledger: the births.
+        current: the target's present namespaces by module name.
+    """
+    nodes, inner, borders, complete = _graph(parked, ledger)
+    direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
+    outside = _led_to(direct - borders, nodes, borders) | direct
+    own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
+    data = _replaced_data(parked, current, nodes, set(map(id, own)), ledger.owns)
+    values = [nodes[key] for key in data if key in nodes]
+    wanted = set(map(id, own)) | set(data)
+    is_held = not complete or not wanted.isdisjoint(outside) or _is_any_unreached(nodes, parked, ledger)
+    ours = nodes.keys() - outside if is_held and complete else set()
+    return Suspicion(own, data, values, is_held, direct & wanted, ours)
+
+
+def _is_any_unreached(nodes: dict[int, Any], parked: Parked, ledger: Ledger) -> bool:
+    """Whether a function of the parked generation is alive to which nothing parked leads: one that a call returned.
+
+    Elsewhere it shows by its globals; where generations share those it refers to nothing that is parked.
+    """
+    noted = (reference() for reference in ledger.births[0].functions.values())
+    return any(
+        ledger.markers.is_shared(f.__globals__) and ledger.born(f) == parked.generation
+        for f in noted
+        if f is not None and id(f) not in nodes
+    )
+
+
+def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
+    if type(o) is dict:
+        return any(
+            o is namespace for namespace, _ in parked.namespaces.values()
+        ) and not ledger.markers.is_shared(o)
+    if type(o) is types.FunctionType:
+        return ledger.owns_namespace(o.__globals__) and ledger.born(o) == parked.generation
+    if foreign.is_class(o):
+        return ledger.owns_class(o) and ledger.born(o) == parked.generation
+    if foreign.is_module(o):
+        namespace = foreign.module_dict(o)
+        return namespace is not None and _is_own(namespace, parked, ledger)
+    cls = type(o)
+    return ledger.owns_class(cls) and ledger.born(cls) == parked.generation
+
+
+def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
+    """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
+    if foreign.is_class(o):
+        return not ledger.owns_class(o)
+    if foreign.is_module(o):
+        return not _is_own(o, parked, ledger)
+    return type(o) is dict and ledger.markers.is_shared(o)
+
+
+def _entered(o: Any, ledger: Ledger) -> list[Any]:
+    """What an object refers to and is looked into.
+
+    A foreign function is: most decorators leave one that closes over the target's. What it shares with its own module
+    is not, nor is what a frame (a suspended generator's, on 3.10) shares with its callers.
+    """
+    referents = gc.get_referents(o)
+    if type(o) is types.FunctionType and not ledger.owns_namespace(o.__globals__):
+        shared = set(map(id, (o.__globals__, o.__globals__.get("__builtins__"), o.__code__)))
+    elif type(o) is types.FrameType:
+        shared = set(map(id, (o.f_back, o.f_builtins, o.f_code)))
+        if not ledger.owns_namespace(o.f_globals):
+            shared.add(id(o.f_globals))
+    else:
+        return referents
+    shared.add(id(vars(builtins)))
+    return [r for r in referents if id(r) not in shared]
+
+
+def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
+    """The objects that the parked generation reaches, and how often each is referred to from among them.
+
+    Returns:
+        Objects by id, references by id, the ids of those that were not entered, and whether the count is complete.
+    """
+    borders: set[int] = {id(vars(builtins))}
+    nodes: dict[int, Any] = {}
+    inner: dict[int, int] = {}
+    stack: list[Any] = list(parked.containers)
+    entered = set(map(id, stack))
+    while stack:
+        for o in _entered(stack.pop(), ledger):
+            key = id(o)
+            inner[key] = inner.get(key, 0) + 1
+            if key in entered:
+                continue
+            if not gc.is_tracked(o) and foreign.is_atom(o):
+                continue
+            entered.add(key)
+            nodes[key] = o
+            if key not in borders and not _is_boundary(o, parked, ledger):
+                stack.append(o)
+            else:
+                borders.add(key)
+        if len(nodes) > BUDGET:
+            return nodes, inner, borders, False
+    return nodes, inner, borders, True
+
+
+def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
+    """Ids of the nodes that have more references than come from the graph."""
+    yardstick = object()
+    nodes[0] = yardstick
+    del yardstick
+    ours = gc.getrefcount(nodes[0])
+    del nodes[0]
+    return {key for key in nodes if gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}
+
+
+def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
+    """Ids of what some nodes lead to.
+
+    What was not entered leads nowhere here: its references were not counted either, so they show in what they hold.
+    """
+    reached = set(start)
+    stack = list(start)
+    while stack:
+        for o in gc.get_referents(nodes[stack.pop()]):
+            if id(o) in nodes and id(o) not in reached:
+                reached.add(id(o))
+                if id(o) not in borders:
+                    stack.append(id(o))
+    return reached
+
+
+_FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
+
+
+def is_data_bound_elsewhere(namespaces: dict[str, dict[str, Any]], owns: Callable[[str], bool]) -> bool:
+    """Whether a module outside of a unit has a name for a thing of the unit's that has no birthday, such as a list.
+
+    Args:
+        namespaces: those of the unit by module name.
+        owns: whether a module name belongs to the unit.
+    """
+    data = {id(value) for n in namespaces.values() for _, value in _names(n) if _is_data(value, owns)}
+    if not data:
+        return False
+    others = (foreign.module_dict(m) for name, m in foreign.loaded_modules() if name not in namespaces)
+    return any(not data.isdisjoint(map(id, list(n.values()))) for n in others if n is not None)
+
+
+def _is_data(value: object, owns: Callable[[str], bool]) -> bool:
+    is_named = foreign.is_module(value) or foreign.is_class(value) or foreign.is_exactly(value, _FUNCTIONS)
+    return not (is_named or foreign.is_constant(value, owns))
+
+
+def _replaced_data(
+    parked: Parked,
+    current: dict[str, dict[str, Any]],
+    nodes: dict[int, Any],
+    own: set[int],
+    owns: Callable[[str], bool],
+) -> dict[int, str]:
+    out: dict[int, str] = {}
+    for module, (_, saved) in parked.namespaces.items():
+        now = current.get(module, {})
+        for name, value in _names(saved):
+            if not _is_data(value, owns) or id(value) not in nodes or id(value) in own:
+                continue
+            if name in now and dict.get(now, name) is not value:
+                out[id(value)] = f"{module}.{name}"
+    return out
+
+
+def _names(namespace: dict[str, Any]) -> Sequence[tuple[str, Any]]:
+    return [
+        (k, v)
+        for k, v in dict.items(namespace)
+        if type(k) is str and not (k.startswith("__") and k.endswith("__"))
+    ]

@@ -1,0 +1,67 @@
+"""Functions of namespaces that several generations share, and that no walk saw: a lambda in a foreign list, say.
+
+A function refers to its globals, so a namespace's reference count tells whether there are any; only then is the heap
+searched.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from pytest_reloadleak.generations.birth import is_in
+from pytest_reloadleak.generations.earlier_checks import is_left_over, leave
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.heap import collector as gc
+
+
+def strays(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> list[types.FunctionType]:
+    """Functions of shared namespaces that are alive and that no walk saw.
+
+    Args:
+        ledger: who knows what the walks saw.
+        namespaces: the namespaces.
+        ours: how many containers of the check hold each of them, this list included.
+    """
+    known = _functions_of(ledger, namespaces)
+    counted = [*namespaces, {}]  # the last is the yardstick: nothing but this list refers to it
+    references = [gc.getrefcount(counted[at]) for at in range(len(counted))]
+    expected = references.pop() + ours + 1  # and the module
+    suspects = [
+        namespace
+        for namespace, count in zip(namespaces, references, strict=True)
+        if count > expected + sum(1 for f in known.values() if f.__globals__ is namespace)
+    ]
+    homes = set(map(id, suspects))
+    found = gc.get_referrers(*suspects) if suspects else []
+    functions = [o for o in found if type(o) is types.FunctionType and id(o.__globals__) in homes]
+    return [f for f in functions if id(f) not in known and not is_left_over(f)]
+
+
+def _functions_of(ledger: Ledger, namespaces: list[dict[str, Any]]) -> dict[int, types.FunctionType]:
+    """The noted functions of some namespaces that are alive, by id."""
+    homes = set(map(id, namespaces))
+    noted = (reference() for birth in ledger.births for reference in birth.functions.values())
+    return {id(f): f for f in noted if f is not None and id(f.__globals__) in homes}
+
+
+def note_strays(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
+    """Date what no walk saw and no stamp tells as born with the newest generation: asked when each is the newest.
+
+    Args as for `strays`.
+    """
+    for function in strays(ledger, namespaces, ours):
+        # The first generation's namespace dates it for as long as no other shares that, so it is filed in any case.
+        if len(ledger.births) == 1 or ledger.born(function) is None:
+            ledger.file_function(function)
+
+
+def retire(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
+    """Remember, when the check ends, which functions it leaves in namespaces that come back.
+
+    Args as for `strays`.
+    """
+    first = ledger.births[0].functions if ledger.births else {}
+    for function in (*_functions_of(ledger, namespaces).values(), *strays(ledger, namespaces, ours)):
+        if not is_in(first, function):
+            leave(function)

@@ -1,0 +1,150 @@
+"""Find the functions and classes that a namespace bears, without entering what others own."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.generations.markers import MARKER
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
+LIMIT = 200_000
+"""Objects visited per namespace. What lies beyond is found by reference counts (`strays`)."""
+_WIDEST = 1_000
+"""Items of a container that is entered: a larger one is a table of data."""
+
+_SIZED = foreign.type_ids(list, tuple, dict, set, frozenset)
+_TRANSPARENT = _SIZED | foreign.type_ids(
+    staticmethod, classmethod, property, types.MethodType, functools.partial
+)
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Found:
+    """What a walk found. Lives only while the ledger is written."""
+
+    functions: list[types.FunctionType] = field(default_factory=list)
+    """Functions whose globals are the namespace, closures' and wrappers' inner ones included."""
+    codes: list[types.CodeType] = field(default_factory=list)
+    """Their code objects, and those of the functions that they define."""
+    classes: list[type] = field(default_factory=list)
+    """Types of C are none of them: no execution bears one, so they have no generations, whatever module they name."""
+
+
+def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
+    """Walk a namespace.
+
+    Args:
+        namespace: a module's dict.
+        owns: whether a module name belongs to the unit; classes of others are not entered.
+        is_deep: whether functions are entered, and looked for inside of classes and other functions.
+    """
+    found = Found()
+    stack: list[Any] = [
+        v for name, v in dict.items(namespace) if type(name) is not str or name != "__builtins__"
+    ]
+    seen: set[int] = {id(namespace)}
+    while stack and len(seen) < LIMIT:
+        o = stack.pop()
+        if id(o) in seen:
+            continue
+        seen.add(id(o))
+        if type(o) is types.FunctionType:
+            inner = _of_function(o, namespace, found)
+            stack += inner if is_deep else []
+        elif type(o) is types.CodeType:
+            found.codes.append(o)
+            stack += [const for const in o.co_consts if type(const) is types.CodeType]
+        elif foreign.is_class(o):
+            is_own = owns(foreign.class_module(o)) or is_written_in(o, namespace)
+            if is_own and not foreign.is_of_c(o) and not foreign.is_on_demand(o):
+                found.classes.append(o)
+                stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
+        elif not foreign.is_module(o) and gc.is_tracked(o):
+            stack += _inside(o)
+    return found
+
+
+def _of_function(function: types.FunctionType, namespace: dict[str, Any], found: Found) -> list[Any]:
+    inner: list[Any] = [*(function.__closure__ or ()), *function.__dict__.values()]
+    if function.__globals__ is namespace:
+        found.functions.append(function)
+        found.codes.append(function.__code__)
+        inner += [const for const in function.__code__.co_consts if type(const) is types.CodeType]
+    return inner
+
+
+def _inside(o: Any) -> list[Any]:
+    if type(o) is types.CellType:
+        return gc.get_referents(o)
+    if foreign.is_exactly(o, _TRANSPARENT):
+        return gc.get_referents(o) if not foreign.is_exactly(o, _SIZED) or len(o) <= _WIDEST else []
+    return _wrapped(o)
+
+
+def _wrapped(o: Any) -> list[Any]:
+    """The functions that a command, route or cache wraps: one step into it, no further."""
+    near = gc.get_referents(o)
+    near += [
+        value for inner in near if type(inner) is dict and len(inner) <= _WIDEST for value in inner.values()
+    ]
+    return [value for value in near if type(value) is types.FunctionType]
+
+
+def site_of(code: types.CodeType) -> tuple[str, int, str]:
+    """Where a code object was written: the same for every execution of the same source."""
+    return *foreign.code_location(code), foreign.code_text(code)
+
+
+def is_written_in(cls: type, namespace: dict[str, Any]) -> bool:
+    """Whether a class is a namespace's own that bears the name of a package above.
+
+    A package may give what it exports its own name: `Client.__module__ = "httpx"`. A class of the package's with
+    methods of its own into which the namespace merely put one more is the package's. Only methods that say they were
+    written in the class count: the metaclass of enumerations puts some of its own there.
+    """
+    home = foreign.module_name(namespace)
+    if not home.startswith(f"{foreign.class_module(cls) or home}."):
+        return False
+    name = f"{foreign.class_qualname(cls)}."
+    written = [f for f in functions_of(cls) if foreign.text(f.__qualname__).startswith(name)]
+    return bool(written) and all(foreign.module_name(f.__globals__) == home for f in written)
+
+
+def functions_of(cls: type) -> list[types.FunctionType]:
+    """The plain functions in a class's namespace, unwrapped from static and class methods and properties."""
+    out = []
+    for entry in foreign.class_dict(cls).values():
+        value = entry.__func__ if foreign.is_exactly(entry, _STATIC) else entry
+        parts = (value.fget, value.fset, value.fdel) if type(value) is property else (value,)
+        out += [part for part in parts if type(part) is types.FunctionType]
+    return out
+
+
+_STATIC = foreign.type_ids(staticmethod, classmethod)
+
+
+def namespaces_of(name: str, entry: object) -> list[dict[str, Any]]:
+    """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
+
+    A module may replace itself there, by a class, an instance, or another module that took over its names; then
+    the namespace is the globals of the functions that the entry has.
+    """
+    own = foreign.module_dict(entry)
+    found: dict[int, dict[str, Any]] = {} if own is None else {id(own): own}
+    classes = foreign.mro(entry if foreign.is_class(entry) else type(entry))  # type: ignore[arg-type]  # is_class
+    contents = [foreign.class_dict(cls).values() for cls in classes] if own is None else []
+    contents.append((own if own is not None else foreign.instance_dict(entry) or {}).values())
+    for values in contents:
+        for value in list(values):
+            if type(value) is not types.FunctionType or foreign.module_name(value.__globals__) != name:
+                continue
+            # A module that has a namespace of its own may have kept a function of an older generation's, be it of
+            # an earlier check.
+            if own is None or MARKER not in value.__globals__:
+                found[id(value.__globals__)] = value.__globals__
+    return list(found.values())

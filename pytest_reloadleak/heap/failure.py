@@ -1,0 +1,32 @@
+"""What the target's code raised, in words: the exception itself would keep the half-built generation alive."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import traceback
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.own_objects import PACKAGE
+
+
+def _is_library(filename: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    libraries = {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return filename.startswith(tuple(libraries)) or "site-packages" in filename
+
+
+def failure_text(error: BaseException) -> str:
+    """Type and text of an exception and the user's own frames, innermost last, in one line.
+
+    The exception itself is not kept: its traceback would hold the half-built generation.
+    """
+    summary = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<frozen", PACKAGE))
+    ]
+    mine = [frame for frame in summary if not _is_library(frame.filename)] or summary
+    frames = ", ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine)
+    where = f" ({frames})" if frames else ""
+    return f"{foreign.exception_text(error)}{where}"

@@ -1,0 +1,300 @@
+"""Holders that the sweep cannot reach: those that live in C.
+
+What is alive and yet unreached by the sweep is held by the interpreter or an extension. Two things help to say more
+without inventing anything. Some registries of the interpreter are ordinary lists or dicts that merely no Python object
+refers to (codec search functions, fork hooks), and can be recognised by what CPython itself puts into them. And some
+types hold objects without showing them to the collector (a `datetime` its `tzinfo`, code its constants, an array of
+objects its items): those can be asked.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime
+import importlib
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import describe, foreign
+from pytest_reloadleak.heap.own_objects import PACKAGE
+from pytest_reloadleak.holders.sweep import SLICE, Cause, Root, Sweep
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NativeHolder:
+    """A reference to a sink that has no path from a root. Lives only while the heap is looked at."""
+
+    registry: str | None
+    """The interpreter's registry, if it was recognised."""
+    opaque: str | None
+    """Name of the type that hides the reference from the collector."""
+    path: tuple[Any, ...]
+    """Objects from the topmost one that could be seen to the sink, both included."""
+    root: Root | None = None
+    """Where the path of an opaque holder starts; `None` for a path that starts in C."""
+
+
+def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
+    """Holders of the `sinks`, none of which the sweep reached.
+
+    Args:
+        sweep: the finished sweep, still open.
+        sinks: the unreached objects by id.
+        skip: ids of the tool's own objects.
+    """
+    explained: set[int] = set()
+    found = _below_unreached(_unreached_parents(sweep, skip), sinks, sweep, explained)
+    found += _below_opaque(sinks, sweep, explained)
+    rest = [o for key, o in sinks.items() if key not in explained]
+    return found + [NativeHolder(None, None, (sink,)) for sink in _held_in_c(rest, sweep, explained)]
+
+
+def registered(registry: str, entries: Sequence[Any], rename: Callable[[str], str]) -> Cause:
+    """The cause that an entry of a registry is: named by what it consists of, the same in each round."""
+    names = dict.fromkeys(_entry_name(entry, rename) for entry in entries)
+    return Cause(
+        "registration", registry, f"{registry} {', '.join(names)}", foreign.type_name(entries[0]), registry
+    )
+
+
+def _entry_name(o: Any, rename: Callable[[str], str]) -> str:
+    if type(o) is types.BuiltinFunctionType:
+        return foreign.text(o.__qualname__)
+    return describe.describe(o, rename).name
+
+
+def registration(
+    holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
+) -> Root | None:
+    """The registration by which C holds something, as a root; `None` if it is none that is known."""
+    cause = next((watched[id(o)] for o in holder.path if id(o) in watched), None)
+    if cause is None:
+        cause = _unwatched(holder, watched, rename)
+    return Root(cause.root, cause.path, cause.path, None, cause=cause) if cause is not None else None
+
+
+def _unwatched(
+    holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
+) -> Cause | None:
+    """The cause of what was registered before the check began.
+
+    It is told by the registry that it stands in, or, where that one cannot be recognised (audit hooks), by an entry of
+    the same name that was watched.
+    """
+    entry = holder.path[-1 if holder.registry is None else 1]
+    for registry in [holder.registry] if holder.registry is not None else sorted(_HIDDEN):
+        cause = registered(registry, (entry,), rename)
+        name = cause.path.partition(" ")[2]
+        for other in watched.values():
+            if other.registry == cause.registry and name in other.path.partition(" ")[2].split(", "):
+                return other
+    return registered(holder.registry, (entry,), rename) if holder.registry is not None else None
+
+
+_HIDDEN = ("atexit", "audit")
+"""Registries whose entries have nothing about them by which they could be recognised."""
+
+
+def _below_unreached(
+    parents: dict[int, list[Any]], sinks: dict[int, Any], sweep: Sweep, explained: set[int]
+) -> list[NativeHolder]:
+    found: list[NativeHolder] = []
+    for key, sink in sinks.items():
+        if key in parents:
+            found += [NativeHolder(_registry(path[0]), None, tuple(path)) for path in _climb(sink, parents)]
+            explained |= led_to([sink], sweep)
+    return found
+
+
+def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> list[NativeHolder]:
+    found: list[NativeHolder] = []
+    for root, path in _opaque_holders(sweep, {key: o for key, o in sinks.items() if key not in explained}):
+        found.append(NativeHolder(None, foreign.type_name(path[-2]), path, root))
+        explained |= led_to(path[-1:], sweep)
+    return found
+
+
+def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
+    """Those of `rest` to which something refers that the collector does not see, and who leads to the others.
+
+    As in the collector's own trial deletion: count the references from among what they lead to, and compare. The
+    unseen reference may go to something between them instead, which is not the target's.
+    """
+    inner = _referencesled_to(rest, sweep)
+    yardstick = [object()]
+    ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
+    held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
+    out: list[Any] = []
+    for o in (*(rest[at] for at in held), *rest):
+        if id(o) not in explained:
+            out.append(o)
+            explained |= led_to([o], sweep)
+    return out
+
+
+def _referencesled_to(rest: list[Any], sweep: Sweep) -> dict[int, int]:
+    """How often each object that `rest` leads to is referred to from among them.
+
+    A function of its own: its last local would otherwise be one reference more.
+    """
+    inner = dict.fromkeys(led_to(rest, sweep), 0)
+    for o in gc.get_objects():
+        if id(o) in inner:
+            for child in gc.get_referents(o):
+                if id(child) in inner:
+                    inner[id(child)] += 1
+    return inner
+
+
+def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
+    """Ids of the tool's own containers: what `ours` lead to short of the program's objects."""
+    stack = list(ours)
+    ids = set(map(id, stack))
+    while stack:
+        for o in gc.get_referents(stack.pop()):
+            key = id(o)
+            if key not in ids and key not in sweep.seen and key not in sweep.sinks and gc.is_tracked(o):
+                ids.add(key)
+                stack.append(o)
+    return ids
+
+
+def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
+    """For each unreached object, the unreached objects that refer to it, the sinks' own insides aside."""
+    mine = skip | sweep.own_ids()
+    rest = [
+        o
+        for o in gc.get_objects()
+        if id(o) not in sweep.seen and id(o) not in sweep.sinks and id(o) not in mine
+    ]
+    inside = led_to(sweep.sinks.values(), sweep)
+    parents: dict[int, list[Any]] = {}
+    for o in rest:
+        if id(o) in inside or _is_ours(o):
+            continue
+        for child in gc.get_referents(o):
+            if id(child) not in sweep.seen:
+                parents.setdefault(id(child), []).append(o)
+    return parents
+
+
+def _is_ours(o: Any) -> bool:
+    """Whether `o` is a frame, which the roots have dealt with, or a generator of the tool's own code."""
+    if type(o) is types.GeneratorType:
+        return foreign.code_location(o.gi_code)[0].startswith(PACKAGE)
+    return type(o) is types.FrameType
+
+
+def led_to(start: Iterable[Any], sweep: Sweep) -> set[int]:
+    """Ids of `start` and of what it leads to and the sweep did not reach: its own, so no holder of it."""
+    stack = list(start)
+    inside = set(map(id, stack))
+    while stack:
+        for o in gc.get_referents(stack.pop()):
+            if id(o) not in inside and id(o) not in sweep.seen and gc.is_tracked(o):
+                inside.add(id(o))
+                stack.append(o)
+    return inside
+
+
+def _climb(sink: Any, parents: dict[int, list[Any]]) -> list[list[Any]]:
+    """Paths down to `sink` from the topmost unreached objects above it."""
+    out = []
+    for parent in parents.get(id(sink), ()):
+        path, seen = [parent, sink], {id(sink), id(parent)}
+        while above := [o for o in parents.get(id(path[0]), ()) if id(o) not in seen]:
+            path.insert(0, above[0])
+            seen.add(id(above[0]))
+        out.append(path)
+    return out
+
+
+def _registry(top: Any) -> str | None:
+    """The interpreter's registry that an otherwise unreachable list or dict is, or `None`."""
+    if type(top) is list:
+        # It adds hooks of its own to the lists, by which they are recognised.
+        importlib.import_module("logging")
+        members = set(map(id, top))
+        encodings = sys.modules.get("encodings")
+        if encodings is not None and id(vars(encodings).get("search_function")) in members:
+            return "codecs"
+        if members & set(map(id, _fork_hooks())) or any(map(_is_lock_of_logging, top)):
+            return "fork"
+    if type(top) is dict and all(
+        dict.get(top, name) is codecs.lookup_error(name) for name in ("strict", "ignore")
+    ):
+        return "codecs"
+    return None
+
+
+def _is_lock_of_logging(o: Any) -> bool:
+    """Whether `o` is `logging._lock.acquire`, which stands in the list of what runs before a fork since 3.13."""
+    lock = vars(sys.modules["logging"]).get("_lock") if "logging" in sys.modules else None
+    return type(o) is types.BuiltinFunctionType and lock is not None and o.__self__ is lock
+
+
+def _fork_hooks() -> Iterator[object]:
+    """Functions that the standard library registers with `os.register_at_fork`, where they can be named."""
+    for module, name in (
+        ("threading", "_after_fork"),
+        ("logging", "_after_at_fork_child_reinit_locks"),
+        ("logging", "_acquireLock"),
+        ("logging", "_releaseLock"),
+        ("logging", "_prepareFork"),  # since 3.14
+        ("logging", "_afterFork"),
+    ):
+        loaded = sys.modules.get(module)
+        hook = vars(loaded).get(name) if loaded is not None else None
+        if hook is not None:
+            yield hook
+
+
+_TZINFO = (
+    (datetime.datetime, datetime.datetime.__dict__["tzinfo"].__get__),
+    (datetime.time, datetime.time.__dict__["tzinfo"].__get__),
+)
+
+
+def _hidden(o: Any) -> Sequence[Any]:
+    """What an object holds that its type does not show to the collector."""
+    for cls, tzinfo in _TZINFO:
+        if issubclass(type(o), cls):
+            return (tzinfo(o),)
+    if type(o) is types.CodeType:
+        return o.co_consts
+    if foreign.type_name(o) == "numpy.ndarray" and o.dtype.hasobject:
+        return list(o.flat)
+    return ()
+
+
+def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tuple[Any, ...]]]:
+    """Roots and paths to `sinks` through reached objects that hide the last reference from the collector.
+
+    An instance that the collector does not track hides the reference to its class.
+    """
+    found = []
+    for level, position, o in _untracked(sweep) if sinks else ():
+        hidden = [item for item in (*_hidden(o), type(o)) if id(item) in sinks]
+        traced = sweep.trace(level, position) if hidden else None
+        if traced is not None:
+            found += [(traced[0], (*traced[1], o, item)) for item in hidden]
+    return found
+
+
+def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
+    """Every object that a reached one refers to and that the collector does not track, with the reached one's place."""
+    for level, objects in enumerate(sweep.levels):
+        for at in range(0, len(objects), SLICE):
+            if all(
+                gc.is_tracked(o) or foreign.is_atom(o)
+                for o in gc.get_referents_of_all(*objects[at : at + SLICE])
+            ):
+                continue
+            for position in range(at, min(len(objects), at + SLICE)):
+                for o in gc.get_referents(objects[position]):
+                    if not gc.is_tracked(o) and not foreign.is_atom(o):
+                        yield level, position, o

@@ -1,0 +1,129 @@
+"""Is a reference a patch: an attribute of somebody else's module or class that the target replaced?
+
+A patch and a binding look alike on the heap: a module's attribute is an old generation's object. What tells them apart
+is who bound it. The standard library never imports a target that is not of it, so what of such a target stands there
+was put there. Any other module may well import it; there it is a patch if the attribute was a function or class of
+somebody else's before the target was first loaded, or if it leads from the present generation's wrapper to an old
+one's: an onion, one layer per reload.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.holders.sweep import Cause
+
+_CALLABLES = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType, type)
+
+
+def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
+    """Names of the functions and classes of each module, as they are now.
+
+    Args:
+        owns: whether a module name belongs to the target, whose own names do not count.
+    """
+    is_own = cache(owns)  # asked for each function and class, of which most are from few modules
+    return {
+        name: _callables(namespace, is_own)
+        for name, module in foreign.loaded_modules()
+        if not _is_standard(name) and not is_own(name)
+        for namespace in (foreign.module_dict(module),)
+        if namespace is not None
+    }
+
+
+def _callables(namespace: dict[str, Any], owns: Callable[[str], bool]) -> frozenset[str]:
+    items = list(namespace.items())
+    return frozenset(
+        name for name, value in items if foreign.is_exactly(value, _CALLABLES) and not is_of(value, owns)
+    )
+
+
+def patch_of(
+    path: Sequence[Any], name: str, owns: Callable[[str], bool], before: Mapping[str, Collection[str]]
+) -> Cause | None:
+    """The patch through which a path leads to an old object; `None` if it leads through none.
+
+    Args:
+        path: objects from a module to the old one.
+        name: the module's name.
+        owns: whether a module name belongs to the target.
+        before: what `own_callables` returned before the target was first loaded.
+    """
+    if not foreign.is_module(path[0]) or owns(name):
+        return None
+    steps = references.folded(path)
+    at = next((n for n, (_, _, child) in enumerate(steps) if is_of(child, owns)), None)
+    if at is None or at > 1 or not all(step.startswith(".") for _, step, _ in steps[: at + 1]):
+        return None
+    if at == 1 and not foreign.is_class(steps[0][2]):
+        return None
+    is_onion = at + 1 < len(steps) and type(steps[at][2]) is types.FunctionType
+    is_replaced = at == 0 and steps[0][1][1:] in before.get(name, ())
+    is_intruder = _is_standard(name) and not _is_standard(_home(steps[at][2]))
+    if is_intruder or is_onion or is_replaced:
+        spelled = name + "".join(step for _, step, _ in steps[: at + 1])
+        return Cause("patched-global", "sys.modules", spelled, "class" if at == 1 else "module")
+    return None
+
+
+def in_place(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
+    """The patches that stand now, by the names of what was put there.
+
+    An onion need not be seen as one from outside: a wrapper that finds what it wraps in a global of its module leads
+    there by that module, which has the older wrapper's name as well.
+
+    Args:
+        owns: whether a module name belongs to the target.
+        before: what `own_callables` returned before the target was first loaded.
+    """
+    found: dict[str, Cause] = {}
+    for name, module in foreign.loaded_modules():
+        namespace = foreign.module_dict(module)
+        if namespace is None or owns(name):
+            continue
+        for key, value in list(namespace.items()):
+            if is_of(value, owns) and _is_put(name, key, value, before):
+                found[put_name(value)] = Cause("patched-global", "sys.modules", f"{name}.{key}", "module")
+            elif foreign.is_class(value) and foreign.class_module(value) == name:
+                for attribute, inner in list(foreign.class_dict(value).items()):
+                    if type(inner) is types.FunctionType and is_of(inner, owns):
+                        spelled = f"{name}.{key}.{attribute}"
+                        found[put_name(inner)] = Cause("patched-global", "sys.modules", spelled, "class")
+    return found
+
+
+def _is_put(module: str, key: object, value: Any, before: Mapping[str, Collection[str]]) -> bool:
+    if foreign.is_module(value) or (type(key) is str and key.startswith("__")):
+        return False
+    return (_is_standard(module) and not _is_standard(_home(value))) or key in before.get(module, ())
+
+
+def put_name(o: Any) -> str:
+    """What an object and its counterpart of another generation have in common: the name of the function or class."""
+    if type(o) is types.FunctionType:
+        return foreign.function_name(o)
+    return foreign.class_name(o if foreign.is_class(o) else type(o))
+
+
+def is_of(o: Any, owns: Callable[[str], bool]) -> bool:
+    """Whether a function, method, class or instance is the target's."""
+    return owns(_home(o))
+
+
+def _home(o: Any) -> str:
+    """The module that a function, method, class or instance is from."""
+    if type(o) is types.FunctionType:
+        return foreign.module_name(o.__globals__)
+    if type(o) is types.MethodType:
+        return _home(o.__func__)
+    return foreign.class_module(o if foreign.is_class(o) else type(o))
+
+
+def _is_standard(name: str) -> bool:
+    return name.partition(".")[0] in sys.stdlib_module_names and name != "__main__"

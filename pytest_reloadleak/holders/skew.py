@@ -1,0 +1,105 @@
+"""Version skew: which module sees which generation, told from what its names are bound to (reload facts, row 43)."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders.retained import Retained
+from pytest_reloadleak.holders.roots import is_runner
+from pytest_reloadleak.holders.search import Scene
+
+_SELF = __name__.partition(".")[0]
+
+Sight = tuple[str, int]
+"""A module, and a generation that it sees."""
+
+
+def sights(scene: Scene, retained: Retained) -> tuple[Sight, ...]:
+    """What each module outside of the unit sees of it, through its globals.
+
+    Args:
+        scene: whom to look at.
+        retained: old objects that are alive, plain data among them.
+    """
+    ledger = scene.ledger
+    present = _present_data(scene)
+    found = set()
+    for name, module in foreign.loaded_modules():
+        namespace = foreign.module_dict(module)
+        if namespace is None or id(namespace) in scene.spared or _is_nobodys(name, ledger):
+            continue
+        for key, value in list(namespace.items()):
+            if _is_the_import_systems(name, key, value):
+                continue
+            generation = _generation(value, scene, retained, present)
+            if generation is not None:
+                found.add((name, generation))
+    return tuple(sorted(found))
+
+
+def _is_nobodys(name: str, ledger: Ledger) -> bool:
+    return ledger.owns(name) or name.partition(".")[0] == _SELF or is_runner(name)
+
+
+def _is_the_import_systems(module: str, key: object, value: Any) -> bool:
+    """Whether a name is `__builtins__` and the like, or a submodule that was bound when somebody imported it."""
+    if type(key) is not str or (key.startswith("__") and key.endswith("__")):
+        return True
+    return (
+        foreign.is_module(value)
+        and foreign.module_name(foreign.module_dict(value) or {}) == f"{module}.{key}"
+    )
+
+
+def _present_data(scene: Scene) -> set[int]:
+    """Ids of the plain data that the target's present namespaces have and the original's had not: those are its own."""
+    older = {id(value) for _, saved in scene.parked.namespaces.values() for value in list(saved.values())}
+    items = ((name, *item) for name, n in scene.namespaces.items() for item in list(n.items()))
+    return {
+        id(value)
+        for name, key, value in items
+        if id(value) not in older
+        and _is_data(value)
+        and not foreign.is_constant(value, scene.ledger.owns)
+        and not _is_the_import_systems(name, key, value)
+    }
+
+
+def _is_data(value: object) -> bool:
+    return not (type(value) is types.FunctionType or foreign.is_class(value) or foreign.is_module(value))
+
+
+def _generation(value: Any, scene: Scene, retained: Retained, present: set[int]) -> int | None:
+    ledger = scene.ledger
+    if not _is_data(value):
+        return ledger.born(value)
+    if id(value) in retained.born:
+        return retained.born[id(value)]
+    return ledger.current if id(value) in present else None
+
+
+def text(sights: tuple[Sight, ...], target: str, current: int) -> str | None:
+    """Who sees which generation, in one line; `None` if all see the same."""
+    by_generation: dict[int, list[str]] = {}
+    for module, generation in sights:
+        by_generation.setdefault(generation, []).append(module)
+    if not by_generation or (set(by_generation) <= {current}):
+        return None
+    by_generation.setdefault(current, ["sys.modules"])
+    parts = [
+        f"{_named(modules)} generation {generation}" for generation, modules in sorted(by_generation.items())
+    ]
+    return f"{', '.join(parts)} of {target}"
+
+
+_SHOWN = 4
+
+
+def _named(modules: list[str]) -> str:
+    shown = (
+        modules if len(modules) <= _SHOWN else [*modules[: _SHOWN - 1], f"{len(modules) - _SHOWN + 1} more"]
+    )
+    return f"{' and '.join(shown)} {'sees' if len(modules) == 1 else 'see'}"

@@ -1,0 +1,321 @@
+"""Put one reference into words: the holder, what it holds, and the way from the root to the old namespace."""
+
+from __future__ import annotations
+
+import collections
+import re
+import sys
+import threading
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from pytest_reloadleak.generations.earlier_checks import is_left_over
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.heap import describe, foreign, references
+from pytest_reloadleak.holders import patches
+from pytest_reloadleak.holders.retained import Retained
+from pytest_reloadleak.holders.runner_noise import is_noise
+from pytest_reloadleak.holders.search import Scene
+from pytest_reloadleak.holders.sweep import Arrival, Cause
+from pytest_reloadleak.model import Held, Holder
+
+Step = tuple[Any, str, Any]
+"""Parent, name of the reference, child."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Trace:
+    """One arrival in words, with the sink that later steps still need. Lives only while the heap is looked at."""
+
+    root: str
+    holder: Holder
+    held: Held
+    to_held: tuple[str, ...]
+    """Steps from the root to the held object, which is the last."""
+    tail: tuple[str, ...]
+    """Steps from the held object to the old namespace. References that differ in this only are one cause."""
+    is_binding: bool
+    is_within: bool
+    is_spared: bool
+    """Whether the reference does not count."""
+    top: int
+    """Id of the held object."""
+    sink: Any
+    is_one: bool = False
+    """Whether all references below the same root are one cause."""
+    cause: Cause | None = None
+    """The effect that keeps the object."""
+    cache: tuple[str, int] | None = None
+    """As `Retention.cache`."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for references that are one cause: what differs in numbers only comes from different rounds."""
+        if self.cause is not None:
+            return (self.cause,)
+        if self.is_one:
+            return (self.root, self.holder.type)
+        path = _NUMBERED.sub("*", self.holder.path)
+        return (self.root, tuple(_NUMBERED.sub("*", step) for step in self.to_held), path, self.holder.type)
+
+    @property
+    def rank(self) -> tuple[bool, int, tuple[str, ...]]:
+        """Which of several traces of one cause is told: in the order of discovery it could be another each time.
+
+        A function says more than the bare namespace that a frame refers to.
+        """
+        steps = (*self.to_held, *self.tail)
+        return type(self.sink) is dict, len(steps), steps
+
+
+def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+    """Name everything on the path of an arrival."""
+    path, root = arrival.path, arrival.root
+    sink = path[-1]
+    folded = references.folded(path)
+    before, top, holder = _split(folded, path, scene.ledger.owns)
+    steps = tuple(_erased(name, scene.rename) for _, name, _ in before)
+    label, start = scene.rename(root.label), scene.rename(root.path)
+    if not folded and root.kind == "sys.modules":  # the module table itself holds an old module
+        label = start = "sys.modules[*]"
+    held = _held(top, retained, scene)
+    tail = [_erased(name, scene.rename) for _, name, _ in folded[len(before) :]] if top is not sink else []
+    return Trace(
+        root=label,
+        holder=Holder(root=root.kind, path=start + "".join(steps), type=_holder_type(holder, root.kind)),
+        held=held,
+        to_held=(*steps, describe.spelled(held)),
+        tail=(*tail, *_to_namespace(sink, scene.ledger)),
+        is_binding=_is_binding(holder, steps),
+        is_within=_is_within(holder, scene),
+        is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
+        top=id(top),
+        sink=sink,
+        cache=_cache(path, scene.ledger.owns),
+    )
+
+
+def _cache(path: Sequence[Any], owns: Callable[[str], bool]) -> tuple[str, int] | None:
+    """The bounded cache of somebody else's that a path leads through."""
+    found = (references.bounded_cache(o, child) for o, child in pairwise(path))
+    return next((cache for cache in found if cache is not None and not owns(cache[0])), None)
+
+
+def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+    """The trace of an arrival below a thread or task that belongs to one generation: that is the holder.
+
+    Its many references into its own generation are one cause.
+    """
+    trace = trace_of(arrival, scene, retained)
+    root = arrival.root
+    holder = Holder(root=root.kind, path=root.path, type=foreign.type_name(root.value))
+    trace.holder, trace.is_binding, trace.top = holder, False, id(root.value)
+    trace.is_one = True
+    return trace
+
+
+def of_effect(arrival: Arrival, cause: Cause, scene: Scene, retained: Retained) -> Trace:
+    """The trace of an arrival below an effect, which is the one cause of all that it keeps."""
+    trace = trace_of(arrival, scene, retained)
+    trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
+    trace.is_binding, trace.is_one, trace.cause = False, True, cause
+    trace.is_spared = trace.is_spared and not is_noise(cause)
+    trace.top = arrival.root.effect if arrival.root.cause is not None else id(trace.sink)
+    return trace
+
+
+def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
+    """The effect, keeper of the runner's, patched attribute or kept timer that an arrival leads through, if any."""
+    if arrival.root.cause is not None:
+        return arrival.root.cause
+    kept_for_now = scene.noise.cause_of_place(arrival)
+    if kept_for_now is not None:
+        return kept_for_now
+    timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
+    if timer is not None:
+        steps = references.folded(arrival.path[: timer + 1])
+        # One that a loop still has to run merely wakes somebody, who is the cause.
+        if all(name != "._scheduled" for _, name, _ in steps):
+            return _kept_timer(arrival, steps, timer, scene)
+    if arrival.root.kind != "sys.modules":
+        return None
+    if len(arrival.path) == 1:  # an old module in the module table itself, under a name of its own
+        return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
+    if foreign.is_module(arrival.path[0]) and scene.ledger.owns(arrival.root.path):
+        return _of_slot(arrival.path, scene)
+    return patches.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
+
+
+def runners(arrival: Arrival, scene: Scene) -> Cause | None:
+    """The part of what runs the tests that alone keeps the object: a recorder, a fixture's value."""
+    return scene.noise.cause_of_runner(arrival, lambda o: _is_plain(o, scene))
+
+
+def _of_slot(path: Sequence[Any], scene: Scene) -> Cause | None:
+    """The slot for which a module keeps what stood there before it: `previous = json.dumps`."""
+    kept = next((o for o in path[1:] if type(o) is not dict), None)
+    if kept is None or not patches.is_of(kept, scene.ledger.owns):
+        return None
+    if scene.patches is None:
+        scene.patches = patches.in_place(scene.ledger.owns, scene.before)
+    name = patches.put_name(kept)
+    return scene.slots.get(name) or scene.patches.get(name)
+
+
+def _is_timer(o: Any) -> bool:
+    asyncio = sys.modules.get("asyncio")
+    kinds = (threading.Timer, *([vars(asyncio)["TimerHandle"]] if asyncio is not None else []))
+    return any(issubclass(type(o), kind) for kind in kinds)
+
+
+def _kept_timer(arrival: Arrival, steps: list[Step], at: int, scene: Scene) -> Cause:
+    """A timer that is over, or was cancelled, and is kept: it keeps its function (a running one is an effect)."""
+    where = arrival.root.path + "".join(_erased(name, scene.rename) for _, name, _ in steps)
+    path = f"timer kept by {without_numbers(scene.rename(where))}"
+    return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))
+
+
+def is_collected(path: Sequence[Any]) -> bool:
+    """Whether the last object of a path is an item of a collection, rather than a value of a namespace or closure."""
+    if len(path) < 2 or not foreign.is_exactly(path[-2], _COLLECTIONS):
+        return False
+    owner = path[-3] if len(path) > 2 else None
+    return not (type(owner) is types.FunctionType or references.is_namespace(owner, path[-2]))
+
+
+_COLLECTIONS = foreign.type_ids(list, tuple, dict, set, frozenset, collections.deque)
+
+
+def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
+    """Index of the holder in a path: the last object before the sink that is not a mere carrier.
+
+    Whoever keeps an exception keeps the frames of its traceback and their callers' with all their locals: what lies
+    below one is its doing.
+    """
+    kept = next((n for n, o in enumerate(path) if describe.is_stack(o)), len(path) - 1)
+    at = kept - 1
+    while at > 0 and describe.is_carrier(path[at], owns):
+        at -= 1
+    return max(at, 0)
+
+
+def _split(
+    folded: list[Step], path: Sequence[Any], owns: Callable[[str], bool]
+) -> tuple[list[Step], Any, Any]:
+    """The steps up to the held object, the held object, and the object that holds it (`None`: the root itself)."""
+    if not folded:
+        return [], path[-1], None
+    at = holder_index(path, owns)
+    if describe.is_carrier(path[at], owns):  # the root's own value carries it, so the root is the holder
+        return [], path[0], None
+    positions = {id(o): index for index, o in enumerate(path)}
+    count = next(n for n, (_, _, child) in enumerate(folded, start=1) if positions[id(child)] > at)
+    parent, _, child = folded[count - 1]
+    return folded[:count], child, parent
+
+
+def _holder_type(holder: Any, root_kind: str) -> str:
+    if holder is None:
+        return root_kind
+    if foreign.is_module(holder):
+        return "module"
+    return "class" if foreign.is_class(holder) else foreign.type_name(holder)
+
+
+_NUMBERED = re.compile(r"\d+")
+
+
+def _erased(step: str, rename: Callable[[str], str]) -> str:
+    """A step without what changes from round to round: indexes, and keys that carry a number."""
+    if step.startswith("["):
+        return rename(step) if step.startswith("['") and not _NUMBERED.search(step) else "[*]"
+    return step
+
+
+def without_numbers(text: str) -> str:
+    """A path or step with its numbers left open."""
+    return _NUMBERED.sub("*", text)
+
+
+def _held(top: Any, retained: Retained, scene: Scene) -> Held:
+    name = retained.names.get(id(top))
+    if name is not None:
+        return Held(type=foreign.type_name(top), name=scene.rename(name), file=None, line=None)
+    return describe.describe(top, scene.rename)
+
+
+def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
+    """How an object of the target leads to its namespace, where that is one of the old ones."""
+    if type(o) is types.FunctionType:
+        return [] if ledger.markers.is_shared(o.__globals__) else [".__globals__"]
+    if foreign.is_module(o):
+        return [".__dict__"]
+    if foreign.is_class(o):
+        for name, value in foreign.class_dict(o).items():
+            if type(value) is types.FunctionType:
+                return [f".{foreign.text(name)}", *_to_namespace(value, ledger)]
+        return []
+    if type(o) is dict or not ledger.owns_class(type(o)):
+        return []
+    rest = _to_namespace(type(o), ledger)
+    return [".__class__", *rest] if rest else []
+
+
+def _is_binding(holder: Any, steps: tuple[str, ...]) -> bool:
+    if holder is None or not steps:
+        return False
+    if foreign.is_module(holder) or foreign.is_class(holder):
+        return steps[-1].startswith(".")
+    return steps[-1].startswith((".__defaults__", ".__kwdefaults__", ".__closure__", ".__wrapped__"))
+
+
+def _is_within(holder: Any, scene: Scene) -> bool:
+    """Whether a holder is of the target's current generation. An extension module of the unit is of none: it stays."""
+    if holder is None:
+        return False
+    if foreign.is_module(holder):
+        namespace = foreign.module_dict(holder) or {}
+        is_own = any(namespace is own for own in scene.namespaces.values())
+        return is_own and not foreign.is_extension(dict.get(namespace, "__spec__"))
+    return scene.ledger.born(holder) is not None
+
+
+def _is_spared(arrival: Arrival, scene: Scene) -> bool:
+    """Whether a reference to the original generation does not count.
+
+    It is the caller's own, a local of the test or a global of its file; or it comes from code of the unit that is
+    older than the check, which an earlier check left: checks are independent.
+    """
+    above = arrival.path[:-1]
+    if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(_is_plain(o, scene) for o in above):
+        return True
+    # A coroutine that waits for the check is a caller as well, by whatever way its task leads to it.
+    callers = [n for n, o in enumerate(above) if _is_of_caller(o, scene)]
+    if callers and all(_is_plain(o, scene) for o in above[callers[-1] + 1 :]):
+        return True
+    return any(id(o) in scene.spared or is_left_over(o) for o in above)
+
+
+def _is_of_caller(o: Any, scene: Scene) -> bool:
+    """Whether `o` is a frame that called the check, or the coroutine or generator that it runs."""
+    frame = o
+    if type(o) is types.CoroutineType:
+        frame = o.cr_frame
+    elif type(o) is types.GeneratorType:
+        frame = o.gi_frame
+    elif type(o) is types.AsyncGeneratorType:
+        frame = o.ag_frame
+    return id(frame) in scene.callers
+
+
+_CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
+
+
+def _is_plain(o: Any, scene: Scene) -> bool:
+    """Whether `o` merely passes a local on: a builtin container, a carrier, or a function that the caller made."""
+    if id(o) in scene.parked.entries or (type(o) is types.FunctionType and id(o.__globals__) in scene.spared):
+        return True
+    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)

@@ -1,0 +1,55 @@
+"""Which of the project's own modules a session has loaded, and which a test module imports."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pytest_reloadleak.strategies.dependencies.importers import parsed, resolved
+from pytest_reloadleak.strategies.dependencies.project import Project
+from pytest_reloadleak.strategies.imports import targets
+from pytest_reloadleak.strategies.imports.unit import module_names
+
+
+def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
+    """Names of the first-party modules that are loaded and can be reloaded, in sorted order.
+
+    Args:
+        config: for the rootdir and the patterns of test files.
+        test_modules: names of the test modules that were collected.
+    """
+    own = project(config)
+    names = [name for name in module_names() if name not in test_modules]
+    return sorted(n for n in names if own.owns(n) and targets.refusal(n) is None)
+
+
+def project(config: pytest.Config) -> Project:
+    """The project that is tested."""
+    return Project(str(config.rootpath), tuple(str(pattern) for pattern in config.getini("python_files")))
+
+
+def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
+    """First-party modules that a test module imports, in the order of its imports.
+
+    Read from the import statements, since a binding does not tell: `import app.views` binds `app`.
+    """
+    try:
+        tree = parsed(importlib.util.decode_source(Path(str(module.__file__)).read_bytes()))
+    except (OSError, SyntaxError, ValueError):
+        return []
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolved("." * node.level + (node.module or ""), vars(module).get("__package__"))
+            inner = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in sys.modules]
+            names += inner or [base]
+    mine = project(config)
+    own = [name for name in dict.fromkeys(names) if mine.owns(name) and targets.refusal(name) is None]
+    return [name for name in own if not any(name.startswith(f"{other}.") for other in own)]

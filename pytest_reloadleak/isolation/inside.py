@@ -1,0 +1,83 @@
+"""A worker from inside: check one target in this process, which was started for that and is ended by it.
+
+Apart from `worker`, which starts it, for what that imports: imports are most of what the check of a small module takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+from pytest_reloadleak.check import Check
+from pytest_reloadleak.effects.probe import Probe
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.isolation import canaries
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.report import jsonfile
+from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.settings import Settings
+
+# Private copies: the worker has to tell what it found also when the target has patched these.
+_encode = json.JSONEncoder().encode
+_open, _write_some, _close, _replace, _exit = os.open, os.write, os.close, os.replace, os._exit
+
+
+def _imported(name: str) -> type[Probe]:
+    module, _, qualified = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in qualified.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]  # the parent saw that it is one
+
+
+def main(job: dict[str, Any]) -> None:
+    """The worker: check the job's target, write the result, and leave at once.
+
+    `os._exit`: a thread that the target left running must not keep a finished worker alive, and an `atexit` hook of
+    the target's must not be run for a check.
+    """
+    import faulthandler
+
+    faulthandler.enable()
+    settings = Settings(**job["settings"])
+    try:
+        around = Surroundings(is_interruptible=False)
+        extra = [_imported(name) for name in job["probes"]]
+        check = Check([job["target"]], settings, surroundings=around, plugins=job["plugins"], extra=extra)
+        report = _unless_defeated(check.perform())
+        content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
+    except UsageError as error:
+        content = {"usage": str(error)}
+    _write(job["result"], _encode(content).encode())
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # whatever the target put there may raise what it likes
+            stream.flush()
+    _exit(0)
+
+
+def _unless_defeated(report: Report) -> Report:
+    """The report, or an inconclusive one if checks of which the outcome is known come out wrong in this process.
+
+    Afterwards, since a target may well do what defeats them.
+    """
+    if report.outcome not in {"clean", "leaking", "known"}:
+        return report
+    reason = canaries.defeated(was_clean=report.outcome == "clean")
+    if reason is None:
+        return report
+    notes = (*report.notes, f"without that, the outcome would be {report.outcome}: {report.reason}")
+    return replace(report, outcome="inconclusive", reason=reason, notes=notes)
+
+
+def _write(file: str, content: bytes) -> None:
+    """Write a file whole or not at all, with nothing that the target may have patched."""
+    descriptor = _open(f"{file}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    while content:
+        content = content[_write_some(descriptor, content) :]
+    _close(descriptor)
+    _replace(f"{file}.part", file)

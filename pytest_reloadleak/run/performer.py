@@ -1,0 +1,203 @@
+"""Perform the steps of a run: at once, or on the running event loop, which is then the same for all rounds."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from pytest_reloadleak.errors import RoundError
+from pytest_reloadleak.heap.failure import failure_text
+from pytest_reloadleak.run.rounds import Run, Step
+from pytest_reloadleak.strategies.dispose import Call
+
+if TYPE_CHECKING:
+    import asyncio
+
+Reloader = Callable[[], object]
+
+_CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
+"""What asyncio and trio raise into whoever waits when the waiting is to end; their modules need not be loaded."""
+
+
+class Performer:
+    """Performs one run.
+
+    Args:
+        run: the run.
+        reload: the application's own reload, sync or async; `None` if the run has a strategy.
+    """
+
+    def __init__(self, run: Run, reload: Reloader | None) -> None:
+        self._run = run
+        self._reload = reload
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def perform(self, exercise: Callable[[], object] | None) -> None:
+        """All steps, at once.
+
+        Raises:
+            RoundError: a reload failed. What the exercise raises goes to the caller as well.
+        """
+        for step in self._run.steps():
+            if step is Step.DISPOSE:
+                self.dispose()
+            elif step is Step.RELOAD:
+                self._perform_reload()
+            elif step is Step.EXERCISE and exercise is not None:
+                exercise()
+            elif step is Step.SETTLE:
+                self._run.settle()
+
+    async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
+        """`perform` on the running loop."""
+        pause = pause_of_running_loop()
+        for step in self._run.steps():
+            if step is Step.DISPOSE:
+                await self.adispose()
+            elif step is Step.RELOAD:
+                await self._aperform_reload()
+            elif step is Step.EXERCISE and exercise is not None:
+                await exercise()
+            elif step is Step.SETTLE:
+                await self._run.asettle(pause)
+
+    def end(self) -> None:
+        """Close the loop that was made for coroutines, if one was."""
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+
+    # -- dispose ------------------------------------------------------------------------------------------------------
+
+    def dispose(self) -> None:
+        """Call the hooks of the outgoing generation that are due. What they raise is noted, and stops none of them."""
+        for call in self._run.disposers():
+            self._dispose_one(call)
+
+    async def adispose(self) -> None:
+        """`dispose` on the running loop."""
+        for call in self._run.disposers():
+            await self._adispose_one(call)
+
+    def _dispose_one(self, call: Call) -> None:
+        try:
+            result = call.start()
+            if inspect.isawaitable(result):
+                self._wait_for(result)
+        except BaseException as error:
+            if self._disposed(call, error):
+                raise
+        else:
+            self._disposed(call, None)
+
+    async def _adispose_one(self, call: Call) -> None:
+        try:
+            result = call.start()
+            if inspect.isawaitable(result):
+                await result
+        except BaseException as error:
+            if self._disposed(call, error) or _is_cancelled(error):
+                raise
+        else:
+            self._disposed(call, None)
+
+    def _disposed(self, call: Call, error: BaseException | None) -> bool:
+        """Note how a hook ended; returns whether what it raised is the user's, who wants the whole run to end."""
+        self._run.disposed(call, error)
+        call.function, call.arguments = None, ()  # a frame of ours may live on in what the hook raised
+        return isinstance(error, KeyboardInterrupt) and self._run.surroundings.is_interruptible
+
+    # -- reload -------------------------------------------------------------------------------------------------------
+
+    def _perform_reload(self) -> None:
+        if self._reload is None:
+            self._run.reload()
+            return
+        with self._run.reloading():
+            result = self._call()
+            if inspect.isawaitable(result):
+                self._finish(result)
+
+    async def _aperform_reload(self) -> None:
+        if self._reload is None:
+            self._run.reload()
+            return
+        with self._run.reloading():
+            result = self._call()
+            if inspect.isawaitable(result):
+                try:
+                    await result
+                except Exception as error:  # noqa: BLE001 - what the application's reload raises is the outcome
+                    text = failure_text(error)
+                else:
+                    return
+                raise RoundError(self._run.raised(text))
+
+    def _call(self) -> object:
+        assert self._reload is not None
+        try:
+            return self._reload()
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - what the application's reload raises, `SystemExit` too, is the outcome
+            text = failure_text(error)
+        raise RoundError(self._run.raised(text))
+
+    def _finish(self, result: Awaitable[object]) -> None:
+        try:
+            self._wait_for(result)
+        except Exception as error:  # noqa: BLE001 - as above
+            text = failure_text(error)
+        else:
+            return
+        raise RoundError(self._run.raised(text))
+
+    def _wait_for(self, result: Awaitable[object]) -> None:
+        """Await on a loop of the check's own, the same for all rounds."""
+        import asyncio
+
+        if asyncio._get_running_loop() is not None:
+            getattr(result, "close", list)()  # a coroutine that nobody awaits is a warning
+            raise RuntimeError(
+                "an event loop is running, and nothing can be awaited here: use `await reload_leaks.acheck(...)`, "
+                "or `async with reload_leaks.watch(...)` and `watch.arounds`"
+            )
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        self._loop.run_until_complete(_awaited(result))
+
+
+async def _awaited(result: Awaitable[object]) -> object:
+    return await result
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether what was raised out of an `await` was meant for the task that runs the check.
+
+    It may as well be of a task that a hook cancelled and waited for; before 3.11 a task cannot tell.
+    """
+    if isinstance(error, GeneratorExit):
+        return True
+    if isinstance(error, Exception) or type(error).__name__ not in _CANCELLATIONS:
+        return False
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return True  # trio cancels what is within a scope, and nobody else
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is None or cancelling() > 0
+
+
+def pause_of_running_loop() -> Callable[[float], Any]:
+    """The sleep of the async library that runs."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        if trio is not None:
+            return trio.sleep  # type: ignore[no-any-return]  # trio is no dependency, so its types are not at hand
+        raise
+    return asyncio.sleep

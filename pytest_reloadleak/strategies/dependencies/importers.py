@@ -1,0 +1,194 @@
+"""What a module depends on: from its source, from what it was seen to import, and from what its names are bound to.
+
+Each misses what another sees: the source a name that is made up at run time, the record what was imported before it
+began, the bindings what a function imports late.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+import types
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.dependencies import graph, import_records
+from pytest_reloadleak.strategies.imports.reloadable import spec_of
+from pytest_reloadleak.strategies.imports.unit import module_names
+
+_IMPORTERS = frozenset({"import_module", "__import__"})
+
+
+def among(names: Iterable[str]) -> dict[str, set[str]]:
+    """For each of some loaded modules those that it depends on, as far as anything tells; unloaded ones may be there.
+
+    A binding tells nothing where its home depends on the module itself: it was put there by whoever is at home there,
+    as a plugin fills the slot of its host.
+    """
+    told = {name: written(name) | import_records.imported_by(name) for name in names}
+    data = bound_data(told)
+    out = {}
+    for name, needs in told.items():
+        more = (bound(name) | data[name]) - needs
+        above = graph.dependents(told, [name], lambda *_: False) if more else {}
+        out[name] = needs | more.difference(above)
+    return out
+
+
+def bound(name: str) -> set[str]:
+    """Modules that a module's names lead to: those bound, and the homes of functions and classes that are.
+
+    Not the submodules that a package has as attributes only because somebody imported them.
+    """
+    found = set()
+    for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
+        home: object = (foreign.module_dict(value) or {}).get("__name__")
+        if type(value) is types.FunctionType:
+            home = value.__module__
+        elif foreign.is_class(value):
+            home = foreign.class_module(value)
+        if type(home) is str and not (foreign.is_module(value) and home == f"{name}.{key}"):
+            found.add(home)
+    return found - {name, ""}
+
+
+def bound_data(names: Iterable[str]) -> dict[str, set[str]]:
+    """Who binds a thing that another module's namespace has too, by identity: `TABLE = import_module(where).TABLE`.
+
+    Only for modules whose source does not tell what they import, since two that have nothing to do with each other may
+    share a thing: a logger, a compiled pattern, what both took from a library. The thing does not tell where it is
+    from, so whoever was imported first is taken for its home. Values that are compared by value are passed over.
+
+    Args:
+        names: the modules that may depend on each other.
+
+    Returns:
+        For each module those that had one of its things before.
+    """
+    out: dict[str, set[str]] = {name: set() for name in names}
+    silent = {name for name in out if not _read(name).is_all}
+    homes: dict[int, str] = {}
+    for name in module_names() if silent else ():  # a module moves to the end when its import is over
+        for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
+            if type(key) is not str or key.startswith("__") or foreign.is_atom(value) or _tells_home(value):
+                continue
+            home = homes.setdefault(id(value), name)
+            if name in silent and home != name and home in out:
+                out[name].add(home)
+    return out
+
+
+def _tells_home(value: object) -> bool:
+    return type(value) is types.FunctionType or foreign.is_class(value) or foreign.is_module(value)
+
+
+def written(name: str) -> set[str]:
+    """Modules that a module's source imports, anywhere in it: in functions and under conditions too.
+
+    What is imported for the type checker only is no dependency of the running program.
+    """
+    source = _read(name)
+    found = set(source.modules)
+    for base, members in source.members:
+        inner = {f"{base}.{member}" for member in members}
+        found |= inner
+        if not all(foreign.is_module(sys.modules.get(module)) for module in inner):
+            found.add(base)
+    return found - {name, ""}
+
+
+class _Source(NamedTuple):
+    """What a source imports, as it says."""
+
+    modules: frozenset[str] = frozenset()
+    members: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For each `from base import members`: the members may be submodules."""
+    is_all: bool = False
+    """Whether nothing is imported by a name that is made up at run time."""
+
+
+def _read(name: str) -> _Source:
+    """What the source of a loaded module imports; nothing if it cannot be read."""
+    module = sys.modules.get(name)
+    package = (foreign.module_dict(module) or {}).get("__package__")
+    spec = spec_of(module)
+    try:
+        loader: Any = getattr(spec, "loader", None)
+        if hasattr(loader, "get_source"):
+            source = loader.get_source(name)
+        else:  # pytest's rewriting loader, for one
+            with open(getattr(spec, "origin", ""), "rb") as file:
+                source = importlib.util.decode_source(file.read())
+        return _parsed(source, package if type(package) is str else None)
+    except Exception:  # noqa: BLE001 - a loader without sources, or a foreign one that raises what it likes
+        return _Source()
+
+
+@lru_cache(maxsize=4096)
+def _parsed(source: str, package: str | None) -> _Source:
+    """Kept by its text: each target of a session asks for all modules of the project."""
+    modules: set[str] = set()
+    members: list[tuple[str, tuple[str, ...]]] = []
+    is_all = True
+    for node in _executed(parsed(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                modules.add(alias.name)
+                if alias.asname is None:  # it binds the first name, and reaches the others through it
+                    modules.add(alias.name.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = resolved("." * node.level + (node.module or ""), package)
+            if base:
+                members.append((base, tuple(alias.name for alias in node.names)))
+        elif isinstance(node, ast.Call) and _is_importer(node.func):
+            first, second = (*map(_text, node.args[:2]), None, None)[:2]
+            is_all = is_all and first is not None
+            modules.add(resolved(first or "", second or package))
+    return _Source(frozenset(modules), tuple(members), is_all)
+
+
+def parsed(source: str) -> ast.Module:
+    """A source's syntax tree, without the warnings that its own import has given already."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING:`."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and _is_type_checking(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
+
+
+def _is_importer(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in _IMPORTERS
+
+
+def _text(node: ast.expr) -> str | None:
+    """The text that an expression is, if it stands there."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def resolved(name: str, package: str | None) -> str:
+    """The absolute name of a module that a module of a package names, leading dots and all; empty if there is none."""
+    try:
+        return importlib.util.resolve_name(name, package)
+    except (ImportError, ValueError):
+        return ""

@@ -1,0 +1,1 @@
+"""Tools for the import system that strategies share, and no strategy."""

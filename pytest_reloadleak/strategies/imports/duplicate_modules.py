@@ -1,0 +1,34 @@
+"""Two live modules from one file: `mod` and `src.mod`, with two roots on the path.
+
+Each is executed and has a state of its own, and a reload of one leaves the other as it is (reload facts, row 18).
+Nothing of it need be old, so it is no finding; but who edits the file and reloads it will wonder.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.imports.unit import Unit
+
+
+def notes(unit: Unit) -> list[str]:
+    """A line for each file of the unit's that a module outside of it was loaded from as well."""
+    mine = {
+        file: name for name in reversed(unit.loaded()) if (file := _file(sys.modules.get(name))) is not None
+    }
+    out = []
+    for name, module in foreign.loaded_modules():
+        first = mine.get(_file(module) or "") if not unit.owns(name) else None
+        if first is not None and sys.modules.get(first) is not module:
+            out.append(
+                f"{first} and {name} are two modules of one file, each with a state of its own: "
+                f"{name} is not reloaded; import the file under one name"
+            )
+    return sorted(out)
+
+
+def _file(module: Any) -> str | None:
+    file = (foreign.module_dict(module) or {}).get("__file__")
+    return file if type(file) is str else None

@@ -1,0 +1,29 @@
+"""Unload: drop the unit from wherever the import system keeps it, and import nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.imports.reloadable import reloadable
+
+
+def unload(names: list[str]) -> None:
+    """Drop modules from `sys.modules` and from their parents' attributes; extension modules stay where they are.
+
+    A parent that is dropped too keeps its attributes: the import system does not find it any more, and whoever goes on
+    with the old version, be it a thread in the middle of a call, has it whole.
+
+    Args:
+        names: the unit's loaded modules.
+    """
+    modules = reloadable(names)
+    for name in modules:
+        parent, _, leaf = name.rpartition(".")
+        if parent in modules:
+            continue
+        holder = foreign.module_dict(sys.modules.get(parent)) or {}
+        if holder.get(leaf) is sys.modules[name]:
+            del holder[leaf]
+    for name in modules:
+        del sys.modules[name]

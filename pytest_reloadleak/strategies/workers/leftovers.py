@@ -1,0 +1,98 @@
+"""What ended workers left on the machine: temporary files and shared memory, known by the worker that made them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pytest_reloadleak.effects.probe import Effect, Identity, Probe
+from pytest_reloadleak.holders.sweep import Cause
+
+_SEGMENTS = Path("/dev/shm")  # noqa: S108 - where Linux lists them
+_FILES, _MEMORY = "temporary files", "shared memory"
+
+
+class Leavings(Probe):
+    """Files that outlived the worker that made them."""
+
+    name = "leavings"
+    kinds = ("registration",)
+
+    def __init__(self) -> None:
+        self._found: dict[Path, tuple[str, int]] = {}
+        """Registry and generation."""
+
+    def generation(self) -> int:
+        """The generation whose worker ends."""
+        return self.scope.generation()
+
+    def note(self, folder: Path, segments: Iterable[str]) -> None:
+        """Note what one worker may have left.
+
+        Args:
+            folder: where temporary files go, those of earlier workers too.
+            segments: names of the shared memory segments that it made.
+        """
+        generation = self.generation()
+        for path in list(self._new(folder)):
+            self._found[path] = (_FILES, generation)
+        for name in segments:
+            self._found[_SEGMENTS / name.lstrip("/")] = (_MEMORY, generation)
+
+    def _new(self, folder: Path) -> Iterator[Path]:
+        """What came since the last worker, in directories that it left too; a new directory is one thing."""
+        try:
+            found = sorted(folder.iterdir())
+        except OSError:  # the target may do what it likes with it
+            return
+        for path in found:
+            if path not in self._found:
+                yield path
+            elif path.is_dir() and not path.is_symlink():
+                yield from self._new(path)
+
+    def identities(self) -> Iterable[Identity]:
+        """The files that are there."""
+        return [(str(path),) for path in self._found if os.path.lexists(path)]
+
+    def effects(self) -> list[Effect]:
+        """The files that are there, each with the generation of its worker; but none that it took one worker to leave.
+
+        A cache or a lock of a fixed name is made once, and found there by all who come later.
+        """
+        effects = [
+            _effect(path, registry, generation)
+            for path, (registry, generation) in self._found.items()
+            if os.path.lexists(path)
+        ]
+        makers: dict[Cause, set[int | None]] = {}
+        for effect in effects:
+            makers.setdefault(effect.cause, set()).add(effect.generation)
+        return [effect for effect in effects if len(makers[effect.cause]) > 1]
+
+    def remove(self) -> None:
+        """Remove the shared memory: the workers were the check's. The files go with their folder."""
+        for path, (registry, _) in self._found.items():
+            if registry == _MEMORY:
+                path.unlink(missing_ok=True)
+        self._found.clear()
+
+
+def _effect(path: Path, registry: str, generation: int) -> Effect:
+    if registry == _MEMORY:
+        kind, name = "segment", registry
+        advice = "close the segment and unlink it before the worker ends"
+    else:
+        kind = "directory" if path.is_dir() else "file"
+        name = f"{registry}: {kind} {path.suffix}".strip()
+        advice = f"remove the {kind} before the worker ends"
+    return Effect(
+        (str(path),),
+        Cause("registration", registry, name, kind, registry),
+        generation=generation,
+        is_certain=True,
+        bars=False,
+        details=(f"{path.name}: outlived its process",),
+        advice=f"{advice}, in __reload_dispose__ or in an exit hook: nobody else will",
+    )

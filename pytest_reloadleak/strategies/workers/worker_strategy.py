@@ -1,0 +1,349 @@
+"""Each generation in an interpreter of its own: a fresh process, shared within the round and ended with it.
+
+The outgoing worker is drained (a request that is in flight is answered), disposes, and ends as any interpreter does;
+the next one is loaded with what it handed over, and whoever asks meanwhile waits for that. Nothing of the target is
+loaded here. What it may leave behind is watched for: processes without a parent, shared memory and temporary files.
+
+Not a sub-interpreter (`concurrent.interpreters`, since 3.14), which would start faster: it shares descriptors, child
+processes, the environment and the working directory with its host, so that what a generation leaves of them stays. See
+`docs/strategies.md`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_reloadleak.effects.probe import Probe
+from pytest_reloadleak.errors import TargetError
+from pytest_reloadleak.strategies.dispose import HOOK
+from pytest_reloadleak.strategies.imports.unit import Unit
+from pytest_reloadleak.strategies.strategy import Strategy
+from pytest_reloadleak.strategies.workers import interpreter, messages
+from pytest_reloadleak.strategies.workers.leftovers import Leavings
+
+_PATIENCE_S = 5.0
+"""How long a worker that was told to end may take: its threads that are no daemons are waited for."""
+_IMPATIENCE_S = 0.5
+"""How long those after one that took longer may: what keeps one generation keeps the others, and all is said."""
+
+
+class Worker(Strategy):
+    """The strategy `worker`."""
+
+    name = "worker"
+    loads_here = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process: _Process | None = None
+        self._unit = Unit(())
+        self._turn = threading.RLock()
+        """Held by whoever talks to the worker, and while one takes the other's place."""
+        self._leavings = Leavings()
+        self._count = 0
+        self._patience_s = _PATIENCE_S
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def begin(self) -> None:
+        """Make room for the workers' temporary files, which tells whose they are."""
+        self._folder = tempfile.TemporaryDirectory(prefix="reloadleak-", ignore_cleanup_errors=True)
+
+    def end(self) -> None:
+        """End the last worker, and remove what all of them left behind."""
+        with self._turn:
+            self._stop()
+        self._leavings.remove()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def widen(self, unit: Unit) -> Unit:
+        """Load the first generation."""
+        self._unit = unit
+        self._replace({})
+        return unit
+
+    def probes(self) -> list[Probe]:
+        """What the workers leave on the machine."""
+        return [self._leavings]
+
+    def reload(self, names: list[str]) -> None:
+        """Replace the worker."""
+        del names
+        with self._turn:
+            self._replace(self._stop())
+
+    def unload(self, names: list[str]) -> None:
+        """End the last worker."""
+        del names
+        with self._turn:
+            self._stop()
+
+    def proof(self) -> set[str]:
+        """The targets: a process that has just been started has imported them."""
+        return set(self._unit.names)
+
+    def outgoing(self, names: list[str]) -> list[str]:
+        """None here: what is loaded in this process is not reloaded, and the worker disposes its own."""
+        del names
+        return []
+
+    def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
+        """None: an interpreter starts with nothing."""
+        del unit, same
+        return []
+
+    def module(self, name: str) -> Any:
+        """A stand-in whose functions run in the worker."""
+        return RemoteModule(self, name)
+
+    def request(self, *message: Any) -> Any:
+        """Ask the present worker, and wait for the answer.
+
+        Raises:
+            Exception: what the target raised there, if it can be passed on; `TargetError` with its text otherwise. That
+                is the cause of the other as well: it tells where in the target's files it was raised.
+        """
+        __tracebackhide__ = True
+        with self._turn:
+            if self._process is None:
+                raise TargetError(
+                    "the worker has ended, since the check is over: nothing can be called any more"
+                )
+            is_good, content = self._process.request(*message)
+        if is_good:
+            return content
+        packed, text = content
+        try:
+            error = None if packed is None else self.unpacked(packed, text)
+        except TargetError:  # an exception of the target's own class
+            error = None
+        if error is None:
+            raise TargetError(text)
+        raise error from TargetError(text)
+
+    def unpacked(self, content: bytes, what: str) -> Any:
+        """What the worker packed. Raises `TargetError` where it needs the target, which is not loaded here."""
+        __tracebackhide__ = True
+        return messages.unpack(content, what, lambda name: name not in sys.modules and self._unit.owns(name))
+
+    def _replace(self, data: dict[str, bytes]) -> None:
+        self._count += 1
+        folder = self._temporary()
+        folder.mkdir(exist_ok=True)
+        process = _Process(self._unit.names, folder, folder.with_name(f"{self._count}.json"))
+        try:
+            is_good, content = process.request("load", data)
+            if not is_good:
+                raise TargetError(content[1])
+        except BaseException:
+            self._leavings.note(folder, process.stop(self._patience_s)["segments"])
+            raise
+        self._process = process
+
+    def _temporary(self) -> Path:
+        """Where the workers' temporary files go, all in one place: one that each overwrites is one."""
+        assert self._folder is not None
+        return Path(self._folder.name, "temporary")
+
+    def _stop(self) -> dict[str, bytes]:
+        """Drain and end the present worker; returns what it handed over."""
+        process, self._process = self._process, None
+        if process is None:
+            return {}
+        said = process.stop(self._patience_s)
+        if process.was_slow:
+            self._patience_s = min(self._patience_s, _IMPATIENCE_S)
+        generation = self._leavings.generation()
+        self.failures += [f"disposing generation {generation}: {text}" for text in said["errors"]]
+        self._leavings.note(self._temporary(), said["segments"])
+        data: dict[str, bytes] = said["data"]
+        return data
+
+
+class _Process:
+    """One worker, seen from here.
+
+    Args:
+        targets: what it is to load.
+        folder: where its temporary files go.
+        job: a file to be written, which tells it what to do.
+    """
+
+    def __init__(self, targets: tuple[str, ...], folder: Path, job: Path) -> None:
+        content = {
+            "path": interpreter.search_path(),
+            "module": "pytest_reloadleak.strategies.workers.serving",
+            "targets": targets,
+        }
+        job.write_text(json.dumps(content), encoding="utf-8")
+        variables = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+        self._lost = ""
+        """Why it cannot be asked any more."""
+        self.was_slow = False
+        self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
+            interpreter.command(str(job)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **variables},
+        )
+
+    def request(self, *message: Any) -> tuple[bool, Any]:
+        """Send a message and wait for the answer: whether all went well, and what came of it.
+
+        Raises:
+            TargetError: the worker has ended.
+        """
+        __tracebackhide__ = True
+        if not self._lost:
+            self._lost = "the worker was ended, since a request to it was interrupted before the answer came"
+            try:
+                return self._exchanged(message)
+            except (EOFError, BrokenPipeError):
+                self._lost = f"the worker {self._end_of_it()} and did not answer"
+        raise TargetError(self._lost)
+
+    def _exchanged(self, message: Any) -> tuple[bool, Any]:
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        messages.send(self._popen.stdin, message)
+        is_good, content = messages.receive(self._popen.stdout)
+        self._lost = ""
+        return is_good, content
+
+    def _end_of_it(self) -> str:
+        status = self._popen.wait()
+        if status >= 0:
+            return f"exited with status {status}"
+        try:
+            return f"was ended by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"was ended by signal {-status}"
+
+    def stop(self, patience_s: float) -> dict[str, Any]:
+        """Let it dispose and end; returns what it said at the end."""
+        said: dict[str, Any] = {"data": {}, "errors": [], "segments": [], "threads": []}
+        try:
+            said = self.request("end")[1]
+            self._popen.wait(patience_s)
+        except TargetError as error:
+            said["errors"].append(str(error))
+        except subprocess.TimeoutExpired:
+            self.was_slow = True
+            said["errors"].append(_slow(patience_s, said["threads"]))
+        finally:
+            self.kill()
+        return said
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended."""
+        self._popen.kill()
+        self._popen.wait()
+        for stream in (self._popen.stdin, self._popen.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what could not be sent is sent again, in vain
+                    stream.close()
+
+
+def _slow(patience_s: float, threads: list[str]) -> str:
+    if not threads:
+        why = "look for an exit hook (atexit) that waits"
+    else:
+        named = ", ".join(map(repr, threads))
+        why = f"it waits for what is no daemon, the {'thread' if len(threads) == 1 else 'threads'} {named}; end "
+        why += f"{'it' if len(threads) == 1 else 'them'} in {HOOK}"
+    return f"the worker did not end within {patience_s:g} s of being told to, and was killed: {why}"
+
+
+class _Remote:
+    """What stands for something in the worker."""
+
+    def __init__(self, worker: Worker, module: str, path: str = "") -> None:
+        vars(self).update(_worker=worker, _module=module, _path=path)
+        self._worker: Worker
+        self._module: str
+        self._path: str
+
+    def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
+        path = f"{self._path}.{name}" if self._path else name
+        if self._path and name.startswith("__") and name.endswith("__"):
+            raise AttributeError(
+                f"{self._module}.{path} is not at hand: a function stands for it, in another process"
+            )
+        kind = self._worker.request("kind", self._module, path)
+        if kind == "value":
+            content = self._worker.request("value", self._module, path)
+            return self._worker.unpacked(content, f"{self._module}.{path}")
+        return RemoteFunction(self._worker, self._module, path, is_async=kind == "async")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        __tracebackhide__ = True
+        where = ".".join(filter(None, (self._module, self._path, name)))
+        raise AttributeError(
+            f"{where} cannot be set from here, since the strategy worker has the target in another process: "
+            "call a function of the target's that sets it"
+        )
+
+
+class RemoteModule(_Remote):
+    """Stands for the target's module: its functions run in the worker, and its values are copies.
+
+    Arguments and results are passed by pickle; an instance of a class of the target's cannot be, unless the target is
+    loaded on this side as well.
+    """
+
+
+class RemoteFunction(_Remote):
+    """Stands for a function of the target's, or a class, which is called there; or for a submodule."""
+
+    def __init__(self, worker: Worker, module: str, path: str, *, is_async: bool) -> None:
+        super().__init__(worker, module, path)
+        vars(self).update(_is_async=is_async)
+        self._is_async: bool
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it in the worker of the present round."""
+        __tracebackhide__ = True
+        name = f"{self._module}.{self._path}"
+        content = messages.pack((args, kwargs), f"what {name} is called with")
+        message = ("call", self._module, self._path, content)
+
+        def call() -> tuple[bool, Any]:
+            __tracebackhide__ = True
+            was_awaited, result = self._worker.request(*message)
+            return was_awaited, self._worker.unpacked(result, f"what {name} returns")
+
+        if self._is_async:
+            return _in_thread(call)
+        was_awaited, result = call()
+        return _given(result) if was_awaited else result
+
+
+async def _in_thread(call: Callable[[], tuple[bool, Any]]) -> Any:
+    """Call in a thread, so that the loop runs on meanwhile: asyncio's or trio's."""
+    __tracebackhide__ = True
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio: Any = sys.modules.get("trio")
+        if trio is None:
+            raise
+        return (await trio.to_thread.run_sync(call))[1]
+    return (await asyncio.to_thread(call))[1]
+
+
+async def _given(result: Any) -> Any:
+    """What a function that is not known to be a coroutine function returned to be awaited."""
+    return result
