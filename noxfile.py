@@ -41,28 +41,28 @@ def realworld(session: nox.Session) -> None:
     session.install(".[realworld]")
     # discord.py imports audioop, which warns on 3.11 and 3.12; from 3.13 on it brings its own.
     audioop = "-Wignore:'audioop' is deprecated:DeprecationWarning"
-    session.run("pytest", audioop, "realworld", *session.posargs)
+    session.run("pytest", audioop, "proofs/programs", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def noise(session: nox.Session) -> None:
     """Check that what pytest's plugins keep until a test is over is told from leaks."""
     session.install(".[noise]")
-    session.run("pytest", "noise", *session.posargs)
+    session.run("pytest", "proofs/plugins", *session.posargs)
 
 
 @nox.session
 def peers(session: nox.Session) -> None:
     """Run the scenarios that other tools were compared on."""
     session.install(".[test]")
-    session.run("pytest", "scenarios", *session.posargs)
+    session.run("pytest", "proofs/peers", *session.posargs)
 
 
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Break the tool in many small ways, each of which its tests have to notice."""
     session.install(".[test]")
-    session.run("python", "sweeps/mutants.py", *session.posargs)
+    session.run("python", "proofs/mutants/mutants.py", *session.posargs)
 
 
 @nox.session
@@ -76,13 +76,13 @@ def bench(session: nox.Session) -> None:
 def sweep(session: nox.Session) -> None:
     """Check every module of the standard library (`stdlib`) or of many packages (`packages`), and ask an oracle too."""
     what = session.posargs or ["stdlib"]
-    packages = [] if what[0] == "stdlib" else ["-r", "sweeps/packages.txt", "-c", "sweeps/constraints.txt"]
-    session.install(".", *packages)
-    session.run("python", "sweeps/sweep.py", *what)
+    pins = ["-r", "proofs/sweeps/packages.txt", "-c", "proofs/sweeps/constraints.txt"]
+    session.install(".", *([] if what[0] == "stdlib" else pins))
+    session.run("python", "proofs/sweeps/sweep.py", *what)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """Make many checks of clean targets (`clean`, `tests`) or of one leaking target per kind (`leaking`)."""
     session.install(".[test]")
-    session.run("python", "sweeps/soak.py", *(session.posargs or ["clean"]))
+    session.run("python", "proofs/soak/soak.py", *(session.posargs or ["clean"]))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def scripts() -> Iterator[SimpleNamespace]:
-    """Modules of `sweeps/`, which are gone afterwards."""
+    """Modules of `proofs/`, which are gone afterwards."""
     with scripts_of("mutants_data", "soak") as scripts:
         yield scripts
 

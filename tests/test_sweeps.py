@@ -15,7 +15,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from scripts import SWEEPS, scripts_of
+from scripts import ROOT, SWEEPS, scripts_of
 
 MODULES = {
     "swhost": "LISTENERS = []\nOTHER = []\n",
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 def sweep(folder: Path, *arguments: str) -> tuple[int, str, dict[str, dict[str, Any]]]:
     """Run a sweep under one strategy's eyes; returns status, output, and the rows of `reimport` by module."""
     out = folder / "rows.jsonl"
-    path = os.pathsep.join([str(folder), str(SWEEPS.parent)])
+    path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(
         [sys.executable, SWEEPS / "sweep.py", *arguments, "--out", out],
         capture_output=True,
@@ -269,6 +269,4 @@ def test_the_pages_are_what_the_result_files_say(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     for name in ("sweeps.md", "sweeps-packages.md"):
-        assert (tmp_path / name).read_text() == (SWEEPS.parent / "docs" / name).read_text(), (
-            f"run {SWEEPS}/table.py"
-        )
+        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), f"run {SWEEPS}/table.py"

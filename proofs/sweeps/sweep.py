@@ -1,8 +1,8 @@
 """Check many modules with the tool and with an oracle that knows nothing of it, and compare.
 
-    python sweeps/sweep.py stdlib [--only GLOB] [--every N] [--out FILE] [--jobs 2]
-    python sweeps/sweep.py packages            every package of packages.txt that is installed
-    python sweeps/sweep.py NAME ...            these packages
+    python proofs/sweeps/sweep.py stdlib [--only GLOB] [--every N] [--out FILE] [--jobs 2]
+    python proofs/sweeps/sweep.py packages            every package of packages.txt that is installed
+    python proofs/sweeps/sweep.py NAME ...            these packages
 
 Each module is checked under `reimport` and `reload`, each time in a process of its own. A disagreement that
 `explanations.py` does not explain is a line of output and makes the exit status 1.

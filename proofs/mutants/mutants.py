@@ -1,6 +1,6 @@
 """Break the tool in many small ways, and see whether its tests notice.
 
-    python sweeps/mutants.py [--only GLOB] [--jobs 2] [--list] [--timeout S]
+    python proofs/mutants/mutants.py [--only GLOB] [--jobs 2] [--list] [--timeout S]
 
 Each mutant of `mutants_data.py` is one small change of one file. It is made in a copy of the whole project, where the
 few tests that are expected to notice it are run; a test that fails, a crash and a hang are noticed. One line each; the
@@ -26,7 +26,7 @@ from pathlib import Path
 
 from mutants_data import MUTANTS, Mutant
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "pytest_reloadleak",
     "tests",
@@ -44,7 +44,7 @@ ALLOWED = 1
 PROOF = """
 import subprocess, sys
 import pytest_reloadleak
-from pytest_reloadleak import worker
+from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.settings import Settings
 
 HERE = {copy!r}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run every scenario and write `docs/peers.md`: how this plugin does where other checkers were measured.
 
-    python scenarios/table.py [NAME ...]    all scenarios, or print the rows of some and write nothing
+    python proofs/peers/table.py [NAME ...]    all scenarios, or print the rows of some and write nothing
 
 Twenty counted reloads each, as the peers had. The peers' figures stand below as they were measured.
 """
@@ -19,7 +19,7 @@ from cases import SCENARIOS, Scenario
 from runner import Outcome, run
 
 ROUNDS = 20
-PAGE = Path(__file__).parent.parent / "docs" / "peers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "peers.md"
 
 PEERS = """\
 | pytest `-W error` | 1/29 | 1 | 0 | 0/6 | 0.01 |
@@ -126,8 +126,8 @@ def page(rows: list[Row]) -> str:
 
 {len(rows)} small scenarios, each of one cause: {len(due)} leaks (two of them stale bindings, of which one old object
 stays), {len(controls)} clean controls, and one that only fills a bounded cache of the interpreter. Each is reloaded
-{ROUNDS} times by its own driver. The sources are in `scenarios/cases.py`; `python scenarios/table.py` runs them and
-writes this page.
+{ROUNDS} times by its own driver. The sources are in `proofs/peers/cases.py`; `python proofs/peers/table.py` runs them
+and writes this page.
 
 | checker | caught | holder named | leaking line named | false positives | median s |
 |---|---|---|---|---|---|

@@ -1,8 +1,8 @@
 """The same verdict every time: many checks of clean targets, and of one leaking target per kind.
 
-    python sweeps/soak.py clean [--checks 1000] [--jobs 2]
-    python sweeps/soak.py tests [--checks 1000] [--jobs 2]
-    python sweeps/soak.py leaking [--checks 1000] [--only KIND] [--jobs 2]
+    python proofs/soak/soak.py clean [--checks 1000] [--jobs 2]
+    python proofs/soak/soak.py tests [--checks 1000] [--jobs 2]
+    python proofs/soak/soak.py leaking [--checks 1000] [--only KIND] [--jobs 2]
 
 Each process has a random hash seed and makes `BATCH` checks, of which each is undone before the next. With two jobs on
 two cores the machine is busy all the time, and `--load N` keeps N more processes computing. A clean target with any

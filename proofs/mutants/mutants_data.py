@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REFERENCES_ALONE = "tests/effects/test_references_alone.py"
+ORIGINAL = "tests/generations/test_original.py"
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -24,46 +27,47 @@ class Mutant:
 def leaks(*cases: str) -> tuple[str, ...]:
     """Twins of `tests/cases/edges.py` that leak, such as `list item-reimport`."""
     return tuple(
-        f"tests/test_cases.py::test_the_leaking_twin_is_found_with_its_holder[{case}]" for case in cases
+        f"tests/holders/test_cases.py::test_the_leaking_twin_is_found_with_its_holder[{case}]"
+        for case in cases
     )
 
 
 def cured(*cases: str) -> tuple[str, ...]:
     """Their cured twins."""
-    return tuple(f"tests/test_cases.py::test_the_cured_twin_is_clean[{case}]" for case in cases)
+    return tuple(f"tests/holders/test_cases.py::test_the_cured_twin_is_clean[{case}]" for case in cases)
 
 
 def registered(*cases: str) -> tuple[str, ...]:
     """Twins of `tests/cases/registries.py` that leak."""
-    path = "tests/test_effects_registries.py::test_what_each_generation_leaves_behind_is_one_finding"
+    path = "tests/effects/test_registries.py::test_what_each_generation_leaves_behind_is_one_finding"
     return tuple(f"{path}[{case}]" for case in cases)
 
 
 def running(*cases: str) -> tuple[str, ...]:
-    """Twins of `tests/test_effects_threads.py` that leak."""
-    path = "tests/test_effects_threads.py::test_what_is_left_running_is_one_finding"
+    """Twins of `tests/effects/test_threads.py` that leak."""
+    path = "tests/effects/test_threads.py::test_what_is_left_running_is_one_finding"
     return tuple(f"{path}[{case}]" for case in cases)
 
 
 def opened(*cases: str) -> tuple[str, ...]:
     """Twins of `tests/cases/open_things.py` that leak."""
-    return tuple(f"tests/test_effects_open.py::test_what_stays_open_is_one_finding[{case}]" for case in cases)
+    return tuple(f"tests/effects/test_open.py::test_what_stays_open_is_one_finding[{case}]" for case in cases)
 
 
 def pending(*cases: str) -> tuple[str, ...]:
     """Twins of `tests/cases/loops.py` that leak."""
     return tuple(
-        f"tests/test_effects_loops.py::test_what_is_left_on_a_loop_is_found[{case}]" for case in cases
+        f"tests/effects/test_loops.py::test_what_is_left_on_a_loop_is_found[{case}]" for case in cases
     )
 
 
 def growing(*cases: str) -> tuple[str, ...]:
-    """Twins of `tests/test_growth.py` that accumulate."""
-    path = "tests/test_growth.py::test_what_accumulates_is_one_finding_with_its_line"
+    """Twins of `tests/holders/test_growth.py` that accumulate."""
+    path = "tests/holders/test_growth.py::test_what_accumulates_is_one_finding_with_its_line"
     return tuple(f"{path}[{case}]" for case in cases)
 
 
-SWEEPS = ("tests/heap/test_sweep.py", "tests/heap/test_oracle_sweep.py")
+SWEEPS = ("tests/holders/test_sweep.py", "tests/holders/test_oracle_sweep.py")
 
 HEAP = (
     Mutant(
@@ -72,7 +76,7 @@ HEAP = (
         "{*skip, *map(id, untraversable.modules())}",
         "set(skip)",
         "a later collection of CPython 3.12 may turn in a circle",
-        ("tests/heap/test_sweep.py",),
+        ("tests/holders/test_sweep.py",),
     ),
     Mutant(
         "no context roots",
@@ -80,7 +84,9 @@ HEAP = (
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_signals(), *_atexit(), *_hooks()]",
         "what the current context holds has no root",
-        ("tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a context variable-reimport]",),
+        (
+            "tests/effects/test_references_alone.py::test_what_a_registry_keeps_is_found[a context variable-reimport]",
+        ),
     ),
     Mutant(
         "no signal roots",
@@ -88,7 +94,7 @@ HEAP = (
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_atexit(), *_context(), *_hooks()]",
         "what a signal handler holds has no root",
-        ("tests/test_references_alone.py::test_what_a_signal_handler_keeps_is_found",),
+        ("tests/effects/test_references_alone.py::test_what_a_signal_handler_keeps_is_found",),
     ),
     Mutant(
         "no exit roots",
@@ -96,7 +102,9 @@ HEAP = (
         "return [*_signals(), *_atexit(), *_context(), *_hooks()]",
         "return [*_signals(), *_context(), *_hooks()]",
         "what an exit callback holds has no root",
-        ("tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a callback at exit-reimport]",),
+        (
+            "tests/effects/test_references_alone.py::test_what_a_registry_keeps_is_found[a callback at exit-reimport]",
+        ),
     ),
     Mutant(
         "frames of this thread only",
@@ -153,8 +161,8 @@ HEAP = (
         "",
         "what was entered before is told below an effect once more",
         (
-            "tests/heap/test_oracle_sweep.py",
-            "tests/test_effects_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",
+            "tests/holders/test_oracle_sweep.py",
+            "tests/effects/test_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",
         ),
     ),
     Mutant(
@@ -163,7 +171,7 @@ HEAP = (
         "GRACE = 1\n",
         "GRACE = 2\n",
         "the third generation from the end is not judged",
-        ("tests/test_cases.py::test_all_generations_but_the_last_two_are_judged",),
+        ("tests/holders/test_cases.py::test_all_generations_but_the_last_two_are_judged",),
     ),
     Mutant(
         "the predecessor is judged",
@@ -172,8 +180,8 @@ HEAP = (
         "        return self.ledger.current - self.grace + 1\n",
         "off by one: a slot that holds the previous generation is a leak",
         (
-            "tests/test_cases.py::test_all_generations_but_the_last_two_are_judged",
-            "tests/test_unload.py::test_without_the_unload_check_a_slot_is_clean",
+            "tests/holders/test_cases.py::test_all_generations_but_the_last_two_are_judged",
+            "tests/run/test_unload.py::test_without_the_unload_check_a_slot_is_clean",
         ),
     ),
     Mutant(
@@ -182,9 +190,7 @@ HEAP = (
         "[: len(by_code) - 1 - scene.grace]",
         "[: len(by_code) - 2 - scene.grace]",
         "off by one: of lambdas that nothing dates one generation too few is old",
-        (
-            "tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a function that nothing dates-reload]",
-        ),
+        (f"{REFERENCES_ALONE}::test_what_a_registry_keeps_is_found[a function that nothing dates-reload]",),
     ),
     Mutant(
         "one pass for the resurrected",
@@ -193,8 +199,8 @@ HEAP = (
         "    known = 0\n    while known < 1 and len(retained.objects) >= 0 and known < len(",
         "instances of a resurrected class are not gathered",
         (
-            "tests/test_facts.py::test_fact_4_an_object_may_be_alive_though_its_weak_references_say_dead",
-            "tests/test_hostile.py::test_an_object_that_resurrects_itself_is_found",
+            "tests/facts/test_facts.py::test_fact_4_an_object_may_be_alive_though_its_weak_references_say_dead",
+            "tests/heap/test_hostile.py::test_an_object_that_resurrects_itself_is_found",
         ),
     ),
     Mutant(
@@ -203,7 +209,7 @@ HEAP = (
         "if newest is not None and (first is None or newest > first):",
         "if newest is not None and first is None:",
         "a class that an in-place patcher gave new methods stays old",
-        ("tests/heap/test_ledger.py",),
+        ("tests/generations/test_ledger.py",),
     ),
     Mutant(
         "ghosts are current",
@@ -211,7 +217,7 @@ HEAP = (
         "        return stamp is not None and stamp < self.births[-1].generation\n",
         "        return False\n",
         "a class that the new execution did not define counts as its own",
-        ("tests/heap/test_ledger.py",),
+        ("tests/generations/test_ledger.py",),
     ),
     Mutant(
         "a copied namespace is a home",
@@ -219,7 +225,7 @@ HEAP = (
         "        return marker is not None and self._homes.get(id(namespace)) == marker.generation\n",
         "        return marker is not None\n",
         "a dict that was updated from a namespace counts as an old one",
-        ("tests/heap/test_ledger.py",),
+        ("tests/generations/test_ledger.py",),
     ),
     Mutant(
         "an earlier check's leak is this one's",
@@ -228,9 +234,9 @@ HEAP = (
         "    return False\n",
         "what one check left is held against the next",
         (
-            "tests/heap/test_ledger.py::test_functions_that_a_finished_check_leaves_are_not_held_against_the_next",
-            "tests/test_restore.py::test_what_one_check_left_is_not_held_against_the_next",
-            "tests/test_restore.py::test_code_that_an_earlier_check_left_is_of_no_generation_of_the_next",
+            "tests/generations/test_ledger.py::test_functions_that_a_finished_check_leaves_are_not_held_against_the_next",
+            "tests/run/test_restore.py::test_what_one_check_left_is_not_held_against_the_next",
+            "tests/run/test_restore.py::test_code_that_an_earlier_check_left_is_of_no_generation_of_the_next",
         ),
     ),
     Mutant(
@@ -240,8 +246,8 @@ HEAP = (
         'if encodings is None and id(vars(encodings).get("search_function")) in members:',
         "the registry of a search function is not named",
         (
-            "tests/test_references_alone.py::test_what_a_registry_keeps_is_found[a search function-reimport]",
-            "tests/test_cases.py::test_the_leaking_twin_is_found_with_its_holder[codecs.register-reimport]",
+            "tests/effects/test_references_alone.py::test_what_a_registry_keeps_is_found[a search function-reimport]",
+            "tests/holders/test_cases.py::test_the_leaking_twin_is_found_with_its_holder[codecs.register-reimport]",
         ),
     ),
     Mutant(
@@ -258,7 +264,7 @@ HEAP = (
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]",
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])] + 1]",
         "off by one: an object that C refers to once is not told from what it leads to",
-        ("tests/test_references_alone.py::test_what_is_held_in_c_is_told_by_what_is_held",),
+        ("tests/effects/test_references_alone.py::test_what_is_held_in_c_is_told_by_what_is_held",),
     ),
     Mutant(
         "sizes of what others reach",
@@ -266,7 +272,7 @@ HEAP = (
         "if id(child) not in ids and id(child) not in seen:",
         "if id(child) not in ids:",
         "what everybody uses counts as kept by the leak",
-        ("tests/heap/test_oracle_sizes.py",),
+        ("tests/holders/test_oracle_sizes.py",),
     ),
     Mutant(
         "some sinks count for all",
@@ -274,7 +280,7 @@ HEAP = (
         "if not sinks.keys() <= ids:",
         "if sinks.keys().isdisjoint(ids):",
         "what the namespace does not lead to is left out of the count",
-        ("tests/heap/test_oracle_sizes.py",),
+        ("tests/holders/test_oracle_sizes.py",),
     ),
     Mutant(
         "no header",
@@ -282,7 +288,7 @@ HEAP = (
         "return _HEADER_BYTES * (bool(is_collected) + bool(flags & _MANAGED))",
         "return _HEADER_BYTES * bool(flags & _MANAGED)",
         "sizes lack the collector's header",
-        ("tests/heap/test_oracle_sizes.py",),
+        ("tests/holders/test_oracle_sizes.py",),
     ),
     Mutant(
         "others' parts are items",
@@ -290,7 +296,7 @@ HEAP = (
         "for level in _levels(owned)",
         "for level in [owned, *list(_levels(objects))[1:]]",
         "a list of who is loaded grows by what those have",
-        ("tests/heap/test_sizes.py",),
+        ("tests/holders/test_sizes.py",),
     ),
     Mutant(
         "known caches stay full",
@@ -298,7 +304,7 @@ HEAP = (
         "        if cache.applies():\n",
         "        if not cache.applies():\n",
         "bounded caches of the interpreter are held against the target",
-        ("tests/test_facts.py::test_fact_5_the_caches_of_typing_are_not_held_against_the_target",),
+        ("tests/facts/test_facts.py::test_fact_5_the_caches_of_typing_are_not_held_against_the_target",),
     ),
     Mutant(
         "one reference is none",
@@ -306,7 +312,7 @@ HEAP = (
         "gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}",
         "gc.getrefcount(nodes[key]) - ours > inner.get(key, 0) + 1}",
         "off by one: a single holder of the original generation is not suspected",
-        ("tests/heap/test_parked.py",),
+        ("tests/generations/test_original.py",),
     ),
     Mutant(
         "data that is still current",
@@ -314,9 +320,7 @@ HEAP = (
         "            if name in now and dict.get(now, name) is not value:\n",
         "            if name in now:\n",
         "data that the target did not replace counts as old",
-        (
-            "tests/heap/test_parked.py::test_data_that_is_no_older_version_does_not_count[the very same object]",
-        ),
+        (f"{ORIGINAL}::test_data_that_is_no_older_version_does_not_count[the very same object]",),
     ),
     Mutant(
         "one collection",
@@ -324,7 +328,7 @@ HEAP = (
         "        if before is None or left < before:  #",
         "        if before is None and left < 0:  #",
         "what takes several collections to die is called a leak",
-        ("tests/test_facts.py::test_fact_6_what_takes_several_collections_to_die_is_clean",),
+        ("tests/facts/test_facts.py::test_fact_6_what_takes_several_collections_to_die_is_clean",),
     ),
     Mutant(
         "indexes are causes",
@@ -340,7 +344,7 @@ HEAP = (
         "        if trace.rank < group.first.rank:",
         "        if trace.is_one and trace.rank < group.first.rank:",
         "what the second look discovers in another order is missed",
-        ("tests/test_oracle_targets.py::test_names_that_differ_in_numbers_only",),
+        ("tests/holders/test_oracle_targets.py::test_names_that_differ_in_numbers_only",),
     ),
 )
 
@@ -383,7 +387,7 @@ EFFECTS = (
         "return _dated(self._escaped.present()) if self._escaped is not None else {}",
         "return {}",
         "a daemon whose parent ended is not seen",
-        ("tests/test_effects_orphans.py",),
+        ("tests/effects/test_orphans.py",),
     ),
     Mutant(
         "zombies run",
@@ -412,8 +416,8 @@ EFFECTS = (
         "return (self.number, 0, 0, 0, self.text, self.again)",
         "a descriptor that was closed and whose number was taken again is the old one",
         (
-            "tests/test_effects_open.py::test_a_number_that_is_used_again_is_not_old",
-            "tests/test_effects_open.py::test_a_descriptor_is_told_by_its_number_and_by_what_it_is",
+            "tests/effects/test_open.py::test_a_number_that_is_used_again_is_not_old",
+            "tests/effects/test_open.py::test_a_descriptor_is_told_by_its_number_and_by_what_it_is",
         ),
     ),
     Mutant(
@@ -463,8 +467,8 @@ EFFECTS = (
         'has the functions put back."""\n',
         "the stand-ins stay after the check",
         (
-            "tests/test_effects_watched.py::test_every_function_is_replaced_and_put_back",
-            "tests/test_effects_watched.py::test_a_check_puts_all_back_also_after_an_error",
+            "tests/effects/test_watched.py::test_every_function_is_replaced_and_put_back",
+            "tests/effects/test_watched.py::test_a_check_puts_all_back_also_after_an_error",
         ),
     ),
     Mutant(
@@ -473,7 +477,7 @@ EFFECTS = (
         "is_apart=_get_ident() != self._thread",
         "is_apart=False",
         "what another thread registers meanwhile is the target's",
-        ("tests/test_effects_watched.py::test_other_threads_are_not_blamed",),
+        ("tests/effects/test_watched.py::test_other_threads_are_not_blamed",),
     ),
     Mutant(
         "one of nobody's is enough",
@@ -481,7 +485,7 @@ EFFECTS = (
         "REPEATED = 2\n",
         "REPEATED = 1\n",
         "a single thread or file of anybody's is the target's",
-        ("tests/test_groups.py",),
+        ("tests/effects/test_groups.py",),
     ),
     Mutant(
         "what comes while settling counts",
@@ -489,7 +493,7 @@ EFFECTS = (
         "return [m for m in self.members if m.born is not None and not m.is_idle]",
         "return [m for m in self.members if m.born is not None]",
         "what comes between the rounds is the target's doing",
-        ("tests/test_groups.py",),
+        ("tests/effects/test_groups.py",),
     ),
     Mutant(
         "consequences are findings",
@@ -497,7 +501,7 @@ EFFECTS = (
         "            member.owner = id(effect.values[0])\n",
         "            pass\n",
         "a file that a retained object has is a finding beside it",
-        ("tests/test_effects_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",),
+        ("tests/effects/test_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",),
     ),
     Mutant(
         "a probe that raises is silent",
@@ -505,7 +509,7 @@ EFFECTS = (
         "            self.failed[probe.name] = foreign.exception_text(error)\n",
         "            del error\n",
         "a probe that could not look is not reported",
-        ("tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",),
+        ("tests/effects/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",),
     ),
     Mutant(
         "a patch is a mere reference",
@@ -513,7 +517,7 @@ EFFECTS = (
         "    return patches.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)\n",
         "    return None\n",
         "a patched attribute is told as whatever holds it",
-        ("tests/test_effects_patches.py::test_a_patch_is_found",),
+        ("tests/effects/test_patches.py::test_a_patch_is_found",),
     ),
 )
 
@@ -525,8 +529,8 @@ STRATEGIES = (
         "            pass\n",
         "`from pkg import sub` finds the old module",
         (
-            "tests/test_strategies.py::test_what_is_on_a_foreign_parent_while_the_target_executes",
-            "tests/test_facts.py::test_fact_9_the_package_has_the_present_module_after_each_round",
+            "tests/strategies/test_strategies.py::test_what_is_on_a_foreign_parent_while_the_target_executes",
+            "tests/facts/test_facts.py::test_fact_9_the_package_has_the_present_module_after_each_round",
         ),
     ),
     Mutant(
@@ -535,7 +539,7 @@ STRATEGIES = (
         "        invalidate_caches()\n",
         "",
         "what was written meanwhile is not found",
-        ("tests/test_strategies.py::test_only_reimport_drops_the_finders_caches[reimport-1]",),
+        ("tests/strategies/test_strategies.py::test_only_reimport_drops_the_finders_caches[reimport-1]",),
     ),
     Mutant(
         "a pyc of the same instant is believed",
@@ -544,8 +548,8 @@ STRATEGIES = (
         "    return edited.st_mtime_ns > written.st_mtime_ns + 10**9\n",
         "an edit of the same size in the same second is not seen",
         (
-            "tests/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
-            "tests/test_facts.py::test_fact_10_an_edit_of_the_same_size_in_the_same_second_is_seen",
+            "tests/strategies/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
+            "tests/facts/test_facts.py::test_fact_10_an_edit_of_the_same_size_in_the_same_second_is_seen",
         ),
     ),
     Mutant(
@@ -555,8 +559,8 @@ STRATEGIES = (
         "    finally:\n        pass\n",
         "forgotten restore: no bytecode is written any more",
         (
-            "tests/test_strategies.py::test_the_cache_tag_is_restored_when_a_reload_raises",
-            "tests/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
+            "tests/strategies/test_strategies.py::test_the_cache_tag_is_restored_when_a_reload_raises",
+            "tests/strategies/test_strategies.py::test_an_edit_of_the_same_size_in_the_same_second_is_seen",
         ),
     ),
     Mutant(
@@ -565,7 +569,7 @@ STRATEGIES = (
         "        sys.modules = self.table\n",
         "",
         "forgotten restore: a `sys.modules` that the program replaced stays",
-        ("tests/test_restore.py::test_a_module_table_that_the_last_hook_replaced_is_back",),
+        ("tests/run/test_restore.py::test_a_module_table_that_the_last_hook_replaced_is_back",),
     ),
     Mutant(
         "parents' attributes stay",
@@ -574,7 +578,7 @@ STRATEGIES = (
         "",
         "forgotten restore: the package has the last generation's module",
         (
-            "tests/test_restore.py::test_the_modules_are_the_same_objects_with_the_same_contents[package.plugin-source0-clean-reimport]",
+            "tests/run/test_restore.py::test_the_modules_are_the_same_objects_with_the_same_contents[package.plugin-source0-clean-reimport]",
         ),
     ),
     Mutant(
@@ -583,7 +587,7 @@ STRATEGIES = (
         "        namespace.pop(key, None)\n    for key, value",
         "        pass\n    for key, value",
         "forgotten restore: what a round added to a reused namespace stays there",
-        ("tests/test_restore.py::test_the_contents_of_a_namespace_that_is_used_again_come_back",),
+        ("tests/run/test_restore.py::test_the_contents_of_a_namespace_that_is_used_again_come_back",),
     ),
     Mutant(
         "what was not loaded stays loaded",
@@ -592,8 +596,8 @@ STRATEGIES = (
         "            pass\n",
         "forgotten restore: a unit that was not loaded before is afterwards",
         (
-            "tests/test_restore.py::test_a_unit_that_was_not_loaded_is_not_loaded_afterwards",
-            "tests/test_restore.py::test_a_submodule_that_only_a_round_loaded_is_not_loaded_afterwards",
+            "tests/run/test_restore.py::test_a_unit_that_was_not_loaded_is_not_loaded_afterwards",
+            "tests/run/test_restore.py::test_a_submodule_that_only_a_round_loaded_is_not_loaded_afterwards",
         ),
     ),
     Mutant(
@@ -602,7 +606,7 @@ STRATEGIES = (
         "for name in sorted(modules, key=lambda name: place.get(name, -1)):",
         "for name in sorted(modules):",
         "a dependent is imported before what it depends on",
-        ("tests/test_cascade.py::test_exactly_the_closure_is_executed_dependencies_first",),
+        ("tests/strategies/test_cascade.py::test_exactly_the_closure_is_executed_dependencies_first",),
     ),
     Mutant(
         "disposed in the order of imports",
@@ -610,7 +614,7 @@ STRATEGIES = (
         "return sorted(names, key=lambda name: place.get(name, -1), reverse=True)",
         "return sorted(names, key=lambda name: place.get(name, -1))",
         "what others depend on is disposed before them",
-        ("tests/test_cascade_edges.py::test_whoever_depends_on_others_is_disposed_before_them",),
+        ("tests/strategies/test_cascade_edges.py::test_whoever_depends_on_others_is_disposed_before_them",),
     ),
     Mutant(
         "reload in the order of names",
@@ -619,8 +623,8 @@ STRATEGIES = (
         "        for name in sorted(modules):\n",
         "a package is executed before its submodules",
         (
-            "tests/test_strategies.py::test_reload_executes_submodules_before_their_package",
-            "tests/test_strategies.py::test_reload_executes_a_module_after_those_it_took_something_from",
+            "tests/strategies/test_strategies.py::test_reload_executes_submodules_before_their_package",
+            "tests/strategies/test_strategies.py::test_reload_executes_a_module_after_those_it_took_something_from",
         ),
     ),
     Mutant(
@@ -629,7 +633,9 @@ STRATEGIES = (
         "    if hook in known[1]:\n        return True\n",
         "",
         "an original that came back disposed is disposed again",
-        ("tests/test_dispose_again.py::test_an_original_that_came_back_disposed_is_not_disposed_again",),
+        (
+            "tests/strategies/test_dispose_again.py::test_an_original_that_came_back_disposed_is_not_disposed_again",
+        ),
     ),
     Mutant(
         "hooks stay due",
@@ -638,8 +644,8 @@ STRATEGIES = (
         "        calls =",
         "a hook is called again before the next generation",
         (
-            "tests/test_dispose.py::test_children_are_disposed_first_and_each_hook_once",
-            "tests/test_dispose_again.py::test_an_original_that_came_back_disposed_is_not_disposed_again",
+            "tests/strategies/test_dispose.py::test_children_are_disposed_first_and_each_hook_once",
+            "tests/strategies/test_dispose_again.py::test_an_original_that_came_back_disposed_is_not_disposed_again",
         ),
     ),
     Mutant(
@@ -649,8 +655,8 @@ STRATEGIES = (
         "            self._stop()\n            self._replace({})\n",
         "the next worker does not get what its predecessor left for it",
         (
-            "tests/test_strategy_worker.py::test_targets",
-            "tests/test_strategy_worker.py::test_each_round_has_a_process_and_a_state_of_its_own",
+            "tests/strategies/test_strategy_worker.py::test_targets",
+            "tests/strategies/test_strategy_worker.py::test_each_round_has_a_process_and_a_state_of_its_own",
         ),
     ),
     Mutant(
@@ -660,8 +666,8 @@ STRATEGIES = (
         "        if reborn is None:\n",
         "a reload that does nothing is clean",
         (
-            "tests/test_facts.py::test_fact_11_a_reload_that_does_nothing_is_an_error",
-            "tests/test_facts.py::test_fact_11_a_reload_that_stops_reloading_is_an_error_of_that_round",
+            "tests/facts/test_facts.py::test_fact_11_a_reload_that_does_nothing_is_an_error",
+            "tests/facts/test_facts.py::test_fact_11_a_reload_that_stops_reloading_is_an_error_of_that_round",
         ),
     ),
     Mutant(
@@ -670,7 +676,9 @@ STRATEGIES = (
         "        settle.put_back(self._gc_enabled)\n",
         "",
         "forgotten restore: whether automatic collection is on",
-        ("tests/test_restore.py::test_automatic_collection_is_as_it_was[import gc\\ngc.disable()\\n-True]",),
+        (
+            "tests/run/test_restore.py::test_automatic_collection_is_as_it_was[import gc\\ngc.disable()\\n-True]",
+        ),
     ),
 )
 
@@ -681,7 +689,7 @@ JUDGEMENT = (
         'if more > 0 else ("bounded", 0.0)\n',
         'if more >= 0 else ("bounded", 0.0)\n',
         "off by one: what the second pass leaves as it was grows",
-        ("tests/test_judge.py",),
+        ("tests/verdict/test_judge.py",),
     ),
     Mutant(
         "growth by the round before",
@@ -689,7 +697,7 @@ JUDGEMENT = (
         '    return ("growing", round(more / rounds, 2)) if more > 0',
         '    return ("growing", round(more / (rounds + 1), 2)) if more > 0',
         "off by one: growth per round",
-        ("tests/test_judge.py",),
+        ("tests/verdict/test_judge.py",),
     ),
     Mutant(
         "what let go is bounded",
@@ -697,7 +705,7 @@ JUDGEMENT = (
         "    if again is None:\n        return None, 0.0\n    # An effect",
         '    if again is None:\n        return "bounded", 0.0\n    # An effect',
         "what is gone after the second pass is a finding",
-        ("tests/test_judge.py",),
+        ("tests/verdict/test_judge.py",),
     ),
     Mutant(
         "what was not counted did not grow",
@@ -705,7 +713,7 @@ JUDGEMENT = (
         "    objects = _difference(first.objects, last.objects) if is_counted else blocks - noise\n",
         "    objects = _difference(first.objects, last.objects) if is_counted else 0\n",
         "on a large heap growth of objects is not suspected",
-        ("tests/test_growth.py::test_the_objects_of_a_large_heap_are_counted_for_good_reason_only",),
+        ("tests/holders/test_growth.py::test_the_objects_of_a_large_heap_are_counted_for_good_reason_only",),
     ),
     Mutant(
         "a pass for growth goes on",
@@ -713,7 +721,7 @@ JUDGEMENT = (
         "            if not goes_on(samples):\n",
         "            if not goes_on(samples) and number < 0:\n",
         "a pass does not end with the round that tells that nothing grows",
-        ("tests/test_growth.py::test_a_plateau_is_no_growth",),
+        ("tests/holders/test_growth.py::test_a_plateau_is_no_growth",),
     ),
     Mutant(
         "the short canary is not asked",
@@ -721,7 +729,7 @@ JUDGEMENT = (
         "                return None if _reloaded(Run.is_suspicious) else _said(_MISSED)\n",
         "                return None\n",
         "a clean verdict is believed in a process in which no leak is seen",
-        ("tests/test_canary.py::test_a_leak_that_is_not_found_is_said",),
+        ("tests/isolation/test_canaries.py::test_a_leak_that_is_not_found_is_said",),
     ),
     Mutant(
         "ctypes makes classes of the target's",
@@ -729,7 +737,9 @@ JUDGEMENT = (
         '_ON_DEMAND = frozenset({"_ctypes.PyCArrayType", "_ctypes.PyCPointerType"})\n',
         "_ON_DEMAND: frozenset[str] = frozenset()\n",
         "types that are shared by all who ask are old",
-        ("tests/test_found_by_sweeps.py::test_what_ctypes_makes_for_all_who_ask_is_of_no_generation",),
+        (
+            "tests/holders/test_found_by_sweeps.py::test_what_ctypes_makes_for_all_who_ask_is_of_no_generation",
+        ),
     ),
     Mutant(
         "what is bound again was executed again",
@@ -737,7 +747,9 @@ JUDGEMENT = (
         "        return self.markers.is_shared(namespace) and id(namespace) in self._renewed\n",
         "        return self.markers.is_shared(namespace)\n",
         "functions of a module that no round executes are old",
-        ("tests/test_found_by_sweeps.py::test_a_module_that_is_merely_bound_again_has_no_old_functions",),
+        (
+            "tests/holders/test_found_by_sweeps.py::test_a_module_that_is_merely_bound_again_has_no_old_functions",
+        ),
     ),
     Mutant(
         "what a call returned is not parked",
@@ -745,7 +757,7 @@ JUDGEMENT = (
         " or _is_any_unreached(nodes, parked, ledger)\n",
         "\n",
         "a function of the original that no name leads to is missed",
-        ("tests/test_found_by_sweeps.py::test_what_a_call_returned_before_the_check_is_old",),
+        ("tests/holders/test_found_by_sweeps.py::test_what_a_call_returned_before_the_check_is_old",),
     ),
     Mutant(
         "no entry is weak",
@@ -753,7 +765,7 @@ JUDGEMENT = (
         "    if not ours:\n",
         "    if ours:\n",
         "what the check itself keeps alive is a leak",
-        ("tests/test_found_by_sweeps.py::test_an_entry_that_ends_with_the_original_is_no_leak",),
+        ("tests/holders/test_found_by_sweeps.py::test_an_entry_that_ends_with_the_original_is_no_leak",),
     ),
     Mutant(
         "every entry of a weak mapping ends",
@@ -761,7 +773,7 @@ JUDGEMENT = (
         "issubclass(type(other), weakref.ref) and id(_referent(other)) in ours for",
         "issubclass(type(other), weakref.ref) for",
         "an entry of what somebody keeps is missed",
-        ("tests/test_found_by_sweeps.py::test_an_entry_of_what_stays_alive_is_a_leak",),
+        ("tests/holders/test_found_by_sweeps.py::test_an_entry_of_what_stays_alive_is_a_leak",),
     ),
     Mutant(
         "each path grows by itself",
@@ -769,7 +781,7 @@ JUDGEMENT = (
         "        items = min(items, again.alike[0] - retention.alike[0])\n",
         "",
         "another path to the same holder is growth",
-        ("tests/test_judge.py",),
+        ("tests/verdict/test_judge.py",),
     ),
     Mutant(
         "nobody fills a container for the runner",
@@ -777,7 +789,7 @@ JUDGEMENT = (
         "    cause = cause or scene.noise.cause_of_items(_items(arrival.path[-1], more))\n",
         "",
         "what a keeper's own objects fill is a finding",
-        ("tests/test_growth.py::test_what_a_keeper_puts_there_is_a_note",),
+        ("tests/holders/test_growth.py::test_what_a_keeper_puts_there_is_a_note",),
     ),
     Mutant(
         "no second pass",
@@ -785,7 +797,7 @@ JUDGEMENT = (
         "            yield from self._second_pass()\n",
         "            pass\n",
         "what was found is not confirmed",
-        ("tests/test_cases.py::test_a_bound_is_told_from_growth_by_more_rounds",),
+        ("tests/holders/test_cases.py::test_a_bound_is_told_from_growth_by_more_rounds",),
     ),
     Mutant(
         "registrations last",
@@ -793,7 +805,7 @@ JUDGEMENT = (
         '    "registration",\n    "open-fd",\n    "patched-global",\n',
         '    "open-fd",\n    "patched-global",\n    "registration",\n',
         "findings are not in the order of kinds",
-        ("tests/test_judge.py",),
+        ("tests/verdict/test_judge.py",),
     ),
     Mutant(
         "lines in signatures",
@@ -801,7 +813,7 @@ JUDGEMENT = (
         "signature=signature(kind, target, (*retention.trace, retention.holder.type)),",
         "signature=signature(kind, target, (*retention.trace, retention.holder.type, str(retention.held.line))),",
         "a signature changes when lines move",
-        ("tests/test_json.py::test_a_signature_outlives_edits_that_do_not_matter",),
+        ("tests/report/test_json.py::test_a_signature_outlives_edits_that_do_not_matter",),
     ),
     Mutant(
         "not seen is clean",
@@ -810,8 +822,8 @@ JUDGEMENT = (
         '"leaking" if is_leaking else "known"',
         "a probe that could not look leaves no question open",
         (
-            "tests/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",
-            "tests/test_effects_loops.py::test_a_loop_that_tells_nothing_leaves_the_question_open",
+            "tests/effects/test_probes.py::test_a_probe_that_could_not_look_leaves_the_question_open",
+            "tests/effects/test_loops.py::test_a_loop_that_tells_nothing_leaves_the_question_open",
         ),
     ),
     Mutant(
@@ -831,7 +843,7 @@ RUNNING = (
         "            if self._disposed(call, error):\n                raise\n",
         "            self._disposed(call, error)\n            raise\n",
         "what one dispose hook raises ends the check",
-        ("tests/test_dispose.py::test_a_hook_that_raises_stops_no_other",),
+        ("tests/strategies/test_dispose.py::test_a_hook_that_raises_stops_no_other",),
     ),
     Mutant(
         "a loop for each coroutine",
@@ -839,7 +851,7 @@ RUNNING = (
         "        if self._loop is None:\n            self._loop",
         "        if True:\n            self._loop",
         "async hooks do not share one loop",
-        ("tests/test_dispose.py::test_coroutines_run_on_one_loop_of_the_checks_own",),
+        ("tests/strategies/test_dispose.py::test_coroutines_run_on_one_loop_of_the_checks_own",),
     ),
     Mutant(
         "a worker's daemons live on",
@@ -847,7 +859,7 @@ RUNNING = (
         "    _end_group(process)\n    _end_all(started)\n    if status < 0:",
         "    _end_group(process)\n    if status < 0:",
         "what left the worker's session is not ended",
-        ("tests/test_effects_orphans.py",),
+        ("tests/effects/test_orphans.py",),
     ),
     Mutant(
         "a crash is an exit",
@@ -855,7 +867,7 @@ RUNNING = (
         "    if status < 0:\n",
         "    if status < -99:\n",
         "the signal that ended a worker is not named",
-        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error[killed]",),
+        ("tests/isolation/test_worker.py::test_a_worker_that_does_not_finish_is_an_error[killed]",),
     ),
     Mutant(
         "the timeout ends nothing",
@@ -863,7 +875,7 @@ RUNNING = (
         "        if not _has_ended(process, timeout_s):\n",
         "        if not _has_ended(process, timeout_s * 1000):\n",
         "a worker that hangs is waited for",
-        ("tests/test_worker.py::test_a_worker_that_does_not_finish_is_an_error[timeout]",),
+        ("tests/isolation/test_worker.py::test_a_worker_that_does_not_finish_is_an_error[timeout]",),
     ),
     Mutant(
         "output from its beginning",
@@ -871,7 +883,7 @@ RUNNING = (
         'return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")',
         'return cut + data[:_OUTPUT_BYTES].decode("utf-8", "replace")',
         "of long output the end is lost",
-        ("tests/test_worker.py::test_long_output_keeps_its_end",),
+        ("tests/isolation/test_worker.py::test_long_output_keeps_its_end",),
     ),
     Mutant(
         "errors pass",
@@ -880,8 +892,8 @@ RUNNING = (
         '        if report.outcome == "leaking":\n',
         "a target that cannot be checked passes",
         (
-            "tests/test_plugin_items.py::test_without_isolation_an_exception_is_the_error_of_the_item",
-            "tests/test_plugin_items.py::test_the_exit_status_says_whether_something_leaks",
+            "tests/integration/test_plugin_items.py::test_without_isolation_an_exception_is_the_error_of_the_item",
+            "tests/integration/test_plugin_items.py::test_the_exit_status_says_whether_something_leaks",
         ),
     ),
     Mutant(
@@ -890,7 +902,7 @@ RUNNING = (
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known"})',
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known", "inconclusive"})',
         "what could not be judged passes",
-        ("tests/test_json.py::test_what_fails_a_check[inconclusive]",),
+        ("tests/report/test_json.py::test_what_fails_a_check[inconclusive]",),
     ),
     Mutant(
         "items are not marked",
@@ -898,7 +910,7 @@ RUNNING = (
         '        item.add_marker("reloadable")\n',
         "",
         "`-m reloadable` does not choose target items",
-        ("tests/test_plugin_items.py::test_k_and_m_choose_items",),
+        ("tests/integration/test_plugin_items.py::test_k_and_m_choose_items",),
     ),
     Mutant(
         "a test's bindings stay",
@@ -906,7 +918,9 @@ RUNNING = (
         "        self._namespace.update(self._original)\n",
         "",
         "forgotten restore: later tests of the file see the last generation",
-        ("tests/test_plugin_marked.py::test_bindings_of_the_test_module_are_refreshed_and_put_back",),
+        (
+            "tests/integration/test_plugin_marked.py::test_bindings_of_the_test_module_are_refreshed_and_put_back",
+        ),
     ),
     Mutant(
         "a field is lost",
@@ -915,7 +929,7 @@ RUNNING = (
         "    found = tuple(dataclasses.replace(f, also_retains=()) for f in report.findings)\n"
         "    return dataclasses.asdict(dataclasses.replace(report, findings=found))\n",
         "the report does not say what an effect keeps alive",
-        ("tests/test_json.py::test_a_report_survives_the_way_through_json",),
+        ("tests/report/test_json.py::test_a_report_survives_the_way_through_json",),
     ),
     Mutant(
         "runs of generations are too long",
@@ -923,7 +937,7 @@ RUNNING = (
         "        if runs and number == runs[-1][-1] + 1:\n",
         "        if runs and number <= runs[-1][-1] + 2:\n",
         "off by one: a generation that is gone is told as alive",
-        ("tests/test_terminal.py",),
+        ("tests/report/test_terminal.py",),
     ),
     Mutant(
         "kilobytes of a thousand",
@@ -931,7 +945,7 @@ RUNNING = (
         "        size /= 1024\n",
         "        size /= 1000\n",
         "sizes have the wrong unit",
-        ("tests/test_terminal.py",),
+        ("tests/report/test_terminal.py",),
     ),
 )
 
@@ -942,7 +956,7 @@ GROWTH = (
         "return min(steps) if steps and min(steps) >= floor else 0",
         "return max(steps) if steps and max(steps) >= floor else 0",
         "what grew once and then no more counts as growth",
-        ("tests/test_growth.py::test_a_plateau_is_no_growth",),
+        ("tests/holders/test_growth.py::test_a_plateau_is_no_growth",),
     ),
     Mutant(
         "no floor for objects",
@@ -950,7 +964,7 @@ GROWTH = (
         "OBJECTS_FLOOR = 20\n",
         "OBJECTS_FLOOR = 1\n",
         "a few objects that nobody has are a leak",
-        ("tests/test_growth.py::test_few_objects_a_round_are_noise",),
+        ("tests/holders/test_growth.py::test_few_objects_a_round_are_noise",),
     ),
     Mutant(
         "no note is small",
@@ -958,7 +972,7 @@ GROWTH = (
         "_NOTES = 50\n",
         "_NOTES = 1\n",
         "a host that takes a note of each reload is a leak",
-        ("tests/test_growth.py::test_a_note_is_small",),
+        ("tests/holders/test_growth.py::test_a_note_is_small",),
     ),
     Mutant(
         "a note explains everything",
@@ -966,7 +980,7 @@ GROWTH = (
         "grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR",
         "told",
         "what nobody has goes for a note of somebody's",
-        ("tests/test_growth.py::test_a_note_explains_what_it_has_and_no_more",),
+        ("tests/holders/test_growth.py::test_a_note_explains_what_it_has_and_no_more",),
     ),
     Mutant(
         "what a note has is not counted",
@@ -974,7 +988,7 @@ GROWTH = (
         "grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR",
         "not told",
         "a host's note is told once more as growth of nobody's",
-        ("tests/test_growth.py::test_a_note_is_small",),
+        ("tests/holders/test_growth.py::test_a_note_is_small",),
     ),
     Mutant(
         "blocks are not counted",
@@ -990,7 +1004,7 @@ GROWTH = (
         "native_bytes=least([s.native_bytes for s in samples], native_floor_bytes),",
         "native_bytes=0,",
         "memory of C code is not told",
-        ("tests/test_growth.py::test_memory_of_c_code_is_found_by_what_malloc_gave_out",),
+        ("tests/holders/test_growth.py::test_memory_of_c_code_is_found_by_what_malloc_gave_out",),
     ),
     Mutant(
         "nobody has a bound",
@@ -998,7 +1012,7 @@ GROWTH = (
         "a.bound is None and (is_alone",
         "(is_alone",
         "a cache that fills up is a leak",
-        ("tests/test_growth.py::test_what_has_a_bound_is_a_note_that_says_it",),
+        ("tests/holders/test_growth.py::test_what_has_a_bound_is_a_note_that_says_it",),
     ),
     Mutant(
         "what other threads add is the target's",
@@ -1006,7 +1020,7 @@ GROWTH = (
         "a.bound is None and (is_alone or any(file in files for file, _ in a.frames))",
         "a.bound is None",
         "a busy thread's list is held against the target",
-        ("tests/test_growth.py::test_what_another_thread_takes_is_not_the_targets",),
+        ("tests/holders/test_growth.py::test_what_another_thread_takes_is_not_the_targets",),
     ),
     Mutant(
         "a container that shrank still counts",
@@ -1014,7 +1028,7 @@ GROWTH = (
         "if length > known[id(o)]",
         "if length >= 0",
         "a list that did not grow is told as the one that did",
-        ("tests/test_growth.py::test_only_what_each_round_left_longer_is_told",),
+        ("tests/holders/test_growth.py::test_only_what_each_round_left_longer_is_told",),
     ),
     Mutant(
         "traced rounds count as one",
@@ -1038,7 +1052,7 @@ GROWTH = (
         'fnmatchcase(where, pattern.replace("[", "[[]"))',
         'fnmatchcase(where, "*" + pattern.replace("[", "[[]") + "*")',
         "a known reference covers what begins like it",
-        ("tests/test_known.py::test_a_pattern_is_the_path_as_it_is_printed",),
+        ("tests/verdict/test_known.py::test_a_pattern_is_the_path_as_it_is_printed",),
     ),
     Mutant(
         "known references of all versions",
@@ -1046,7 +1060,7 @@ GROWTH = (
         "return self.since <= sys.version_info[:2] <= self.until",
         "return True",
         "what another version of Python keeps is excused here",
-        ("tests/test_known.py",),
+        ("tests/verdict/test_known.py",),
     ),
     Mutant(
         "any bound makes a cache known",
@@ -1054,7 +1068,7 @@ GROWTH = (
         "return size if type(size) is int else None",
         "return size if type(size) is int else 1",
         "a library's cache without a bound is no leak",
-        ("tests/test_known.py",),
+        ("tests/verdict/test_known.py",),
     ),
     Mutant(
         "the canary's leak need not be found",
@@ -1062,7 +1076,7 @@ GROWTH = (
         "if _PATH not in paths:",
         "if not paths:",
         "an environment that hides holders is not noticed",
-        ("tests/test_canary.py",),
+        ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
         "the clean canary may be held",
@@ -1070,7 +1084,7 @@ GROWTH = (
         "(path for path in paths if path != _PATH)",
         "(path for path in paths if not path)",
         "an environment that keeps what runs is not noticed",
-        ("tests/test_canary.py",),
+        ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
         "the finder stays",
@@ -1078,7 +1092,7 @@ GROWTH = (
         "            if other is finder:\n",
         "            if other is None:\n",
         "what a check put in front of the finders stays there",
-        ("tests/test_canary.py",),
+        ("tests/isolation/test_canaries.py",),
     ),
 )
 

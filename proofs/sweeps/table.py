@@ -1,9 +1,9 @@
 """Make `docs/sweeps.md` and `docs/sweeps-packages.md` of the result files.
 
-    python sweeps/table.py
+    python proofs/sweeps/table.py
 
 Everything in the tables comes from `results/*.jsonl`; causes and explanations are data (`causes.py`,
-`explanations.py`); what stands around the tables is in `sweeps/prose/`.
+`explanations.py`); what stands around the tables is in `proofs/sweeps/prose/`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from comparing import Row
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PROSE = HERE / "prose"
-DOCS = HERE.parent / "docs"
+DOCS = HERE.parents[1] / "docs"
 
 _Rows = dict[str, list[Row]]
 """Rows by version of Python."""
