@@ -15,9 +15,9 @@ from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.model import Finding, Outcome, Report, Site
 from pytest_reloadleak.report import terminal
-from pytest_reloadleak.run.performer import Performer, Reloader
-from pytest_reloadleak.run.rounds import Run
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
+from pytest_reloadleak.run.performing import Performer, Reloader
+from pytest_reloadleak.run.protocol import Run
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import catalogue
 from pytest_reloadleak.strategies.dependencies.project import Project

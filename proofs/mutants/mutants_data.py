@@ -717,7 +717,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "a pass for growth goes on",
-        "run/rounds.py",
+        "run/protocol.py",
         "            if not goes_on(samples):\n",
         "            if not goes_on(samples) and number < 0:\n",
         "a pass does not end with the round that tells that nothing grows",
@@ -793,7 +793,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "no second pass",
-        "run/rounds.py",
+        "run/protocol.py",
         "            yield from self._second_pass()\n",
         "            pass\n",
         "what was found is not confirmed",
@@ -839,7 +839,7 @@ JUDGEMENT = (
 RUNNING = (
     Mutant(
         "a hook that raises stops the others",
-        "run/performer.py",
+        "run/performing.py",
         "            if self._disposed(call, error):\n                raise\n",
         "            self._disposed(call, error)\n            raise\n",
         "what one dispose hook raises ends the check",
@@ -847,7 +847,7 @@ RUNNING = (
     ),
     Mutant(
         "a loop for each coroutine",
-        "run/performer.py",
+        "run/performing.py",
         "        if self._loop is None:\n            self._loop",
         "        if True:\n            self._loop",
         "async hooks do not share one loop",

@@ -16,7 +16,7 @@ from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, surroundings
 from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
-from pytest_reloadleak.run.performer import Reloader
+from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.settings import whole_number
 from pytest_reloadleak.verdict.arguments import settings_for
 
@@ -150,7 +150,7 @@ class Watch:
     async def arounds(self, count: int) -> AsyncIterator[int]:
         """`rounds` for `async for`."""
         __tracebackhide__ = True
-        from pytest_reloadleak.run.performer import pause_of_running_loop
+        from pytest_reloadleak.run.performing import pause_of_running_loop
 
         check = self._counted(count)
         for number in range(1 - check.run.warmup, count + 1):

@@ -18,7 +18,7 @@ from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.catalogue import inapplicable
 from pytest_reloadleak.strategies.dependencies.project import Project

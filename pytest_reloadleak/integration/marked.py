@@ -30,8 +30,8 @@ from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile
-from pytest_reloadleak.run.performer import Reloader
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
+from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.settings import ALL, expanded
 from pytest_reloadleak.strategies.dispose import Disposal
 from pytest_reloadleak.verdict.arguments import settings_for

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from pytest_reloadleak.heap import settle
 from pytest_reloadleak.holders.search import GRACE
-from pytest_reloadleak.run.rounds import Run
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
+from pytest_reloadleak.run.protocol import Run
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports.finder import in_front
 from pytest_reloadleak.strategies.imports.unit import Unit

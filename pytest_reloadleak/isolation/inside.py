@@ -19,7 +19,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.isolation import canaries
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
 from pytest_reloadleak.settings import Settings
 
 # Private copies: the worker has to tell what it found also when the target has patched these.

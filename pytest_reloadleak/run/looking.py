@@ -19,7 +19,7 @@ from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.diagnosis import caller_frames, caller_namespaces
 from pytest_reloadleak.holders.retained import is_suspicious
 from pytest_reloadleak.holders.search import GRACE, UNLOADED, Look, Scene
-from pytest_reloadleak.run.surroundings import Seen, Surroundings
+from pytest_reloadleak.run.observations import Seen, Surroundings
 from pytest_reloadleak.strategies.imports import duplicate_modules
 from pytest_reloadleak.strategies.imports.transaction import Transaction
 from pytest_reloadleak.strategies.imports.unit import Unit

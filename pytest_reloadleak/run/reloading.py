@@ -20,7 +20,7 @@ from pytest_reloadleak.heap import settle
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.holders.patches import own_callables
 from pytest_reloadleak.run.looking import Looking
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
 from pytest_reloadleak.strategies.dispose import Disposal
 from pytest_reloadleak.strategies.imports import bytecode, name_stamps
 from pytest_reloadleak.strategies.imports.handover import given

@@ -18,7 +18,7 @@ from pytest_reloadleak.effects.system import meter
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.report.jsonfile import from_dict
-from pytest_reloadleak.run.surroundings import Surroundings
+from pytest_reloadleak.run.observations import Surroundings
 from pytest_reloadleak.verdict.arguments import settings_for
 
 BOTH = ("reimport", "reload")

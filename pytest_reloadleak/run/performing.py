@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak.errors import RoundError
 from pytest_reloadleak.heap.failure import failure_text
-from pytest_reloadleak.run.rounds import Run, Step
+from pytest_reloadleak.run.protocol import Run, Step
 from pytest_reloadleak.strategies.dispose import Call
 
 if TYPE_CHECKING:
