@@ -9,9 +9,8 @@ rounds.
 
 import sys
 
-from pytest_reloadleak.check import Check
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.effects.system import meter
-from pytest_reloadleak.verdict.arguments import settings_for
 
 MODULES = (
     "base64",

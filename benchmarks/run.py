@@ -32,7 +32,7 @@ import bigheap
 
 from pytest_reloadleak import measure_reload
 from pytest_reloadleak.effects import observe
-from pytest_reloadleak.holders.diagnosis import Look, Scene
+from pytest_reloadleak.holders.diagnosis import Diagnosis, Search
 from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.settings import Settings
 
@@ -203,12 +203,12 @@ class EnoughError(Exception):
 def all_holders(strategy: str, repeat: int) -> Figure:
     """The look that finds every holder and path of 50 retained objects, in units of one collection."""
     looks: list[float] = []
-    original = observe.look
+    original = observe.diagnose
     expected = tuple(range(-1, ROUNDS - 1))
 
-    def timed(scene: Scene, complete: Callable[[], None]) -> Look:
+    def timed(search: Search, complete: Callable[[], None]) -> Diagnosis:
         begun = time.perf_counter()
-        result = original(scene, complete)
+        result = original(search, complete)
         looks.append(time.perf_counter() - begun)
         complete = sum(r.generations == expected for r in result.retentions)
         require(
@@ -225,11 +225,11 @@ def all_holders(strategy: str, repeat: int) -> Figure:
             measure_reload("planted", strategy=strategy, rounds=ROUNDS)
 
     holders = importlib.import_module("holders")
-    observe.look = timed
+    observe.diagnose = timed
     try:
         _, collections = in_turn(repeat, check, gc.collect)
     finally:
-        observe.look = original
+        observe.diagnose = original
         holders.release()
         sys.modules.pop("planted", None)
         gc.collect()

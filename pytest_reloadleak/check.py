@@ -6,27 +6,27 @@ import dataclasses
 import functools
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
-from pytest_reloadleak.effects import catalogue as known_probes
+from pytest_reloadleak.effects import catalogue
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.model import Finding, Outcome, Report, Site
 from pytest_reloadleak.report import terminal
-from pytest_reloadleak.run.observations import Surroundings
 from pytest_reloadleak.run.performing import Performer, Reloader
 from pytest_reloadleak.run.protocol import Run
-from pytest_reloadleak.settings import Settings
-from pytest_reloadleak.strategies import catalogue
+from pytest_reloadleak.run.runner import Runner
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.settings import TEST_FILES, Settings, unknown_strategy
+from pytest_reloadleak.strategies import catalogue as strategies
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.dispose import HOOK, Disposal
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import Unit, is_glob
-from pytest_reloadleak.verdict import growth, judge
-from pytest_reloadleak.verdict.arguments import settings_for
-from pytest_reloadleak.verdict.known import KNOWN, reason_for
+from pytest_reloadleak.verdict import judge
+from pytest_reloadleak.verdict.known import KNOWN, Known, reason_for
 from pytest_reloadleak.verdict.sites import site_of
 
 _now_s = time.perf_counter
@@ -37,57 +37,40 @@ PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
 
 
 class Check:
-    """One check of one unit.
+    """One check of one target, or of several that are reloaded together.
 
     Args:
-        names: what the user called the target, or targets that are reloaded together.
+        names: what the user called the target, or targets.
         settings: how to check.
         reload: the application's own reload, sync or async; `None` for the strategy of the settings.
-        dispose: what the application disposes an outgoing generation with: a callable, sync or async, or the name of a
-            function of the target; `None` if there is none but what the target's modules define.
-        surroundings: the test runner's part.
-        plugins: modules of pytest's plugins, which are refused as targets.
-        extra: probes of third parties.
+        disposal: the dispose hooks; `None` if there are none but those that the target's modules define.
+        runner: the test runner's part.
 
     Raises:
         UsageError: a target does not exist or is refused.
     """
 
-    def __init__(  # noqa: PLR0913 - a check has this many parts
+    def __init__(
         self,
         names: Iterable[str],
         settings: Settings,
-        *,
         reload: Reloader | None = None,
-        dispose: Disposal | None = None,
-        surroundings: Surroundings | None = None,
-        plugins: Iterable[str] = (),
-        extra: Iterable[type[Probe]] = (),
+        disposal: Disposal | None = None,
+        runner: Runner | None = None,
     ) -> None:
         self.settings = settings
-        self._reload = reload
-        self.unit = Unit(tuple(_resolved(names, settings, reload, tuple(plugins))))
-        strategy = None if reload is not None else catalogue.make(settings)
-        around = surroundings or Surroundings()
+        runner = runner or Runner()
+        unit = Unit(tuple(_resolved(names, settings, reload, runner.plugins)))
+        strategy = None if reload is not None else strategies.make(settings)
         if reload is not None:
-            around = dataclasses.replace(around, spared=_also(around.spared, reload))
+            runner = dataclasses.replace(runner, spared=_also(runner.spared, reload))
+        own = strategy.probes() if strategy is not None else ()
         self.run = Run(
-            self.unit,
-            strategy,
-            around,
-            rounds=settings.rounds,
-            warmup=settings.warmup,
-            probes=known_probes.selected(
-                settings.probes, extra, strategy.probes() if strategy is not None else ()
-            ),
-            unload=settings.unload,
-            disposal=dispose,
-            dependents=settings.dependents,
+            Subject(unit, strategy, runner, disposal or Disposal(), settings.dependents),
+            settings,
+            catalogue.selected(settings.probes, runner.probes, own),
         )
         self.performer = Performer(self.run, reload)
-        self.run.looks_at_references = not settings.probes or known_probes.REFERENCES in settings.probes
-        self.run.ignored = settings.ignored
-        self.run.looks_at_growth = not settings.probes or known_probes.GROWTH in settings.probes
         self._project = Project(settings.rootdir, settings.test_files)
         self._begun_s = _now_s()
 
@@ -98,7 +81,7 @@ class Check:
             exercise: called in each round on the fresh generation; what it raises goes to the caller.
         """
         try:
-            self.run.begin()
+            self.run.reloads.begin()
             self.performer.perform(exercise)
             return self.report()
         except RoundError as error:
@@ -112,7 +95,7 @@ class Check:
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None = None) -> Report:
         """`perform` on the running loop, which is the same for all rounds."""
         try:
-            self.run.begin()
+            self.run.reloads.begin()
             await self.performer.aperform(exercise)
             return self.report()
         except RoundError as error:
@@ -126,37 +109,26 @@ class Check:
     def rounds_are(self, rounds: int) -> None:
         """Set the number of counted rounds, where the loop that the user writes says it."""
         self.settings = dataclasses.replace(self.settings, rounds=rounds)
-        self.run.rounds = rounds
 
     def report(self, error: str | None = None) -> Report:
         """The report of what was seen so far; `error` is what ended the check early."""
-        seen, settings = self.run.seen, self.settings
-        failures = self.run.failures()
+        subject, seen, settings = self.run.subject, self.run.observations, self.settings
+        target = subject.unit.target
+        failures = subject.failures()
         if error is None and failures:
             error = failures[0]
-        verdict = judge.judge(
-            self.unit.target,
-            settings.rounds,
-            seen.first,
-            seen.second,
-            seen.unloaded,
-            seen.blind,
-            growth.findings(
-                self.unit.target, seen.grown, seen.accumulations, self._site, seen.files, seen.is_alone
-            ),
-            judge.Expected(self._known, self._is_library),
-        )
+        knowledge = judge.Knowledge(self._known, self._is_library, self._site)
+        verdict = judge.judge(target, settings.rounds, seen, knowledge)
         notes = [*seen.notes, *verdict.notes, *seen.blind]
         notes += [text for text in failures if text != error]
-        notes += [
-            f"{name}.{HOOK} was never called: {name} was not reloaded" for name in self.run.never_disposed()
-        ]
+        never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
+        notes += [f"{name}.{HOOK} was never called: {name} was not reloaded" for name in never]
         if any(finding.site is None for finding in verdict.findings):
             notes.append("site: the line that created a reference is not recorded by this version")
         return Report(
-            target=self.unit.target,
+            target=target,
             nodeid=settings.nodeid,
-            strategy="callable" if self._reload is not None else settings.strategy,
+            strategy=settings.strategy,
             rounds=settings.rounds,
             warmup=settings.warmup,
             outcome="error" if error is not None else verdict.outcome,
@@ -171,8 +143,8 @@ class Check:
             error=error,
         )
 
-    def _site(self, frames: Frames) -> Site | None:
-        return site_of(frames, self.run.seen.files, self._project)
+    def _site(self, frames: Frames, files: Collection[str]) -> Site | None:
+        return site_of(frames, files, self._project)
 
     def _is_library(self, module: str) -> bool:
         try:
@@ -187,7 +159,7 @@ class Check:
 
     def end(self) -> None:
         """Put everything back."""
-        self.run.end()
+        self.run.reloads.end()
         self.performer.end()
 
 
@@ -219,6 +191,54 @@ def _also(
     function = getattr(function, "__func__", function)
     namespace = getattr(function, "__globals__", None)
     return lambda: [*spared(), *([namespace] if isinstance(namespace, dict) else [])]
+
+
+def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
+    *,
+    strategy: object = "reimport",
+    reload: object = None,
+    rounds: object = 5,
+    warmup: object = 1,
+    force: bool = False,
+    unload: bool = False,
+    probes: object = None,
+    extra: Iterable[type[Probe]] = (),
+    nodeid: str | None = None,
+    project: Project | None = None,
+    expected: Iterable[Known] = (),
+) -> Settings:
+    """Validated settings from what a caller passed.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    if reload is not None and not callable(reload):
+        raise UsageError(f"reload must be a callable, not {reload!r}")
+    if not isinstance(strategy, str):
+        raise UsageError(unknown_strategy(strategy))
+    return Settings(
+        strategy="callable" if reload is not None else strategy,
+        rounds=rounds,  # type: ignore[arg-type]  # validated by Settings, which says what was received
+        warmup=warmup,  # type: ignore[arg-type]  # as above
+        force=force,
+        unload=bool(unload),
+        probes=_chosen(probes, extra),
+        nodeid=nodeid,
+        rootdir=project.root if project is not None else ".",
+        test_files=project.test_files if project is not None else TEST_FILES,
+        known=tuple((one.pattern, one.sentence) for one in expected if not one.is_ignored),
+        ignored=tuple(one.pattern for one in expected if one.is_ignored),
+    )
+
+
+def _chosen(names: object, extra: Iterable[type[Probe]]) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"probes must be names of probes, such as ['threads', 'fds'], not {names!r}")
+    return catalogue.chosen(names, "probes", extra)
 
 
 def measure_reload(  # noqa: PLR0913 - the contract's keywords
@@ -266,7 +286,7 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
         raise UsageError(
             f"dispose must be a callable or the name of a function of the target, not {dispose!r}"
         )
-    return Check([target], settings, reload=reload, dispose=Disposal(dispose)).perform()
+    return Check([target], settings, reload, Disposal(dispose)).perform()
 
 
 def check_reload(  # noqa: PLR0913 - the contract's keywords

@@ -24,6 +24,7 @@ Kind = Literal[
     "object-growth",
     "memory-growth",
 ]
+"""What a finding is, in the order of precedence: where several kinds fit one cause, the first of them is it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,25 +68,25 @@ class Finding:
     growth: Growth
     per_round: float
     """Items that one round leaves behind through this holder; 0 when `bounded`."""
-    generations: tuple[int, ...]
-    registry: str | None
+    generations: tuple[int, ...] = ()
+    registry: str | None = None
     """The process-wide registry, for the kind `registration` only."""
-    holder: Holder | None
-    held: Held | None
-    trace: tuple[str, ...]
-    site: Site | None
+    holder: Holder | None = None
+    held: Held | None = None
+    trace: tuple[str, ...] = ()
+    site: Site | None = None
     """`None` when the creating line is not known; the report's notes say why."""
-    retained_objects: int | None
+    retained_objects: int | None = None
     """Tracked objects that are alive only through the target's old generations which this holder reaches."""
-    retained_bytes: int | None
-    sole_holder: bool
+    retained_bytes: int | None = None
+    sole_holder: bool = True
     """Whether nothing else holds any of these generations."""
-    proven: bool | None
+    proven: bool | None = None
     """Whether removing the reference was tried and freed what it should; `None` when it was not tried."""
-    also_retains: tuple[str, ...]
+    also_retains: tuple[str, ...] = ()
     """What else the same cause keeps alive: a thread, the generations whose code it runs."""
-    advice: str
-    known: str | None
+    advice: str = ""
+    known: str | None = None
     """Why this finding is expected; `None` when it is not."""
     details: tuple[str, ...] = ()
     """Further lines: where a thread is just now, which descriptors."""

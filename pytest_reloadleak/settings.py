@@ -19,6 +19,9 @@ TEST_FILES = ("test_*.py", "*_test.py")
 
 ISOLATIONS = ("process", "none")
 
+REFERENCES, GROWTH = "references", "growth"
+"""Names by which a check is told to look at the heap and at what accumulates, beside those of the probes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -43,6 +46,10 @@ class Settings:
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     ignored: tuple[str, ...] = ()
     """Attributes of modules, `module.attribute`, of which the values are not entered."""
+
+    def looks_for(self, name: str) -> bool:
+        """Whether a probe of this name is to look."""
+        return not self.probes or name in self.probes
 
     def __post_init__(self) -> None:
         if self.strategy != "callable" and self.strategy not in STRATEGIES:

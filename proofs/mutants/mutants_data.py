@@ -73,7 +73,7 @@ HEAP = (
     Mutant(
         "asyncio in C is entered",
         "holders/sweep.py",
-        "{*skip, *map(id, untraversable.modules())}",
+        "{*skip, *map(id, unsafe_modules())}",
         "set(skip)",
         "a later collection of CPython 3.12 may turn in a circle",
         ("tests/holders/test_sweep.py",),
@@ -167,7 +167,7 @@ HEAP = (
     ),
     Mutant(
         "two rounds of grace",
-        "holders/search.py",
+        "holders/retention.py",
         "GRACE = 1\n",
         "GRACE = 2\n",
         "the third generation from the end is not judged",
@@ -187,8 +187,8 @@ HEAP = (
     Mutant(
         "strays one round later",
         "holders/retained.py",
-        "[: len(by_code) - 1 - scene.grace]",
-        "[: len(by_code) - 2 - scene.grace]",
+        "[: len(by_code) - 1 - search.grace]",
+        "[: len(by_code) - 2 - search.grace]",
         "off by one: of lambdas that nothing dates one generation too few is old",
         (f"{REFERENCES_ALONE}::test_what_a_registry_keeps_is_found[a function that nothing dates-reload]",),
     ),
@@ -514,8 +514,8 @@ EFFECTS = (
     Mutant(
         "a patch is a mere reference",
         "holders/trace.py",
-        "    return patches.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)\n",
-        "    return None\n",
+        "    return patches.patch_of(",
+        "    return None and patches.patch_of(",
         "a patched attribute is told as whatever holds it",
         ("tests/effects/test_patches.py::test_a_patch_is_found",),
     ),
@@ -662,8 +662,8 @@ STRATEGIES = (
     Mutant(
         "no proof is wanted",
         "run/reloading.py",
-        "        if not reborn:\n",
-        "        if reborn is None:\n",
+        "        if not self._record.next():\n",
+        "        if self._record.next() is None:\n",
         "a reload that does nothing is clean",
         (
             "tests/facts/test_facts.py::test_fact_11_a_reload_that_does_nothing_is_an_error",
@@ -672,7 +672,7 @@ STRATEGIES = (
     ),
     Mutant(
         "the collector stays off",
-        "run/reloading.py",
+        "run/process_state.py",
         "        settle.put_back(self._gc_enabled)\n",
         "",
         "forgotten restore: whether automatic collection is on",
@@ -726,7 +726,7 @@ JUDGEMENT = (
     Mutant(
         "the short canary is not asked",
         "isolation/canaries.py",
-        "                return None if _reloaded(Run.is_suspicious) else _said(_MISSED)\n",
+        "                return None if _reloaded(Looking.is_suspicious) else _said(_MISSED)\n",
         "                return None\n",
         "a clean verdict is believed in a process in which no leak is seen",
         ("tests/isolation/test_canaries.py::test_a_leak_that_is_not_found_is_said",),
@@ -754,7 +754,7 @@ JUDGEMENT = (
     Mutant(
         "what a call returned is not parked",
         "generations/original.py",
-        " or _is_any_unreached(nodes, parked, ledger)\n",
+        " or _is_any_unreached(nodes, original, ledger)\n",
         "\n",
         "a function of the original that no name leads to is missed",
         ("tests/holders/test_found_by_sweeps.py::test_what_a_call_returned_before_the_check_is_old",),
@@ -786,7 +786,7 @@ JUDGEMENT = (
     Mutant(
         "nobody fills a container for the runner",
         "holders/container_growth.py",
-        "    cause = cause or scene.noise.cause_of_items(_items(arrival.path[-1], more))\n",
+        "    cause = cause or search.noise.cause_of_items(_items(arrival.path[-1], more))\n",
         "",
         "what a keeper's own objects fill is a finding",
         ("tests/holders/test_growth.py::test_what_a_keeper_puts_there_is_a_note",),
@@ -794,14 +794,14 @@ JUDGEMENT = (
     Mutant(
         "no second pass",
         "run/protocol.py",
-        "            yield from self._second_pass()\n",
+        "            yield from self._settled_rounds(rounds, lambda: None)\n            self.looks.take_second()\n",
         "            pass\n",
         "what was found is not confirmed",
         ("tests/holders/test_cases.py::test_a_bound_is_told_from_growth_by_more_rounds",),
     ),
     Mutant(
         "registrations last",
-        "verdict/judge.py",
+        "model.py",
         '    "registration",\n    "open-fd",\n    "patched-global",\n',
         '    "open-fd",\n    "patched-global",\n    "registration",\n',
         "findings are not in the order of kinds",
@@ -1017,7 +1017,7 @@ GROWTH = (
     Mutant(
         "what other threads add is the target's",
         "verdict/growth.py",
-        "a.bound is None and (is_alone or any(file in files for file, _ in a.frames))",
+        "a.bound is None and (is_alone or any(file in seen.files for file, _ in a.frames))",
         "a.bound is None",
         "a busy thread's list is held against the target",
         ("tests/holders/test_growth.py::test_what_another_thread_takes_is_not_the_targets",),

@@ -13,6 +13,7 @@ from pytest_reloadleak.effects.system.descriptors import Descriptors
 from pytest_reloadleak.effects.system.subinterpreters import Interpreters
 from pytest_reloadleak.effects.system.threads import Threads
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.settings import GROWTH, REFERENCES
 
 _BUILTIN: tuple[type[Probe], ...] = (
     Threads,
@@ -25,10 +26,6 @@ _BUILTIN: tuple[type[Probe], ...] = (
 )
 """In the order of the kinds they lead to: what an earlier one found may be the cause of what a later one sees."""
 
-REFERENCES = "references"
-"""The name under which the heap's own search is switched."""
-GROWTH = "growth"
-"""The name under which the process's own numbers are watched."""
 _KINDS: dict[str, tuple[str, ...]] = {
     REFERENCES: ("retained-generation", "stale-reference", "patched-global"),
     GROWTH: ("object-growth", "memory-growth"),

@@ -15,7 +15,7 @@ rounds, while the process settled."""
 _UNKNOWN: Born = (None, False)
 
 
-class Births:
+class EffectLedger:
     """The births of what the probes see.
 
     An identity that is gone and comes back (a descriptor's number, the address of an object) is a new birth if it was

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pytest_reloadleak.effects.attribution import is_owned, owner
-from pytest_reloadleak.effects.effect_ledger import Births
+from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
 from pytest_reloadleak.heap.describe import spelled
-from pytest_reloadleak.holders.search import Retention
+from pytest_reloadleak.holders.retention import Retention
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
 
@@ -71,18 +71,18 @@ class Group:
         return [m for m in self.members if m.born is not None and not m.is_idle]
 
 
-def members(probe: Probe, births: Births, scope: Scope, first: int) -> list[Member]:
+def members(probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int) -> list[Member]:
     """Effects that are the target's, or that were born in the run, as a probe sees them now.
 
     Args:
         probe: who is asked; what it raises goes to the caller.
-        births: when what it saw was born.
+        effect_ledger: when what it saw was born.
         scope: what is the target's.
         first: number of the generation that was loaded first.
     """
     out = []
     for effect in probe.effects():
-        born, is_idle = births.born(probe.name, effect.identity)
+        born, is_idle = effect_ledger.born(probe.name, effect.identity)
         born = effect.generation if effect.generation is not None else _not_before(born, effect, scope, first)
         held = effect.held or owner(effect.values, scope.owns, scope.rename)
         member = Member(effect, born, is_idle, held)

@@ -10,34 +10,35 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from pytest_reloadleak.effects.effect_ledger import Births
+from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import runner_noise
-from pytest_reloadleak.holders.diagnosis import look
+from pytest_reloadleak.holders.diagnosis import diagnose
 from pytest_reloadleak.holders.patches import put_name
-from pytest_reloadleak.holders.search import Look, Retention, Scene
+from pytest_reloadleak.holders.retention import Diagnosis, Retention
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause, Root
 from pytest_reloadleak.model import Held
 
 
-def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
+def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> Diagnosis:
     """Judge who is alive, effects included, and find every holder.
 
     Args:
-        scene: whom to look at; effects are added to it.
-        births: the probes, and when what they saw was born.
+        search: whom to look at; effects are added to it.
+        effect_ledger: the probes, and when what they saw was born.
         scope: what is the target's.
         first: number of the generation that was loaded first.
     """
-    asked = _Asked(scene, births, scope, first)
+    asked = _Asked(search, effect_ledger, scope, first)
     # What a probe saw before the run only matters if it keeps something alive, and describing it may take a pass over
     # the heap. So a probe that has seen nothing new is asked when the heap is searched, if it is.
-    working = births.working()
-    asked.ask([probe for probe in working if births.has_any(probe)])
-    idle = [probe for probe in working if probe.judges_older and not births.has_any(probe)]
-    seen = look(scene, lambda: asked.ask(idle))
+    working = effect_ledger.working()
+    asked.ask([probe for probe in working if effect_ledger.has_any(probe)])
+    idle = [probe for probe in working if probe.judges_older and not effect_ledger.has_any(probe)]
+    seen = diagnose(search, lambda: asked.ask(idle))
     kept = _consequences(seen, asked.owned)
     for cause, parts in asked.parts.items():
         kept.setdefault(cause, []).extend(parts)
@@ -45,16 +46,16 @@ def observe(scene: Scene, births: Births, scope: Scope, first: int) -> Look:
     summaries = {}
     for group in asked.groups.values():
         left = Group(group.cause, [member for member in group.members if id(member) not in over])
-        if left.is_certain or (len(left.rounds(first)) >= REPEATED and left.has_older(scene.limit)):
-            summaries[group.cause] = summary(left, scene.limit, first)
-    return _joined(seen, summaries, scene, kept, asked.noise)
+        if left.is_certain or (len(left.rounds(first)) >= REPEATED and left.has_older(search.limit)):
+            summaries[group.cause] = summary(left, search.limit, first)
+    return _joined(seen, summaries, search, kept, asked.noise)
 
 
 class _Asked:
-    """What the probes answered, without the objects: the scene has them for as long as it is looked at."""
+    """What the probes answered, without the objects: the search has them for as long as it is looked at."""
 
-    def __init__(self, scene: Scene, births: Births, scope: Scope, first: int) -> None:
-        self._scene, self._births, self._scope, self._first = scene, births, scope, first
+    def __init__(self, search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> None:
+        self._search, self._effect_ledger, self._scope, self._first = search, effect_ledger, scope, first
         self.groups: dict[Cause, Group] = {}
         self.owned: list[Member] = []
         """Effects that are over as soon as nobody has their owner any more."""
@@ -67,38 +68,38 @@ class _Asked:
     def ask(self, probes: Iterable[Probe]) -> None:
         """Ask some probes; one that raises is given up."""
         for probe in probes:
-            self._births.guarded(probe, partial(self._take, probe))
+            self._effect_ledger.guarded(probe, partial(self._take, probe))
 
     def _take(self, probe: Probe) -> None:
-        scene = self._scene
+        search = self._search
         seen = [
             member
-            for member in members(probe, self._births, self._scope, self._first)
+            for member in members(probe, self._effect_ledger, self._scope, self._first)
             if not self._is_part(member)
         ]
         found = [self._without_noise(group) for group in suspects(seen, self._first)]
         found = [group for group in found if group.members]
         self._registered |= _registered(found)
-        scene.slots |= _slots(seen)
-        scene.watched.update(probe.watched())
-        scene.containers += list(probe.containers()) if found else []
+        search.slots |= _slots(seen)
+        search.watched.update(probe.watched())
+        search.containers += list(probe.containers()) if found else []
         for group in found:
             for number, member in enumerate(group.members):
                 if member.owner is None:
-                    scene.effects += _roots(group.cause, member.effect, number)
-                    scene.of_effects |= member.effect.idents
+                    search.effects += _roots(group.cause, member.effect, number)
+                    search.of_effects |= member.effect.idents
             self.groups[group.cause] = group
-        scene.has_findings = scene.has_findings or any(group.counted(scene.limit) for group in found)
-        owned = [m for m in seen if m.owner is not None and m.born is not None and m.born < scene.limit]
+        search.has_findings = search.has_findings or any(group.counted(search.limit) for group in found)
+        owned = [m for m in seen if m.owner is not None and m.born is not None and m.born < search.limit]
         self.owned += owned
-        scene.consequences |= {m.owner for m in owned if m.owner is not None}
+        search.consequences |= {m.owner for m in owned if m.owner is not None}
         for member in (*owned, *(m for group in found for m in group.members)):
             member.effect = replace(member.effect, values=(), also=())
 
     def _without_noise(self, group: Group) -> Group:
         left = []
         for member in group.members:
-            cause = self._scene.ask_runner().cause_of_kept(next(iter(member.effect.values), None))
+            cause = self._search.ask_runner().cause_of_kept(next(iter(member.effect.values), None))
             if cause is None:
                 left.append(member)
             elif member.held is not None:
@@ -155,7 +156,7 @@ def _registered(found: Iterable[Group]) -> dict[int, Cause]:
 _METHODS = foreign.type_ids(types.MethodType, types.BuiltinMethodType)
 
 
-def _consequences(seen: Look, owned: list[Member]) -> dict[int | Cause, list[Member]]:
+def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, list[Member]]:
     """Effects that end with what keeps their owner alive: by the position of that retention, or by the effect's cause.
 
     Of what an old generation keeps only those that came with it: others that it collects are a leak of their own.
@@ -170,17 +171,17 @@ def _consequences(seen: Look, owned: list[Member]) -> dict[int | Cause, list[Mem
     return kept
 
 
-def unfinished(births: Births, scope: Scope, first: int, limit: int) -> int:
+def unfinished(effect_ledger: EffectLedger, scope: Scope, first: int, limit: int) -> int:
     """How many effects of old generations may yet end by themselves: what settling waits for."""
     counts: list[int] = []
 
     def count(probe: Probe) -> None:
-        found = suspects(members(probe, births, scope, first), first)
+        found = suspects(members(probe, effect_ledger, scope, first), first)
         counts.extend(len(group.counted(limit)) for group in found)
 
-    for probe in births.working():
-        if probe.is_transient and births.has_older(probe, limit):
-            births.guarded(probe, partial(count, probe))
+    for probe in effect_ledger.working():
+        if probe.is_transient and effect_ledger.has_older(probe, limit):
+            effect_ledger.guarded(probe, partial(count, probe))
     return sum(counts)
 
 
@@ -193,12 +194,12 @@ def _roots(cause: Cause, effect: Effect, number: int) -> Iterable[Root]:
 
 
 def _joined(
-    seen: Look,
+    seen: Diagnosis,
     summaries: dict[Cause, Retention],
-    scene: Scene,
+    search: Search,
     kept: dict[int | Cause, list[Member]],
     of_runner: list[tuple[Cause, str]],
-) -> Look:
+) -> Diagnosis:
     """Each effect with what the heap says it keeps, as one retention, and all others as they are.
 
     What the test runner keeps is a note, and so is no longer an effect that ends with what it keeps.
@@ -212,7 +213,7 @@ def _joined(
         more = kept.get(retention.cause if retention.cause is not None else at, [])
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
-            also = (_kept_alive(retention, scene),) if retention.cause is not None else ()
+            also = (_kept_alive(retention, search),) if retention.cause is not None else ()
             out.append(_and(retention._replace(also_retains=also), more))
             continue
         joined = retention._replace(
@@ -223,12 +224,12 @@ def _joined(
             rounds=summary.rounds,
             details=summary.details,
             advice=summary.advice,
-            also_retains=(_kept_alive(retention, scene),),
+            also_retains=(_kept_alive(retention, search),),
         )
         out.append(_and(joined, more))
     for summary in summaries.values():
         if summary.items and (summary.generations or not summary.is_certain):
-            held = summary.held if summary.held.name else _target(scene)
+            held = summary.held if summary.held.name else _target(search)
             more = kept.get(summary.cause, []) if summary.cause is not None else []
             out.append(_and(summary._replace(held=held), more))
     generations = {g for retention in out for g in retention.generations}
@@ -246,11 +247,11 @@ def _and(retention: Retention, more: list[Member]) -> Retention:
     )
 
 
-def _kept_alive(retention: Retention, scene: Scene) -> str:
+def _kept_alive(retention: Retention, search: Search) -> str:
     generations = ", ".join(map(str, retention.generations))
-    return f"retained-generation: generations {generations} of {_target(scene).name}"
+    return f"retained-generation: generations {generations} of {_target(search).name}"
 
 
-def _target(scene: Scene) -> Held:
+def _target(search: Search) -> Held:
     """The target itself, where an effect does not tell which of its functions made it."""
-    return Held(type="module", name=scene.target, file=None, line=None)
+    return Held(type="module", name=search.target, file=None, line=None)

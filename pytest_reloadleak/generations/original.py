@@ -24,7 +24,7 @@ BUDGET = 50_000
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Parked:
+class Original:
     """The original generation, kept alive by the check.
 
     `containers` are the check's own dicts that hold it, every one of them, or the arithmetic is off; `namespaces`, one
@@ -38,7 +38,7 @@ class Parked:
     """Ids of what stood in `sys.modules`, which need not be modules."""
 
     def count(self) -> int:
-        """How many containers of the check hold each namespace: one, or none where nothing is parked."""
+        """How many containers of the check hold each namespace: one, or none where no original is kept."""
         return 1 if self.namespaces else 0
 
     def clear(self) -> None:
@@ -50,7 +50,7 @@ class Parked:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Suspicion:
-    """What of a parked generation may have another holder."""
+    """What of a original generation may have another holder."""
 
     own: list[Any]
     """Its modules, namespaces, functions, classes and instances."""
@@ -66,61 +66,61 @@ class Suspicion:
     """Ids of all that nobody but the check keeps alive, if anything is held."""
 
 
-def suspect(parked: Parked, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
-    """Look for references into the parked generation from outside of it.
+def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
+    """Look for references into the original generation from outside of it.
 
     Args:
-        parked: what the check keeps.
+        original: what the check keeps.
         ledger: the births.
         current: the target's present namespaces by module name.
     """
-    nodes, inner, borders, complete = _graph(parked, ledger)
+    nodes, inner, borders, complete = _graph(original, ledger)
     direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
     outside = _led_to(direct - borders, nodes, borders) | direct
-    own = [o for o in nodes.values() if _is_own(o, parked, ledger)]
-    data = _replaced_data(parked, current, nodes, set(map(id, own)), ledger.owns)
+    own = [o for o in nodes.values() if _is_own(o, original, ledger)]
+    data = _replaced_data(original, current, nodes, set(map(id, own)), ledger.owns)
     values = [nodes[key] for key in data if key in nodes]
     wanted = set(map(id, own)) | set(data)
-    is_held = not complete or not wanted.isdisjoint(outside) or _is_any_unreached(nodes, parked, ledger)
+    is_held = not complete or not wanted.isdisjoint(outside) or _is_any_unreached(nodes, original, ledger)
     ours = nodes.keys() - outside if is_held and complete else set()
     return Suspicion(own, data, values, is_held, direct & wanted, ours)
 
 
-def _is_any_unreached(nodes: dict[int, Any], parked: Parked, ledger: Ledger) -> bool:
-    """Whether a function of the parked generation is alive to which nothing parked leads: one that a call returned.
+def _is_any_unreached(nodes: dict[int, Any], original: Original, ledger: Ledger) -> bool:
+    """Whether a function of the original is alive to which nothing that the check keeps leads: a call returned it.
 
-    Elsewhere it shows by its globals; where generations share those it refers to nothing that is parked.
+    Elsewhere it shows by its globals; where generations share those it refers to nothing that the check keeps.
     """
     noted = (reference() for reference in ledger.births[0].functions.values())
     return any(
-        ledger.markers.is_shared(f.__globals__) and ledger.born(f) == parked.generation
+        ledger.markers.is_shared(f.__globals__) and ledger.born(f) == original.generation
         for f in noted
         if f is not None and id(f) not in nodes
     )
 
 
-def _is_own(o: Any, parked: Parked, ledger: Ledger) -> bool:
+def _is_own(o: Any, original: Original, ledger: Ledger) -> bool:
     if type(o) is dict:
         return any(
-            o is namespace for namespace, _ in parked.namespaces.values()
+            o is namespace for namespace, _ in original.namespaces.values()
         ) and not ledger.markers.is_shared(o)
     if type(o) is types.FunctionType:
-        return ledger.owns_namespace(o.__globals__) and ledger.born(o) == parked.generation
+        return ledger.owns_namespace(o.__globals__) and ledger.born(o) == original.generation
     if foreign.is_class(o):
-        return ledger.owns_class(o) and ledger.born(o) == parked.generation
+        return ledger.owns_class(o) and ledger.born(o) == original.generation
     if foreign.is_module(o):
         namespace = foreign.module_dict(o)
-        return namespace is not None and _is_own(namespace, parked, ledger)
+        return namespace is not None and _is_own(namespace, original, ledger)
     cls = type(o)
-    return ledger.owns_class(cls) and ledger.born(cls) == parked.generation
+    return ledger.owns_class(cls) and ledger.born(cls) == original.generation
 
 
-def _is_boundary(o: Any, parked: Parked, ledger: Ledger) -> bool:
+def _is_boundary(o: Any, original: Original, ledger: Ledger) -> bool:
     """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
     if foreign.is_class(o):
         return not ledger.owns_class(o)
     if foreign.is_module(o):
-        return not _is_own(o, parked, ledger)
+        return not _is_own(o, original, ledger)
     return type(o) is dict and ledger.markers.is_shared(o)
 
 
@@ -143,8 +143,8 @@ def _entered(o: Any, ledger: Ledger) -> list[Any]:
     return [r for r in referents if id(r) not in shared]
 
 
-def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
-    """The objects that the parked generation reaches, and how often each is referred to from among them.
+def _graph(original: Original, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
+    """The objects that the original generation reaches, and how often each is referred to from among them.
 
     Returns:
         Objects by id, references by id, the ids of those that were not entered, and whether the count is complete.
@@ -152,7 +152,7 @@ def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, in
     borders: set[int] = {id(vars(builtins))}
     nodes: dict[int, Any] = {}
     inner: dict[int, int] = {}
-    stack: list[Any] = list(parked.containers)
+    stack: list[Any] = list(original.containers)
     entered = set(map(id, stack))
     while stack:
         for o in _entered(stack.pop(), ledger):
@@ -164,7 +164,7 @@ def _graph(parked: Parked, ledger: Ledger) -> tuple[dict[int, Any], dict[int, in
                 continue
             entered.add(key)
             nodes[key] = o
-            if key not in borders and not _is_boundary(o, parked, ledger):
+            if key not in borders and not _is_boundary(o, original, ledger):
                 stack.append(o)
             else:
                 borders.add(key)
@@ -222,14 +222,14 @@ def _is_data(value: object, owns: Callable[[str], bool]) -> bool:
 
 
 def _replaced_data(
-    parked: Parked,
+    original: Original,
     current: dict[str, dict[str, Any]],
     nodes: dict[int, Any],
     own: set[int],
     owns: Callable[[str], bool],
 ) -> dict[int, str]:
     out: dict[int, str] = {}
-    for module, (_, saved) in parked.namespaces.items():
+    for module, (_, saved) in original.namespaces.items():
         now = current.get(module, {})
         for name, value in _names(saved):
             if not _is_data(value, owns) or id(value) not in nodes or id(value) in own:

@@ -15,7 +15,7 @@ from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.heap import collector as gc
 
 
-def strays(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> list[types.FunctionType]:
+def unlisted(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> list[types.FunctionType]:
     """Functions of shared namespaces that are alive and that no walk saw.
 
     Args:
@@ -45,12 +45,12 @@ def _functions_of(ledger: Ledger, namespaces: list[dict[str, Any]]) -> dict[int,
     return {id(f): f for f in noted if f is not None and id(f.__globals__) in homes}
 
 
-def note_strays(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
+def note_unlisted(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
     """Date what no walk saw and no stamp tells as born with the newest generation: asked when each is the newest.
 
     Args as for `strays`.
     """
-    for function in strays(ledger, namespaces, ours):
+    for function in unlisted(ledger, namespaces, ours):
         # The first generation's namespace dates it for as long as no other shares that, so it is filed in any case.
         if len(ledger.births) == 1 or ledger.born(function) is None:
             ledger.file_function(function)
@@ -62,6 +62,6 @@ def retire(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
     Args as for `strays`.
     """
     first = ledger.births[0].functions if ledger.births else {}
-    for function in (*_functions_of(ledger, namespaces).values(), *strays(ledger, namespaces, ours)):
+    for function in (*_functions_of(ledger, namespaces).values(), *unlisted(ledger, namespaces, ours)):
         if not is_in(first, function):
             leave(function)

@@ -36,6 +36,13 @@ def with_subclasses(classes: Iterable[type]) -> list[type]:
     return list(found.values())
 
 
+def unsafe_modules() -> list[Any]:
+    """Every module with an unsafe name: in `sys.modules`, and copies, to which only their classes still lead."""
+    listed = [module for name, module in foreign.loaded_modules() if name in gc.UNSAFE]
+    classes = [cls for cls in foreign.subclasses(object) if foreign.class_module(cls) in gc.UNSAFE]
+    return [*listed, *(o for cls in classes for o in gc.get_referents(cls) if foreign.is_module(o))]
+
+
 def referents(o: object) -> list[Any]:
     """What an object shows the collector: for types of C that show it to nobody else."""
     return gc.get_referents(o)

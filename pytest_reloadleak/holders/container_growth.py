@@ -17,7 +17,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.holders import sweep_order
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
-from pytest_reloadleak.holders.search import Scene
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sizes import own_size
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.holders.trace import runners, without_numbers
@@ -112,19 +112,19 @@ class Growing:
         self._rounds += rounds
         return found
 
-    def found(self, scene: Scene, listed: Container[int]) -> list[Accumulation]:
+    def found(self, search: Search, listed: Container[int]) -> list[Accumulation]:
         """Those that each round so far left larger, as far as the program's own roots lead to them.
 
         Args:
-            scene: for the roots, and the tool's own objects.
+            search: for the roots, and the tool's own objects.
             listed: ids of those that probes list, who know better whose entries they have.
         """
         if self._rounds < 1:
             return []
-        scene.ask_runner()
+        search.ask_runner()
         sinks = {id(o): o for o, _ in _wanted(self._last, self._owners)}
-        own = [*scene.own_objects(), self, self.__dict__, sinks]
-        sweep = sweep_order.sweep_of(scene, own, sinks)
+        own = [*search.own_objects(), self, self.__dict__, sinks]
+        sweep = sweep_order.sweep_of(search, own, sinks)
         out: dict[tuple[str, ...], Accumulation] = {}
         theirs: list[tuple[Cause, str]] = []
         try:
@@ -134,11 +134,11 @@ class Growing:
                 for arrival in waiting:
                     key = id(arrival.path[-1])
                     more = self._last[key] - self._first[key]
-                    cause = _runners_cause(arrival, more, scene)
+                    cause = _runners_cause(arrival, more, search)
                     if key not in seen and cause is not None:
                         theirs.append((cause, "more with each round"))
                     elif not (key in seen or key in listed or _is_weak(arrival.path[-1], more)):
-                        found = self._told(arrival, more, scene)
+                        found = self._told(arrival, more, search)
                         out.setdefault(found.trace, found)
                     seen.add(key)
                 sweep.enter(waiting)
@@ -149,19 +149,19 @@ class Growing:
         self.notes = notes(theirs)
         return sorted(out.values(), key=lambda a: (-a.bytes_per_round, a.trace))
 
-    def _told(self, arrival: Arrival, more: int, scene: Scene) -> Accumulation:
+    def _told(self, arrival: Arrival, more: int, search: Search) -> Accumulation:
         container = arrival.path[-1]
         added = _newest(container, more)
-        names = tuple(without_numbers(scene.rename(name)) for _, name, _ in references.folded(arrival.path))
+        names = tuple(without_numbers(search.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
         objects, size_bytes = own_size(added)
         return Accumulation(
             holder=Holder(
                 root=root.kind,
-                path=f"{scene.rename(root.path)}{''.join(names)}[*]",
+                path=f"{search.rename(root.path)}{''.join(names)}[*]",
                 type=foreign.type_name(container),
             ),
-            trace=(scene.rename(root.label), *names, "[*]"),
+            trace=(search.rename(root.label), *names, "[*]"),
             per_round=round(more / self._rounds, 2),
             is_tracked=any(gc.is_tracked(o) for o in added),
             bytes_per_round=round(size_bytes / self._rounds, 1),
@@ -171,11 +171,11 @@ class Growing:
         )
 
 
-def _runners_cause(arrival: Arrival, more: int, scene: Scene) -> Cause | None:
+def _runners_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
     """The part of what runs the tests that fills a container, or keeps it until the test is over."""
-    cause = arrival.root.cause or scene.noise.cause_of_kept(arrival.path[-1])
-    cause = cause or scene.noise.cause_of_items(_items(arrival.path[-1], more))
-    cause = cause or scene.noise.cause_of_place(arrival) or runners(arrival, scene)
+    cause = arrival.root.cause or search.noise.cause_of_kept(arrival.path[-1])
+    cause = cause or search.noise.cause_of_items(_items(arrival.path[-1], more))
+    cause = cause or search.noise.cause_of_place(arrival) or runners(arrival, search)
     return cause if is_noise(cause) else None
 
 

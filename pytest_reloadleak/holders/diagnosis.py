@@ -1,7 +1,7 @@
 """One look at the heap: who is retained, and every holder, as values that hold no object.
 
 The order is that of the design: suspicion is cheap and exact, the diagnosis is paid for only when something is wrong.
-Everything that refers to an object of the program dies when `look` returns.
+Everything that refers to an object of the program dies when `diagnose` returns.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.heap.weak_entries import ends_with
 from pytest_reloadleak.holders import native
 from pytest_reloadleak.holders.retained import Retained, gather, is_suspicious
+from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.runner_noise import is_noise
-from pytest_reloadleak.holders.search import Look, Retention, Scene
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sizes import Reach, Reaches
 from pytest_reloadleak.holders.skew import sights
 from pytest_reloadleak.holders.skew import text as skewed
@@ -44,41 +45,41 @@ _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong to a generation as a whole."""
 
 
-def look(scene: Scene, complete: Callable[[], None] = lambda: None) -> Look:
+def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Diagnosis:
     """Judge who is alive, and find every holder if anybody is who should not be.
 
     Args:
-        scene: whom to look at.
-        complete: adds the rest of the effects to the scene, if they matter.
+        search: whom to look at.
+        complete: adds the rest of the effects to the search, if they matter.
     """
     suspicion = None
-    if scene.kept is not None and scene.kept < scene.limit:
-        suspicion = suspect(scene.parked, scene.ledger, scene.namespaces)
+    if search.kept is not None and search.kept < search.limit:
+        suspicion = suspect(search.original, search.ledger, search.namespaces)
     is_held = suspicion is not None and suspicion.is_held
-    if not is_held and not scene.has_findings and not is_suspicious(scene):
-        return Look()
+    if not is_held and not search.has_findings and not is_suspicious(search):
+        return Diagnosis()
     complete()
-    scene.ask_runner()
-    retained = gather(scene, suspicion.own if suspicion is not None else None)
+    search.ask_runner()
+    retained = gather(search, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
         for value in suspicion.values:
-            retained.add(value, scene.parked.generation)
+            retained.add(value, search.original.generation)
         retained.names.update(suspicion.data)
         retained.held_outside |= suspicion.outside
         retained.ours |= suspicion.ours
     del suspicion
-    return _diagnosed(scene, retained)
+    return _diagnosed(search, retained)
 
 
-def _diagnosed(scene: Scene, retained: Retained) -> Look:
-    diagnosis = _Diagnosis(scene, retained)
+def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
+    diagnosis = _HolderSearch(search, retained)
     try:
         retentions = diagnosis.retentions()
         generations = tuple(sorted({g for retention in retentions for g in retention.generations}))
         skew = None
         if any(retention.is_binding and not retention.is_within for retention in retentions):
-            skew = skewed(sights(scene, retained), scene.target, scene.ledger.current)
-        return Look(generations, retentions, diagnosis.consequences, skew, scene.ledger.current)
+            skew = skewed(sights(search, retained), search.target, search.ledger.current)
+        return Diagnosis(generations, retentions, diagnosis.consequences, skew, search.ledger.current)
     finally:
         diagnosis.close()
 
@@ -113,23 +114,23 @@ def _is_of_everything(o: object) -> bool:
     return type(o) is list and len(o) > _HEAP
 
 
-class _Diagnosis:
+class _HolderSearch:
     """The holders of what is retained; open while the heap is looked at."""
 
-    def __init__(self, scene: Scene, retained: Retained) -> None:
-        self._scene = scene
+    def __init__(self, search: Search, retained: Retained) -> None:
+        self._search = search
         self._retained = retained
         self._groups: dict[tuple[Any, ...], _Group] = {}
         self._spared: list[Any] = []
         self._own = [
-            *scene.own_objects(),
+            *search.own_objects(),
             retained,
             retained.born,
             retained.objects,
             retained.names,
             self.__dict__,
         ]
-        self._sweep = sweep_of(scene, self._own, retained.objects)
+        self._sweep = sweep_of(search, self._own, retained.objects)
         self._reach = Reaches(self._sweep, retained)
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of what owns other effects, by the effect that keeps it."""
@@ -161,7 +162,7 @@ class _Diagnosis:
         At once, before anything is named: an instance that is asked for its attributes gets a dict (3.11 and later),
         and what it referred to by itself is no longer found below it.
         """
-        for cause, ids in self._sweep.causes(self._scene.consequences).items():
+        for cause, ids in self._sweep.causes(self._search.consequences).items():
             self.consequences.setdefault(cause, set()).update(ids)
 
     def _take_all(self, arrivals: list[Arrival]) -> list[Arrival]:
@@ -174,7 +175,7 @@ class _Diagnosis:
         within: dict[int, list[Arrival]] = {}
         for arrival in arrivals:
             generation = self._retained.born[id(arrival.path[-1])]
-            if generation == self._scene.kept and ends_with(arrival.path, self._retained.ours):
+            if generation == self._search.kept and ends_with(arrival.path, self._retained.ours):
                 self._spared.append(arrival.path[-1])
                 continue
             below.setdefault(id(arrival.root), set()).add(generation)
@@ -199,13 +200,13 @@ class _Diagnosis:
     def _put(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
         """An arrival in words. All that an effect leads to, or a thread or task of one generation, is one cause."""
         root = arrival.root
-        cause = cause_at(arrival, self._scene)
+        cause = cause_at(arrival, self._search)
         if cause is None:
-            cause = runners(arrival, self._scene)
+            cause = runners(arrival, self._search)
         if cause is not None:
-            return of_effect(arrival, cause, self._scene, self._retained)
+            return of_effect(arrival, cause, self._search, self._retained)
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
-        return (of_owned_root if is_owned else trace_of)(arrival, self._scene, self._retained)
+        return (of_owned_root if is_owned else trace_of)(arrival, self._search, self._retained)
 
     def _take(self, trace: Trace, sinks: list[Any]) -> None:
         group = self._groups.setdefault(trace.key, _Group(trace))
@@ -229,13 +230,13 @@ class _Diagnosis:
             if key not in explained and key not in only_kept and key not in self._retained.names
         }
         if missing:  # where the target is a module that this tool uses, the tool is one of those who keep it
-            left_out = native.led_to([*own_objects.own_things(), *self._scene.ignored], self._sweep)
+            left_out = native.led_to([*own_objects.own_things(), *self._search.ignored], self._sweep)
             missing = {key: o for key, o in missing.items() if key not in left_out}
         return missing
 
     def _kept_ids(self) -> set[int]:
-        """Ids of what only the parked generation holds: the check's doing, so never a finding."""
-        stack: list[Any] = list(self._scene.parked.containers)
+        """Ids of what only the original generation holds: the check's doing, so never a finding."""
+        stack: list[Any] = list(self._search.original.containers)
         ids = set(map(id, stack))
         while stack:
             for o in gc.get_referents(stack.pop()):
@@ -259,23 +260,23 @@ class _Diagnosis:
             root = (
                 holder.root
                 or self._running(holder.path)
-                or native.registration(holder, self._scene.watched, self._scene.rename)
+                or native.registration(holder, self._search.watched, self._search.rename)
                 or Root(kind, kind, kind, None)
             )
             arrival = Arrival(root, holder.path)
             trace = (
-                of_effect(arrival, root.cause, self._scene, self._retained)
+                of_effect(arrival, root.cause, self._search, self._retained)
                 if root.cause is not None
-                else trace_of(arrival, self._scene, self._retained)
+                else trace_of(arrival, self._search, self._retained)
             )
             if holder.opaque:
                 trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
             is_seen = holder.opaque is not None or not self._says_nothing(holder, root)
-            # That the parked generation is alive proves nothing, and something in C within it may refer to it. So where
-            # no holder can be seen, it counts only along with other generations that are held in the same way.
+            # That the original generation is alive proves nothing: the check keeps it. Where no holder can be seen, it
+            # counts only along with other generations that are held in the same way.
             if (
                 is_seen
-                or self._retained.born[id(trace.sink)] != self._scene.kept
+                or self._retained.born[id(trace.sink)] != self._search.kept
                 or trace.key in self._groups
             ):
                 self._take(trace, [trace.sink])
@@ -292,7 +293,7 @@ class _Diagnosis:
         if code is None:
             return None
         return next(
-            (r for r in self._scene.effects if type(r.value) is types.FrameType and r.value.f_code is code),
+            (r for r in self._search.effects if type(r.value) is types.FrameType and r.value.f_code is code),
             None,
         )
 
@@ -322,7 +323,7 @@ class _Diagnosis:
                 is_within=group.first.is_within,
                 cause=group.first.cause,
                 cache=group.first.cache,
-                consequences=frozenset(reaches[key].ids & self._scene.consequences),
+                consequences=frozenset(reaches[key].ids & self._search.consequences),
                 alike=numbers[group.holder.type, group.first.held],
             )
             for key, group in self._groups.items()

@@ -10,11 +10,11 @@ from typing import Any
 
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.ledger import Ledger
-from pytest_reloadleak.generations.unlisted_functions import strays
+from pytest_reloadleak.generations.unlisted_functions import unlisted
 from pytest_reloadleak.generations.walk import site_of
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.holders.search import Scene
+from pytest_reloadleak.holders.search import Search
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -30,7 +30,7 @@ class Retained:
     """Names of those that are plain data of the target, by id."""
 
     held_outside: set[int] = field(default_factory=set)
-    """Ids of the parked generation's objects to which something outside of it refers, as the arithmetic has it."""
+    """Ids of the original generation's objects to which something outside of it refers, as the arithmetic has it."""
 
     ours: set[int] = field(default_factory=set)
     """Ids of what nobody but the check keeps alive, by the same arithmetic."""
@@ -62,36 +62,36 @@ def old_classes(ledger: Ledger, limit: int, but: int | None) -> list[tuple[type,
     return out
 
 
-def is_suspicious(scene: Scene) -> bool:
+def is_suspicious(search: Search) -> bool:
     """Whether any judged generation has something alive, without a pass over the heap when none has.
 
-    The parked generation is judged elsewhere.
+    The original generation is judged elsewhere.
     """
-    ledger, limit, but = scene.ledger, scene.limit, scene.kept
+    ledger, limit, but = search.ledger, search.limit, search.kept
     if ledger.older(limit, but=but) or any(
         m.generation < limit and m.generation != but for m in ledger.markers.alive()
     ):
         return True
     if old_classes(ledger, limit, but):
         return True
-    return bool(scene.shared) and any(True for _ in _old_strays(scene))
+    return bool(search.shared) and any(True for _ in _old_unlisted(search))
 
 
 _OURS = 2
-"""Containers of the check that hold a shared namespace while it looks: the scene's, and a list of the shared."""
+"""Containers of the check that hold a shared namespace while it looks: the search's, and a list of the shared."""
 
 
-def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
+def _old_unlisted(search: Search) -> Iterator[tuple[types.FunctionType, int]]:
     """Old functions among those that no walk saw.
 
     A `def` is one code object per execution of the module, so as many live code objects of one definition as there are
     live generations of it. Where nothing dates them, all but two are old: the newest and the one within the grace.
     """
-    ledger, limit, but = scene.ledger, scene.limit, scene.kept
+    ledger, limit, but = search.ledger, search.limit, search.kept
     undated: dict[tuple[object, ...], dict[int, list[types.FunctionType]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for function in strays(ledger, scene.shared, _OURS + scene.parked.count()):
+    for function in unlisted(ledger, search.shared, _OURS + search.original.count()):
         generation = ledger.born(function)
         if generation is None:
             code = function.__code__
@@ -99,30 +99,30 @@ def _old_strays(scene: Scene) -> Iterator[tuple[types.FunctionType, int]]:
         elif generation < limit and generation != but:
             yield function, generation
     for by_code in undated.values():
-        old = list(by_code.values())[: len(by_code) - 1 - scene.grace]
+        old = list(by_code.values())[: len(by_code) - 1 - search.grace]
         for age, functions in enumerate(reversed(old), start=1):
             for function in functions:
                 yield function, limit - age
 
 
-def gather(scene: Scene, parked: list[Any] | None) -> Retained:
+def gather(search: Search, original: list[Any] | None) -> Retained:
     """Every live object of the judged generations: one pass over the heap.
 
     Args:
-        scene: whom to look at.
-        parked: the parked generation's own objects as far as known if it is to be judged, else `None`.
+        search: whom to look at.
+        original: the original generation's own objects as far as known if it is to be judged, else `None`.
     """
-    ledger, limit, but = scene.ledger, scene.limit, scene.kept
+    ledger, limit, but = search.ledger, search.limit, search.kept
     retained = Retained()
-    for o in parked or ():
+    for o in original or ():
         retained.add(o, ledger.births[0].generation)
     for namespace, generation in _old_namespaces(ledger, limit, but):
         retained.add(namespace, generation)
     for cls, generation in [*old_classes(ledger, limit, but), *ledger.live_classes(limit, but)]:
         retained.add(cls, generation)
-    for function, generation in _old_strays(scene) if scene.shared else ():
+    for function, generation in _old_unlisted(search) if search.shared else ():
         retained.add(function, generation)
-    homes = set(map(id, scene.shared))
+    homes = set(map(id, search.shared))
     known = -1
     while known < len(known_classes := [o for o in retained.objects.values() if foreign.is_class(o)]):
         # Classes that a `__del__` resurrected show in this pass, their instances in the next.
@@ -132,7 +132,7 @@ def gather(scene: Scene, parked: list[Any] | None) -> Retained:
             if (
                 found is not None
                 and found < limit
-                and (found != but or (parked is not None and not is_left_over(o)))
+                and (found != but or (original is not None and not is_left_over(o)))
             ):
                 retained.add(o, found)
     return retained

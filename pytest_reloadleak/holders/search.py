@@ -1,91 +1,24 @@
-"""Whom to look at, and the values in which a look answers."""
+"""What a search for holders looks at, and whose references do not count."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_reloadleak.generations.ledger import Ledger
-from pytest_reloadleak.generations.original import Parked
+from pytest_reloadleak.generations.original import Original
+from pytest_reloadleak.holders.retention import GRACE
 from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.holders.sweep import Cause, Root
-from pytest_reloadleak.model import Held, Holder
-
-GRACE = 1
-"""Rounds by which a generation may outlive its replacement: somebody may be mid-flight (Erlang's two generations)."""
-UNLOADED = -1
-"""The grace of a target that was unloaded: even its last generation must be gone."""
-
-
-class Retention(NamedTuple):
-    """One holder of old generations, grouped over generations: everything with the same trace is one."""
-
-    holder: Holder
-    held: Held
-    trace: tuple[str, ...]
-    generations: tuple[int, ...]
-    """Judged generations that are alive through this holder, directly or through one another."""
-    items: int
-    """References from the holder to the target's old objects."""
-    objects: int
-    size_bytes: int
-    is_sole: bool
-    is_binding: bool
-    """Whether the reference is a name bound once: a global, class attribute, default or closure."""
-    is_within: bool
-    """Whether the holder belongs to the target's current generation."""
-    cause: Cause | None = None
-    """The effect that keeps them, if it is one; then `items` are effects."""
-    is_certain: bool = True
-    """Whether it is known to be the target's; otherwise its number must grow in each round to make a finding."""
-    rounds: int = 0
-    """In how many rounds something of it was born that is still there."""
-    details: tuple[str, ...] = ()
-    consequences: frozenset[int] = frozenset()
-    """Ids of those of `Scene.consequences` that it keeps."""
-    also_retains: tuple[str, ...] = ()
-    """What the effect keeps alive of old generations."""
-    advice: str = ""
-    cache: tuple[str, int] | None = None
-    """Module and `maxsize` of the `lru_cache` through which it is held; `None` if it is held by no bounded one."""
-    alike: tuple[int, int] | None = None
-    """How many old objects, of how many generations, all holders of its type have of what it holds. Of several paths to
-    a holder each look takes one, so there may be more below a path without there being more at all."""
-
-
-class Look(NamedTuple):
-    """What one look saw."""
-
-    generations: tuple[int, ...] = ()
-    """Judged generations of which something is alive that should not be."""
-    retentions: tuple[Retention, ...] = ()
-    consequences: Mapping[Cause, set[int]] = MappingProxyType({})
-    """Ids of those of `Scene.consequences` that effects keep without an old object in between."""
-
-    skew: str | None = None
-    """Which module sees which generation, where they differ."""
-    current: int = 0
-    """The newest generation."""
-    notes: tuple[str, ...] = ()
-    """What the test runner keeps, which is no leak."""
-
-    def of_effects(self) -> Look:
-        """What was seen of effects alone."""
-        return self._replace(
-            retentions=tuple(
-                r for r in self.retentions if r.cause is not None and r.cause.kind != "patched-global"
-            ),
-        )
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Scene:
+class Search:
     """Whom to look at, and whose references do not count. Lives only while the heap is looked at."""
 
     ledger: Ledger
-    parked: Parked
+    original: Original
     target: str
     """The target's name."""
     namespaces: dict[str, dict[str, Any]]
@@ -137,7 +70,7 @@ class Scene:
     @property
     def kept(self) -> int | None:
         """The generation that the check keeps, or `None` when it keeps none."""
-        return self.parked.generation if self.parked.containers else None
+        return self.original.generation if self.original.containers else None
 
     @property
     def shared(self) -> list[dict[str, Any]]:
@@ -152,7 +85,14 @@ class Scene:
 
     def own_objects(self) -> list[Any]:
         """The tool's objects from which the program's can be reached."""
-        parked = self.parked
-        own: list[Any] = [self, parked, parked.containers, parked.namespaces, *parked.containers, *self.skip]
+        original = self.original
+        own: list[Any] = [
+            self,
+            original,
+            original.containers,
+            original.namespaces,
+            *original.containers,
+            *self.skip,
+        ]
         own += [self.ignored, *self.ignored, *self.noise.own_objects()]
-        return own + [part for pair in parked.namespaces.values() for part in (pair, pair[1])]
+        return own + [part for pair in original.namespaces.values() for part in (pair, pair[1])]

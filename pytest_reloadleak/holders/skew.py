@@ -9,7 +9,7 @@ from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.retained import Retained
 from pytest_reloadleak.holders.roots import is_runner
-from pytest_reloadleak.holders.search import Scene
+from pytest_reloadleak.holders.search import Search
 
 _SELF = __name__.partition(".")[0]
 
@@ -17,24 +17,24 @@ Sight = tuple[str, int]
 """A module, and a generation that it sees."""
 
 
-def sights(scene: Scene, retained: Retained) -> tuple[Sight, ...]:
+def sights(search: Search, retained: Retained) -> tuple[Sight, ...]:
     """What each module outside of the unit sees of it, through its globals.
 
     Args:
-        scene: whom to look at.
+        search: whom to look at.
         retained: old objects that are alive, plain data among them.
     """
-    ledger = scene.ledger
-    present = _present_data(scene)
+    ledger = search.ledger
+    present = _present_data(search)
     found = set()
     for name, module in foreign.loaded_modules():
         namespace = foreign.module_dict(module)
-        if namespace is None or id(namespace) in scene.spared or _is_nobodys(name, ledger):
+        if namespace is None or id(namespace) in search.spared or _is_nobodys(name, ledger):
             continue
         for key, value in list(namespace.items()):
             if _is_the_import_systems(name, key, value):
                 continue
-            generation = _generation(value, scene, retained, present)
+            generation = _generation(value, search, retained, present)
             if generation is not None:
                 found.add((name, generation))
     return tuple(sorted(found))
@@ -54,16 +54,16 @@ def _is_the_import_systems(module: str, key: object, value: Any) -> bool:
     )
 
 
-def _present_data(scene: Scene) -> set[int]:
+def _present_data(search: Search) -> set[int]:
     """Ids of the plain data that the target's present namespaces have and the original's had not: those are its own."""
-    older = {id(value) for _, saved in scene.parked.namespaces.values() for value in list(saved.values())}
-    items = ((name, *item) for name, n in scene.namespaces.items() for item in list(n.items()))
+    older = {id(value) for _, saved in search.original.namespaces.values() for value in list(saved.values())}
+    items = ((name, *item) for name, n in search.namespaces.items() for item in list(n.items()))
     return {
         id(value)
         for name, key, value in items
         if id(value) not in older
         and _is_data(value)
-        and not foreign.is_constant(value, scene.ledger.owns)
+        and not foreign.is_constant(value, search.ledger.owns)
         and not _is_the_import_systems(name, key, value)
     }
 
@@ -72,8 +72,8 @@ def _is_data(value: object) -> bool:
     return not (type(value) is types.FunctionType or foreign.is_class(value) or foreign.is_module(value))
 
 
-def _generation(value: Any, scene: Scene, retained: Retained, present: set[int]) -> int | None:
-    ledger = scene.ledger
+def _generation(value: Any, search: Search, retained: Retained, present: set[int]) -> int | None:
+    ledger = search.ledger
     if not _is_data(value):
         return ledger.born(value)
     if id(value) in retained.born:

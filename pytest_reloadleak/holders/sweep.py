@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import untraversable
+from pytest_reloadleak.heap.instances import unsafe_modules
 from pytest_reloadleak.model import Kind
 
 SLICE = 64
@@ -81,7 +81,7 @@ class Sweep:
     ) -> None:
         self.sinks = sinks
         self.roots = [root for group in roots for root in group]
-        self.seen: set[int] = {*skip, *map(id, untraversable.modules())}
+        self.seen: set[int] = {*skip, *map(id, unsafe_modules())}
         self.levels: list[list[Any]] = []
         self._starts: list[list[int]] = []
         self._origins: list[int] = []

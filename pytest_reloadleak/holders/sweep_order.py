@@ -7,28 +7,28 @@ from typing import Any
 
 from pytest_reloadleak.heap import own_objects
 from pytest_reloadleak.holders import roots
-from pytest_reloadleak.holders.search import Scene
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Sweep
 
 
-def sweep_of(scene: Scene, own: Iterable[Any], sinks: dict[int, Any]) -> Sweep:
+def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any]) -> Sweep:
     """A sweep from all roots.
 
     Args:
-        scene: the effects, further roots, and what merely lists effects.
+        search: the effects, further roots, and what merely lists effects.
         own: the tool's objects, which are not entered.
         sinks: what is looked for, by id.
     """
-    groups = roots.collect(scene.of_effects, {id(root.value) for root in scene.effects if root.bars})
+    groups = roots.collect(search.of_effects, {id(root.value) for root in search.effects if root.bars})
     # What is an effect too is told once, as that.
-    effects = {(root.kind, id(root.value)) for root in scene.effects}
+    effects = {(root.kind, id(root.value)) for root in search.effects}
     groups[1] = [root for root in groups[1] if (root.kind, id(root.value)) not in effects]
-    groups[0] = [*(root for root in scene.extra_roots if not root.is_runner), *groups[0]]
-    groups[-1] += [root for root in scene.extra_roots if root.is_runner]
+    groups[0] = [*(root for root in search.extra_roots if not root.is_runner), *groups[0]]
+    groups[-1] += [root for root in search.extra_roots if root.is_runner]
     # Effects come after all that is the program's own, so that what they share with it is found through that; and
     # before the test runner, through which a trace explains least.
-    groups.insert(-1, scene.effects)
-    groups.insert(-1, scene.noise.roots())
-    groups[-1] += scene.noise.runners()
-    skip = {*map(id, own), *map(id, scene.containers), id(scene.containers), *own_objects.own_ids()}
+    groups.insert(-1, search.effects)
+    groups.insert(-1, search.noise.roots())
+    groups[-1] += search.noise.runners()
+    skip = {*map(id, own), *map(id, search.containers), id(search.containers), *own_objects.own_ids()}
     return Sweep(groups, sinks, skip)

@@ -18,7 +18,7 @@ from pytest_reloadleak.heap import describe, foreign, references
 from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.retained import Retained
 from pytest_reloadleak.holders.runner_noise import is_noise
-from pytest_reloadleak.holders.search import Scene
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.model import Held, Holder
 
@@ -71,30 +71,30 @@ class Trace:
         return type(self.sink) is dict, len(steps), steps
 
 
-def trace_of(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
     """Name everything on the path of an arrival."""
     path, root = arrival.path, arrival.root
     sink = path[-1]
     folded = references.folded(path)
-    before, top, holder = _split(folded, path, scene.ledger.owns)
-    steps = tuple(_erased(name, scene.rename) for _, name, _ in before)
-    label, start = scene.rename(root.label), scene.rename(root.path)
+    before, top, holder = _split(folded, path, search.ledger.owns)
+    steps = tuple(_erased(name, search.rename) for _, name, _ in before)
+    label, start = search.rename(root.label), search.rename(root.path)
     if not folded and root.kind == "sys.modules":  # the module table itself holds an old module
         label = start = "sys.modules[*]"
-    held = _held(top, retained, scene)
-    tail = [_erased(name, scene.rename) for _, name, _ in folded[len(before) :]] if top is not sink else []
+    held = _held(top, retained, search)
+    tail = [_erased(name, search.rename) for _, name, _ in folded[len(before) :]] if top is not sink else []
     return Trace(
         root=label,
         holder=Holder(root=root.kind, path=start + "".join(steps), type=_holder_type(holder, root.kind)),
         held=held,
         to_held=(*steps, describe.spelled(held)),
-        tail=(*tail, *_to_namespace(sink, scene.ledger)),
+        tail=(*tail, *_to_namespace(sink, search.ledger)),
         is_binding=_is_binding(holder, steps),
-        is_within=_is_within(holder, scene),
-        is_spared=retained.born[id(sink)] == scene.kept and _is_spared(arrival, scene),
+        is_within=_is_within(holder, search),
+        is_spared=retained.born[id(sink)] == search.kept and _is_spared(arrival, search),
         top=id(top),
         sink=sink,
-        cache=_cache(path, scene.ledger.owns),
+        cache=_cache(path, search.ledger.owns),
     )
 
 
@@ -104,12 +104,12 @@ def _cache(path: Sequence[Any], owns: Callable[[str], bool]) -> tuple[str, int] 
     return next((cache for cache in found if cache is not None and not owns(cache[0])), None)
 
 
-def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
+def of_owned_root(arrival: Arrival, search: Search, retained: Retained) -> Trace:
     """The trace of an arrival below a thread or task that belongs to one generation: that is the holder.
 
     Its many references into its own generation are one cause.
     """
-    trace = trace_of(arrival, scene, retained)
+    trace = trace_of(arrival, search, retained)
     root = arrival.root
     holder = Holder(root=root.kind, path=root.path, type=foreign.type_name(root.value))
     trace.holder, trace.is_binding, trace.top = holder, False, id(root.value)
@@ -117,9 +117,9 @@ def of_owned_root(arrival: Arrival, scene: Scene, retained: Retained) -> Trace:
     return trace
 
 
-def of_effect(arrival: Arrival, cause: Cause, scene: Scene, retained: Retained) -> Trace:
+def of_effect(arrival: Arrival, cause: Cause, search: Search, retained: Retained) -> Trace:
     """The trace of an arrival below an effect, which is the one cause of all that it keeps."""
-    trace = trace_of(arrival, scene, retained)
+    trace = trace_of(arrival, search, retained)
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
     trace.is_spared = trace.is_spared and not is_noise(cause)
@@ -127,11 +127,11 @@ def of_effect(arrival: Arrival, cause: Cause, scene: Scene, retained: Retained) 
     return trace
 
 
-def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
+def cause_at(arrival: Arrival, search: Search) -> Cause | None:
     """The effect, keeper of the runner's, patched attribute or kept timer that an arrival leads through, if any."""
     if arrival.root.cause is not None:
         return arrival.root.cause
-    kept_for_now = scene.noise.cause_of_place(arrival)
+    kept_for_now = search.noise.cause_of_place(arrival)
     if kept_for_now is not None:
         return kept_for_now
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
@@ -139,30 +139,30 @@ def cause_at(arrival: Arrival, scene: Scene) -> Cause | None:
         steps = references.folded(arrival.path[: timer + 1])
         # One that a loop still has to run merely wakes somebody, who is the cause.
         if all(name != "._scheduled" for _, name, _ in steps):
-            return _kept_timer(arrival, steps, timer, scene)
+            return _kept_timer(arrival, steps, timer, search)
     if arrival.root.kind != "sys.modules":
         return None
     if len(arrival.path) == 1:  # an old module in the module table itself, under a name of its own
         return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
-    if foreign.is_module(arrival.path[0]) and scene.ledger.owns(arrival.root.path):
-        return _of_slot(arrival.path, scene)
-    return patches.patch_of(arrival.path, scene.rename(arrival.root.path), scene.ledger.owns, scene.before)
+    if foreign.is_module(arrival.path[0]) and search.ledger.owns(arrival.root.path):
+        return _of_slot(arrival.path, search)
+    return patches.patch_of(arrival.path, search.rename(arrival.root.path), search.ledger.owns, search.before)
 
 
-def runners(arrival: Arrival, scene: Scene) -> Cause | None:
+def runners(arrival: Arrival, search: Search) -> Cause | None:
     """The part of what runs the tests that alone keeps the object: a recorder, a fixture's value."""
-    return scene.noise.cause_of_runner(arrival, lambda o: _is_plain(o, scene))
+    return search.noise.cause_of_runner(arrival, lambda o: _is_plain(o, search))
 
 
-def _of_slot(path: Sequence[Any], scene: Scene) -> Cause | None:
+def _of_slot(path: Sequence[Any], search: Search) -> Cause | None:
     """The slot for which a module keeps what stood there before it: `previous = json.dumps`."""
     kept = next((o for o in path[1:] if type(o) is not dict), None)
-    if kept is None or not patches.is_of(kept, scene.ledger.owns):
+    if kept is None or not patches.is_of(kept, search.ledger.owns):
         return None
-    if scene.patches is None:
-        scene.patches = patches.in_place(scene.ledger.owns, scene.before)
+    if search.patches is None:
+        search.patches = patches.in_place(search.ledger.owns, search.before)
     name = patches.put_name(kept)
-    return scene.slots.get(name) or scene.patches.get(name)
+    return search.slots.get(name) or search.patches.get(name)
 
 
 def _is_timer(o: Any) -> bool:
@@ -171,10 +171,10 @@ def _is_timer(o: Any) -> bool:
     return any(issubclass(type(o), kind) for kind in kinds)
 
 
-def _kept_timer(arrival: Arrival, steps: list[Step], at: int, scene: Scene) -> Cause:
+def _kept_timer(arrival: Arrival, steps: list[Step], at: int, search: Search) -> Cause:
     """A timer that is over, or was cancelled, and is kept: it keeps its function (a running one is an effect)."""
-    where = arrival.root.path + "".join(_erased(name, scene.rename) for _, name, _ in steps)
-    path = f"timer kept by {without_numbers(scene.rename(where))}"
+    where = arrival.root.path + "".join(_erased(name, search.rename) for _, name, _ in steps)
+    path = f"timer kept by {without_numbers(search.rename(where))}"
     return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))
 
 
@@ -240,11 +240,11 @@ def without_numbers(text: str) -> str:
     return _NUMBERED.sub("*", text)
 
 
-def _held(top: Any, retained: Retained, scene: Scene) -> Held:
+def _held(top: Any, retained: Retained, search: Search) -> Held:
     name = retained.names.get(id(top))
     if name is not None:
-        return Held(type=foreign.type_name(top), name=scene.rename(name), file=None, line=None)
-    return describe.describe(top, scene.rename)
+        return Held(type=foreign.type_name(top), name=search.rename(name), file=None, line=None)
+    return describe.describe(top, search.rename)
 
 
 def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
@@ -272,34 +272,36 @@ def _is_binding(holder: Any, steps: tuple[str, ...]) -> bool:
     return steps[-1].startswith((".__defaults__", ".__kwdefaults__", ".__closure__", ".__wrapped__"))
 
 
-def _is_within(holder: Any, scene: Scene) -> bool:
+def _is_within(holder: Any, search: Search) -> bool:
     """Whether a holder is of the target's current generation. An extension module of the unit is of none: it stays."""
     if holder is None:
         return False
     if foreign.is_module(holder):
         namespace = foreign.module_dict(holder) or {}
-        is_own = any(namespace is own for own in scene.namespaces.values())
+        is_own = any(namespace is own for own in search.namespaces.values())
         return is_own and not foreign.is_extension(dict.get(namespace, "__spec__"))
-    return scene.ledger.born(holder) is not None
+    return search.ledger.born(holder) is not None
 
 
-def _is_spared(arrival: Arrival, scene: Scene) -> bool:
+def _is_spared(arrival: Arrival, search: Search) -> bool:
     """Whether a reference to the original generation does not count.
 
     It is the caller's own, a local of the test or a global of its file; or it comes from code of the unit that is
     older than the check, which an earlier check left: checks are independent.
     """
     above = arrival.path[:-1]
-    if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(_is_plain(o, scene) for o in above):
+    if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(
+        _is_plain(o, search) for o in above
+    ):
         return True
     # A coroutine that waits for the check is a caller as well, by whatever way its task leads to it.
-    callers = [n for n, o in enumerate(above) if _is_of_caller(o, scene)]
-    if callers and all(_is_plain(o, scene) for o in above[callers[-1] + 1 :]):
+    callers = [n for n, o in enumerate(above) if _is_of_caller(o, search)]
+    if callers and all(_is_plain(o, search) for o in above[callers[-1] + 1 :]):
         return True
-    return any(id(o) in scene.spared or is_left_over(o) for o in above)
+    return any(id(o) in search.spared or is_left_over(o) for o in above)
 
 
-def _is_of_caller(o: Any, scene: Scene) -> bool:
+def _is_of_caller(o: Any, search: Search) -> bool:
     """Whether `o` is a frame that called the check, or the coroutine or generator that it runs."""
     frame = o
     if type(o) is types.CoroutineType:
@@ -308,14 +310,16 @@ def _is_of_caller(o: Any, scene: Scene) -> bool:
         frame = o.gi_frame
     elif type(o) is types.AsyncGeneratorType:
         frame = o.ag_frame
-    return id(frame) in scene.callers
+    return id(frame) in search.callers
 
 
 _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
 
 
-def _is_plain(o: Any, scene: Scene) -> bool:
+def _is_plain(o: Any, search: Search) -> bool:
     """Whether `o` merely passes a local on: a builtin container, a carrier, or a function that the caller made."""
-    if id(o) in scene.parked.entries or (type(o) is types.FunctionType and id(o.__globals__) in scene.spared):
+    if id(o) in search.original.entries or (
+        type(o) is types.FunctionType and id(o.__globals__) in search.spared
+    ):
         return True
-    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, scene.ledger.owns)
+    return foreign.is_exactly(o, _CONTAINERS) or describe.is_carrier(o, search.ledger.owns)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check
+from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.items import keep, render
-from pytest_reloadleak.integration.marked import KEYWORDS, disposal, surroundings
+from pytest_reloadleak.integration.marked import KEYWORDS, disposal, runner_of
 from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.settings import whole_number
-from pytest_reloadleak.verdict.arguments import settings_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` since 3.11 only
@@ -95,8 +94,8 @@ class ReloadLeaks:
                 expected=expected_of(config),
                 **keywords,
             )
-            around = surroundings(self._item)
-            return Check([target], settings, reload=reload, dispose=dispose, surroundings=around, extra=extra)
+            runner = runner_of(self._item, probes=extra)
+            return Check([target], settings, reload, dispose, runner)
         except UsageError as error:
             text = str(error)
         _refuse(text)
@@ -132,7 +131,7 @@ class Watch:
         __tracebackhide__ = True
         self._keywords["reload"] = _by_hand
         self._check = self._leaks._check(self._target, self._keywords)
-        self._check.run.begin()
+        self._check.run.reloads.begin()
         return self
 
     async def __aenter__(self) -> Self:
@@ -143,7 +142,7 @@ class Watch:
         """Yield warm-up plus `count` times; the loop's body reloads the target once."""
         __tracebackhide__ = True
         check = self._counted(count)
-        for number in range(1 - check.run.warmup, count + 1):
+        for number in range(1 - check.settings.warmup, count + 1):
             check.performer.dispose()
             yield from self._round(check, number)
 
@@ -153,22 +152,22 @@ class Watch:
         from pytest_reloadleak.run.performing import pause_of_running_loop
 
         check = self._counted(count)
-        for number in range(1 - check.run.warmup, count + 1):
+        for number in range(1 - check.settings.warmup, count + 1):
             await check.performer.adispose()
             for one in self._round(check, number):
                 yield one
         if self._check is not None and self._ran == count:
-            await self._check.run.asettle(pause_of_running_loop())
-            self._check.run.take_look()
+            await self._check.run.looks.asettle(pause_of_running_loop())
+            self._check.run.looks.take_first(count)
             await self._check.performer.adispose()
             self._is_judged = True
 
     def _round(self, check: Check, number: int) -> Iterator[int]:
         """One round: yields its number once, while the loop's body reloads."""
         if number == 1:
-            check.run.settle()
-            check.run.take_baseline()
-        with check.run.reloading():
+            check.run.looks.settle()
+            check.run.looks.take_baseline()
+        with check.run.reloads.one():
             yield number
         self._ran = number
 
@@ -235,21 +234,22 @@ class Watch:
         if isinstance(error, RoundError):
             return error.text
         if error is not None:
-            where = check.run.where(check.run.generation)
+            record = check.run.record
+            where = record.where(record.generation)
             return f"{where}: the watched block raised: {failure_text(error)}"
         if self._count is None:
             return "the watched block ran no round: loop over watch.rounds(n) and reload in its body"
         if self._ran < self._count:
             ran = max(self._ran, 0)
             return f"the watched block ran {ran} of {self._count} rounds: do not leave the loop early"
-        if check.run.is_too_short():
+        if check.run.record.is_too_short():
             return (
                 "one round without a warm-up cannot tell: a generation may outlive its replacement by one round; "
                 "watch at least 2 rounds, or leave the warm-up at 1"
             )
         if not self._is_judged:
-            check.run.settle()
-            check.run.take_look()
+            check.run.looks.settle()
+            check.run.looks.take_first(self._count)
         return None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check
+from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.noise.release import release
@@ -18,11 +18,10 @@ from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
-from pytest_reloadleak.run.observations import Surroundings
+from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.catalogue import inapplicable
 from pytest_reloadleak.strategies.dependencies.project import Project
-from pytest_reloadleak.verdict.arguments import settings_for
 
 
 class Targets(pytest.Collector):
@@ -81,14 +80,14 @@ class TargetItem(pytest.Item):
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
-            surroundings = Surroundings(
+            runner = Runner(
+                plugins=self.plugins,
+                probes=options.extra,
                 release=lambda: release(self, test_namespaces(self)),
                 spared=lambda: test_namespaces(self),
                 keepers=lambda: keepers(self),
             )
-            report = Check(
-                [self.target], settings, surroundings=surroundings, plugins=self.plugins, extra=options.extra
-            ).perform()
+            report = Check([self.target], settings, runner=runner).perform()
         keep(self, report)
         if options.is_audit and audit.is_own_leak(jsonfile.to_dict(report)):
             return  # nobody who asks which strategy is safe is to be told by a failure that this one never is

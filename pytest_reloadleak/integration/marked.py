@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check
+from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.holders.roots import is_runner
 from pytest_reloadleak.holders.sweep import Root
@@ -30,11 +31,10 @@ from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile
-from pytest_reloadleak.run.observations import Surroundings
 from pytest_reloadleak.run.performing import Reloader
+from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import ALL, expanded
 from pytest_reloadleak.strategies.dispose import Disposal
-from pytest_reloadleak.verdict.arguments import settings_for
 
 KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes")
 
@@ -96,21 +96,15 @@ def _checks(
             project=automatic_targets.project(item.config),
             expected=options.expected,
         )
-        around = surroundings(item)
-        check = Check(
-            names,
-            settings,
-            reload=reload,
-            dispose=disposal(item, marker.kwargs.get("dispose")),
-            surroundings=around,
-            plugins=plugins,
-            extra=options.extra,
-        )
-        bindings = Bindings(vars(item.module), check.run.module)
-        check.run.surroundings.begun = lambda unit: bindings.begin(unit.owns)
-        check.run.surroundings.born = bindings.renew
-        check.run.surroundings.unloaded = bindings.put_back
-        check.run.surroundings.own = bindings.own_objects()
+        runner = runner_of(item, plugins, options.extra)
+        hooks = disposal(item, marker.kwargs.get("dispose"))
+        check = Check(names, settings, reload, hooks, runner)
+        subject = check.run.subject
+        bindings = Bindings(vars(item.module), subject.module)
+        subject.runner.begun = lambda unit: bindings.begin(unit.owns)
+        subject.runner.reloaded = bindings.renew
+        subject.runner.unloaded = bindings.put_back
+        subject.runner.own = bindings.own_objects()
         return check, bindings
 
     makers: list[Callable[[], tuple[Check, Bindings]]] = [
@@ -172,9 +166,13 @@ def disposal(item: pytest.Item, given: object) -> Disposal:
     return Disposal(given, value)
 
 
-def surroundings(item: pytest.Item) -> Surroundings:
+def runner_of(
+    item: pytest.Item, plugins: tuple[str, ...] = (), probes: tuple[type[Probe], ...] = ()
+) -> Runner:
     """What pytest contributes to a check within a test."""
-    return Surroundings(
+    return Runner(
+        plugins=plugins,
+        probes=probes,
         release=lambda: release(item, test_namespaces(item)),
         spared=lambda: test_namespaces(item),
         roots=lambda: _fixture_roots(item),
@@ -205,8 +203,9 @@ def _wrapped(
 ) -> Callable[..., Any]:
     def body(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
         def exercise() -> Any:
-            item.__dict__[_MODULE] = check.run.module
-            fresh = {"reloaded": _fresh(check.unit.names, check.run.module)} if "reloaded" in kwargs else {}
+            subject = check.run.subject
+            item.__dict__[_MODULE] = subject.module
+            fresh = {"reloaded": _fresh(subject.unit.names, subject.module)} if "reloaded" in kwargs else {}
             called = {**kwargs, **fresh}
             values = list(getattr(item, "funcargs", {}).values())
             if inspect.iscoroutinefunction(original):

@@ -15,9 +15,11 @@ from types import ModuleType
 from typing import TypeVar
 
 from pytest_reloadleak.heap import settle
-from pytest_reloadleak.holders.search import GRACE
-from pytest_reloadleak.run.observations import Surroundings
+from pytest_reloadleak.holders.retention import GRACE
+from pytest_reloadleak.run.looking import Looking
 from pytest_reloadleak.run.protocol import Run
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports.finder import in_front
 from pytest_reloadleak.strategies.imports.unit import Unit
@@ -74,8 +76,8 @@ def defeated(*, was_clean: bool = False) -> str | None:
         with _importable():
             __import__(_HOST)
             if was_clean:
-                return None if _reloaded(Run.is_suspicious) else _said(_MISSED)
-            paths = [retention.holder.path for retention in _reloaded(Run.look).retentions]
+                return None if _reloaded(Looking.is_suspicious) else _said(_MISSED)
+            paths = [retention.holder.path for retention in _reloaded(Looking.look).retentions]
     except Exception as error:  # noqa: BLE001 - whatever it is, it would have met the target as well
         return _said(f"the self-check failed with {type(error).__name__}: {error}")
     if _PATH not in paths:
@@ -86,19 +88,20 @@ def defeated(*, was_clean: bool = False) -> str | None:
     )
 
 
-def _reloaded(ask: Callable[[Run], _Answer]) -> _Answer:
+def _reloaded(ask: Callable[[Looking], _Answer]) -> _Answer:
     """Reload both together until a generation is old enough to be judged, and ask."""
     rounds = GRACE + 1
-    run = Run(Unit((_LEAKS, _CLEAN)), Reimport(Project.nowhere()), Surroundings(), rounds=rounds, warmup=0)
+    subject = Subject(Unit((_LEAKS, _CLEAN)), Reimport(Project.nowhere()))
+    run = Run(subject, Settings(rounds=rounds, warmup=0))
     try:
-        run.begin()
+        run.reloads.begin()
         for _ in range(rounds):
-            run.reload()
+            run.reloads.reload()
         # Once: the leak stays, however often it is done.
         settle.settle(lambda: 0, lambda: None, is_patient=False)
-        return ask(run)
+        return ask(run.looks)
     finally:
-        run.end()
+        run.reloads.end()
 
 
 def _said(why: str) -> str:

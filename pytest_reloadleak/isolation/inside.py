@@ -19,7 +19,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.isolation import canaries
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
-from pytest_reloadleak.run.observations import Surroundings
+from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import Settings
 
 # Private copies: the worker has to tell what it found also when the target has patched these.
@@ -46,10 +46,12 @@ def main(job: dict[str, Any]) -> None:
     faulthandler.enable()
     settings = Settings(**job["settings"])
     try:
-        around = Surroundings(is_interruptible=False)
-        extra = [_imported(name) for name in job["probes"]]
-        check = Check([job["target"]], settings, surroundings=around, plugins=job["plugins"], extra=extra)
-        report = _unless_defeated(check.perform())
+        runner = Runner(
+            plugins=job["plugins"],
+            probes=tuple(_imported(name) for name in job["probes"]),
+            is_interruptible=False,
+        )
+        report = _unless_defeated(Check([job["target"]], settings, runner=runner).perform())
         content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
     except UsageError as error:
         content = {"usage": str(error)}

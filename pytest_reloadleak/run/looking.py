@@ -1,209 +1,191 @@
-"""What a run notes, and how it settles and looks at what is left: the state of the process under a check."""
+"""Settle the process, take its numbers, and look for what old generations left."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pytest_reloadleak.effects.effect_ledger import Births
-from pytest_reloadleak.effects.observe import observe, unfinished
-from pytest_reloadleak.effects.probe import Probe, Scope
+from pytest_reloadleak.effects.observe import observe
+from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
-from pytest_reloadleak.generations.ledger import Ledger
-from pytest_reloadleak.generations.original import Parked
-from pytest_reloadleak.generations.unlisted_functions import note_strays
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.diagnosis import caller_frames, caller_namespaces
 from pytest_reloadleak.holders.retained import is_suspicious
-from pytest_reloadleak.holders.search import GRACE, UNLOADED, Look, Scene
-from pytest_reloadleak.run.observations import Seen, Surroundings
+from pytest_reloadleak.holders.retention import GRACE, UNLOADED, Diagnosis
+from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.run.process_state import ProcessState
+from pytest_reloadleak.run.record import Record
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.settings import GROWTH, REFERENCES, Settings
 from pytest_reloadleak.strategies.imports import duplicate_modules
-from pytest_reloadleak.strategies.imports.transaction import Transaction
-from pytest_reloadleak.strategies.imports.unit import Unit
-from pytest_reloadleak.strategies.strategy import Strategy
 
 
 class Looking:
-    """Who is noted, settled and looked at in a run; the protocol is `rounds.Run`'s.
+    """What a run sees: every method adds to the observations.
 
     Args:
-        unit: the target.
-        strategy: a built-in strategy, or `None` when the application reloads itself.
-        surroundings: the test runner's part.
-        rounds: counted rounds.
-        warmup: rounds before them.
-        probes: who looks for effects.
+        subject: what the run reloads.
+        state: the state of the process when the run began.
+        record: who was created when.
+        observations: what is seen is added to it.
+        settings: what to look for.
     """
 
-    def __init__(  # noqa: PLR0913 - a run has this many parts
+    def __init__(
         self,
-        unit: Unit,
-        strategy: Strategy | None,
-        surroundings: Surroundings,
-        *,
-        rounds: int,
-        warmup: int,
-        probes: Iterable[Probe],
+        subject: Subject,
+        state: ProcessState,
+        record: Record,
+        observations: Observations,
+        settings: Settings,
     ) -> None:
-        self.unit = unit
-        self.rounds = rounds
-        self.warmup = warmup
-        self.strategy = strategy
-        self.surroundings = surroundings
-        self.seen = Seen()
-        self.generation = -warmup
-        self.looks_at_references = True
-        self.looks_at_growth = True
-        self.ignored: tuple[str, ...] = ()
-        """Attributes of modules of which the values are not entered."""
-        self._ledger = Ledger(lambda _: False)
-        self._parked = Parked(-warmup)
-        self._births = Births(list(probes))
-        self._scope = Scope(
-            lambda name: self.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
-            lambda: self.generation,
-            lambda text: self.unit.rename(text),  # noqa: PLW0108 - as above
-            lambda o: self._ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
-        )
-        self._transaction: Transaction | None = None
-        self._reborn: set[str] = set()
-        self._frozen = 0
-        self._is_unloaded = False
-        self._shared: dict[str, dict[str, Any]] = {}
-        self._before: dict[str, frozenset[str]] = {}
-        self._meter = Meter()
-
-    def _note(self) -> set[str]:
-        names = self.unit.loaded()
-        return self._ledger.note(self.generation, [(name, sys.modules[name]) for name in names])
-
-    def waited_for(self) -> int:
-        """How many things that should be dead are alive: what settling waits for."""
-        if not self._ledger.births:
-            return 0
-        kept = self._parked.generation if self._parked.containers else None
-        limit = self._ledger.current - (UNLOADED if self._is_unloaded else GRACE)
-        return self._ledger.older(limit, but=kept) + unfinished(
-            self._births, self._scope, -self.warmup, limit
-        )
+        self._subject = subject
+        self._state = state
+        self._record = record
+        self._observations = observations
+        self._settings = settings
+        self.meter = Meter()
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
-        self._births.note(self.generation)
-        settle.settle(self.waited_for, self.surroundings.release, is_patient=not self.seen.first.retentions)
+        self._record.effects.note(self._record.generation)
+        settle.settle(self._record.unfinished, self._subject.runner.release, is_patient=self._is_patient())
         self._settled()
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """`settle` on the running loop."""
-        is_patient = not self.seen.first.retentions
-        self._births.note(self.generation)
-        await settle.asettle(self.waited_for, self.surroundings.release, pause, is_patient=is_patient)
+        is_patient = self._is_patient()
+        self._record.effects.note(self._record.generation)
+        await settle.asettle(
+            self._record.unfinished, self._subject.runner.release, pause, is_patient=is_patient
+        )
         self._settled()
 
+    def _is_patient(self) -> bool:
+        return not self._observations.first.retentions
+
     def _settled(self) -> None:
-        self._ledger.prune()
-        self._births.note(self.generation, is_idle=True)
+        self._record.ledger.prune()
+        self._record.effects.note(self._record.generation, is_idle=True)
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
-        self.seen.samples = [self._meter.sample(0, is_quick=True)]
-        self._note_strays([n for n in self._namespaces().values() if self._ledger.is_renewed(n)])
+        self._observations.samples = [self.meter.sample(0, is_quick=True)]
+        self._record.note_renewed()
 
-    def _note_strays(self, namespaces: list[dict[str, Any]]) -> None:
-        if namespaces:
-            note_strays(self._ledger, namespaces, ours=1 + self._parked.count())  # this list
+    def take_first(self, rounds: int) -> None:
+        """Take the numbers after the last round of the first pass, and look for what is retained.
 
-    def take_look(self) -> None:
-        """Take the numbers after the last round, and look at the heap."""
-        self.seen.samples.append(self._meter.sample(self.rounds, is_quick=True))
-        self.seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
-        self.seen.notes += duplicate_modules.notes(self.unit)
-        frozen = settle.frozen_count()
-        if frozen:
-            since = f", {frozen - self._frozen} of them during the check" if frozen > self._frozen else ""
-            self.seen.notes.append(
-                f"the program froze {frozen} objects with gc.freeze(){since}: what is among them is never collected"
-            )
-        self.seen.first = self.look()
+        Args:
+            rounds: how many rounds the first pass had.
+        """
+        seen = self._observations
+        seen.samples.append(self.meter.sample(rounds, is_quick=True))
+        seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
+        seen.notes += [*duplicate_modules.notes(self._subject.unit), *self._state.frozen_note()]
+        seen.first = self.look()
+
+    def take_second(self) -> None:
+        """Look again after the second pass."""
+        self._observations.second = self.look()
+
+    def take_unloaded(self) -> None:
+        """Look for what still pins a target that was unloaded."""
+        self._observations.unloaded = self.look(UNLOADED)
 
     def _not_reloaded(self) -> list[str]:
-        same = [name for name in self.unit.loaded() if name not in self._reborn]
-        if self.strategy is None:
+        unit, strategy = self._subject.unit, self._subject.strategy
+        same = [name for name in unit.loaded() if name not in self._record.executed]
+        if strategy is None:
             return same
         try:
-            return self.strategy.not_reloaded(self.unit, same)
+            return strategy.not_reloaded(unit, same)
         except Exception as error:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
-            self.seen.notes.append(
+            self._observations.notes.append(
                 f"which modules kept their state is not known: {foreign.exception_text(error)}"
             )
             return same
 
-    def may_grow(self) -> bool:
-        """Whether the process has grown, and no old generation explains it: asked when the first pass is over."""
-        is_explained = any(len(r.generations) > 1 for r in self.seen.first.retentions)
+    def may_grow(self, rounds: int) -> bool:
+        """Whether the process grew in the first pass and no old generation explains it.
+
+        Args:
+            rounds: how many rounds the first pass had.
+        """
+        seen = self._observations
+        is_explained = any(len(r.generations) > 1 for r in seen.first.retentions)
         return (
-            self.looks_at_growth
+            self._settings.looks_for(GROWTH)
             and not is_explained
-            and may_have_grown(
-                self.seen.samples[0], self.seen.samples[-1], self.rounds, len(self.unit.loaded())
-            )
+            and may_have_grown(seen.samples[0], seen.samples[-1], rounds, len(self._subject.unit.loaded()))
         )
 
     def take_growth(self, growing: Growing) -> None:
-        """See who has what each settled round left larger."""
-        self.seen.is_alone = settle.is_alone()
-        scene = self._scene(GRACE)
-        listed: set[int] = set()  # what has a probe of its own is not judged by its length
-        for probe in self._births.working():
-            self._births.guarded(probe, partial(_list_in, listed, probe))
-        self.seen.accumulations = growing.found(scene, listed)
-        if (self.ignored or growing.notes) and not self.seen.accumulations:
-            # It may as well be what is to be ignored, or the test runner's, that grew.
-            self.seen.grown = Grown()
-        self.seen.notes += [note for note in growing.notes if note not in self.seen.notes]
-        files = [dict.get(n, "__file__") for n in self._namespaces().values()]
-        self.seen.files = tuple(file for file in files if type(file) is str)
+        """Look for the containers that each settled round left longer.
 
-    def look(self, grace: int = GRACE) -> Look:
+        Args:
+            growing: what was noted of containers in these rounds.
+        """
+        seen = self._observations
+        seen.is_alone = settle.is_alone()
+        search = self._search(GRACE)
+        listed: set[int] = set()  # what has a probe of its own is not judged by its length
+        for probe in self._record.effects.working():
+            self._record.effects.guarded(probe, partial(_list_in, listed, probe))
+        seen.accumulations = growing.found(search, listed)
+        if (self._settings.ignored or growing.notes) and not seen.accumulations:
+            # It may as well be what is to be ignored, or the test runner's, that grew.
+            seen.grown = Grown()
+        seen.notes += [note for note in growing.notes if note not in seen.notes]
+        files = [dict.get(n, "__file__") for n in self._subject.namespaces().values()]
+        seen.files = tuple(file for file in files if type(file) is str)
+
+    def look(self, grace: int = GRACE) -> Diagnosis:
         """Look at the heap and at the effects as they are now.
 
         Args:
             grace: how many generations before the newest one may be alive.
         """
-        scene = self._scene(grace)
-        seen = observe(scene, self._births, self._scope, -self.warmup)
-        self.seen.blind = self._blind()
-        found = (*self._births.collected, *seen.notes)
-        self.seen.notes += [note for note in dict.fromkeys(found) if note not in self.seen.notes]
-        return seen if self.looks_at_references else seen.of_effects()
+        record = self._record
+        found = observe(self._search(grace), record.effects, record.scope, record.first)
+        self._observations.blind = self._blind()
+        self._observations.note(*record.effects.collected, *found.notes)
+        return found if self._settings.looks_for(REFERENCES) else found.of_effects()
 
     def is_suspicious(self) -> bool:
-        """Whether a generation that should be gone has anything alive: what a clean verdict rests upon."""
-        return is_suspicious(self._scene(GRACE))
+        """Whether any object of a generation that should be gone is alive: the basis of a clean verdict."""
+        return is_suspicious(self._search(GRACE))
 
-    def _scene(self, grace: int) -> Scene:
-        return Scene(
-            ledger=self._ledger,
-            parked=self._parked,
-            target=self.unit.target,
-            namespaces=self._namespaces() or dict(self._shared),
-            rename=self.unit.rename,
-            spared={id(n) for n in [*caller_namespaces(), *self.surroundings.spared()]},
+    def _search(self, grace: int) -> Search:
+        record, runner = self._record, self._subject.runner
+        return Search(
+            ledger=record.ledger,
+            original=record.original,
+            target=self._subject.unit.target,
+            namespaces=self._subject.namespaces() or dict(record.shared),
+            rename=self._subject.unit.rename,
+            spared={id(n) for n in [*caller_namespaces(), *runner.spared()]},
             callers=caller_frames(),
-            extra_roots=self.surroundings.roots(),
-            keepers=self.surroundings.keepers,
-            before=self._before,
+            extra_roots=runner.roots(),
+            keepers=runner.keepers,
+            before=self._state.before,
             grace=grace,
-            skip=[self, self.__dict__, self._transaction, *self.surroundings.own],
+            skip=[*self._own_objects(), *runner.own],
             ignored=self._ignored(),
         )
 
+    def _own_objects(self) -> list[object]:
+        """The parts of the run, which lead to the original generation and are no holders."""
+        parts = [self, self._subject, self._state, self._record]
+        return [*parts, *map(vars, (self, self._state, self._record)), self._state.transaction]
+
     def _ignored(self) -> list[Any]:
         found = []
-        for path in self.ignored:
+        for path in self._settings.ignored:
             module, _, name = path.rpartition(".")
             namespace = foreign.module_dict(sys.modules.get(module)) or {}
             found += [namespace[name]] if name in namespace else []
@@ -211,13 +193,10 @@ class Looking:
 
     def _blind(self) -> list[str]:
         """What could not be looked at, and why."""
-        reasons = {probe.name: probe.blind() for probe in self._births.working()}
-        raised = {name: f"it raised {why}" for name, why in self._births.failed.items()}
+        effects = self._record.effects
+        reasons = {probe.name: probe.blind() for probe in effects.working()}
+        raised = {name: f"it raised {why}" for name, why in effects.failed.items()}
         return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]
-
-    def _namespaces(self) -> dict[str, dict[str, Any]]:
-        found = {name: foreign.module_dict(sys.modules[name]) for name in self.unit.loaded()}
-        return {name: namespace for name, namespace in found.items() if namespace is not None}
 
 
 def _list_in(listed: set[int], probe: Probe) -> None:

@@ -48,7 +48,7 @@ class Performer:
             elif step is Step.EXERCISE and exercise is not None:
                 exercise()
             elif step is Step.SETTLE:
-                self._run.settle()
+                self._run.looks.settle()
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
         """`perform` on the running loop."""
@@ -61,7 +61,7 @@ class Performer:
             elif step is Step.EXERCISE and exercise is not None:
                 await exercise()
             elif step is Step.SETTLE:
-                await self._run.asettle(pause)
+                await self._run.looks.asettle(pause)
 
     def end(self) -> None:
         """Close the loop that was made for coroutines, if one was."""
@@ -73,12 +73,12 @@ class Performer:
 
     def dispose(self) -> None:
         """Call the hooks of the outgoing generation that are due. What they raise is noted, and stops none of them."""
-        for call in self._run.disposers():
+        for call in self._run.subject.hooks_due():
             self._dispose_one(call)
 
     async def adispose(self) -> None:
         """`dispose` on the running loop."""
-        for call in self._run.disposers():
+        for call in self._run.subject.hooks_due():
             await self._adispose_one(call)
 
     def _dispose_one(self, call: Call) -> None:
@@ -105,26 +105,27 @@ class Performer:
 
     def _disposed(self, call: Call, error: BaseException | None) -> bool:
         """Note how a hook ended; returns whether what it raised is the user's, who wants the whole run to end."""
-        self._run.disposed(call, error)
+        if error is not None:
+            self._run.subject.disposal.raised(self._run.record.generation, call, failure_text(error))
         call.function, call.arguments = None, ()  # a frame of ours may live on in what the hook raised
-        return isinstance(error, KeyboardInterrupt) and self._run.surroundings.is_interruptible
+        return isinstance(error, KeyboardInterrupt) and self._run.subject.runner.is_interruptible
 
     # -- reload -------------------------------------------------------------------------------------------------------
 
     def _perform_reload(self) -> None:
         if self._reload is None:
-            self._run.reload()
+            self._run.reloads.reload()
             return
-        with self._run.reloading():
+        with self._run.reloads.one():
             result = self._call()
             if inspect.isawaitable(result):
                 self._finish(result)
 
     async def _aperform_reload(self) -> None:
         if self._reload is None:
-            self._run.reload()
+            self._run.reloads.reload()
             return
-        with self._run.reloading():
+        with self._run.reloads.one():
             result = self._call()
             if inspect.isawaitable(result):
                 try:
@@ -133,7 +134,7 @@ class Performer:
                     text = failure_text(error)
                 else:
                     return
-                raise RoundError(self._run.raised(text))
+                raise RoundError(self._run.reloads.raised(text))
 
     def _call(self) -> object:
         assert self._reload is not None
@@ -143,7 +144,7 @@ class Performer:
             raise
         except BaseException as error:  # noqa: BLE001 - what the application's reload raises, `SystemExit` too, is the outcome
             text = failure_text(error)
-        raise RoundError(self._run.raised(text))
+        raise RoundError(self._run.reloads.raised(text))
 
     def _finish(self, result: Awaitable[object]) -> None:
         try:
@@ -152,7 +153,7 @@ class Performer:
             text = failure_text(error)
         else:
             return
-        raise RoundError(self._run.raised(text))
+        raise RoundError(self._run.reloads.raised(text))
 
     def _wait_for(self, result: Awaitable[object]) -> None:
         """Await on a loop of the check's own, the same for all rounds."""

@@ -1,24 +1,27 @@
-"""The protocol of a run: warm up, settle, rounds, settle, look; and everything back. No judgement.
+"""The order of a run's steps: warm up, settle, rounds, settle, look; a second pass where something was found.
 
-A run is a list of steps (`Run.steps`) that somebody performs: at once, on an event loop, or spread over a loop that
-the user writes. The order of the steps is the same for all of them, and stands in one place.
+A run is a list of steps that somebody performs: at once, on an event loop, or spread over a loop that the user writes.
+Their order is the same for all of them, and stands here alone.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.allocations import frames_of, tracing
 from pytest_reloadleak.effects.system.meter import grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
-from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.holders.container_growth import Growing
-from pytest_reloadleak.holders.search import GRACE, UNLOADED
+from pytest_reloadleak.holders.retention import GRACE
+from pytest_reloadleak.run.looking import Looking
+from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.run.process_state import ProcessState
+from pytest_reloadleak.run.record import Record
 from pytest_reloadleak.run.reloading import Reloading
-from pytest_reloadleak.strategies.dispose import Call
-from pytest_reloadleak.strategies.imports.unload import unload
-from pytest_reloadleak.strategies.strategy import children_first
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.settings import Settings
 
 _TRACED = 2
 """Rounds in which allocations are traced, once it is known that something accumulates."""
@@ -35,83 +38,74 @@ class Step(enum.Enum):
     SETTLE = enum.auto()
 
 
-class Run(Reloading):
-    """One run of a unit; the arguments are those of `Reloading`."""
+class Run:
+    """One run: its parts, and the order of its steps.
+
+    Args:
+        subject: what is reloaded.
+        settings: how many rounds, and what to look for.
+        probes: who looks for effects.
+    """
+
+    def __init__(self, subject: Subject, settings: Settings, probes: Iterable[Probe] = ()) -> None:
+        self.subject = subject
+        self.settings = settings
+        self.observations = Observations()
+        state = ProcessState()
+        self.record = Record(subject, -settings.warmup, probes)
+        self.reloads = Reloading(subject, state, self.record, self.observations)
+        self.looks = Looking(subject, state, self.record, self.observations, settings)
 
     def steps(self) -> Iterator[Step]:
         """The steps of the whole run, the second pass included if the first one found something."""
-        yield from self._some_rounds(self.warmup)
+        rounds = self.settings.rounds
+        yield from _rounds(self.settings.warmup)
         yield Step.SETTLE
-        self.take_baseline()
-        yield from self._some_rounds(self.rounds)
-        if self.is_too_short():  # then even a leak would be within the grace, so go on for as long as that
-            yield from self._some_rounds(GRACE)
+        self.looks.take_baseline()
+        yield from _rounds(rounds)
+        if (
+            self.record.is_too_short()
+        ):  # then even a leak would be within the grace, so go on for as long as that
+            yield from _rounds(GRACE)
         yield Step.SETTLE
-        self.take_look()
-        if self.may_grow():
+        self.looks.take_first(rounds)
+        if self.looks.may_grow(rounds):
             yield from self._pass_for_growth()
-        elif self.seen.first.retentions:
-            yield from self._second_pass()
+        elif self.observations.first.retentions:
+            yield from self._settled_rounds(rounds, lambda: None)
+            self.looks.take_second()
         yield Step.DISPOSE
-        if self.is_unloaded_at_last:
-            self.unload()
+        if self.settings.unload:
+            self.record.unload()
             yield Step.SETTLE
-            self.seen.unloaded = self.look(UNLOADED)
-
-    def unload(self) -> None:
-        """Drop the last generation. There is nobody whom it could hand anything to."""
-        self.disposal.handover(self.unit.loaded())
-        # A namespace that all generations share is the original one, which the check keeps if it has to put it back.
-        if self._parked.count():
-            self._shared = {
-                name: n for name, n in self._namespaces().items() if self._ledger.markers.is_shared(n)
-            }
-        self._is_unloaded = True
-        if self.strategy is not None:
-            self.strategy.unload(self.unit.loaded())
-        else:
-            unload(self.unit.loaded())
-        self.surroundings.unloaded()
-
-    def is_too_short(self) -> bool:
-        """Whether no generation is old enough yet to be judged."""
-        return self.generation + self.warmup <= GRACE
-
-    def _some_rounds(self, count: int) -> Iterator[Step]:
-        for _ in range(count):
-            yield Step.DISPOSE
-            yield Step.RELOAD
-            yield Step.EXERCISE
-
-    def _second_pass(self) -> Iterator[Step]:
-        yield from self._settled_rounds(self.rounds, lambda: None)
-        self.seen.second = self.look()
+            self.looks.take_unloaded()
 
     def _pass_for_growth(self) -> Iterator[Step]:
         """A second pass that watches what the process's numbers may grow by."""
-        growing, before, modules = Growing(), self.seen.samples, len(self.unit.loaded())
-        if self.seen.first.retentions:
-            yield from self._settled_rounds(self.rounds, growing.note)
-            self.seen.second = self.look()
+        seen, modules = self.observations, len(self.subject.unit.loaded())
+        growing, before = Growing(), seen.samples
+        if seen.first.retentions:
+            yield from self._settled_rounds(self.settings.rounds, growing.note)
+            self.looks.take_second()
         else:
             # One round more: what the first look left in caches of the libraries that it asked goes with it.
-            yield from self._some_rounds(1)
+            yield from _rounds(1)
             yield from self._settled_rounds(
-                max(self.rounds, _LEAST_FOR_GROWTH),
+                max(self.settings.rounds, _LEAST_FOR_GROWTH),
                 growing.note,
                 lambda samples: bool(grown(samples, modules)),
             )
-        if self.seen.samples is not before:
-            self.seen.grown = grown(self.seen.samples, modules)
-        if not self.seen.grown:
+        if seen.samples is not before:
+            seen.grown = grown(seen.samples, modules)
+        if not seen.grown:
             return
         with tracing():
             yield Step.SETTLE  # empties the interpreter's free lists: what comes from there is not traced
             for _ in range(_TRACED):
-                yield from self._some_rounds(1)
+                yield from _rounds(1)
                 yield Step.SETTLE
             growing.note_traced(_TRACED, frames_of)
-        self.take_growth(growing)
+        self.looks.take_growth(growing)
 
     def _settled_rounds(
         self,
@@ -128,33 +122,21 @@ class Run(Reloading):
                 end, and the first pass's numbers remain the report's.
         """
         yield Step.SETTLE  # what the look itself took is gone then
-        samples = [self._meter.sample(0)]
-        self._meter.unseen(note)
+        meter = self.looks.meter
+        samples = [meter.sample(0)]
+        meter.unseen(note)
         for number in range(1, count + 1):
-            yield from self._some_rounds(1)
+            yield from _rounds(1)
             yield Step.SETTLE
-            samples.append(self._meter.sample(number))
+            samples.append(meter.sample(number))
             if not goes_on(samples):
                 return
-            self._meter.unseen(note)
-        self.seen.samples = samples
+            meter.unseen(note)
+        self.observations.samples = samples
 
-    def disposers(self) -> list[Call]:
-        """The hooks to be called for `Step.DISPOSE`, each once, whatever the others do: see `disposed`."""
-        loaded = self.unit.loaded()
-        names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
-        return self.disposal.calls(names, self.unit.names, self.module)
 
-    def disposed(self, call: Call, error: BaseException | None) -> None:
-        """Note how a hook ended."""
-        if error is not None:
-            self.disposal.raised(self.generation, call, failure_text(error))
-
-    def failures(self) -> list[str]:
-        """What went wrong when generations were disposed."""
-        elsewhere = self.strategy.failures if self.strategy is not None else []
-        return list(dict.fromkeys((*self.disposal.errors, *elsewhere)))
-
-    def never_disposed(self) -> list[str]:
-        """Modules that kept their state and have a dispose hook of their own, which nobody called."""
-        return self.disposal.never_called(self.seen.not_reloaded) if self._is_loaded_here() else []
+def _rounds(count: int) -> Iterator[Step]:
+    for _ in range(count):
+        yield Step.DISPOSE
+        yield Step.RELOAD
+        yield Step.EXERCISE

@@ -17,8 +17,7 @@ from pytest_reloadleak.strategies.imports.finder_caches import invalidate_caches
 from pytest_reloadleak.strategies.imports.handover import given
 from pytest_reloadleak.strategies.imports.locks import imports_locked
 from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
-from pytest_reloadleak.strategies.imports.reloadable import reloadable
-from pytest_reloadleak.strategies.imports.unit import Unit, module_names
+from pytest_reloadleak.strategies.imports.unit import Unit, module_names, reloadable
 from pytest_reloadleak.strategies.imports.unload import unload
 from pytest_reloadleak.strategies.strategy import Strategy
 

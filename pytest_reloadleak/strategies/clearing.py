@@ -14,18 +14,18 @@ from fnmatch import fnmatchcase
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.generations.ledger import Ledger
-from pytest_reloadleak.generations.original import Parked
+from pytest_reloadleak.generations.original import Original
 from pytest_reloadleak.heap import foreign, settle
-from pytest_reloadleak.holders.diagnosis import look
-from pytest_reloadleak.holders.search import UNLOADED, Scene
+from pytest_reloadleak.holders.diagnosis import diagnose
+from pytest_reloadleak.holders.retention import UNLOADED
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.model import Cleared, Remaining
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.finder_caches import invalidate_caches
 from pytest_reloadleak.strategies.imports.locks import imports_locked
-from pytest_reloadleak.strategies.imports.reloadable import reloadable, spec_of
-from pytest_reloadleak.strategies.imports.unit import Unit, is_glob, module_names
+from pytest_reloadleak.strategies.imports.unit import Unit, is_glob, module_names, reloadable, spec_of
 from pytest_reloadleak.strategies.imports.unload import unload
 
 
@@ -102,16 +102,16 @@ def _unload(unit: Unit, modules: list[str]) -> tuple[list[str], tuple[Remaining,
     """Drop what is loaded of a unit; returns its names, and who still holds them."""
     ledger = Ledger(unit.owns)
     modules = _dropped(unit, modules, ledger)
-    scene = Scene(
+    search = Search(
         ledger=ledger,
-        parked=Parked(-1),
+        original=Original(-1),
         target=unit.target,
         namespaces={},
         rename=unit.rename,
         grace=UNLOADED,
     )
     settle.settle(lambda: ledger.older(1, but=None), lambda: None, is_patient=False)
-    seen = look(scene)
+    seen = diagnose(search)
     ledger.markers.remove()
     return modules, tuple(
         Remaining(holder=retention.holder, held=retention.held, trace=retention.trace)

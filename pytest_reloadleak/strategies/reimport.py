@@ -8,7 +8,7 @@ from importlib import import_module
 from pytest_reloadleak.strategies.imports.extension_modules import kept_modules
 from pytest_reloadleak.strategies.imports.finder_caches import invalidate_caches
 from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
-from pytest_reloadleak.strategies.imports.reloadable import reloadable
+from pytest_reloadleak.strategies.imports.unit import reloadable
 from pytest_reloadleak.strategies.imports.unload import unload
 from pytest_reloadleak.strategies.single import Single
 

@@ -8,7 +8,7 @@ from importlib import reload
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.dependencies.importers import bound
 from pytest_reloadleak.strategies.imports.name_stamps import stamp_specs
-from pytest_reloadleak.strategies.imports.reloadable import reloadable
+from pytest_reloadleak.strategies.imports.unit import reloadable
 from pytest_reloadleak.strategies.single import Single
 
 

@@ -8,7 +8,8 @@ from itertools import groupby
 
 from pytest_reloadleak.effects.system.meter import NATIVE_FLOOR_BYTES, OBJECTS_FLOOR, Grown
 from pytest_reloadleak.holders.container_growth import Accumulation, Frames
-from pytest_reloadleak.model import Finding, Holder, Kind, Site
+from pytest_reloadleak.model import Finding, Kind, Site
+from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.verdict.signature import signature
 
 _NOTES = 50
@@ -16,27 +17,21 @@ _NOTES = 50
 over. That is no leak worth a build. What nobody has is no note of anybody's."""
 
 
-def findings(  # noqa: PLR0913 - what a verdict on growth depends on
-    target: str,
-    grown: Grown,
-    accumulations: Iterable[Accumulation],
-    site_of: Callable[[Frames], Site | None],
-    files: Collection[str],
-    is_alone: bool,
+def findings(
+    target: str, seen: Observations, site_of: Callable[[Frames, Collection[str]], Site | None]
 ) -> tuple[list[Finding], list[str]]:
     """What accumulated, where each settled round left more.
 
     Args:
         target: the target's name, part of each signature.
-        grown: what each round left at least.
-        accumulations: the containers that each round left larger.
-        site_of: picks the line that is to be told from the frames of an allocation.
-        files: the target's source files.
-        is_alone: whether no other thread ran: what grows beside one is the target's only if its code is seen to add it.
+        seen: what a run observed: the numbers, the containers, and whether no other thread ran. What grows beside
+            another thread is the target's only if its code is seen to add it.
+        site_of: picks the line to report from the frames of an allocation, given the target's source files.
 
     Returns:
         Findings of the kinds `object-growth` and `memory-growth`, and notes on what grew within a bound.
     """
+    grown, accumulations, is_alone = seen.grown, seen.accumulations, seen.is_alone
     if not grown:
         return [], []
     told = _together(accumulations)
@@ -46,10 +41,10 @@ def findings(  # noqa: PLR0913 - what a verdict on growth depends on
         if a.bound is not None
     ]
     open_ones = [
-        a for a in told if a.bound is None and (is_alone or any(file in files for file, _ in a.frames))
+        a for a in told if a.bound is None and (is_alone or any(file in seen.files for file, _ in a.frames))
     ]
     kinds = ((a, _kind(a, grown)) for a in open_ones)
-    out = [_finding(target, kind, a, site_of(a.frames)) for a, kind in kinds if kind is not None]
+    out = [_finding(target, kind, a, site_of(a.frames, seen.files)) for a, kind in kinds if kind is not None]
     # So few are somebody's notes, but for those that no container explains.
     if grown.objects < _NOTES and grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR:
         grown = grown._replace(objects=0)
@@ -109,9 +104,10 @@ def _without_key(trace: tuple[str, ...]) -> tuple[str, ...]:
 
 def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Finding:
     what = "items" if a.per_round != 1 else "item"
-    return _made(
-        target,
-        kind,
+    return Finding(
+        kind=kind,
+        signature=signature(kind, target, (*a.trace, a.holder.type)),
+        growth="growing",
         per_round=a.per_round,
         holder=a.holder,
         trace=a.trace,
@@ -133,48 +129,13 @@ def _of_nobody(target: str, grown: Grown) -> Finding:
         _amount(grown),
         "no list, dict, set or deque is known that explains it: look for a chain of objects, or memory of C code's",
     ]
-    return _made(
-        target,
-        kind,
+    return Finding(
+        kind=kind,
+        signature=signature(kind, target, ("",)),
+        growth="growing",
         per_round=float(grown.objects or grown.blocks or grown.native_bytes),
-        holder=None,
-        trace=(),
-        site=None,
         details=tuple(lines),
         advice=(
             "free what the module's body allocates when the code is unloaded, or allocate it once and outside of it"
         ),
-    )
-
-
-def _made(  # noqa: PLR0913 - what the two kinds of finding differ in
-    target: str,
-    kind: Kind,
-    *,
-    per_round: float,
-    holder: Holder | None,
-    trace: tuple[str, ...],
-    site: Site | None,
-    details: tuple[str, ...],
-    advice: str,
-) -> Finding:
-    return Finding(
-        kind=kind,
-        signature=signature(kind, target, (*trace, holder.type if holder is not None else "")),
-        growth="growing",
-        per_round=per_round,
-        generations=(),
-        registry=None,
-        holder=holder,
-        held=None,
-        trace=trace,
-        site=site,
-        retained_objects=None,
-        retained_bytes=None,
-        sole_holder=True,
-        proven=None,
-        also_retains=(),
-        advice=advice,
-        known=None,
-        details=details,
     )

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pytest_reloadleak.effects.system.process_numbers import Sample
-from pytest_reloadleak.holders.search import Look, Retention
-from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series
+from pytest_reloadleak.holders.container_growth import Frames
+from pytest_reloadleak.holders.retention import Diagnosis, Retention
+from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series, Site
+from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.verdict.growth import findings as growth_findings
 from pytest_reloadleak.verdict.signature import signature
 
-_ORDER: tuple[Kind, ...] = (
-    "child-process",
-    "live-timer",
-    "live-thread",
-    "pending-task",
-    "registration",
-    "open-fd",
-    "patched-global",
-    "retained-generation",
-    "stale-reference",
-    "object-growth",
-    "memory-growth",
-)
+_ORDER: tuple[Kind, ...] = get_args(Kind)
 """Which kind a cause is when several fit, and the order of findings."""
 
 
@@ -37,28 +28,16 @@ class Verdict(NamedTuple):
     notes: tuple[str, ...]
 
 
-def judge(  # noqa: PLR0913 - the looks are this many
-    target: str,
-    rounds: int,
-    first: Look,
-    second: Look | None,
-    unloaded: Look | None = None,
-    blind: Sequence[str] = (),
-    accumulated: tuple[Sequence[Finding], Sequence[str]] = ((), ()),
-    expected: Expected | None = None,
-) -> Verdict:
+def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) -> Verdict:
     """Judge a run.
 
     Args:
         target: the target's name, part of each signature.
         rounds: counted rounds of each pass.
-        first: the look after the first pass.
-        second: the look after as many rounds more; `None` when there was nothing to confirm or no second pass.
-        unloaded: the look after the target was unloaded; `None` if it was not.
-        blind: what could not be looked at, in a sentence each: where nothing was found, that leaves the question open.
-        accumulated: findings and notes on growth, which count only if nothing else grows that would explain it.
-        expected: which findings are known; `None` if none is.
+        seen: what the run observed. Where nothing was found, what could not be observed leaves the question open.
+        knowledge: what is known of the project.
     """
+    first, second, unloaded, blind = seen.first, seen.second, seen.unloaded, seen.blind
     later = second.retentions if second is not None else None
     findings, notes = [], []
     for retention in first.retentions:
@@ -67,19 +46,20 @@ def judge(  # noqa: PLR0913 - the looks are this many
             notes.append(_passing(retention))
             continue
         finding = _with_skew(_finding(target, retention, growth, per_round), first)
-        findings.append(_of_cache(finding, retention, expected))
+        findings.append(_of_cache(finding, retention, knowledge))
     pins = unloaded.retentions if unloaded is not None else ()
     findings += [
         _pinning(target, pin) for pin in pins if pin.is_certain and _again(pin, first.retentions) is None
     ]
     if not any(finding.growth == "growing" for finding in findings):
-        findings += accumulated[0]
-        notes += accumulated[1]
+        # Growth counts only if nothing else grows that would explain it.
+        accumulated, remarks = growth_findings(target, seen, knowledge.site_of)
+        findings += accumulated
+        notes += remarks
     findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
     # An effect may be left of a generation that is gone: a descriptor, a process, an entry of the environment.
     generations = tuple(sorted({g for f in findings if f.retained_objects for g in f.generations}))
-    if expected is not None:
-        findings = [f if f.known else replace(f, known=expected.reason(f)) for f in findings]
+    findings = [f if f.known else replace(f, known=knowledge.reason(f)) for f in findings]
     is_leaking = any(finding.known is None for finding in findings)
     outcome: Outcome = (
         "leaking" if is_leaking else "inconclusive" if blind else "known" if findings else "clean"
@@ -95,26 +75,28 @@ def judge(  # noqa: PLR0913 - the looks are this many
     )
 
 
-class Expected(NamedTuple):
-    """Which findings are known, and why."""
+class Knowledge(NamedTuple):
+    """What a verdict may ask about the project. The defaults know nothing."""
 
-    reason: Callable[[Finding], str | None]
+    reason: Callable[[Finding], str | None] = lambda _: None
     """Why a finding is expected; `None` if it is not."""
-    is_library: Callable[[str], bool]
+    is_library: Callable[[str], bool] = lambda _: False
     """Whether a module is the standard library's or an installed one: its caches are not the project's to mend."""
+    site_of: Callable[[Frames, Collection[str]], Site | None] = lambda *_: None
+    """The line to report from the frames of an allocation, given the target's source files."""
 
 
-def _of_cache(finding: Finding, retention: Retention, expected: Expected | None) -> Finding:
+def _of_cache(finding: Finding, retention: Retention, knowledge: Knowledge) -> Finding:
     """A finding with the bound of the cache through which it is held; a library's is a known reference."""
     if retention.cache is None:
         return finding
     module, size = retention.cache
     bound = f"functools.lru_cache of {module} keeps at most {size} results"
-    is_known = expected is not None and expected.is_library(module)
+    is_known = knowledge.is_library(module)
     return replace(finding, details=(*finding.details, bound), known=bound if is_known else None)
 
 
-def _with_skew(finding: Finding, look: Look) -> Finding:
+def _with_skew(finding: Finding, look: Diagnosis) -> Finding:
     """A finding with what it means that two generations are visible at once."""
     lines = []
     if finding.kind == "stale-reference" and look.skew is not None:

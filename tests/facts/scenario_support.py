@@ -20,11 +20,10 @@ from typing import Any
 from cases import run
 
 from pytest_reloadleak import Report
-from pytest_reloadleak.check import Check
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.report.jsonfile import to_dict
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.dispose import Disposal
-from pytest_reloadleak.verdict.arguments import settings_for
 
 ROUNDS = 2
 GENERATIONS = 1 + 1 + ROUNDS
@@ -109,8 +108,8 @@ class Program:
         """
         settings = settings_for(rounds=rounds, project=Project(str(self.directory)), **keywords)
         disposal = Disposal(dispose)
-        check = Check(targets or ("app",), settings, reload=keywords.get("reload"), dispose=disposal)
-        body = None if exercise is None else lambda: exercise(check.run.module)
+        check = Check(targets or ("app",), settings, reload=keywords.get("reload"), disposal=disposal)
+        body = None if exercise is None else lambda: exercise(check.run.subject.module)
         return contextvars.copy_context().run(check.perform, body)
 
 

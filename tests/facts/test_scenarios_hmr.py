@@ -15,10 +15,9 @@ import scenario_support as support
 from scenario_support import COUNTER, GENERATIONS, found
 
 from pytest_reloadleak import clear_cache
-from pytest_reloadleak.check import Check
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.dependencies.project import Project
-from pytest_reloadleak.verdict.arguments import settings_for
 
 BOTH = ("reimport", "reload")
 PAIR = {"dep": COUNTER, "app": f"import dep\n{COUNTER}\ndef both():\n    return bump(), dep.bump()\n"}

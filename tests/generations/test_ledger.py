@@ -13,7 +13,7 @@ import pytest
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.generations.markers import MARKER
-from pytest_reloadleak.generations.unlisted_functions import retire, strays
+from pytest_reloadleak.generations.unlisted_functions import retire, unlisted
 from pytest_reloadleak.heap import collector
 from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
 
@@ -486,11 +486,11 @@ def test_strays_are_the_functions_that_no_walk_saw():
     """Found by the reference count of their globals; none when there are none."""
     target = Target("def f(): pass\n")
     target.reload()
-    assert strays(target.ledger, [vars(target.module)], ours=1) == []
+    assert unlisted(target.ledger, [vars(target.module)], ours=1) == []
 
     stray = eval("lambda: 1", vars(target.module))
 
-    assert strays(target.ledger, [vars(target.module)], ours=1) == [stray]
+    assert unlisted(target.ledger, [vars(target.module)], ours=1) == [stray]
 
 
 def test_strays_are_not_searched_for_without_need(monkeypatch):
@@ -501,10 +501,10 @@ def test_strays_are_not_searched_for_without_need(monkeypatch):
     for name in ("get_referrers", "get_objects"):
         monkeypatch.setattr(collector, name, lambda *args: searched.append(args) or [])
 
-    strays(target.ledger, [vars(target.module)], ours=1)
+    unlisted(target.ledger, [vars(target.module)], ours=1)
     assert searched == []
     stray = eval("lambda: 1", vars(target.module))
-    strays(target.ledger, [vars(target.module)], ours=1)
+    unlisted(target.ledger, [vars(target.module)], ours=1)
 
     assert stray is not None
     assert len(searched) == 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.generations.ledger import Ledger
-from pytest_reloadleak.generations.original import Parked, Suspicion, suspect
+from pytest_reloadleak.generations.original import Original, Suspicion, suspect
 
 FOREIGN: list[Any] = []
 """Somebody else's list, for references from outside."""
@@ -47,11 +47,11 @@ class Scene:
         self.ledger.note(generation, [("plugin", module)])
         return module
 
-    def _park(self, source: str) -> Parked:
+    def _park(self, source: str) -> Original:
         module = self._execute(source, -1)
         modules: dict[str, Any] = {"plugin": module}
         namespaces = {"plugin": (vars(module), dict(vars(module)))}
-        return Parked(-1, [modules, {}, namespaces], namespaces)
+        return Original(-1, [modules, {}, namespaces], namespaces)
 
     def __getitem__(self, name: str) -> Any:
         return self.parked.namespaces["plugin"][0][name]
@@ -67,7 +67,7 @@ class Scene:
 
 PLUGIN = """
 import functools, os, sys, weakref
-from test_parked import foreign_function
+from test_original import foreign_function
 
 def on_event(a=None):
     return os
@@ -165,7 +165,7 @@ def test_references_that_keep_nothing_of_the_generation_alive_are_none(reference
 
 def test_the_generation_may_refer_to_what_others_hold():
     """A foreign list that the target imported has other holders; only when it leads back is that a suspicion."""
-    scene = Scene("from test_parked import FOREIGN\ndef on_event(): pass\n")
+    scene = Scene("from test_original import FOREIGN\ndef on_event(): pass\n")
     assert not scene.is_held()
 
     FOREIGN.append(scene["on_event"])
@@ -274,7 +274,7 @@ def random_source(rng: random.Random) -> str:
     """A module whose functions, classes, instances and containers refer to one another at random."""
     lines = [
         "import functools, os, weakref",
-        "from test_parked import foreign_function",
+        "from test_original import foreign_function",
         "x0 = []",
     ]
     makers = (

@@ -13,13 +13,12 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
-from pytest_reloadleak.check import Check
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.effects.system import meter
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.report.jsonfile import from_dict
-from pytest_reloadleak.run.observations import Surroundings
-from pytest_reloadleak.verdict.arguments import settings_for
+from pytest_reloadleak.run.runner import Runner
 
 BOTH = ("reimport", "reload")
 HOST = """\
@@ -250,10 +249,8 @@ def test_what_a_keeper_puts_there_is_a_note(others, tmp_path):
     run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}host.add(host.many())\n{others}\n"})
     with run.importable(tmp_path):
         host = importlib.import_module("host")
-        around = Surroundings(
-            keepers=lambda: Noise([("a plugin keeps {held}: not a leak", o) for o in host.cache])
-        )
-        report = Check(["plugin"], settings_for(rounds=3), surroundings=around).perform()
+        runner = Runner(keepers=lambda: Noise([("a plugin keeps {held}: not a leak", o) for o in host.cache]))
+        report = Check(["plugin"], settings_for(rounds=3), runner=runner).perform()
 
     assert [f.holder.path for f in report.findings] == (["host.names[*]"] if others else [])
     assert "a plugin keeps more with each round: not a leak" in report.notes

@@ -101,7 +101,7 @@ def test_what_the_tool_imports_is_nobodys_dependency(place, recording):
     place.measure("app.base", "reimport")
 
     assert import_records.imported_by("pytest_reloadleak.strategies.reimport") == set()
-    assert import_records.imported_by("pytest_reloadleak.run.protocol") == set()
+    assert import_records.imported_by("pytest_reloadleak.run.rounds") == set()
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ from pytest_reloadleak.check import measure_reload
 from pytest_reloadleak.strategies.decache import Decache
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports.name_stamps import fresh_name
-from pytest_reloadleak.strategies.imports.reloadable import reloadable
 from pytest_reloadleak.strategies.imports.transaction import Transaction
-from pytest_reloadleak.strategies.imports.unit import Unit
+from pytest_reloadleak.strategies.imports.unit import Unit, reloadable
 from pytest_reloadleak.strategies.reimport import Reimport
 from pytest_reloadleak.strategies.reload import Reload
 

@@ -17,10 +17,9 @@ import trio
 from cases import run
 from support import assert_no_traceback, target
 
-from pytest_reloadleak.check import Check
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.errors import TargetError
 from pytest_reloadleak.strategies.workers import messages, worker_strategy
-from pytest_reloadleak.verdict.arguments import settings_for
 
 BORN = """\
 import asyncio, atexit, functools, os, subprocess, sys, tempfile, threading, time
@@ -80,7 +79,7 @@ def check(tmp_path):
     def check(source, exercise=None, **keywords):
         run.write(tmp_path, {"app": source} if isinstance(source, str) else source)
         check = Check(["app"], settings_for(strategy="worker", **{"rounds": 2, **keywords}))
-        return check.perform(exercise and (lambda: exercise(check.run.module("app"))))
+        return check.perform(exercise and (lambda: exercise(check.run.subject.module("app"))))
 
     with run.importable(tmp_path):
         yield check

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_reloadleak.holders.search import Look, Retention
+from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
-from pytest_reloadleak.verdict.judge import judge
+from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.verdict.judge import Knowledge, judge
 
 LIST = Retention(
     holder=Holder(root="sys.modules", path="app.bus[*]", type="list"),
@@ -32,7 +33,12 @@ MORE = (-1, 0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 def judged(first: Retention, *later: Retention):
     """The verdict on one retention of the first look and those of the second."""
-    return judge("plug", 5, Look(first.generations, (first,)), Look((), later))
+    return verdict_on(Diagnosis(first.generations, (first,)), Diagnosis((), later))
+
+
+def verdict_on(first: Diagnosis, second: Diagnosis):
+    """The verdict on two looks, of a project that nothing is known of."""
+    return judge("plug", 5, Observations(first=first, second=second), Knowledge())
 
 
 def test_what_more_rounds_leave_more_of_grows():
@@ -112,7 +118,7 @@ def test_findings_are_in_the_order_of_kinds():
         LIST._replace(cause=Cause(kind, "fd", kind, "file"), size_bytes=at) for at, kind in enumerate(kinds)
     ]
 
-    verdict = judge("plug", 5, Look((), tuple(reversed(causes))), Look((), tuple(causes)))
+    verdict = verdict_on(Diagnosis((), tuple(reversed(causes))), Diagnosis((), tuple(causes)))
 
     assert tuple(f.kind for f in verdict.findings) == kinds
 
@@ -125,7 +131,7 @@ def test_what_is_left_of_a_generation_that_is_gone_retains_none():
         objects=0,
     )
 
-    verdict = judge("plug", 5, Look((), (effect,)), Look((), (effect._replace(generations=MORE),)))
+    verdict = verdict_on(Diagnosis((), (effect,)), Diagnosis((), (effect._replace(generations=MORE),)))
 
     assert (verdict.outcome, verdict.retained_generations) == ("leaking", ())
     assert (

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.dependencies import graph, import_records
-from pytest_reloadleak.strategies.imports.reloadable import spec_of
-from pytest_reloadleak.strategies.imports.unit import module_names
+from pytest_reloadleak.strategies.imports.unit import module_names, spec_of
 
 _IMPORTERS = frozenset({"import_module", "__import__"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -74,6 +75,16 @@ def _owns(names: tuple[str, ...], module: str) -> bool:
         fnmatchcase(module, name) if is_glob(name) else module == name or module.startswith(f"{name}.")
         for name in names
     )
+
+
+def reloadable(names: list[str]) -> list[str]:
+    """The modules whose code Python can execute again: extension modules stay where they are."""
+    return [name for name in names if not foreign.is_extension(spec_of(sys.modules.get(name)))]
+
+
+def spec_of(module: object) -> object:
+    """The `__spec__` of a `sys.modules` entry, if it is a module."""
+    return (foreign.module_dict(module) or {}).get("__spec__")
 
 
 def module_names() -> list[str]:

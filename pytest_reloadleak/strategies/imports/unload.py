@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.imports.reloadable import reloadable
+from pytest_reloadleak.strategies.imports.unit import reloadable
 
 
 def unload(names: list[str]) -> None:

@@ -13,7 +13,7 @@ _SEGMENTS = Path("/dev/shm")  # noqa: S108 - where Linux lists them
 _FILES, _MEMORY = "temporary files", "shared memory"
 
 
-class Leavings(Probe):
+class WorkerLeftovers(Probe):
     """Files that outlived the worker that made them."""
 
     name = "leavings"

@@ -29,7 +29,7 @@ from pytest_reloadleak.strategies.dispose import HOOK
 from pytest_reloadleak.strategies.imports.unit import Unit
 from pytest_reloadleak.strategies.strategy import Strategy
 from pytest_reloadleak.strategies.workers import interpreter, messages
-from pytest_reloadleak.strategies.workers.leftovers import Leavings
+from pytest_reloadleak.strategies.workers.leftovers import WorkerLeftovers
 
 _PATIENCE_S = 5.0
 """How long a worker that was told to end may take: its threads that are no daemons are waited for."""
@@ -49,7 +49,7 @@ class Worker(Strategy):
         self._unit = Unit(())
         self._turn = threading.RLock()
         """Held by whoever talks to the worker, and while one takes the other's place."""
-        self._leavings = Leavings()
+        self._leftovers = WorkerLeftovers()
         self._count = 0
         self._patience_s = _PATIENCE_S
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -62,7 +62,7 @@ class Worker(Strategy):
         """End the last worker, and remove what all of them left behind."""
         with self._turn:
             self._stop()
-        self._leavings.remove()
+        self._leftovers.remove()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -74,7 +74,7 @@ class Worker(Strategy):
 
     def probes(self) -> list[Probe]:
         """What the workers leave on the machine."""
-        return [self._leavings]
+        return [self._leftovers]
 
     def reload(self, names: list[str]) -> None:
         """Replace the worker."""
@@ -146,7 +146,7 @@ class Worker(Strategy):
             if not is_good:
                 raise TargetError(content[1])
         except BaseException:
-            self._leavings.note(folder, process.stop(self._patience_s)["segments"])
+            self._leftovers.note(folder, process.stop(self._patience_s)["segments"])
             raise
         self._process = process
 
@@ -163,9 +163,9 @@ class Worker(Strategy):
         said = process.stop(self._patience_s)
         if process.was_slow:
             self._patience_s = min(self._patience_s, _IMPATIENCE_S)
-        generation = self._leavings.generation()
+        generation = self._leftovers.generation()
         self.failures += [f"disposing generation {generation}: {text}" for text in said["errors"]]
-        self._leavings.note(self._temporary(), said["segments"])
+        self._leftovers.note(self._temporary(), said["segments"])
         data: dict[str, bytes] = said["data"]
         return data
 

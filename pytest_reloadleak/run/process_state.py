@@ -1,0 +1,67 @@
+"""Take the state of the process before the first reload, and put it back after the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from pytest_reloadleak.heap import settle
+from pytest_reloadleak.holders.patches import own_callables
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.strategies.imports.locks import imports_locked
+from pytest_reloadleak.strategies.imports.module_table import kept_table
+from pytest_reloadleak.strategies.imports.transaction import Transaction
+from pytest_reloadleak.strategies.strategy import Strategy
+
+
+class ProcessState:
+    """The state of the process when a run began: the import system, the unit's namespaces, the collector."""
+
+    def __init__(self) -> None:
+        self.transaction: Transaction | None = None
+        self.before: Mapping[str, Collection[str]] = {}
+        """Names of each module's functions and classes from before the target was first loaded."""
+        self._strategy: Strategy | None = None
+        self._gc_enabled = True
+        self._frozen = 0
+
+    def take(self, subject: Subject) -> None:
+        """Take the present state."""
+        self._gc_enabled = settle.is_enabled()
+        self._frozen = settle.frozen_count()
+        # Wait for an import that another thread has under way: half of it would be put back.
+        with imports_locked(subject.unit.loaded()):
+            self.transaction = Transaction.begin(subject.unit)
+        self.before = own_callables(subject.unit.owns)
+
+    def prepare(self, strategy: Strategy) -> None:
+        """Let a strategy prepare; `put_back` ends it."""
+        strategy.begin()
+        self._strategy = strategy
+
+    def kept_table(self, when: str) -> AbstractContextManager[None]:
+        """Within the block, `sys.modules` must stay the object that it was: see `module_table`."""
+        if self.transaction is None:
+            return nullcontext()
+        return kept_table(self.transaction.table, when)
+
+    def frozen_note(self) -> list[str]:
+        """A note on objects that `gc.freeze` hides from every collection, if there are any."""
+        count = settle.frozen_count()
+        if not count:
+            return []
+        since = f", {count - self._frozen} of them during the check" if count > self._frozen else ""
+        return [
+            f"the program froze {count} objects with gc.freeze(){since}: what is among them is never collected"
+        ]
+
+    def put_back(self) -> None:
+        """Put the state back, and release every object of it."""
+        try:
+            if self.transaction is not None:
+                self.transaction.roll_back()
+        finally:
+            self.transaction = None
+            if self._strategy is not None:
+                self._strategy.end()
+            settle.put_back(self._gc_enabled)

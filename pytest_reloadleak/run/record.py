@@ -1,0 +1,142 @@
+"""Record which generation was created when, without keeping any of them alive, the original aside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_reloadleak.effects.effect_ledger import EffectLedger
+from pytest_reloadleak.effects.observe import unfinished
+from pytest_reloadleak.effects.probe import Probe, Scope
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.generations.original import Original, is_data_bound_elsewhere
+from pytest_reloadleak.generations.unlisted_functions import note_unlisted, retire
+from pytest_reloadleak.holders.retention import GRACE, UNLOADED
+from pytest_reloadleak.run.process_state import ProcessState
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.strategies.imports.transaction import Transaction
+
+
+class Record:
+    """The generations of one run: the objects' ledger, the effects' ledger, and the original that the check keeps.
+
+    Args:
+        subject: what the run reloads.
+        first: number of the generation that is loaded first.
+        probes: who looks for effects.
+    """
+
+    def __init__(self, subject: Subject, first: int, probes: Iterable[Probe]) -> None:
+        self._subject = subject
+        self.first = first
+        self.generation = first
+        """Number of the present generation."""
+        self.ledger = Ledger(lambda _: False)
+        self.original = Original(first)
+        self.effects = EffectLedger(probes)
+        self.scope = Scope(
+            lambda name: subject.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
+            lambda: self.generation,
+            lambda text: subject.unit.rename(text),  # noqa: PLW0108 - as above
+            lambda o: self.ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
+        )
+        self.executed: set[str] = set()
+        """Modules that some round executed again."""
+        self.is_unloaded = False
+        self.shared: dict[str, dict[str, Any]] = {}
+        """Namespaces of an unloaded target that several generations share, by module name."""
+
+    def begin(self) -> None:
+        """Let the probes begin, and date the effects that are there before the run."""
+        self.effects.begin(self.scope)
+        self.effects.note(None)
+
+    def begin_generations(self, state: ProcessState) -> None:
+        """Note the first generation, which may just have been loaded, and keep it if it has to come back."""
+        subject = self._subject
+        self.effects.note(self.generation)
+        self.ledger = Ledger(subject.unit.owns, subject.unit.invents)
+        self._keep_original(state)
+        subject.disposal.born([*subject.unit.loaded(), *subject.proof()])
+        if subject.unit.loaded() or not subject.is_loaded_here:
+            self.note()
+            if subject.is_in_place:
+                self._note_unlisted(list(subject.namespaces().values()))
+
+    def _keep_original(self, state: ProcessState) -> None:
+        """Keep the original generation in containers that are all known."""
+        transaction, unit = state.transaction, self._subject.unit
+        assert transaction is not None
+        loaded = unit.loaded()
+        fresh = [name for name in loaded if name not in transaction.modules]
+        if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._subject.namespaces(), unit.owns):
+            return  # nothing of it comes back, so it is judged like any other
+        self.original.entries = {id(sys.modules[name]) for name in loaded if name not in fresh}
+        taken = [transaction]
+        if fresh:
+            taken.append(Transaction.begin(unit))
+            # None of these comes back, so what waits for a module's end happens as it would.
+            taken[-1].let_go(fresh)
+        self.original.namespaces = taken[-1].namespaces
+        self.original.containers = (
+            [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
+        )
+
+    def note(self) -> set[str]:
+        """Note the present generation; returns the modules that were executed again."""
+        return self.ledger.note(self.generation, self._subject.entries())
+
+    def next(self) -> set[str]:
+        """Note that a reload is over; returns the modules that it executed again."""
+        self.generation += 1
+        executed = self.note() | self._subject.proof()
+        self.executed |= executed
+        self._subject.disposal.born(executed)
+        return executed
+
+    def note_renewed(self) -> None:
+        """Date the functions of namespaces that were executed again in place and that no walk saw."""
+        self._note_unlisted([n for n in self._subject.namespaces().values() if self.ledger.is_renewed(n)])
+
+    def _note_unlisted(self, namespaces: list[dict[str, Any]]) -> None:
+        if namespaces:
+            note_unlisted(self.ledger, namespaces, ours=1 + self.original.count())  # this list
+
+    def unload(self) -> None:
+        """Unload the target: from now on even its last generation should be gone."""
+        # A namespace that all generations share is the original one, which the check keeps if it has to put it back.
+        if self.original.count():
+            self.shared = {
+                name: n for name, n in self._subject.namespaces().items() if self.ledger.markers.is_shared(n)
+            }
+        self.is_unloaded = True
+        self._subject.unload()
+
+    def is_too_short(self) -> bool:
+        """Whether no generation is old enough yet to be judged."""
+        return self.generation - self.first <= GRACE
+
+    def unfinished(self) -> int:
+        """How many things that should be dead are alive: settling waits for them."""
+        if not self.ledger.births:
+            return 0
+        kept = self.original.generation if self.original.containers else None
+        limit = self.ledger.current - (UNLOADED if self.is_unloaded else GRACE)
+        return self.ledger.older(limit, but=kept) + unfinished(self.effects, self.scope, self.first, limit)
+
+    def where(self, generation: int) -> str:
+        """The round that creates a generation, in words."""
+        return f"round {generation}" if generation > 0 else f"warm-up round {generation - self.first}"
+
+    def retire(self) -> None:
+        """Remember which functions stay in namespaces that come back: they are older than the next check."""
+        shared = [n for n, _ in self.original.namespaces.values() if self.ledger.markers.is_shared(n)]
+        if shared:
+            retire(self.ledger, shared, ours=1 + self.original.count())  # this list
+
+    def clear(self) -> None:
+        """Release every object."""
+        self.shared.clear()
+        self.original.clear()
+        self.ledger = Ledger(self._subject.unit.owns)

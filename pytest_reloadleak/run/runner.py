@@ -1,0 +1,40 @@
+"""What the test runner contributes to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.effects.probe import Probe
+from pytest_reloadleak.holders.runner_noise import Noise
+from pytest_reloadleak.holders.sweep import Root
+from pytest_reloadleak.strategies.imports.unit import Unit
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Runner:
+    """What the test runner contributes to a run. The defaults suit a run without one."""
+
+    release: Callable[[], None] = lambda: None
+    """Releases what the runner itself keeps of the program's objects: log records, recorded warnings."""
+    begun: Callable[[Unit], None] = lambda _: None
+    """Called when the target is loaded, with all that will be reloaded."""
+    reloaded: Callable[[], None] = lambda: None
+    """Called after each reload, before the exercise: refreshes the test module's bindings."""
+    unloaded: Callable[[], None] = lambda: None
+    """Called when the last generation was dropped: puts the test module's bindings back."""
+    spared: Callable[[], Iterable[dict[str, Any]]] = list
+    """Namespaces whose bindings of the original generation are the caller's own."""
+    roots: Callable[[], list[Root]] = list
+    """More roots with names that a reader knows, such as fixtures."""
+    keepers: Callable[[], Noise] = Noise
+    """What the runner and its plugins keep until the test is over, and cannot release."""
+    own: list[object] = field(default_factory=list)
+    """The tool's own objects that keep the original generation for the test. They are no holders."""
+    plugins: tuple[str, ...] = ()
+    """Modules of pytest's plugins, which are refused as targets."""
+    probes: tuple[type[Probe], ...] = ()
+    """Probes of third parties."""
+    is_interruptible: bool = True
+    """Whether a `KeyboardInterrupt` comes from the user, who wants the whole run to end, and not from the target."""

@@ -1,0 +1,86 @@
+"""What a run reloads, and how: the unit, the strategy, the dispose hooks, and the test runner's part."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.run.runner import Runner
+from pytest_reloadleak.strategies.dispose import Call, Disposal
+from pytest_reloadleak.strategies.imports.unit import Unit
+from pytest_reloadleak.strategies.imports.unload import unload
+from pytest_reloadleak.strategies.strategy import Strategy, children_first
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Subject:
+    """What a run reloads.
+
+    Attributes:
+        unit: the target's modules; `widen` adds what else the strategy reloads.
+        strategy: a built-in strategy, or `None` when the application reloads itself.
+        runner: the test runner's part.
+        disposal: the dispose hooks.
+        dependents: modules to import with the target, since they depend on it and a program would have them loaded.
+    """
+
+    unit: Unit
+    strategy: Strategy | None
+    runner: Runner = field(default_factory=Runner)
+    disposal: Disposal = field(default_factory=Disposal)
+    dependents: tuple[str, ...] = ()
+
+    @property
+    def is_loaded_here(self) -> bool:
+        """Whether the target is loaded in this process."""
+        return self.strategy is None or self.strategy.loads_here
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether a reload may execute into the namespaces that are there."""
+        return self.strategy is None or self.strategy.is_in_place
+
+    def widen(self) -> None:
+        """Add what else the strategy reloads, once the target has been imported."""
+        if self.strategy is not None:
+            self.unit = self.strategy.widen(self.unit)
+
+    def entries(self) -> list[tuple[str, object]]:
+        """Name and `sys.modules` entry of each loaded module of the unit."""
+        return [(name, sys.modules[name]) for name in self.unit.loaded()]
+
+    def namespaces(self) -> dict[str, dict[str, Any]]:
+        """The unit's present namespaces by module name."""
+        found = {name: foreign.module_dict(module) for name, module in self.entries()}
+        return {name: namespace for name, namespace in found.items() if namespace is not None}
+
+    def module(self, name: str) -> Any:
+        """What stands for a module of the target in the present round."""
+        return self.strategy.module(name) if self.strategy is not None else sys.modules.get(name)
+
+    def proof(self) -> set[str]:
+        """Modules that the last reload executed where this process cannot see it."""
+        return self.strategy.proof() if self.strategy is not None else set()
+
+    def unload(self) -> None:
+        """Drop the last generation, and import nothing. No successor is there to hand data to."""
+        loaded = self.unit.loaded()
+        self.disposal.handover(loaded)
+        if self.strategy is not None:
+            self.strategy.unload(loaded)
+        else:
+            unload(loaded)
+        self.runner.unloaded()
+
+    def hooks_due(self) -> list[Call]:
+        """The dispose hooks of the outgoing generation that have not run yet, in their order."""
+        loaded = self.unit.loaded()
+        names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
+        return self.disposal.calls(names, self.unit.names, self.module)
+
+    def failures(self) -> list[str]:
+        """What went wrong when generations were disposed."""
+        elsewhere = self.strategy.failures if self.strategy is not None else []
+        return list(dict.fromkeys((*self.disposal.errors, *elsewhere)))
