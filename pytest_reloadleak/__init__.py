@@ -2,7 +2,7 @@
 
 Public names: `check_reload`, `measure_reload`, `clear_cache`, `ReloadLeakError`, `UsageError`, `Report`, `Finding`,
 `Cleared`; and for plugins `Probe`, `Effect`, `Cause` and `Known`. They are loaded on first use: pytest imports this
-package in every run that has the plugin installed, and only a run that checks something may pay.
+package in every run that has the plugin installed, but only a run that checks something should pay for the rest.
 """
 
 from typing import TYPE_CHECKING

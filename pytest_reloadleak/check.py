@@ -1,4 +1,4 @@
-"""One check: settings in, report out. `check_reload` and `measure_reload` are the plugin without pytest."""
+"""Run one check, from settings to report. `check_reload` and `measure_reload` are the plugin without pytest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pytest_reloadleak.verdict.known import KNOWN, Known, reason_for
 from pytest_reloadleak.verdict.sites import site_of
 
 _now_s = time.perf_counter
-"""A private copy, as the target may patch what it likes."""
+"""A private copy, since the target may patch the original."""
 
 PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
 """Outcomes that do not fail a test."""
@@ -40,10 +40,10 @@ class Check:
     """One check of one target, or of several that are reloaded together.
 
     Args:
-        names: what the user called the target, or targets.
+        names: the name or names that the user gave as targets.
         settings: how to check.
-        reload: the application's own reload, sync or async; `None` for the strategy of the settings.
-        disposal: the dispose hooks; `None` if there are none but those that the target's modules define.
+        reload: the application's own reload, sync or async; `None` to use the strategy of the settings.
+        disposal: the dispose hooks; `None` to use only those that the target's modules define.
         runner: the test runner's part.
 
     Raises:
@@ -63,7 +63,7 @@ class Check:
         unit = Unit(tuple(_resolved(names, settings, reload, runner.plugins)))
         strategy = None if reload is not None else strategies.make(settings)
         if reload is not None:
-            runner = dataclasses.replace(runner, spared=_also(runner.spared, reload))
+            runner = dataclasses.replace(runner, spared=_spared_with(runner.spared, reload))
         own = strategy.probes() if strategy is not None else ()
         self.run = Run(
             Subject(unit, strategy, runner, disposal or Disposal(), settings.dependents),
@@ -75,10 +75,10 @@ class Check:
         self._begun_s = _now_s()
 
     def perform(self, exercise: Callable[[], object] | None = None) -> Report:
-        """Run the check to its end, at once.
+        """Run the whole check at once.
 
         Args:
-            exercise: called in each round on the fresh generation; what it raises goes to the caller.
+            exercise: called in each round on the fresh generation; its exceptions reach the caller.
         """
         try:
             self.run.reloads.begin()
@@ -88,12 +88,12 @@ class Check:
             return self.report(error.text)
         finally:
             try:
-                self.performer.dispose()  # the last generation, where the run ended early
+                self.performer.dispose()  # the last generation, if the run ended early
             finally:
                 self.end()
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None = None) -> Report:
-        """`perform` on the running loop, which is the same for all rounds."""
+        """Do as `perform` does, on the running loop, which is the same for all rounds."""
         try:
             self.run.reloads.begin()
             await self.performer.aperform(exercise)
@@ -102,16 +102,16 @@ class Check:
             return self.report(error.text)
         finally:
             try:
-                await self.performer.adispose()  # the last generation, where the run ended early
+                await self.performer.adispose()  # the last generation, if the run ended early
             finally:
                 self.end()
 
-    def rounds_are(self, rounds: int) -> None:
-        """Set the number of counted rounds, where the loop that the user writes says it."""
+    def set_rounds(self, rounds: int) -> None:
+        """Set the number of counted rounds, which a loop in the user's test determines."""
         self.settings = dataclasses.replace(self.settings, rounds=rounds)
 
     def report(self, error: str | None = None) -> Report:
-        """The report of what was seen so far; `error` is what ended the check early."""
+        """The report on everything seen so far; `error` says what ended the check early."""
         subject, seen, settings = self.run.subject, self.run.observations, self.settings
         target = subject.unit.target
         failures = subject.failures()
@@ -124,7 +124,7 @@ class Check:
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
         notes += [f"{name}.{HOOK} was never called: {name} was not reloaded" for name in never]
         if any(finding.site is None for finding in verdict.findings):
-            notes.append("site: the line that created a reference is not recorded by this version")
+            notes.append("site: the line that created an item is recorded only for growing containers")
         return Report(
             target=target,
             nodeid=settings.nodeid,
@@ -149,7 +149,7 @@ class Check:
     def _is_library(self, module: str) -> bool:
         try:
             return self._project.is_library(module)
-        except Exception:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
+        except Exception:  # noqa: BLE001 - asks for files, by functions that the target may have patched
             return False
 
     def _known(self, finding: Finding) -> str | None:
@@ -177,14 +177,14 @@ def _resolved(
             raise UsageError(reason)
         out.append(name.strip())
     if not out:
-        raise UsageError("no target was given: name a module, such as 'myapp.plugins.weather'")
+        raise UsageError("no target given: name a module, such as 'myapp.plugins.weather'")
     return list(dict.fromkeys(out))
 
 
-def _also(
+def _spared_with(
     spared: Callable[[], Iterable[dict[str, Any]]], reload: Reloader
 ) -> Callable[[], list[dict[str, Any]]]:
-    """The spared namespaces and that of the reload callable: whoever reloads a module may well import it."""
+    """The spared namespaces and that of the reload callable, which may well import the module that it reloads."""
     function = inspect.unwrap(reload)
     while isinstance(function, functools.partial):
         function = function.func
@@ -193,7 +193,7 @@ def _also(
     return lambda: [*spared(), *([namespace] if isinstance(namespace, dict) else [])]
 
 
-def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
+def settings_for(  # noqa: PLR0913 - one keyword per setting
     *,
     strategy: object = "reimport",
     reload: object = None,
@@ -207,10 +207,10 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
     project: Project | None = None,
     expected: Iterable[Known] = (),
 ) -> Settings:
-    """Validated settings from what a caller passed.
+    """Validated settings from a caller's arguments.
 
     Raises:
-        UsageError: a value makes no sense.
+        UsageError: a value is invalid.
     """
     if reload is not None and not callable(reload):
         raise UsageError(f"reload must be a callable, not {reload!r}")
@@ -218,7 +218,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting of the contract
         raise UsageError(unknown_strategy(strategy))
     return Settings(
         strategy="callable" if reload is not None else strategy,
-        rounds=rounds,  # type: ignore[arg-type]  # validated by Settings, which says what was received
+        rounds=rounds,  # type: ignore[arg-type]  # validated by Settings
         warmup=warmup,  # type: ignore[arg-type]  # as above
         force=force,
         unload=bool(unload),
@@ -237,11 +237,11 @@ def _chosen(names: object, extra: Iterable[type[Probe]]) -> tuple[str, ...]:
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",")]
     if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"probes must be names of probes, such as ['threads', 'fds'], not {names!r}")
+        raise UsageError(f"probes must be a list of names, such as ['threads', 'fds'], not {names!r}")
     return catalogue.chosen(names, "probes", extra)
 
 
-def measure_reload(  # noqa: PLR0913 - the contract's keywords
+def measure_reload(  # noqa: PLR0913 - the public keywords
     target: str,
     *,
     strategy: str = "reimport",
@@ -253,25 +253,25 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
     unload: bool = False,
     probes: Iterable[str] | None = None,
 ) -> Report:
-    """Reload a target in this process and report what stays alive; everything is put back.
+    """Reload a target in this process, report what stays alive, and put everything back.
 
     Args:
-        target: a module, a package, or with `reload` also a glob of the modules that it makes.
+        target: a module, a package, or with `reload` also a glob of the modules that it creates.
         strategy: one of `reload`, `decache`, `reimport`, `cascade`, `alias` and `worker`.
         rounds: counted reloads, at least 1.
-        warmup: reloads before them.
+        warmup: warm-up reloads, not counted.
         reload: the application's own reload, sync or async, instead of a strategy.
-        dispose: what disposes an outgoing generation before it is dropped: a callable, sync or async, which is passed
-            the outgoing module if it takes an argument, or the name of a function of the target.
+        dispose: the hook for an outgoing generation before it is dropped: the name of a function of the target, or a
+            callable, sync or async. A callable that takes an argument receives the outgoing module.
         force: check a target that is refused by default.
-        unload: after the last round drop the target too, and report what still pins it.
-        probes: names of the probes that look, or kinds of finding; all if not given.
+        unload: also drop the target after the last round, and report what still pins it.
+        probes: names of probes or kinds of findings to look for; all if not given.
 
     Returns:
         The report, whatever its outcome.
 
     Raises:
-        UsageError: an argument makes no sense, or the target does not exist or is refused.
+        UsageError: an argument is invalid, or the target does not exist or is refused.
     """
     settings = settings_for(
         strategy=strategy,
@@ -289,7 +289,7 @@ def measure_reload(  # noqa: PLR0913 - the contract's keywords
     return Check([target], settings, reload, Disposal(dispose)).perform()
 
 
-def check_reload(  # noqa: PLR0913 - the contract's keywords
+def check_reload(  # noqa: PLR0913 - the public keywords
     target: str,
     *,
     strategy: str = "reimport",
@@ -301,10 +301,10 @@ def check_reload(  # noqa: PLR0913 - the contract's keywords
     unload: bool = False,
     probes: Iterable[str] | None = None,
 ) -> Report:
-    """`measure_reload`, but raise unless the outcome is `clean` or `known`.
+    """Call `measure_reload`, and raise unless the outcome is `clean` or `known`.
 
     Raises:
-        ReloadLeakError: with the full report as text, and as `report`.
+        ReloadLeakError: the outcome is another one; it has the full report as its text, and as `report`.
         UsageError: as for `measure_reload`.
     """
     __tracebackhide__ = True

@@ -1,4 +1,4 @@
-"""Every exception that the tool raises on purpose, one sentence each."""
+"""Define every exception that the tool raises on purpose."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class ReloadLeakError(AssertionError):
 
 
 class UsageError(ValueError):
-    """What the caller asked for cannot be checked; the text says what was wrong, what was received, what to do."""
+    """The request cannot be checked; the text says what is wrong, what was received and what to do."""
 
 
 class RoundError(Exception):
     """A round could not be completed; ends the check with the outcome `error`.
 
-    `text` is one line: the round, what happened, and where in the user's own files. It holds no exception and no
-    traceback, since either would keep the half-built generation alive (reload facts, row 44).
+    `text` is one line: the round, what happened, and where in the user's own files. No exception and no traceback is
+    kept: either would keep the half-built generation alive (reload facts, row 44).
     """
 
     def __init__(self, text: str) -> None:
@@ -33,4 +33,4 @@ class RoundError(Exception):
 
 
 class TargetError(Exception):
-    """The target's code raised where no exception can be passed on from; the text has its type, text and frames."""
+    """The target's code raised where the exception cannot be passed on; the text has its type, text and frames."""

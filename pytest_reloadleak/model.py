@@ -1,7 +1,7 @@
-"""The frozen vocabulary of results. Field names are those of the JSON report (`docs/json.md`), schema 1.
+"""Define the frozen results. Field names are those of the JSON report (`docs/json.md`), schema 1.
 
-No field can hold a user object: everything is a string, a number, `None` or a tuple of such values. That is what makes
-it safe to keep a report for as long as one likes: it cannot be the leak.
+No field can hold a user object: every value is a string, a number, `None` or a tuple of those. So a report may be kept
+for any length of time: it cannot be the leak.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Kind = Literal[
     "object-growth",
     "memory-growth",
 ]
-"""What a finding is, in the order of precedence: where several kinds fit one cause, the first of them is it."""
+"""Kinds of findings in order of precedence: where several fit one cause, the first one is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Holder:
     path: str
     """Dotted path of the holder from its root, with `[*]` for indexes and changing keys."""
     type: str
-    """Name of the holder's type; of an opaque object when the collector cannot see inside it."""
+    """Name of the holder's type, or of the opaque object that the collector cannot see inside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +77,24 @@ class Finding:
     site: Site | None = None
     """`None` when the creating line is not known; the report's notes say why."""
     retained_objects: int | None = None
-    """Tracked objects that are alive only through the target's old generations which this holder reaches."""
+    """Tracked objects that only the old generations reached by this holder keep alive."""
     retained_bytes: int | None = None
     sole_holder: bool = True
     """Whether nothing else holds any of these generations."""
     proven: bool | None = None
-    """Whether removing the reference was tried and freed what it should; `None` when it was not tried."""
+    """Whether a trial removal of the reference freed what it should; `None` when it was not tried."""
     also_retains: tuple[str, ...] = ()
-    """What else the same cause keeps alive: a thread, the generations whose code it runs."""
+    """What else the same cause keeps alive, such as the generations whose code a thread runs."""
     advice: str = ""
     known: str | None = None
     """Why this finding is expected; `None` when it is not."""
     details: tuple[str, ...] = ()
-    """Further lines: where a thread is just now, which descriptors."""
+    """Further lines, such as where a thread is running or which descriptors are open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Numbers of the process at the settled rounds; an entry is `None` where nothing could look."""
+    """Numbers of the process at the settled rounds; an entry is `None` where it could not be measured."""
 
     rounds: tuple[int, ...] = ()
     objects: tuple[int | None, ...] = ()
@@ -118,10 +118,10 @@ class Report:
     warmup: int
     outcome: Outcome
     reason: str
-    """One sentence for the outcome."""
+    """One sentence that explains the outcome."""
     duration_s: float
     reload_s: float
-    """Time inside the reloads themselves, of all rounds."""
+    """Time inside the reloads themselves, over all rounds."""
     retained_generations: tuple[int, ...] = ()
     series: Series = Series()
     findings: tuple[Finding, ...] = ()
@@ -146,8 +146,8 @@ class Cleared:
     """What `clear_cache` did."""
 
     names: tuple[str, ...]
-    """The modules that `sys.modules` has no longer."""
+    """The modules that were removed from `sys.modules`."""
     directories: tuple[str, ...]
-    """Directories whose finders are made anew."""
+    """Directories whose finders are recreated."""
     holders: tuple[Remaining, ...]
-    """Who still holds the old version; nobody if it was freed."""
+    """What still holds the old version; empty if it was freed."""

@@ -1,7 +1,6 @@
-"""The pytest plugin: options, marker and fixtures, and nothing else until a check is asked for.
+"""Register the options, the marker and the fixtures with pytest.
 
-This module is imported in every pytest run of an environment that has the plugin installed. Whatever a check needs is
-imported when the flag is given, or when a test asks for one of the fixtures.
+pytest imports this module in every run, so it imports the rest only with the flag, or when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -19,29 +18,28 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=...): "
-    "with --reload-leak-check, run the test's body once per reload of the targets (default: the first-party modules "
-    "that the test module imports) and fail if an old generation stays alive."
+    "with --reload-leak-check, run the test's body once after each reload of the targets (default: the project's own "
+    "modules that the test module imports) and fail if old code stays alive."
 )
 
 
 class _Hooks:
-    """What other plugins and conftests may contribute. Not a module: without the flag none but this one is loaded."""
+    """Hooks for other plugins and conftests. A class, since without the flag only this module may be loaded."""
 
     @staticmethod
     def pytest_reloadleak_probes(config: pytest.Config) -> list[type[Probe]]:  # type: ignore[empty-body]  # a specification
-        """Further probes: classes, made anew for each check.
+        """Probe classes to use in addition to the builtin ones. Each check makes new instances.
 
         Args:
             config: pytest's configuration.
 
         Returns:
-            Subclasses of `pytest_reloadleak.Probe` with a name of their own, at module level: the process
-            that checks a target imports them by name.
+            Subclasses of `pytest_reloadleak.Probe` with a `name`, defined at module level: each check imports them.
         """
 
     @staticmethod
     def pytest_reloadleak_known(config: pytest.Config) -> list[Known]:  # type: ignore[empty-body]  # a specification
-        """Further references that are expected.
+        """References to expect in addition to the builtin ones.
 
         Args:
             config: pytest's configuration.
@@ -52,77 +50,78 @@ class _Hooks:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register the options and their ini counterparts."""
+    """Register the command-line options and the ini options."""
     group = parser.getgroup("reload-leak", "reload leaks")
     group.addoption(
         "--reload-leak-check",
         action="store_true",
         default=None,
         dest="reload_leak_check",
-        help="reload targets and marked tests several times, and fail if an old generation stays alive",
+        help="turn checks on: reload each target several times, and fail if old code stays alive (default: off)",
     )
     group.addoption(
         "--no-reload-leak-check",
         action="store_false",
         dest="reload_leak_check",
-        help="do not, whatever the ini file says; tests that check with the reload_leaks fixture are skipped",
+        help="turn checks off, overriding the ini file; skips tests that check with the reload_leaks fixture",
     )
     group.addoption(
         "--reload-leak-target",
         action="append",
         metavar="NAME",
-        help="a module, a package or a glob of modules to check; repeatable (default: the project's own modules)",
+        help="module, package or glob of modules to check; repeatable (default: the project's own modules, "
+        "or none if a test is marked reloadable)",
     )
     group.addoption(
         "--reload-leak-strategy",
         action="append",
         metavar="NAME",
-        help="how to reload: reload, decache, reimport (the default), cascade, alias, worker, or all; repeatable",
+        help="how to reload: reload, decache, reimport, cascade, alias, worker, or all; repeatable (default: reimport)",
     )
-    group.addoption("--reload-leak-rounds", metavar="N", help="counted reloads (default: 5)")
-    group.addoption("--reload-leak-warmup", metavar="N", help="reloads before them (default: 1)")
+    group.addoption("--reload-leak-rounds", metavar="N", help="number of counted reloads (default: 5)")
+    group.addoption("--reload-leak-warmup", metavar="N", help="warm-up reloads, not counted (default: 1)")
     group.addoption(
         "--reload-leak-isolation",
         metavar="process|none",
-        help="check each target in a process of its own (the default), or in this one",
+        help="check each target in a process of its own; with none, check all in this process (default: process)",
     )
     group.addoption(
-        "--reload-leak-timeout", metavar="S", help="seconds that an isolated check may take (default: 60)"
+        "--reload-leak-timeout", metavar="S", help="time limit of an isolated check, in seconds (default: 60)"
     )
     group.addoption(
         "--reload-leak-force",
         action="store_true",
-        help="check targets that are refused by default, where possible",
+        help="check targets that are refused by default, where Python can execute them again (default: off)",
     )
     group.addoption(
         "--reload-leak-unload",
         action="store_true",
-        help="after the last round unload the target too, and report what still pins it",
+        help="after the last reload, also unload the target and report what keeps it alive (default: off)",
     )
     group.addoption(
         "--reload-leak-probes",
         metavar="LIST",
-        help="names of the probes that look, or kinds of finding, with commas (default: all)",
+        help="comma-separated probes or finding kinds: threads, tasks, fds, references, ... (default: all)",
     )
-    group.addoption("--reload-leak-json", metavar="FILE", help="write all checks to this file as JSON")
+    group.addoption("--reload-leak-json", metavar="FILE", help="write all reports to this file as JSON")
     parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
-    parser.addini("reload_leak_targets", "targets, one a line", type="linelist", default=[])
-    parser.addini("reload_leak_strategies", "strategies, one a line", type="linelist", default=[])
-    parser.addini("reload_leak_rounds", "counted reloads", default="")
-    parser.addini("reload_leak_warmup", "reloads before them", default="")
-    parser.addini("reload_leak_isolation", "process or none", default="")
+    parser.addini("reload_leak_targets", "modules to check, one per line", type="linelist", default=[])
+    parser.addini("reload_leak_strategies", "strategies, one per line", type="linelist", default=[])
+    parser.addini("reload_leak_rounds", "number of counted reloads (default: 5)", default="")
+    parser.addini("reload_leak_warmup", "warm-up reloads, not counted (default: 1)", default="")
+    parser.addini("reload_leak_isolation", "process (the default) or none", default="")
     parser.addini("reload_leak_unload", "turn on --reload-leak-unload", type="bool", default=False)
-    parser.addini("reload_leak_probes", "names of the probes that look", default="")
-    parser.addini("reload_leak_timeout", "seconds that an isolated check may take", default="")
+    parser.addini("reload_leak_probes", "comma-separated probes or finding kinds (default: all)", default="")
+    parser.addini("reload_leak_timeout", "seconds per isolated check (default: 60)", default="")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Let other plugins and conftests contribute."""
+    """Register the hooks for other plugins and conftests."""
     pluginmanager.add_hookspecs(_Hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; with the flag, load what checks."""
+    """Register the marker. With the flag, load the session that checks."""
     config.addinivalue_line("markers", _MARKER)
     wanted = config.getoption("reload_leak_check")
     if wanted or (wanted is None and config.getini("reload_leak_check")):
@@ -137,7 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Hand the checks that a test made on with its report, where xdist serialises them too."""
+    """Attach the checks that a test made to its report, so that xdist serialises them too."""
     report = yield
     for name in ("reload_leak_checks", "reload_leak_inapplicable"):
         found = getattr(item, name, None)
@@ -148,7 +147,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture
 def reload_leaks(request: pytest.FixtureRequest) -> ReloadLeaks:
-    """Check by hand that something can be reloaded without leaking: `check`, `acheck`, `measure`, `watch`."""
+    """Check that a module can be reloaded without leaking: `check`, `acheck`, `measure`, `watch`."""
     from pytest_reloadleak.integration.fixture import ReloadLeaks
 
     return ReloadLeaks(request)
@@ -156,7 +155,7 @@ def reload_leaks(request: pytest.FixtureRequest) -> ReloadLeaks:
 
 @pytest.fixture
 def reloaded(request: pytest.FixtureRequest) -> object:
-    """The fresh module of this round, for a test marked `reloadable`; by name if there are several targets."""
+    """The fresh module of the current round, in a test marked `reloadable`; a dict by name for several targets."""
     marker = request.node.get_closest_marker("reloadable")
     if (
         marker is not None

@@ -1,4 +1,4 @@
-"""What a check is asked to do: one frozen value, validated in one place, that knows nothing of pytest."""
+"""Define the settings of a check: one frozen value, validated in one place, independent of pytest."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from pytest_reloadleak.errors import UsageError
 
 STRATEGIES = ("reload", "decache", "reimport", "cascade", "alias", "worker")
-"""Names of the strategies that need no argument, from cheap to dear: by what each does besides executing the code, as
-measured times would change places by chance."""
+"""Names of the strategies that need no argument, from cheap to expensive by what each does besides executing the code:
+an order by measured times would vary by chance."""
 
 ALL = "all"
-"""Stands for all of them."""
+"""Stands for all strategies."""
 
 TEST_FILES = ("test_*.py", "*_test.py")
-"""pytest's own patterns, for where nobody says others."""
+"""pytest's own patterns, used if the project configures none."""
 
 ISOLATIONS = ("process", "none")
 
 REFERENCES, GROWTH = "references", "growth"
-"""Names by which a check is told to look at the heap and at what accumulates, beside those of the probes."""
+"""Names that select the search of the heap and the search for growth, beside the names of the probes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Settings of one check. Raises `UsageError` when a value makes no sense."""
+    """Settings of one check. Raises `UsageError` when a value is invalid."""
 
     strategy: str = "reimport"
     rounds: int = 5
@@ -34,21 +34,21 @@ class Settings:
     unload: bool = False
     """Whether to drop the last generation as well, and report what still pins it."""
     probes: tuple[str, ...] = ()
-    """Names of the probes that look; empty for all."""
+    """Names of the probes to use; empty for all."""
     nodeid: str | None = None
     rootdir: str = "."
     test_files: tuple[str, ...] = TEST_FILES
-    """How the project's test files are called: those are nobody's target."""
+    """Patterns of the project's test files, which are never targets."""
     dependents: tuple[str, ...] = ()
-    """First-party modules that depend on the target, to be imported as well where nobody else does."""
+    """First-party modules that depend on the target, to be imported as well unless they are loaded."""
 
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     ignored: tuple[str, ...] = ()
-    """Attributes of modules, `module.attribute`, of which the values are not entered."""
+    """Attributes of modules, `module.attribute`, whose values the sweep does not enter."""
 
     def looks_for(self, name: str) -> bool:
-        """Whether a probe of this name is to look."""
+        """Whether the check looks for what this name selects."""
         return not self.probes or name in self.probes
 
     def __post_init__(self) -> None:
@@ -56,14 +56,14 @@ class Settings:
             raise UsageError(unknown_strategy(self.strategy))
         whole_number("rounds", self.rounds, least=1)
         whole_number("warmup", self.warmup, least=0)
-        # JSON, by which a worker gets them, has lists only.
+        # A worker gets its settings as JSON, which has only lists.
         for name in ("probes", "test_files", "dependents", "ignored"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "known", tuple((pattern, why) for pattern, why in self.known))
 
 
 def unknown_strategy(name: object) -> str:
-    """One line for a strategy that does not exist."""
+    """The error text for a strategy that does not exist."""
     return (
         f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}, all, or pass a callable as reload="
     )
@@ -75,9 +75,9 @@ def expanded(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def whole_number(name: str, value: object, *, least: int) -> int:
-    """Return `value` as an int of at least `least`; text is accepted, as options and ini lines are text.
+    """Return `value` as an int of at least `least`; text is accepted because options and ini lines are text.
 
-    Raises `UsageError` with the name, the value received and what is allowed.
+    Raises `UsageError` with the name, the received value and what is allowed.
     """
     try:
         if isinstance(value, bool) or not isinstance(value, (int, str)):
@@ -91,7 +91,7 @@ def whole_number(name: str, value: object, *, least: int) -> int:
 
 
 def seconds(name: str, value: object) -> float:
-    """Return `value` as a positive number of seconds; raises `UsageError` otherwise."""
+    """Return `value` as a positive number of seconds, or raise `UsageError`."""
     try:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError

@@ -157,7 +157,7 @@ HEAP = (
     Mutant(
         "causes are told again",
         "holders/sweep.py",
-        "        self._told = len(self.levels)\n",
+        "        self._reported_levels = len(self.levels)\n",
         "",
         "what was entered before is told below an effect once more",
         (
@@ -423,7 +423,7 @@ EFFECTS = (
     Mutant(
         "no sqlite3 converters",
         "effects/registries/library_registries.py",
-        '    _of("sqlite3", "converters", "delete it from sqlite3.converters"),\n',
+        '    _of("sqlite3", "converters", "delete the converter from sqlite3.converters"),\n',
         "",
         "a registry is dropped",
         registered("sqlite3.register_converter-reimport"),
@@ -474,8 +474,8 @@ EFFECTS = (
     Mutant(
         "other threads are blamed",
         "effects/registries/watched.py",
-        "is_apart=_get_ident() != self._thread",
-        "is_apart=False",
+        "is_other_thread=_get_ident() != self._thread",
+        "is_other_thread=False",
         "what another thread registers meanwhile is the target's",
         ("tests/effects/test_watched.py::test_other_threads_are_not_blamed",),
     ),
@@ -726,7 +726,7 @@ JUDGEMENT = (
     Mutant(
         "the short canary is not asked",
         "isolation/canaries.py",
-        "                return None if _reloaded(Looking.is_suspicious) else _said(_MISSED)\n",
+        "                return None if _reloaded(Looking.is_suspicious) else _unreliable(_MISSED)\n",
         "                return None\n",
         "a clean verdict is believed in a process in which no leak is seen",
         ("tests/isolation/test_canaries.py::test_a_leak_that_is_not_found_is_said",),
@@ -969,24 +969,24 @@ GROWTH = (
     Mutant(
         "no note is small",
         "verdict/growth.py",
-        "_NOTES = 50\n",
-        "_NOTES = 1\n",
+        "_RECORDS = 50\n",
+        "_RECORDS = 1\n",
         "a host that takes a note of each reload is a leak",
         ("tests/holders/test_growth.py::test_a_note_is_small",),
     ),
     Mutant(
         "a note explains everything",
         "verdict/growth.py",
-        "grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR",
-        "told",
+        "grown.objects - sum(a.objects_per_round for a in merged) < OBJECTS_FLOOR",
+        "merged",
         "what nobody has goes for a note of somebody's",
         ("tests/holders/test_growth.py::test_a_note_explains_what_it_has_and_no_more",),
     ),
     Mutant(
         "what a note has is not counted",
         "verdict/growth.py",
-        "grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR",
-        "not told",
+        "grown.objects - sum(a.objects_per_round for a in merged) < OBJECTS_FLOOR",
+        "not merged",
         "a host's note is told once more as growth of nobody's",
         ("tests/holders/test_growth.py::test_a_note_is_small",),
     ),

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Run every scenario and write `docs/peers.md`: how this plugin does where other checkers were measured.
+"""Run every scenario and write `docs/peers.md`, which compares this plugin with other checkers.
 
     python proofs/peers/table.py [NAME ...]    all scenarios, or print the rows of some and write nothing
 
-Twenty counted reloads each, as the peers had. The peers' figures stand below as they were measured.
+Each scenario has twenty counted reloads, as it had for the peers. Their figures below are those that were measured.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Row:
         if outcome.status not in {0, 1} or check["outcome"] not in {"clean", "known", "leaking"}:
             raise RuntimeError(f"{scenario.name} could not be judged:\n{outcome.text}")
         holders = [finding["holder"] or {} for finding in check["findings"]]
-        told = [
+        texts = [
             " ".join(map(str, (*h.values(), *f["trace"])))
             for h, f in zip(holders, check["findings"], strict=True)
         ]
@@ -77,7 +77,7 @@ class Row:
         return cls(
             scenario=scenario,
             failed=check["outcome"] == "leaking",
-            names_holder=any(scenario.holder.search(text) for text in told),
+            names_holder=any(scenario.holder.search(text) for text in texts),
             names_line=line in {(Path(site["file"]).name, site["line"]) for site in sites},
             findings=", ".join(
                 f"{finding['kind']} `{(finding['holder'] or {}).get('path')}`"
@@ -122,29 +122,32 @@ def page(rows: list[Row]) -> str:
     )
     version = platform.python_version()
     grey = next(row for row in rows if row.scenario.kind == "grey")
-    return f"""# Beside other checkers
+    return f"""# Compared with other checkers
 
-{len(rows)} small scenarios, each of one cause: {len(due)} leaks (two of them stale bindings, of which one old object
-stays), {len(controls)} clean controls, and one that only fills a bounded cache of the interpreter. Each is reloaded
-{ROUNDS} times by its own driver. The sources are in `proofs/peers/cases.py`; `python proofs/peers/table.py` runs them
-and writes this page.
+There are {len(rows)} small scenarios, each with one cause: {len(due)} leaks (two of them stale bindings, which leave
+one old object), {len(controls)} clean controls, and one that only fills a bounded cache of the interpreter. The driver
+of each scenario reloads it {ROUNDS} times. The sources are in `proofs/peers/cases.py`; `python proofs/peers/table.py`
+runs them and writes this page.
 
 | checker | caught | holder named | leaking line named | false positives | median s |
 |---|---|---|---|---|---|
 {ours}
 {PEERS}
-Ours was measured on CPython {version}, one scenario at a time; the peers once, on CPython 3.13.0 (3.13.5 for
-`limit_leaked_objects`, debug builds where it says so), three at a time, so their times are good to about a factor of
-two. The peers' text was searched as a whole for the name of the holder or of the resource; ours counts only where a
-finding's holder or trace has it. Several peers look for something else, such as threads or open files: they show that
-most leaks of a reload are not of that kind, and are not judged at their own job.
+This plugin was measured on CPython {version}, one scenario at a time. The other tools were measured once, three
+scenarios at a time, so their times are good to about a factor of two. They ran on CPython 3.13.0 (3.13.5 for
+`limit_leaked_objects`), and on debug builds where the table says so.
+
+For the other tools, the whole output was searched for the name of the holder or of the resource. For this plugin, a
+holder counts as named only if a finding's holder or trace has the name. Several tools look for something else, such as
+threads or open files. Their rows show that most leaks of a reload are not of that kind; they do not judge these tools
+at their own job.
 
 Of the {len(references)} leaks that keep an old object of the target, {sum(r.failed for r in references)} are caught
-and {sum(r.names_holder for r in references)} have their holder named. The other {len(due) - len(references)} keep
-none: a lost descriptor, a child process, a plain log handler, a path. The probes of effects find those.
+and {sum(r.names_holder for r in references)} have their holder named. The other {len(due) - len(references)} keep no
+old object: a lost descriptor, a child process, a plain log handler, a path. The effects' probes find those.
 
-The bounded cache (`grey_typing_cache`) is {"reported" if grey.failed else "not reported"}: old classes in it are
-nobody's leak.
+The bounded cache (`grey_typing_cache`) is {"reported" if grey.failed else "not reported"}: old classes in it are no
+leak.
 
 ## Scenario by scenario
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2] / "tests"))
+sys.path.extend(str(Path(__file__).parents[2] / name) for name in ("tests", "tests/integration"))
 
 from support import Project
 

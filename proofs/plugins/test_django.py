@@ -27,7 +27,9 @@ URLS = """
 
     urlpatterns = [path("", view), path("failing", failing)]
 """
-SETTINGS_NOTE = "pytest-django's settings keeps plugin.Own until it puts the original back: not a leak"
+SETTINGS_NOTE = (
+    "pytest-django's settings fixture keeps plugin.Own until it puts the original back: not a leak"
+)
 DJANGO = {
     "client": Case("assert client.get('/').content == b'event'", "client"),
     "error_of_a_view": Case("with pytest.raises(plugin.OwnError):\n    client.get('/failing')", "client"),
@@ -61,7 +63,7 @@ REQUESTS = """
         for _ in range(20):
             client.get("/")
 """
-CLIENT_NOTE = "Django's test client keeps more with each round as long as it lives: not a leak"
+CLIENT_NOTE = "Django's test client keeps more items after each round as long as it lives: not a leak"
 
 
 @pytest.mark.parametrize("leak", ["", "plugin.LOG += [[] for _ in range(90)]"], ids=["cured", "leaks"])

@@ -5,7 +5,7 @@ from noise_cases import Case, different, run
 
 pytest.importorskip("freezegun")
 
-NOTE = ("freezegun keeps plugin until its clock runs again: not a leak",)
+NOTE = ("freezegun keeps plugin until it unfreezes time: not a leak",)
 FROZEN = {
     "in_the_body": Case("with freezegun.freeze_time('2020-01-01'):\n    assert plugin.today().year == 2020"),
     "by_a_fixture": Case("assert plugin.today().year == 2020", "frozen", NOTE, NOTE),

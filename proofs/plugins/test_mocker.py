@@ -5,7 +5,7 @@ from noise_cases import Case, different, run
 
 pytest.importorskip("pytest_mock")
 
-CALLED = "a mock keeps {}, which it was called with or answers with: not a leak"
+CALLED = "a mock keeps {} from its calls, answers or spec: not a leak"
 PUT_BACK = "pytest-mock's mocker keeps {} until it puts the original back: not a leak"
 
 

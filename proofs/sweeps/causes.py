@@ -1,7 +1,7 @@
-"""Why what a sweep found leaks: data, which the table in the docs is made with.
+"""Record why the modules that the sweeps found leak, as data for the tables in the docs.
 
-A growing leak needs an entry of its own, written after reading the code. What is bounded is nearly always a name that
-somebody bound once; the shape of the holder's path says which kind of name.
+A growing leak needs its own entry, written after reading the code. A bounded one is nearly always a name that another
+module bound once; the shape of the holder's path says which kind of name.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class Cause:
     modules: tuple[str, ...]
     """Names of modules, or globs."""
     holder: str
-    """A glob of the holder's path, in which brackets stand for themselves."""
+    """A glob of the holder's path; brackets match themselves."""
     why: str
 
 
-_FORK = "`os.register_at_fork` runs at import, and nothing can take a fork hook back"
+_FORK = "`os.register_at_fork` runs at import, and a fork hook cannot be removed"
 _NULL_HANDLER = (
-    "`getLogger(...).addHandler(NullHandler())` runs at import, and the logger keeps each of them: "
-    "small, but one more in the way of every record"
+    "`getLogger(...).addHandler(NullHandler())` runs at import, and the logger keeps each handler: "
+    "small, but every record passes one more handler after each reload"
 )
-_FILTER = "`warnings.simplefilter` runs at import with a category of its own: each generation's class is another filter"
+_FILTER = "`warnings.simplefilter` runs at import with the module's own category: each generation's class adds a filter"
 _ATTRS = (
-    "attrs gives generated methods a copy of the module's namespace as globals; under `reload` that has the old class "
-    "still, whose methods have the one before that"
+    "attrs gives generated methods a copy of the module's namespace as globals; under `reload` this copy still has the "
+    "old class, whose methods have the one before"
 )
 
 CAUSES: tuple[Cause, ...] = (
@@ -39,25 +39,24 @@ CAUSES: tuple[Cause, ...] = (
         ("ctypes",),
         "native*",
         "a function type keeps its `argtypes` and `restype` in C, where the collector cannot see them; one of them is "
-        "`py_object`, which has a Python method: a cycle that is never freed",
+        "`py_object`, which has a Python method, so the cycle is never freed",
     ),
     Cause(
         ("ctypes.wintypes",),
         "_ctypes._pointer_type_cache*",
-        "`POINTER(Structure)` caches each pointer type by its structure, for good: `_reset_cache` alone empties that",
+        "`POINTER(Structure)` caches each pointer type by its structure for ever: only `_reset_cache` empties it",
     ),
     Cause(
         ("idlelib.pyshell",),
         "linecache.checkcache",
-        "it puts a function of its own in the place of `linecache.checkcache`, with what stood there as a "
-        "default: each "
+        "it replaces `linecache.checkcache` by its own function, which keeps the previous one as a default: each "
         "generation calls the one before",
     ),
     Cause(
         ("_pyrepl.readline",),
         "fd *",
         "`_wrapper = _ReadlineWrapper()` runs at import and duplicates standard input and output, `os.dup(0)` and "
-        "`os.dup(1)`: two descriptors more with each generation, which nobody closes",
+        "`os.dup(1)`: each generation adds two descriptors, which are never closed",
     ),
     Cause(("random",), "fork *", f"{_FORK}: `after_in_child=_inst.seed` keeps the generator and its class"),
     Cause(
@@ -68,13 +67,13 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         ("tkinter.tix",),
         "tkinter.Widget.__bases__*",
-        "`tkinter.Widget.__bases__ += (Form,)` runs at import: each generation's `Form` is one base class more",
+        "`tkinter.Widget.__bases__ += (Form,)` runs at import: each generation's `Form` adds a base class",
     ),
     # -- packages, by what they do
     Cause(
         ("lark", "lark.utils"),
         "logging.getLogger(*",
-        "`logger.addHandler(StreamHandler())` runs at import: each record is printed once more",
+        "`logger.addHandler(StreamHandler())` runs at import: each generation prints each record once more",
     ),
     Cause(("*",), "logging.getLogger(*.handlers[*]", _NULL_HANDLER),
     Cause(
@@ -95,113 +94,113 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         ("bottle", "importlib_metadata", "pkg_resources*", "setuptools*", "tlz*"),
         "sys.meta_path[*]",
-        "it appends a finder of its own class to `sys.meta_path` at import, and finds none of its older ones there",
+        "it appends a finder of its own class to `sys.meta_path` at import, and does not recognise the older finders",
     ),
     Cause(("idna.codec",), "codecs *", "`codecs.register` runs at import, and nothing unregisters it"),
     Cause(
         ("soupsieve*",),
         "copyreg.dispatch_table[*]",
-        "`copyreg.pickle` registers each class of each generation, and `copyreg` has no way to forget one",
+        "`copyreg.pickle` registers each class of each generation, and `copyreg` has no way to remove one",
     ),
     Cause(
         ("billiard*",),
         "billiard.*ForkingPickler._extra_reducers*",
-        "`ForkingPickler.register(Class, reducer)` runs at import: a dict by class, which grows by each generation's",
+        "`ForkingPickler.register(Class, reducer)` runs at import and fills a dict by class, which gets each "
+        "generation's class",
     ),
     Cause(
         ("billiard.resource_sharer", "kombu.pools"),
         "billiard.util._afterfork_registry*",
-        "the entry is to go with the instance, but its key has a function of the module's, whose globals have "
+        "the entry should disappear with the instance, but its key has a function of the module, whose globals have "
         "the instance",
     ),
     Cause(
         ("celery*",),
         "native*",
         "`Proxy.__qualname__` is an instance of a subclass of `str` with methods; the collector does not look into a "
-        "class's qualified name, so the cycle from there through the module's namespace is never freed",
+        "class's qualified name, so the cycle from it through the module's namespace is never freed",
     ),
     Cause(
         ("celery.bin.celery",),
         "click.exceptions.NoSuchOption.show",
-        "it keeps what stands at `NoSuchOption.show` and puts a function there that calls it: each generation calls "
-        "the one before",
+        "it replaces `NoSuchOption.show` by a function that calls the previous one: each generation calls the one "
+        "before",
     ),
     Cause(
         ("werkzeug.debug*",),
         "sys.displayhook",
-        "it keeps what stands at `sys.displayhook` and puts a function there that calls it: each generation calls "
-        "the one before",
+        "it replaces `sys.displayhook` by a function that calls the previous one: each generation calls the one "
+        "before",
     ),
     Cause(
         ("celery.app*",),
         "celery._state._on_app_finalizers[*]",
-        "`@connect_on_app_finalize` adds each generation's functions to a set that nothing empties",
+        "`@connect_on_app_finalize` adds each generation's functions to a set that is never emptied",
     ),
     Cause(
         ("jedi.plugins.registry",),
         "",
-        "`plugin_manager.register` runs at import, and wraps what it wrapped before once more: each call goes through "
-        "one layer more with each generation",
+        "`plugin_manager.register` runs at import, and wraps once more what it wrapped before: each generation adds a "
+        "layer to each call",
     ),
     Cause(
         ("prompt_toolkit.*",),
         "prompt_toolkit.filters.*_cache<key>*",
-        "a filter remembers each filter that it was combined with by `&`, in a dict without a bound",
+        "a filter remembers each filter with which `&` combined it, in a dict without a bound",
     ),
     Cause(
         ("pymysql*",),
         "pymysql.*Warning.__bases__*",
-        "`class Warning(Warning, MySQLError)`: under `reload` the base is no longer the built-in one but the module's "
-        "own of before",
+        "`class Warning(Warning, MySQLError)`: under `reload` the base is no longer the built-in class but the "
+        "module's own class of the generation before",
     ),
     Cause(
         ("zope.interface",),
         "zope.interface._zope_interface_coptimizations*",
-        "the module in C keeps the dict of specifications of the first generation, and each one enters its own classes",
+        "the C module keeps the dict of specifications of the first generation, and each generation enters its classes",
     ),
     Cause(
         ("sqlalchemy*",),
         "sqlalchemy.event.api._registrars[*",
-        "each class of events is appended to a list for each of its events, for good",
+        "each class of events is appended to a list for each of its events, and never removed",
     ),
     Cause(
         ("sqlalchemy*",),
         "sqlalchemy.log._logged_classes[*]",
-        "`@log.class_logger` adds each generation's class to a set that nothing empties",
+        "`@log.class_logger` adds each generation's class to a set that is never emptied",
     ),
     Cause(
         ("sqlalchemy*",),
         "sqlalchemy.*.dispatch.*",
-        "`@event.listens_for` runs at import, and nothing takes the listener back",
+        "`@event.listens_for` runs at import, and nothing removes the listener",
     ),
     Cause(
         ("h11*",),
         "",
-        "its sentinels are classes that are their own type (`v.__class__ = v`), which the collector does not "
-        "count: it empties each old one, and can never free it",
+        "its sentinels are classes that are their own type (`v.__class__ = v`), a reference that the collector does "
+        "not count: it empties each old one, but can never free it",
     ),
     Cause(
         ("jsonschema*", "referencing*"),
         "native*",
-        "an `rpds.HashTrieMap` holds functions of the module; it is written in Rust and shows the collector "
-        "nothing, so "
-        "the cycle through the module's namespace is never freed",
+        "an `rpds.HashTrieMap` holds functions of the module; it is written in Rust and shows the collector nothing, "
+        "so the cycle through the module's namespace is never freed",
     ),
     Cause(
         ("fastapi*",),
         "fastapi.openapi.models.*",
-        "under `reload` the forward references of the models are resolved while the name is still the old "
-        "class: each generation's fields have the one before",
+        "under `reload` the models' forward references are resolved while the name is still bound to the old class: "
+        "each generation's fields have the one before",
     ),
     Cause(
         ("kombu",),
         "kombu.__class__.__getattr__*",
-        "it puts a lazy module in its own place, which keeps the module that stood there as `old_module`",
+        "it replaces itself by a lazy module, which keeps the previous module as `old_module`",
     ),
     Cause(
         ("pyasn1.*",),
         "pyasn1.debug.LOGGEE_MAP<key>",
-        "`debug.registerLoggee(__name__)` uses the module object as a key of a dict that nothing empties",
+        "`debug.registerLoggee(__name__)` uses the module object as a key of a dict that is never emptied",
     ),
     Cause(
         ("sqlalchemy*",),
@@ -211,12 +210,13 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         ("sqlalchemy*",),
         "weakref.finalize",
-        "generated functions get a finalizer that clears `linecache`; they are kept, and so are the finalizers",
+        "generated functions get a finalizer that clears `linecache`; both the functions and the finalizers are kept",
     ),
     Cause(
         ("typing_extensions",),
         "typing._cleanups[*]*",
-        "`typing._tp_cache` appends the `cache_clear` of each function it decorates to `typing._cleanups`, for good",
+        "`typing._tp_cache` appends the `cache_clear` of each function that it decorates to `typing._cleanups`, "
+        "which is never emptied",
     ),
     Cause(
         ("attr", "attr.*", "cattrs*", "outcome*", "referencing*", "trio*", "twisted*", "jsonschema*"),
@@ -237,7 +237,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
 
 
 def cause_of(module: str, kind: str, growth: str, path: str) -> str:
-    """Why a finding is there; empty if nobody wrote it down."""
+    """Why a finding is there; empty if no entry says why."""
     for cause in CAUSES:
         if any(fnmatchcase(module, pattern) for pattern in cause.modules) and fnmatchcase(
             path, _literal(cause.holder)

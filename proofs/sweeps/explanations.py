@@ -1,4 +1,4 @@
-"""Where the tool and the oracle disagree and there is a reason: data, each entry with the reason."""
+"""Record where the tool and the oracle disagree for a known reason, as data with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Explanation:
     modules: tuple[str, ...]
     """Names of modules, or globs."""
     difference: str
-    """A glob of how they disagree, as `Row.differs` has it."""
+    """A glob of how they disagree, as `Row.differs` spells it."""
     why: str
     strategies: tuple[str, ...] = ("reimport", "reload")
     since: tuple[int, int] = (3, 10)
@@ -41,16 +41,16 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         strategies=("reload",),
         since=(3, 13),
         why="Since 3.13 `collections.abc` in `sys.modules` is the frozen module `_collections_abc`. The tool executes "
-        "it again with its package, and then `typing.MutableSet.__origin__` is an old class, as Python shows; the "
-        "oracle leaves what is frozen alone.",
+        "it again with its package, and then `typing.MutableSet.__origin__` is an old class, as plain Python shows. "
+        "The oracle leaves frozen modules alone.",
     ),
     Explanation(
         modules=("annotationlib",),
         difference="typing._lazy_annotationlib: holds nothing old",
         strategies=("reimport",),
         since=(3, 14),
-        why="`typing` binds `annotationlib` for good when somebody first needs it, such as for the first "
-        "`typing.NamedTuple` of the process. The tool has some and the oracle has none; in a program with one plain "
+        why="`typing` binds `annotationlib` permanently at its first use, such as for the first `typing.NamedTuple` of "
+        "the process. The tool's process has named tuples and the oracle's has none; in a program that has one, plain "
         "Python finds the old module there too.",
     ),
     Explanation(
@@ -73,76 +73,76 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         difference="*.distutils: holds nothing old",
         strategies=("reimport",),
         why="`distutils` in `sys.modules` is the `setuptools._distutils` of the generation that was loaded first, and "
-        "setuptools imports it by that name. The oracle takes what `sys.modules` has for current, whatever its name.",
+        "setuptools imports it by that name. The oracle takes all that is in `sys.modules` for current.",
     ),
     Explanation(
         modules=("sqlalchemy.orm.context",),
         difference="sqlalchemy.orm.Query.*_options: holds nothing old",
-        why="`QueryContext.default_load_options` is a class in a class, without a method. The oracle takes classes "
-        "without code only where a module has a name for them; plain Python shows that each execution makes another.",
+        why="`QueryContext.default_load_options` is a class in a class, without a method. The oracle counts classes "
+        "without code only if a module has a name for them. Plain Python shows that each execution makes another one.",
     ),
     Explanation(
         modules=("celery.bin.celery",),
         difference="click.exceptions.NoSuchOption.show: holds nothing old",
         strategies=("reimport",),
-        why="The tool names the attribute that is patched once more by each reload. What stands there is the newest "
-        "`_show`; the one before is its module's `previous_show_implementation`, as the trace of the finding says.",
+        why="The tool names the attribute that each reload patches once more. Its value is the newest `_show`; the "
+        "previous one is `previous_show_implementation` in its module, as the trace of the finding says.",
     ),
     Explanation(
         modules=("werkzeug.debug", "werkzeug.debug.console"),
         difference="sys.displayhook: holds nothing old",
         strategies=("reimport",),
-        why="As with celery: what stands there is the newest `ThreadedStream.displayhook`, and its module's "
-        "`_displayhook` is the one before.",
+        why="As with celery: the attribute's value is the newest `ThreadedStream.displayhook`, and `_displayhook` in "
+        "its module is the previous one.",
     ),
     Explanation(
         modules=("sqlalchemy.sql",),
         difference="sqlalchemy.*._compiler_dispatch: holds nothing old",
         strategies=("reload",),
-        why="Modules are reloaded in an order in which `Column` derives from the `Visitable` of the generation before; "
-        "so old code makes the function. For the oracle it is new, since it was made in this round.",
+        why="The order of the reloads makes `Column` derive from the `Visitable` of the generation before, so old code "
+        "makes the function. For the oracle it is new, since it was made in this round.",
     ),
     Explanation(
         modules=("h11._connection",),
         difference="bounded against growing",
-        why="Two of h11's sentinels, classes that are their own type, are four objects a round: below the floor of "
-        "what counts as growth ([limitations](limitations.md)). All of h11 is found, and so is `h11._state`.",
+        why="Two of h11's sentinels, classes that are their own type, are four objects per round. This is below the "
+        "floor for growth ([limitations](limitations.md)). The whole of h11 is found, and so is `h11._state`.",
     ),
     Explanation(
         modules=("zoneinfo",),
         difference="clean against bounded",
-        why="`_zoneinfo`, in C, takes `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` into static variables when "
-        "it is first imported, and keeps these for good. The tool keeps the first generation too while it checks, and "
-        "cannot tell what only C keeps of it ([limitations](limitations.md): one generation held only in C).",
+        why="`_zoneinfo`, in C, stores `zoneinfo._tzpath.find_tzfile` and `zoneinfo._common` in static variables when "
+        "it is first imported, and keeps them for ever. The tool keeps the first generation too while it checks, and "
+        "cannot distinguish what only C keeps of it ([limitations](limitations.md): one generation held only in C).",
     ),
     Explanation(
         modules=("ctypes.wintypes",),
         difference="*_fields_*: holds nothing old",
         strategies=("reimport",),
         until=(3, 12),
-        why="`CHAR * MAX_PATH` gives each generation the same array type, from a cache in C, and that type says it is "
-        "of the module that made it first. The tool dates it there; the oracle counts classes that the module's "
-        "code made.",
+        why="`CHAR * MAX_PATH` gives each generation the same array type, from a cache in C, and this type names the "
+        "module that made it first. So the tool counts it as that generation's; the oracle counts only classes that "
+        "the module's code made.",
     ),
     Explanation(
         modules=("ctypes.wintypes",),
         difference="*<reference>*: holds nothing old",
         strategies=("reimport",),
         until=(3, 13),
-        why="The same array types, referred to from a field's descriptor.",
+        why="These are the same array types, to which a field's descriptor refers.",
     ),
     Explanation(
         modules=("kombu",),
         difference="kombu.__class__.__getattr__.__globals__[[]'old_module'[]]: holds nothing old",
         strategies=("reload",),
-        why="The name holds the module of the generation before, within the grace, whose own `old_module` is "
-        "the one before that. The oracle's look at a holder does not go through modules.",
+        why="The name holds the module of the generation before, which is within the grace, but its own `old_module` "
+        "is the one before that. When the oracle looks at a holder it does not go through modules.",
     ),
     Explanation(
         modules=("html5lib._trie.py",),
         difference="error against *",
-        why="A target that ends in `.py` is taken for the name of a file, and refused with a line that says so; a "
-        "module that is really called `py` can be checked with its package.",
+        why="The tool takes a target that ends in `.py` for the name of a file, and refuses it with a line that says "
+        "so. A module that is really called `py` can be checked with its package.",
     ),
 )
 

@@ -1,1 +1,1 @@
-"""What a reload leaves running, open or registered: probes that observe and never judge."""
+"""Find what a reload leaves running, open or registered. Probes observe and never judge."""

@@ -1,4 +1,4 @@
-"""Whose is it? The first thing of the target's among the objects that an effect is made of."""
+"""Find the target's object among the objects that an effect is made of."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_reloadleak.model import Held
 
 
 def owner(values: Iterable[Any], owns: Callable[[str], bool], rename: Callable[[str], str]) -> Held | None:
-    """The target's function, class or object among `values`, described; `None` if there is none.
+    """Describe the first object of the target among `values`; `None` if there is none.
 
     Args:
         values: functions, methods, partials, classes, instances, suspended code and code objects.
         owns: whether a module name belongs to the target.
-        rename: the stable form of a text in which module names occur.
+        rename: returns the stable form of a text that contains module names.
     """
     for value in values:
         if is_owned(value, owns):
@@ -30,7 +30,7 @@ def owner(values: Iterable[Any], owns: Callable[[str], bool], rename: Callable[[
 
 
 def _running(frame: types.FrameType, rename: Callable[[str], str]) -> Held:
-    """The function whose frame this is; the frame does not tell which of those with this code."""
+    """The function that a frame runs. If several functions share the code, the frame does not say which one."""
     code = frame.f_code
     name = f"{foreign.module_name(frame.f_globals)}.{foreign.code_name(code)}"
     file, line = foreign.code_location(code)
@@ -38,7 +38,7 @@ def _running(frame: types.FrameType, rename: Callable[[str], str]) -> Held:
 
 
 def is_owned(o: Any, owns: Callable[[str], bool]) -> bool:
-    """Whether an object is the target's: its code, class, or what it is bound to."""
+    """Whether an object belongs to the target: by its code, its class, or what it is bound to."""
     inner = _inner(o)
     if inner is not None:
         return any(is_owned(part, owns) for part in inner)
@@ -57,7 +57,7 @@ def is_owned(o: Any, owns: Callable[[str], bool]) -> bool:
 
 
 def _inner(o: Any) -> tuple[Any, ...] | None:
-    """What a mere wrapper wraps."""
+    """The parts of a bound method, partial or builtin function; `None` for any other object."""
     if type(o) is types.MethodType:
         return (o.__func__, type(o.__self__))
     if type(o) is functools.partial:

@@ -1,4 +1,4 @@
-"""The probes by name: which there are, and which of them a check uses."""
+"""List the probes by name, and select those that a check uses."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ _BUILTIN: tuple[type[Probe], ...] = (
     Interpreters,
     Descriptors,
 )
-"""In the order of the kinds they lead to: what an earlier one found may be the cause of what a later one sees."""
+"""Ordered by kind of finding: what an earlier probe finds may be the cause of what a later one sees."""
 
 _KINDS: dict[str, tuple[str, ...]] = {
     REFERENCES: ("retained-generation", "stale-reference", "patched-global"),
     GROWTH: ("object-growth", "memory-growth"),
 }
-"""What these two lead to, which are no probes."""
+"""The kinds of finding of the two names that are not probes."""
 
 
 def chosen(names: Iterable[str], where: str, extra: Iterable[type[Probe]] = ()) -> tuple[str, ...]:
-    """Names of probes from what a user wrote: names of probes, or the kinds of finding that they lead to.
+    """The probes that a user named, directly or by a kind of finding.
 
     Args:
-        names: what was written.
-        where: which option, ini line or keyword it was written in.
-        extra: probes of third parties.
+        names: what the user wrote.
+        where: the option, ini line or keyword that the names come from.
+        extra: third-party probes.
 
     Raises:
-        UsageError: no probe has such a name or kind.
+        UsageError: a name is neither a probe nor a kind of finding.
     """
     table = _names_by_kind(extra)
     out: list[str] = []
     for name in names:
         if name not in table:
             known = ", ".join(sorted({n for of_kind in table.values() for n in of_kind}))
-            raise UsageError(f"{where}: unknown probe '{name}': use some of {known}, or a kind of finding")
+            raise UsageError(f"{where}: unknown probe '{name}': use {known}, or a kind of finding")
         out += table[name]
     return tuple(dict.fromkeys(out))
 
@@ -67,12 +67,12 @@ def _names_by_kind(extra: Iterable[type[Probe]]) -> dict[str, list[str]]:
 def selected(
     names: tuple[str, ...], extra: Iterable[type[Probe]] = (), own: Iterable[Probe] = ()
 ) -> list[Probe]:
-    """New probes of these names, or all if there are none.
+    """Create the probes of these names, or all probes if no name is given.
 
     Args:
         names: what `chosen` returned.
-        extra: probes of third parties.
-        own: a strategy's own probes, which have no name for users: each looks where another of its kind does.
+        extra: third-party probes.
+        own: the strategy's own probes. Users cannot name them: each is used along with others of its kind.
     """
     probes = [probe() for probe in (*_BUILTIN, *extra) if not names or probe.name in names]
     kinds = {kind for probe in probes for kind in probe.kinds}

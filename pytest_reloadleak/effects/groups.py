@@ -1,7 +1,7 @@
-"""Which effects may be the target's? Those that are made of its objects, and those whose number keeps step with it.
+"""Group effects by cause, and select those that may be the target's: made of its objects, or growing with the rounds.
 
-Three facts decide that a probe cannot know: when an effect was born, whose objects it is made of, and whether there are
-more of its like in each round.
+Three facts decide, and a probe knows none of them: when an effect was first seen, whose objects it is made of, and
+whether each round adds more of the same kind.
 """
 
 from __future__ import annotations
@@ -18,25 +18,23 @@ from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
 
 REPEATED = 2
-"""Rounds in which something must have been born that is still there, before it counts without being known to be the
-target's: one may be a lazy import, or anybody's."""
-
+"""Rounds that must leave an effect of unknown origin before it counts: a lazy import or other code may leave one."""
 
 SHOWN = 5
-"""Effects of one finding that are told besides the first."""
+"""Effects of one finding that the report shows besides the first."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Member:
-    """One effect of a group. Lives only while the process is looked at."""
+    """One effect of a group. Lives only while the process is inspected."""
 
     effect: Effect
     born: int | None
     is_idle: bool
-    """Whether it came while no round was under way."""
+    """Whether it appeared while no round was under way."""
     held: Held | None
     owner: int | None = None
-    """Id of the object with which it ends, where nothing tells that it is the target's by itself."""
+    """Id of the object whose death ends it; set only if nothing else shows that the effect is the target's."""
 
     @property
     def is_certain(self) -> bool:
@@ -46,7 +44,7 @@ class Member:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Group:
-    """Effects of one cause."""
+    """Effects with one cause."""
 
     cause: Cause
     members: list[Member] = field(default_factory=list)
@@ -57,27 +55,27 @@ class Group:
         return any(member.is_certain for member in self.members)
 
     def has_older(self, limit: int) -> bool:
-        """Whether some are so old that they should be gone."""
+        """Whether any member is so old that it should be gone."""
         return any(m.born is not None and m.born < limit for m in self.members)
 
     def rounds(self, first: int) -> set[int]:
-        """Rounds in which members were born, that of the first generation aside."""
+        """Rounds in which members were first seen, except the round of the first generation."""
         return {m.born for m in self.members if m.born is not None and m.born > first and not m.is_idle}
 
     def counted(self, limit: int) -> list[Member]:
-        """Those that are too old, or, if nobody knows whose they are, all that were born in the run."""
+        """The members that are too old; if none is known to be the target's, all that rounds of the run created."""
         if self.is_certain:
             return [m for m in self.members if m.is_certain and m.born is not None and m.born < limit]
         return [m for m in self.members if m.born is not None and not m.is_idle]
 
 
 def members(probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int) -> list[Member]:
-    """Effects that are the target's, or that were born in the run, as a probe sees them now.
+    """The effects that a probe sees now, if they are the target's or appeared during the run.
 
     Args:
-        probe: who is asked; what it raises goes to the caller.
-        effect_ledger: when what it saw was born.
-        scope: what is the target's.
+        probe: the probe to ask. The caller gets what it raises.
+        effect_ledger: the births of what the probe saw.
+        scope: what belongs to the target.
         first: number of the generation that was loaded first.
     """
     out = []
@@ -94,10 +92,7 @@ def members(probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int)
 
 
 def _not_before(born: int | None, effect: Effect, scope: Scope, first: int) -> int | None:
-    """When an effect was born, which was not before what it is made of.
-
-    One that ended and whose identity another one took since, such as a descriptor's number, was dated too early.
-    """
+    """The birth of an effect, but not before that of its objects: a reused identity dates the effect too early."""
     least = next((scope.born(value) for value in effect.values if is_owned(value, scope.owns)), None)
     if least is None or (born is None and least <= first):
         return born
@@ -105,12 +100,7 @@ def _not_before(born: int | None, effect: Effect, scope: Scope, first: int) -> i
 
 
 def suspects(found: Iterable[Member], first: int) -> list[Group]:
-    """Groups of effects that are the target's, or whose number grows.
-
-    Args:
-        found: what `members` returned.
-        first: number of the generation that was loaded first.
-    """
+    """Group the effects that are the target's, or whose number grows after the `first` generation."""
     groups: dict[Cause, Group] = {}
     for member in found:
         cause = member.effect.cause
@@ -120,16 +110,16 @@ def suspects(found: Iterable[Member], first: int) -> list[Group]:
     out = list(certain_ones.values())
     for group in groups.values():
         if not group.is_certain:
-            alike = [g for g in _alike(group, first) if g.cause not in certain_ones]
-            out += [g for g in alike if len(g.rounds(first)) >= REPEATED]
+            similar = [g for g in _similar(group, first) if g.cause not in certain_ones]
+            out += [g for g in similar if len(g.rounds(first)) >= REPEATED]
     return out
 
 
-def _alike(group: Group, first: int) -> list[Group]:
-    """Effects of nobody's in particular, by name where several share one, else together.
+def _similar(group: Group, first: int) -> list[Group]:
+    """Split effects of unknown origin by name where several share a name, and keep all others together.
 
-    Of those with a name of their own, what came with the first generation is there once, and no case of what later ones
-    bring: a module is that the target imports.
+    An effect with a unique name is left out if it came with the first generation. It exists once, such as a module that
+    the target imports, and is no example of what later generations add.
     """
     by_path: dict[str, Group] = {}
     for member in group.members:
@@ -145,7 +135,7 @@ def _alike(group: Group, first: int) -> list[Group]:
 
 
 def _common(paths: list[str]) -> str:
-    """What names that differ have in common: `fd file /tmp/*.log`."""
+    """The common parts of names that differ: `fd file /tmp/*.log`."""
     if len(set(paths)) == 1:
         return paths[0]
     head = _prefix(paths)
@@ -159,13 +149,13 @@ def _prefix(texts: list[str]) -> str:
 
 
 def summary(group: Group, limit: int, first: int) -> Retention:
-    """What is known of a group without the heap, in values."""
+    """Describe a group as values, without a look at the heap."""
     counted = group.counted(limit)
-    told = (
+    main = (
         next((m for m in (*counted, *group.members) if m.held is not None), None)
         or (counted or group.members)[0]
     )
-    held = told.held
+    held = main.held
     return Retention(
         holder=Holder(root=group.cause.root, path=group.cause.path, type=group.cause.type),
         held=held if held is not None else Held(type="", name="", file=None, line=None),
@@ -180,14 +170,14 @@ def summary(group: Group, limit: int, first: int) -> Retention:
         cause=group.cause,
         is_certain=group.is_certain,
         rounds=len(group.rounds(first)),
-        details=_details(told, counted),
-        advice=told.effect.advice,
+        details=_details(main, counted),
+        advice=main.effect.advice,
     )
 
 
-def _details(told: Member, counted: list[Member]) -> tuple[str, ...]:
-    """All lines of the one that is told, and the first line of each other."""
-    others = dict.fromkeys(line for m in counted if m is not told for line in m.effect.details[:1])
-    more = [line for line in others if line not in told.effect.details]
-    shown = (*told.effect.details, *more[:SHOWN])
+def _details(main: Member, counted: list[Member]) -> tuple[str, ...]:
+    """All lines of the main member, and the first line of each other one."""
+    others = dict.fromkeys(line for m in counted if m is not main for line in m.effect.details[:1])
+    more = [line for line in others if line not in main.effect.details]
+    shown = (*main.effect.details, *more[:SHOWN])
     return (*shown, f"and {len(more) - SHOWN} more") if len(more) > SHOWN else shown

@@ -1,7 +1,4 @@
-"""Look at what the probes see and at the heap together: each effect with what it keeps alive, as one retention.
-
-Judging what that amounts to is left to `judge`.
-"""
+"""Combine what the probes see with the heap search: one retention for each effect and what it keeps, for `judge`."""
 
 from __future__ import annotations
 
@@ -24,49 +21,49 @@ from pytest_reloadleak.model import Held
 
 
 def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> Diagnosis:
-    """Judge who is alive, effects included, and find every holder.
+    """Find everything retained, effects included, and its holders.
 
     Args:
-        search: whom to look at; effects are added to it.
-        effect_ledger: the probes, and when what they saw was born.
-        scope: what is the target's.
+        search: what to look for; effects are added to it.
+        effect_ledger: the probes, and the births of what they saw.
+        scope: what belongs to the target.
         first: number of the generation that was loaded first.
     """
-    asked = _Asked(search, effect_ledger, scope, first)
-    # What a probe saw before the run only matters if it keeps something alive, and describing it may take a pass over
-    # the heap. So a probe that has seen nothing new is asked when the heap is searched, if it is.
+    answers = _Answers(search, effect_ledger, scope, first)
+    # Effects from before the run matter only if they keep something alive, and describing them may take a walk over the
+    # heap. So a probe that has seen nothing new is asked only if the heap is searched.
     working = effect_ledger.working()
-    asked.ask([probe for probe in working if effect_ledger.has_any(probe)])
+    answers.ask([probe for probe in working if effect_ledger.has_any(probe)])
     idle = [probe for probe in working if probe.judges_older and not effect_ledger.has_any(probe)]
-    seen = diagnose(search, lambda: asked.ask(idle))
-    kept = _consequences(seen, asked.owned)
-    for cause, parts in asked.parts.items():
+    seen = diagnose(search, lambda: answers.ask(idle))
+    kept = _consequences(seen, answers.owned)
+    for cause, parts in answers.parts.items():
         kept.setdefault(cause, []).extend(parts)
     over = {id(member) for members in kept.values() for member in members}
     summaries = {}
-    for group in asked.groups.values():
+    for group in answers.groups.values():
         left = Group(group.cause, [member for member in group.members if id(member) not in over])
         if left.is_certain or (len(left.rounds(first)) >= REPEATED and left.has_older(search.limit)):
             summaries[group.cause] = summary(left, search.limit, first)
-    return _joined(seen, summaries, search, kept, asked.noise)
+    return _joined(seen, summaries, search, kept, answers.noise)
 
 
-class _Asked:
-    """What the probes answered, without the objects: the search has them for as long as it is looked at."""
+class _Answers:
+    """What the probes answered, without the objects. Those belong to the search while it lasts."""
 
     def __init__(self, search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> None:
         self._search, self._effect_ledger, self._scope, self._first = search, effect_ledger, scope, first
         self.groups: dict[Cause, Group] = {}
         self.owned: list[Member] = []
-        """Effects that are over as soon as nobody has their owner any more."""
+        """Effects that end when the object that owns them dies."""
         self.parts: dict[Cause, list[Member]] = {}
-        """Descriptors of what somebody registered, be it the target's own: the registration is their cause."""
+        """Effects that end with a registered object, the target's or not, by the registration: that is their cause."""
         self._registered: dict[int, Cause] = {}
         self.noise: list[tuple[Cause, str]] = []
-        """What the test runner and its plugins made, and undo when the test is over; with what it is made of."""
+        """What the test runner and its plugins undo when the test is over, with the name of the target's object."""
 
     def ask(self, probes: Iterable[Probe]) -> None:
-        """Ask some probes; one that raises is given up."""
+        """Ask some probes. A probe that raises is not asked again."""
         for probe in probes:
             self._effect_ledger.guarded(probe, partial(self._take, probe))
 
@@ -107,7 +104,7 @@ class _Asked:
         return Group(group.cause, left)
 
     def _is_part(self, member: Member) -> bool:
-        """Whether an effect ends with a thing that is registered, which is then told instead."""
+        """Whether an effect ends with a registered object. The registration is then reported instead."""
         if not (member.effect.ends_with_owner and member.effect.values):
             return False
         cause = self._registered.get(id(member.effect.values[0]))
@@ -127,11 +124,11 @@ _SLOTS = frozenset(
         "threading.excepthook",
     }
 )
-"""Registries in which one thing takes the place of another."""
+"""Registries with a single slot: a new entry replaces the old one."""
 
 
 def _slots(seen: Iterable[Member]) -> dict[str, Cause]:
-    """The causes of what of the target's stands in such a registry, by its name."""
+    """The causes of the target's entries in such registries, by their names."""
     return {
         put_name(value): member.effect.cause
         for member in seen
@@ -141,7 +138,7 @@ def _slots(seen: Iterable[Member]) -> dict[str, Cause]:
 
 
 def _registered(found: Iterable[Group]) -> dict[int, Cause]:
-    """The causes of registrations by the ids of what is registered: the objects, and those whose methods they are."""
+    """The causes of registrations, by the ids of the registered objects and of the objects whose methods they are."""
     things: dict[int, Cause] = {}
     for group in found:
         for value in (
@@ -157,9 +154,9 @@ _METHODS = foreign.type_ids(types.MethodType, types.BuiltinMethodType)
 
 
 def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, list[Member]]:
-    """Effects that end with what keeps their owner alive: by the position of that retention, or by the effect's cause.
+    """Effects whose owner a retention or another effect keeps alive, by the retention's position or the effect's cause.
 
-    Of what an old generation keeps only those that came with it: others that it collects are a leak of their own.
+    Of what an old generation keeps, only effects that came with it count: what it collects later is a separate leak.
     """
     kept: dict[int | Cause, list[Member]] = {}
     for at, retention in enumerate(seen.retentions):
@@ -172,7 +169,7 @@ def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, lis
 
 
 def unfinished(effect_ledger: EffectLedger, scope: Scope, first: int, limit: int) -> int:
-    """How many effects of old generations may yet end by themselves: what settling waits for."""
+    """How many effects of old generations may still end by themselves. Settling waits for those."""
     counts: list[int] = []
 
     def count(probe: Probe) -> None:
@@ -200,9 +197,9 @@ def _joined(
     kept: dict[int | Cause, list[Member]],
     of_runner: list[tuple[Cause, str]],
 ) -> Diagnosis:
-    """Each effect with what the heap says it keeps, as one retention, and all others as they are.
+    """Merge each effect with what the heap search says it keeps into one retention; leave all others as they are.
 
-    What the test runner keeps is a note, and so is no longer an effect that ends with what it keeps.
+    What the test runner keeps becomes a note. Effects that end with it are not reported.
     """
     out = []
     found = list(of_runner)
@@ -214,7 +211,7 @@ def _joined(
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
             also = (_kept_alive(retention, search),) if retention.cause is not None else ()
-            out.append(_and(retention._replace(also_retains=also), more))
+            out.append(_with_effects(retention._replace(also_retains=also), more))
             continue
         joined = retention._replace(
             held=summary.held if summary.held.name else retention.held,
@@ -226,19 +223,19 @@ def _joined(
             advice=summary.advice,
             also_retains=(_kept_alive(retention, search),),
         )
-        out.append(_and(joined, more))
+        out.append(_with_effects(joined, more))
     for summary in summaries.values():
         if summary.items and (summary.generations or not summary.is_certain):
             held = summary.held if summary.held.name else _target(search)
             more = kept.get(summary.cause, []) if summary.cause is not None else []
-            out.append(_and(summary._replace(held=held), more))
+            out.append(_with_effects(summary._replace(held=held), more))
     generations = {g for retention in out for g in retention.generations}
     notes = runner_noise.notes(found)
     return seen._replace(generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
 
 
-def _and(retention: Retention, more: list[Member]) -> Retention:
-    """A retention with the effects that end when it does."""
+def _with_effects(retention: Retention, more: list[Member]) -> Retention:
+    """Add to a retention the effects that end with it."""
     causes = sorted({f"{m.effect.cause.kind}: {m.effect.cause.path}" for m in more})
     lines = [line for m in more for line in m.effect.details[:1]]
     return retention._replace(
@@ -253,5 +250,5 @@ def _kept_alive(retention: Retention, search: Search) -> str:
 
 
 def _target(search: Search) -> Held:
-    """The target itself, where an effect does not tell which of its functions made it."""
+    """The target itself, for an effect that does not show which of its functions made it."""
     return Held(type="module", name=search.target, file=None, line=None)

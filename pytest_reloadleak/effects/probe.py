@@ -1,4 +1,4 @@
-"""What a probe is, and the values in which it answers. A probe observes; it never judges."""
+"""Define what a probe is, and the values that it returns. A probe observes; it never judges."""
 
 from __future__ import annotations
 
@@ -10,98 +10,95 @@ from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held
 
 Identity = tuple[int | str, ...]
-"""What tells one effect from another for as long as it lives. No object: the tool holds nothing that it measures."""
+"""Distinguishes live effects. Contains no object: the tool must not keep alive what it measures."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Effect:
-    """One effect that is alive. Lives only while the process is looked at."""
+    """One live effect. Kept only while the process is inspected."""
 
     identity: Identity
     cause: Cause
-    """Kind, registry and own name: effects with an equal one are one finding."""
+    """Kind, registry and own name. Effects with equal causes are one finding."""
     values: tuple[Any, ...] = ()
-    """What the effect is made of, the effect itself first: swept for what it keeps alive, and asked whose it is."""
+    """What the effect is made of, itself first. The sweep starts here, and one of these may be the target's object."""
     also: tuple[Any, ...] = ()
-    """What it refers to besides, such as the locals of its frames: swept, but others may reach it as well."""
+    """What else it refers to, such as the locals of its frames. The sweep starts here too, but others may reach it."""
     idents: frozenset[int] = frozenset()
-    """The thread that the effect is: its frames' locals are its."""
+    """The ident of the thread that the effect is. The locals of its frames belong to the effect."""
     held: Held | None = None
-    """What of the target it belongs to, where the probe knows more than `values` tell (a watched registration)."""
+    """The target's object that it belongs to, if the probe knows more than `values` show (a watched registration)."""
     generation: int | None = None
-    """The generation that it belongs to, where the probe knows."""
+    """The generation that it belongs to, if the probe knows."""
     is_certain: bool = False
     """Whether the probe knows that the target made it."""
     ends_with_owner: bool = False
-    """Whether it ends once nobody has `values[0]` any more, as a file that the collector closes: whoever keeps that is
-    then the cause, and this its consequence."""
+    """Whether it ends when `values[0]` dies, like an unclosed file: a consequence of what keeps that object alive."""
     bars: bool = True
-    """Whether whoever reaches `values` by another way reaches them because of the effect. An entry that is also a
-    global of some module is reached through that module."""
+    """Whether every other reference to `values` exists because of the effect. It does not for an entry that may also be
+    a global of a module: that module reaches it on its own."""
     details: tuple[str, ...] = ()
-    """Further lines for the report, such as a thread's present stack."""
+    """Further lines for the report, such as a thread's current stack."""
     advice: str = ""
 
 
 class Scope(NamedTuple):
-    """What a probe may ask of the run."""
+    """What a probe may ask about the run."""
 
     owns: Callable[[str], bool]
     """Whether a module name belongs to the target's unit."""
     generation: Callable[[], int]
-    """The generation that was born last."""
+    """The newest generation."""
     rename: Callable[[str], str] = str
-    """The stable form of a text in which module names occur."""
+    """The stable form of a text that contains module names."""
     born: Callable[[object], int | None] = lambda _: None
-    """The generation of an object of the target's; `None` if that is not known."""
+    """The generation of one of the target's objects; `None` if unknown."""
 
 
 class Probe:
     """Observes one kind of effect. Subclasses define at least `identities` and `effects`.
 
-    The calls come in this order: `begin`, then per round `identities`, after the last round `effects` and
-    `containers`, at last `end`, whatever happened before.
+    The calls come in this order: `begin`, `identities` in each round, `effects` and `containers` after the last round,
+    and finally `end`, whatever happened before.
     """
 
     name = ""
-    """As `probes=` and `--reload-leak-probes` spell it."""
+    """The name for `probes=` and `--reload-leak-probes`."""
     kinds: tuple[str, ...] = ()
     """Kinds of finding that it may lead to."""
     is_transient = False
-    """Whether what it sees may end by itself within a moment, such as a thread that was told to stop."""
-
+    """Whether its effects may soon end by themselves, such as a thread that was asked to stop."""
     judges_older = True
-    """Whether an effect from before the run may be a finding: a thread that the first generation started. What such a
-    thread is made of tells; a descriptor's number tells nothing."""
+    """Whether effects from before the run may be findings: threads show their origin, descriptor numbers do not."""
 
     def begin(self, scope: Scope) -> None:
         """Start to observe, before the target's first generation is loaded."""
         self.scope = scope
 
     def identities(self) -> Iterable[Identity]:
-        """What is there now, as cheaply as can be: asked in each round."""
+        """What is there now. Called in each round, so it must be cheap."""
         return ()
 
     def effects(self) -> list[Effect]:
-        """What is there now, in full."""
+        """Describe what is there now."""
         return []
 
     def containers(self) -> Iterable[object]:
-        """Objects that merely list the effects: not the holders of what they list."""
+        """Objects that merely list the effects, and so are not their holders."""
         return ()
 
     def watched(self) -> Mapping[int, Cause]:
-        """Causes by the ids of what was registered where only C holds it."""
+        """The causes of registrations that only C code holds, by the ids of the registered objects."""
         return {}
 
     def collected(self, gone: Iterable[Identity]) -> Iterable[str]:
-        """What to note of effects that were there when the process began to settle, and were not when it had."""
+        """Notes about effects that were there when the process began to settle, and gone when it had settled."""
         del gone
         return ()
 
     def blind(self) -> str | None:
-        """What it could not see and why, in one sentence; `None` if it saw all there is to see."""
+        """What the probe could not see and why, in one sentence; `None` if it saw everything."""
         return None
 
     def end(self) -> None:
-        """Undo whatever `begin` did, and let go of everything."""
+        """Undo what `begin` did, and release everything."""

@@ -1,4 +1,4 @@
-"""Spell files, addresses and command lines so that the same effect reads the same in each round, run and checkout."""
+"""Spell files, addresses and command lines so that an effect reads the same in every round, run and checkout."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 _OPEN = re.compile(r"(?<=\btmp)[a-z0-9_]{8}\b|\d+")
-"""Numbers, and what `tempfile` makes up."""
+"""Numbers, and the random part of `tempfile`'s names."""
 
 
 class Spelled(NamedTuple):
-    """Two ways to spell a thing, of which the others that are there decide."""
+    """Two spellings of a name. The other names present decide which one is used."""
 
     exact: str
     open: str
-    """With `*` for all that may change from round to round."""
+    """With `*` for everything that may change from round to round."""
     is_loose: bool = False
-    """Whether the exact one is likely to be another in the next run, unless several agree on it: a port that the
-    system chose."""
+    """Whether the exact spelling counts only if several names agree on it, as with a port that the system chose."""
 
 
 class Thing(NamedTuple):
@@ -27,13 +26,13 @@ class Thing(NamedTuple):
 
     type: str
     name: Spelled
-    """Its type, and which one it is."""
+    """The type, and which one of that type."""
     detail: str
-    """The same as it is now, numbers and all."""
+    """The same with its current numbers."""
 
 
 def settled(names: Iterable[Spelled]) -> dict[Spelled, str]:
-    """How to spell each: exactly, unless others that differ in nothing but numbers are spelled otherwise."""
+    """How to spell each name: exactly, unless another name differs from it only in numbers."""
     counts: dict[str, dict[str, int]] = {}
     together = list(names)
     for name in together:
@@ -48,23 +47,19 @@ def _one(name: Spelled, counts: dict[str, int]) -> str:
 
 
 def numbered(text: str) -> Spelled:
-    """A text whose numbers may change."""
+    """Spell a text whose numbers may change."""
     return Spelled(text, open_numbers(text))
 
 
 def open_numbers(text: str) -> str:
-    """A text with its numbers left open."""
+    """The text with `*` for its numbers."""
     return _OPEN.sub("*", text)
 
 
 def file(path: str, directory: str) -> Spelled:
-    """A file, relative to a directory that it lies in.
+    """Spell an absolute path, relative to the program's working directory, so that every checkout gives the same name.
 
-    Temporary directories are numbered from run to run, so what lies in one is spelled without numbers in any case.
-
-    Args:
-        path: its absolute path.
-        directory: where the program runs, so that a checkout elsewhere gives the same name.
+    Each run numbers its temporary directories differently, so a file in one is always spelled without numbers.
     """
     if path.startswith(directory.rstrip(os.sep) + os.sep):
         return numbered(os.path.relpath(path, directory))
@@ -74,7 +69,7 @@ def file(path: str, directory: str) -> Spelled:
 
 
 def _temporary() -> str:
-    """The directory of temporary files. `tempfile` itself would create a file to find out."""
+    """The directory of temporary files. `tempfile` itself would create a file to find it."""
     names = ("TMPDIR", "TEMP", "TMP")
     found = next((os.environ[name] for name in names if name in os.environ), os.sep + "tmp")
     return found.rstrip(os.sep)

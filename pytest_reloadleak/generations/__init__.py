@@ -1,1 +1,1 @@
-"""Which generation each object belongs to, and nothing about who keeps it alive."""
+"""Record which generation each object belongs to, but not what keeps it alive."""

@@ -1,4 +1,4 @@
-"""What one round was seen to bear."""
+"""Define the record of what one round created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ References = dict[int, "weakref.ref[Any]"]
 
 @dataclass(slots=True, eq=False, repr=False)
 class Birth:
-    """What one round was seen to bear, by weak references and ids only."""
+    """What one round was seen to create, by weak references and ids only."""
 
     generation: int
     functions: References = field(default_factory=dict)
@@ -21,21 +21,21 @@ class Birth:
     modules: References = field(default_factory=dict)
 
     def tables(self) -> tuple[References, ...]:
-        """All of them."""
+        """All four tables."""
         return self.functions, self.codes, self.classes, self.modules
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Noted:
-    """What is known of classes while a round is noted: ids only."""
+    """What is known about classes while a round is noted, by ids only."""
 
     own: dict[str, set[int]] = field(default_factory=dict)
-    """The classes that each module which was executed anew has itself."""
+    """The classes of each module whose code ran in the round, by module name."""
     made: set[int] = field(default_factory=set)
-    """The classes that were seen for the first time."""
+    """The classes that no earlier round saw."""
 
 
 def is_in(known: References, o: object) -> bool:
-    """Whether an object is one of those that are known."""
+    """Whether `o` is one of the known objects."""
     reference = known.get(id(o))
     return reference is not None and reference() is o

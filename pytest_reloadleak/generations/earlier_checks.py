@@ -1,4 +1,4 @@
-"""Functions that the checks of this process left behind, in namespaces that several checks share, while they live."""
+"""Remember, while they live, functions that checks of this process left in namespaces that several checks share."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _left_over: References = {}
 
 
 def leave(function: types.FunctionType) -> None:
-    """Remember a function that a check leaves behind as it ends."""
+    """Remember a function that a check leaves behind when it ends."""
     _left_over[id(function)] = weakref.ref(function, _forget(id(function)))
 
 
 def is_left_over(o: object) -> bool:
-    """Whether an earlier check left `o` behind: it is older than this one, which is not to be held against it."""
+    """Whether an earlier check left `o` behind, so that `o` must not count against the current check."""
     return is_in(_left_over, o)
 
 

@@ -1,9 +1,9 @@
-"""The ledger of births: what was born in which round, held by weak references and ids only.
+"""Record which objects each round created, by weak references and ids only.
 
-A namespace is dated by its marker (`markers`). Where a reload reuses the namespace, functions and classes are what has
-generations; they are dated by, in this order: the code object (so that in-place patchers, which keep the function and
-renew its code, count as renewed), the round that first saw them, and the identity of their `__module__` string, which
-our strategies make a fresh object in each round. `None` means "older than nothing we saw".
+A marker dates its namespace (`markers`). Where a reload reuses the namespace, its functions and classes are dated one
+by one, in this order: by the code object (an in-place patcher keeps the function and replaces its code, which counts as
+renewed), by the round that first saw them, and by the identity of their `__module__` string, which our strategies make
+a fresh object in each round. `None` means that nothing dates the object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 _OURS = 2
-"""Reference count of a name that nothing but a stamp has, as it is asked: the stamp's, and the argument."""
+"""Reference count of a name that only a stamp holds, when asked: the stamp's reference, and the argument."""
 
 
 class Ledger:
@@ -30,7 +30,7 @@ class Ledger:
 
     Args:
         owns: whether a module name belongs to the target's unit.
-        invents: whether the application makes up a module of this name for one round.
+        invents: whether the application makes up a module of this name for one round only.
     """
 
     def __init__(self, owns: Callable[[str], bool], invents: Callable[[str], bool] = lambda _: False) -> None:
@@ -47,7 +47,7 @@ class Ledger:
         self._specs: dict[str, weakref.ref[Any]] = {}
 
     def owns(self, module: str) -> bool:
-        """Whether a module name belongs to the target's unit; asked once per name, as every class of the heap is."""
+        """Whether a module name belongs to the target's unit; cached, since every class of the heap is looked up."""
         known = self._owned.get(module)
         if known is None:
             known = self._owned[module] = self._owns(module)
@@ -58,33 +58,31 @@ class Ledger:
         """Number of the newest generation."""
         return self.births[-1].generation
 
-    # -- noting -------------------------------------------------------------------------------------------------------
-
     def note(self, generation: int, modules: Iterable[tuple[str, object]]) -> set[str]:
-        """Note what is there after a round.
+        """Note what exists after a round.
 
         Args:
-            generation: number of the generation that the round should have borne.
+            generation: number of the generation that the round should have created.
             modules: name and `sys.modules` entry of each module of the unit.
 
         Returns:
-            The names of the modules that were executed anew, proven by a new namespace, function, class, code object
-            or, for a module of nothing but data, module spec.
+            The names of the modules whose code ran in the round, proven by a new namespace, function, class, code
+            object or, for a module of nothing but data, module spec.
         """
         birth, noted = Birth(generation), Noted()
         self.births.append(birth)
-        reborn = set()
+        executed = set()
         for name, module in modules:
             for namespace in namespaces_of(name, module):
                 if self._note_namespace(birth, noted, name, namespace):
-                    reborn.add(name)
+                    executed.add(name)
             if foreign.is_module(module):
                 birth.modules[id(module)] = weakref.ref(module)
-        self._forget_kept(birth, noted)
-        return reborn
+        self._drop_stale_classes(birth, noted)
+        return executed
 
-    def _forget_kept(self, birth: Birth, noted: Noted) -> None:
-        """Take out the old classes that one module of the unit still has and their own, executed anew, has not."""
+    def _drop_stale_classes(self, birth: Birth, noted: Noted) -> None:
+        """Remove old classes that a module of the unit still has, though their own module ran again without them."""
         for key, reference in list(birth.classes.items()):
             cls = reference()
             if cls is None or key in noted.made:
@@ -96,22 +94,20 @@ class Ledger:
         fresh = self.markers.of(namespace) is None
         executed = self._is_executed_again(name, namespace) and not fresh
         if not fresh and not executed and self._invents(name):
-            return (
-                False  # one module per round: what is still there is that round's, and no present generation
-            )
+            return False  # one module per round: one that is still here is an earlier round's, not current
         self._note_stamp(birth.generation, namespace)
         if fresh:
             self.markers.plant(birth.generation, name, namespace)
         else:
             self.markers.share(birth.generation, namespace)
-        # Functions of a namespace of their own are dated by its marker; to look for all of them is only worth its price
-        # where the namespace is reused, or may be by the next round.
+        # The marker dates the functions of an unshared namespace, so looking for all of them pays only where the
+        # namespace is reused, or may be by the next round.
         is_deep = not fresh or self.markers.count(name) <= 1
         found = walk(namespace, self.owns, is_deep=is_deep)
         if fresh or executed:
             noted.own.setdefault(name, set())
         if not fresh and id(namespace) not in self._walked:
-            # Only what lies on top was known, so only that can be new.
+            # Only the top level was known, so only that can be new.
             renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
             self._file(birth, noted, found, name, executed=executed)
         else:
@@ -119,7 +115,7 @@ class Ledger:
         if is_deep:
             self._walked.add(id(namespace))
         else:
-            self._walked.discard(id(namespace))  # a new dict may have the place of an old one
+            self._walked.discard(id(namespace))  # a new dict may have the id of an old one
         if not fresh and (renewed or executed):
             self._renewed.add(id(namespace))
         return fresh or renewed or executed
@@ -127,12 +123,12 @@ class Ledger:
     def is_renewed(self, namespace: dict[str, Any]) -> bool:
         """Whether a namespace has been executed again in place, so that several generations live in it.
 
-        One that is merely there again, such as that of a frozen module with a second name, has the one it always had.
+        One that merely appears again, such as that of a frozen module with a second name, keeps its one generation.
         """
         return self.markers.is_shared(namespace) and id(namespace) in self._renewed
 
     def _has_new(self, found: Found) -> bool:
-        """Whether a walk found anything that no round saw before."""
+        """Whether a walk found code or classes that no round saw before."""
         codes = any(not is_in(self._codes, code) for code in found.codes)
         return codes or any(not is_in(self._classes, cls) for cls in found.classes)
 
@@ -157,17 +153,10 @@ class Ledger:
     def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
-        What an older round saw counts as current too if it was not superseded: in-place patchers leave alone what did
-        not change. It was superseded if this round bore a newer execution of the same definition (then it is an old
-        one that the new one, or a list of both, still leads to), or if the whole module was executed again and did
-        not define it (then it is a ghost).
-
-        Args:
-            birth: the round's.
-            noted: what is known of the round so far.
-            found: what the walk of one namespace found.
-            name: the module's.
-            executed: whether it was executed again in place.
+        What an older round saw counts as current too unless it was superseded: in-place patchers leave unchanged code
+        alone. It was superseded if this round executed the same definition again (the new object, or a list of both,
+        still leads to the old one), or if the whole module was executed again without defining it (a ghost).
+        `executed` is true if the module called `name` was executed again in place.
         """
         new_codes = [code for code in found.codes if not is_in(self._codes, code)]
         new_classes = [cls for cls in found.classes if not is_in(self._classes, cls)]
@@ -192,36 +181,29 @@ class Ledger:
         return bool(new_codes or new_classes)
 
     def _is_ghost(self, cls: type, executed: str) -> bool:
-        """Whether a class of a module that was executed again is an older execution's; types of C never are."""
+        """Whether a class of a module that was executed again comes from an older execution; C types never do."""
         if foreign.class_module(cls) != executed:
             return False
         stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
         return stamp is not None and stamp < self.births[-1].generation
 
     def replaced(self, modules: Iterable[tuple[str, object]]) -> list[str]:
-        """Modules that stand where another stood when the last round was noted, or were executed again since then.
-
-        Args:
-            modules: name and `sys.modules` entry of each module of the unit.
-        """
+        """Names of the modules (as for `note`) that were replaced or executed again since the last round was noted."""
         out = []
         for name, module in modules:
             namespace = foreign.module_dict(module)
             if namespace is None or not self.markers.count(name):
                 continue
             known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
-            is_anew = known is not None and type(spec) is ModuleSpec and known() is not spec
-            if is_anew or self.markers.of(namespace) is None:
+            is_reexecuted = known is not None and type(spec) is ModuleSpec and known() is not spec
+            if is_reexecuted or self.markers.of(namespace) is None:
                 out.append(name)
         return out
-
-    # -- who is alive -------------------------------------------------------------------------------------------------
 
     def prune(self) -> None:
         """Forget what is dead, so that noting a clean target for long takes no more room, which would look like a leak.
 
-        Nothing is lost by it: an entry counts only while its reference is alive, and what a `__del__` resurrected is
-        found by its marker.
+        Nothing is lost: an entry counts only while its reference lives, and markers find what a `__del__` resurrected.
         """
         if not self.births:  # a watched block without a warm-up settles before its first generation
             return
@@ -229,16 +211,16 @@ class Ledger:
             for key in [key for key, reference in table.items() if reference() is None]:
                 del table[key]
         self._prune_between()
-        # The first tells that there were others before the present one, which is the last.
+        # The first birth proves that there were others before the current one, which is the last.
         ends = {id(self.births[0]), id(self.births[-1])}
         self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
         self.markers.prune()
-        # A name that only this ledger still has can stamp nothing any more.
+        # A name that only this ledger still holds can stamp nothing any more.
         for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
             del self._stamps[key]
 
     def _prune_between(self) -> None:
-        """What the first round that saw it and the last one have needs no entry in those between: it is current."""
+        """Drop what the last round saw from all births between it and the first that saw it: it is current anyway."""
         last = self.births[-1].tables()
         known: tuple[set[int], ...] = tuple(set() for _ in last)
         for birth in self.births[:-1]:
@@ -249,7 +231,7 @@ class Ledger:
                 seen.update(both)
 
     def older(self, limit: int, *, but: int | None) -> int:
-        """How many things born before generation `limit` are alive, by weak references only: cheap, for settling.
+        """How many things from before generation `limit` are alive, by weak references only: cheap, for settling.
 
         Args:
             limit: generations below this one count.
@@ -270,19 +252,16 @@ class Ledger:
         return {id(type(module)) for module in modules if module is not None}
 
     def owns_namespace(self, namespace: dict[str, Any]) -> bool:
-        """Whether a namespace is the unit's: it has a marker, or the name of one of its modules.
-
-        The name alone does not tell, since a module may overwrite it.
-        """
+        """Whether a namespace is the unit's, by its marker or else by its name, which the module may overwrite."""
         return self.markers.of(namespace) is not None or self.owns(foreign.module_name(namespace))
 
     def owns_class(self, cls: type) -> bool:
-        """Whether a class is the unit's: it says so, or was found in the unit with methods that are."""
+        """Whether a class is the unit's: its `__module__` says so, or a walk found it there with methods that are."""
         is_named = self.owns(foreign.class_module(cls)) and not foreign.is_on_demand(cls)
         return is_named or is_in(self._classes, cls)
 
     def codes(self) -> Collection[int]:
-        """Ids of the code that some round saw; other code may have the id by now, so see `knows_code`."""
+        """Ids of the code that some round saw; other code may have the id by now (see `knows_code`)."""
         return self._codes.keys()
 
     def knows_code(self, function: types.FunctionType) -> bool:
@@ -290,21 +269,19 @@ class Ledger:
         return is_in(self._codes, function.__code__)
 
     def live_classes(self, limit: int, but: int | None) -> list[tuple[type, int]]:
-        """Noted classes that are alive and were born before generation `limit`, with their generations."""
+        """Noted classes that are alive and older than generation `limit`, with their generations."""
         alive = [o for b in self.births for reference in b.classes.values() if (o := reference()) is not None]
         dated = [(cls, self._class_born(cls)) for cls in alive]
         return [(cls, born) for cls, born in dated if born is not None and born < limit and born != but]
 
     def file_function(self, function: types.FunctionType) -> None:
-        """Date a function as born with the newest generation."""
+        """Record a function as the newest generation's."""
         birth, code = self.births[-1], function.__code__
         birth.functions[id(function)] = weakref.ref(function)
         birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)
 
-    # -- dating -------------------------------------------------------------------------------------------------------
-
     def born(self, o: Any) -> int | None:
-        """Generation in which a function, class, instance, module or namespace was born; `None` if not known."""
+        """The generation that created a function, class, instance, module or namespace; `None` if not known."""
         if type(o) is types.FunctionType:
             return self._function_born(o)
         if type(o) is dict:
@@ -344,6 +321,6 @@ class Ledger:
 
 
 def _living(known: References, newer: list[References]) -> int:
-    """How many of those that are known are alive and not among the newer ones."""
+    """How many of the known objects are alive and not among the newer ones."""
     alive = (o for reference in known.values() if (o := reference()) is not None)
     return sum(1 for o in alive if not any(is_in(others, o) for others in newer))

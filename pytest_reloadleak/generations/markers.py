@@ -1,8 +1,8 @@
-"""Markers: what is planted in a namespace, to be told when it dies.
+"""Plant a marker in each namespace, to see when the namespace dies.
 
-A module object dies the moment `sys.modules` drops it, whatever leaks, and a dict cannot be weakly referenced, so a
-marker is planted in every namespace: it lives exactly as long as the namespace (reload facts 1 and 2; the idea is the
-"zombie marker" of Java's classloader-leak-prevention).
+A module object dies the moment `sys.modules` drops it, whatever leaks, and a dict cannot be weakly referenced. A marker
+lives exactly as long as its namespace (reload facts 1 and 2; the idea is the "zombie marker" of Java's
+classloader-leak-prevention).
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 from pytest_reloadleak.heap import collector as gc
 
 MARKER = "__reloadleak_generation__"
-"""Name of the marker in a namespace. Underscored, so that `from target import *` does not copy it."""
+"""Name of the marker in a namespace, underscored so that `from target import *` does not copy it."""
 
 
 class Markers:
     """The markers of one check. A marker has a `generation`, a `module` name, and `is_shared`."""
 
     def __init__(self) -> None:
-        # A class of our own per check: every instance holds a reference to its class, so the class's reference count
-        # tells how many markers are alive, including those whose weak references lie because a `__del__` resurrected
-        # them (reload facts 3). That makes the cross-check with the heap free when nothing leaks.
+        # One class per check: every instance refers to its class, so the class's reference count shows how many markers
+        # are alive, even those whose weak references are dead because a `__del__` resurrected them (reload facts 3).
+        # So the cross-check with the heap is free when nothing leaks.
         self._type: Any = type(
             "Generation", (), {"__slots__": ("generation", "module", "is_shared", "__weakref__")}
         )
@@ -33,12 +33,12 @@ class Markers:
         self._shared: set[int] = set()
 
     def of(self, namespace: object) -> Any:
-        """This check's marker in a namespace dict, or `None`; `None` also for what is no dict."""
+        """This check's marker in a namespace dict; `None` if there is none, and for anything but a dict."""
         marker = dict.get(namespace, MARKER) if type(namespace) is dict else None
         return marker if type(marker) is self._type else None
 
     def plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
-        """Mark a namespace that has no marker as a generation's."""
+        """Plant a generation's marker in a namespace that has none."""
         marker = self._type()
         marker.generation, marker.module, marker.is_shared = generation, name, False
         dict.__setitem__(namespace, MARKER, marker)
@@ -47,7 +47,7 @@ class Markers:
         self._homes[id(namespace)] = generation
 
     def share(self, generation: int, namespace: dict[str, Any]) -> None:
-        """Note that a marked namespace is used again: it belongs to the newest generation in it."""
+        """Note that a marked namespace is used again, so that it belongs to its newest generation."""
         self._shared.add(id(namespace))
         marker = self.of(namespace)
         marker.generation, marker.is_shared = generation, True
@@ -58,11 +58,11 @@ class Markers:
         return self._planted.get(name, 0)
 
     def seen(self) -> list[Any]:
-        """The markers that are alive, but for those that were resurrected: cheap."""
+        """The markers that are alive, except resurrected ones: cheap."""
         return [marker for reference in self._markers if (marker := reference()) is not None]
 
     def alive(self) -> list[Any]:
-        """The markers that are alive, the resurrected ones included."""
+        """The markers that are alive, resurrected ones included."""
         alive = self.seen()
         if gc.getrefcount(self._type) - self._unused_count > len(alive):
             known = set(map(id, alive))
@@ -76,22 +76,22 @@ class Markers:
         return marker.generation if marker is not None and not marker.is_shared else None
 
     def is_home(self, namespace: dict[str, Any]) -> bool:
-        """Whether a marker was planted in this very dict, and not copied into it with the rest (`update(vars(m))`)."""
+        """Whether a marker was planted in this very dict, not copied into it with the rest (`update(vars(m))`)."""
         marker = self.of(namespace)
         return marker is not None and self._homes.get(id(namespace)) == marker.generation
 
     def is_shared(self, namespace: dict[str, Any]) -> bool:
-        """Whether several generations live in this namespace, as `importlib.reload` makes them."""
+        """Whether several generations live in this namespace, as after `importlib.reload`."""
         return id(namespace) in self._shared
 
     def prune(self) -> None:
-        """Forget the dead."""
+        """Forget dead markers."""
         self._markers = [reference for reference in self._markers if reference() is not None]
         alive = {marker.generation for marker in self.alive()}
         self._homes = {key: generation for key, generation in self._homes.items() if generation in alive}
 
     def remove(self) -> None:
-        """Take the markers out of the namespaces that are alive."""
+        """Remove the markers from the namespaces that are alive."""
         for marker in self.alive():
             for namespace in gc.get_referrers(marker):
                 if self.of(namespace) is marker:

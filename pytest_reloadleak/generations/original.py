@@ -1,10 +1,10 @@
-"""Is the generation that the check itself keeps also kept by somebody else?
+"""Find out whether anything but the check itself keeps the original generation alive.
 
-In the process, the original modules must come back with their identity, so the check has to hold them, and a weak
-reference to them says nothing. What says something is arithmetic: count the references to each of their objects from
-within what we hold, and compare with the reference counts. This is the trial deletion of CPython's own collector,
-confined to one unit, so that its price follows the size of the unit and not that of the heap. It only raises a
-suspicion; who the holder is, and whether it counts, is for the sweep to say.
+A check in this process must put the original modules back with their identity. It has to hold them, so weak references
+prove nothing. Instead, this module counts the references to each of their objects from within what the check holds,
+and compares them with the reference counts. This is the trial deletion of CPython's own collector, confined to one
+unit, so that its cost follows the size of the unit and not that of the heap. It only raises a suspicion: the sweep
+finds the holder and decides whether it counts.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 BUDGET = 50_000
-"""Objects to count before giving up and letting the sweep decide: a unit may reach a large part of the heap."""
+"""Objects to count before leaving the decision to the sweep: a unit may reach a large part of the heap."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Original:
     """The original generation, kept alive by the check.
 
-    `containers` are the check's own dicts that hold it, every one of them, or the arithmetic is off; `namespaces`, one
-    of them, maps each module's name to its dict and a copy of what that contained.
+    `containers` lists every dict of the check that holds it: if one is missing, the counts are wrong. `namespaces`,
+    one of them, maps each module's name to its dict and a copy of what that contained.
     """
 
     generation: int
     containers: list[dict[str, Any]] = field(default_factory=list)
     namespaces: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
     entries: set[int] = field(default_factory=set)
-    """Ids of what stood in `sys.modules`, which need not be modules."""
+    """Ids of the `sys.modules` entries, which need not be modules."""
 
     def count(self) -> int:
-        """How many containers of the check hold each namespace: one, or none where no original is kept."""
+        """How many containers of the check hold each namespace: one, or none if no original is kept."""
         return 1 if self.namespaces else 0
 
     def clear(self) -> None:
-        """Let go of the original generation."""
+        """Release the original generation."""
         for container in self.containers:
             container.clear()
         self.containers.clear()
@@ -50,33 +50,33 @@ class Original:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Suspicion:
-    """What of a original generation may have another holder."""
+    """Parts of the original generation that may have another holder."""
 
     own: list[Any]
     """Its modules, namespaces, functions, classes and instances."""
     data: dict[int, str]
-    """Its other values that the target has replaced since, by id, with their names: `app.views.DEFAULTS`."""
+    """Its other values that the target has since replaced, by id, with their names: `app.views.DEFAULTS`."""
     values: list[Any]
     """The same values, to keep the ids valid."""
     is_held: bool
-    """Whether one of them has a reference from elsewhere, or leads from what has, or the unit was too large to tell."""
+    """Whether one of them is referred to from outside, directly or not, or the unit was too large to tell."""
     outside: set[int]
-    """Ids of those that have such a reference themselves."""
+    """Ids of those with a direct reference from outside."""
     ours: set[int]
-    """Ids of all that nobody but the check keeps alive, if anything is held."""
+    """Ids of all objects that only the check keeps alive, if anything is held."""
 
 
 def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
-    """Look for references into the original generation from outside of it.
+    """Look for references from outside into the original generation.
 
     Args:
         original: what the check keeps.
-        ledger: the births.
-        current: the target's present namespaces by module name.
+        ledger: records the births.
+        current: the target's current namespaces by module name.
     """
     nodes, inner, borders, complete = _graph(original, ledger)
     direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
-    outside = _led_to(direct - borders, nodes, borders) | direct
+    outside = _reachable_from(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, original, ledger)]
     data = _replaced_data(original, current, nodes, set(map(id, own)), ledger.owns)
     values = [nodes[key] for key in data if key in nodes]
@@ -87,9 +87,9 @@ def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any
 
 
 def _is_any_unreached(nodes: dict[int, Any], original: Original, ledger: Ledger) -> bool:
-    """Whether a function of the original is alive to which nothing that the check keeps leads: a call returned it.
+    """Whether nothing that the check keeps leads to some live function of the original, such as one a call returned.
 
-    Elsewhere it shows by its globals; where generations share those it refers to nothing that the check keeps.
+    Its globals reveal it, unless generations share them: then it refers to nothing that the check keeps.
     """
     noted = (reference() for reference in ledger.births[0].functions.values())
     return any(
@@ -116,7 +116,7 @@ def _is_own(o: Any, original: Original, ledger: Ledger) -> bool:
 
 
 def _is_boundary(o: Any, original: Original, ledger: Ledger) -> bool:
-    """Whether counting stops at `o`: what belongs to others is entered by nobody's leave, and leads everywhere."""
+    """Whether counting stops at `o`: what belongs to others is not entered, since it leads everywhere."""
     if foreign.is_class(o):
         return not ledger.owns_class(o)
     if foreign.is_module(o):
@@ -125,10 +125,10 @@ def _is_boundary(o: Any, original: Original, ledger: Ledger) -> bool:
 
 
 def _entered(o: Any, ledger: Ledger) -> list[Any]:
-    """What an object refers to and is looked into.
+    """The referents of an object that the count follows.
 
-    A foreign function is: most decorators leave one that closes over the target's. What it shares with its own module
-    is not, nor is what a frame (a suspended generator's, on 3.10) shares with its callers.
+    It follows a foreign function, since most decorators leave one that closes over the target's, but not what that
+    shares with its own module, nor what a frame (a suspended generator's, on 3.10) shares with its callers.
     """
     referents = gc.get_referents(o)
     if type(o) is types.FunctionType and not ledger.owns_namespace(o.__globals__):
@@ -144,7 +144,7 @@ def _entered(o: Any, ledger: Ledger) -> list[Any]:
 
 
 def _graph(original: Original, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
-    """The objects that the original generation reaches, and how often each is referred to from among them.
+    """The objects that the original generation reaches, and how many references each has from among them.
 
     Returns:
         Objects by id, references by id, the ids of those that were not entered, and whether the count is complete.
@@ -174,7 +174,7 @@ def _graph(original: Original, ledger: Ledger) -> tuple[dict[int, Any], dict[int
 
 
 def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
-    """Ids of the nodes that have more references than come from the graph."""
+    """Ids of the nodes that have more references than the graph explains."""
     yardstick = object()
     nodes[0] = yardstick
     del yardstick
@@ -183,10 +183,10 @@ def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> s
     return {key for key in nodes if gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}
 
 
-def _led_to(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
-    """Ids of what some nodes lead to.
+def _reachable_from(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
+    """Ids of the nodes that some nodes lead to, themselves included.
 
-    What was not entered leads nowhere here: its references were not counted either, so they show in what they hold.
+    A node that was not entered is not followed: its references were not counted, so its referents already stand out.
     """
     reached = set(start)
     stack = list(start)
@@ -203,7 +203,7 @@ _FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
 
 
 def is_data_bound_elsewhere(namespaces: dict[str, dict[str, Any]], owns: Callable[[str], bool]) -> bool:
-    """Whether a module outside of a unit has a name for a thing of the unit's that has no birthday, such as a list.
+    """Whether a module outside a unit has a name for an object of the unit without a generation, such as a list.
 
     Args:
         namespaces: those of the unit by module name.

@@ -1,7 +1,6 @@
-"""Functions of namespaces that several generations share, and that no walk saw: a lambda in a foreign list, say.
+"""Find functions of shared namespaces that no walk saw, such as a lambda in a foreign list.
 
-A function refers to its globals, so a namespace's reference count tells whether there are any; only then is the heap
-searched.
+A function refers to its globals, so a namespace's reference count shows whether the heap must be searched at all.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from pytest_reloadleak.heap import collector as gc
 
 
 def unlisted(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> list[types.FunctionType]:
-    """Functions of shared namespaces that are alive and that no walk saw.
+    """Live functions of shared namespaces that no walk saw.
 
     Args:
-        ledger: who knows what the walks saw.
-        namespaces: the namespaces.
-        ours: how many containers of the check hold each of them, this list included.
+        ledger: knows what the walks saw.
+        namespaces: the shared namespaces.
+        ours: how many containers of the check hold each namespace, this list included.
     """
     known = _functions_of(ledger, namespaces)
-    counted = [*namespaces, {}]  # the last is the yardstick: nothing but this list refers to it
+    counted = [*namespaces, {}]  # the last is the baseline: only this list refers to it
     references = [gc.getrefcount(counted[at]) for at in range(len(counted))]
-    expected = references.pop() + ours + 1  # and the module
+    expected = references.pop() + ours + 1  # plus the module's reference
     suspects = [
         namespace
         for namespace, count in zip(namespaces, references, strict=True)
@@ -46,21 +45,18 @@ def _functions_of(ledger: Ledger, namespaces: list[dict[str, Any]]) -> dict[int,
 
 
 def note_unlisted(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
-    """Date what no walk saw and no stamp tells as born with the newest generation: asked when each is the newest.
+    """File functions that no walk saw and no stamp dates under the newest generation.
 
-    Args as for `strays`.
+    Call it while each generation is the newest. Args as for `unlisted`.
     """
     for function in unlisted(ledger, namespaces, ours):
-        # The first generation's namespace dates it for as long as no other shares that, so it is filed in any case.
+        # Always file the first generation's: its namespace dates them only until another generation shares that.
         if len(ledger.births) == 1 or ledger.born(function) is None:
             ledger.file_function(function)
 
 
 def retire(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
-    """Remember, when the check ends, which functions it leaves in namespaces that come back.
-
-    Args as for `strays`.
-    """
+    """Remember, as the check ends, the functions it leaves in namespaces that it puts back (args of `unlisted`)."""
     first = ledger.births[0].functions if ledger.births else {}
     for function in (*_functions_of(ledger, namespaces).values(), *unlisted(ledger, namespaces, ours)):
         if not is_in(first, function):

@@ -1,4 +1,4 @@
-"""Find the functions and classes that a namespace bears, without entering what others own."""
+"""Find the functions and classes of a namespace without entering what belongs to others."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 LIMIT = 200_000
-"""Objects visited per namespace. What lies beyond is found by reference counts (`strays`)."""
+"""Objects visited per namespace. Reference counts find what lies beyond (`unlisted_functions`)."""
 _WIDEST = 1_000
-"""Items of a container that is entered: a larger one is a table of data."""
+"""Most items of a container that is entered: a larger one is a table of data."""
 
 _SIZED = foreign.type_ids(list, tuple, dict, set, frozenset)
 _TRANSPARENT = _SIZED | foreign.type_ids(
@@ -28,20 +28,20 @@ class Found:
     """What a walk found. Lives only while the ledger is written."""
 
     functions: list[types.FunctionType] = field(default_factory=list)
-    """Functions whose globals are the namespace, closures' and wrappers' inner ones included."""
+    """Functions whose globals are the namespace, including the inner ones of closures and wrappers."""
     codes: list[types.CodeType] = field(default_factory=list)
     """Their code objects, and those of the functions that they define."""
     classes: list[type] = field(default_factory=list)
-    """Types of C are none of them: no execution bears one, so they have no generations, whatever module they name."""
+    """C types are left out: no execution creates them, so they have no generations, whatever module they name."""
 
 
 def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
-    """Walk a namespace.
+    """Find the functions, code and classes of a namespace.
 
     Args:
         namespace: a module's dict.
         owns: whether a module name belongs to the unit; classes of others are not entered.
-        is_deep: whether functions are entered, and looked for inside of classes and other functions.
+        is_deep: whether to enter functions, and to look for functions inside classes and other functions.
     """
     found = Found()
     stack: list[Any] = [
@@ -61,7 +61,7 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
             stack += [const for const in o.co_consts if type(const) is types.CodeType]
         elif foreign.is_class(o):
             is_own = owns(foreign.class_module(o)) or is_written_in(o, namespace)
-            if is_own and not foreign.is_of_c(o) and not foreign.is_on_demand(o):
+            if is_own and not foreign.is_c_type(o) and not foreign.is_on_demand(o):
                 found.classes.append(o)
                 stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
         elif not foreign.is_module(o) and gc.is_tracked(o):
@@ -87,7 +87,7 @@ def _inside(o: Any) -> list[Any]:
 
 
 def _wrapped(o: Any) -> list[Any]:
-    """The functions that a command, route or cache wraps: one step into it, no further."""
+    """Functions that a command, route or cache wraps: one step into it, no further."""
     near = gc.get_referents(o)
     near += [
         value for inner in near if type(inner) is dict and len(inner) <= _WIDEST for value in inner.values()
@@ -101,11 +101,11 @@ def site_of(code: types.CodeType) -> tuple[str, int, str]:
 
 
 def is_written_in(cls: type, namespace: dict[str, Any]) -> bool:
-    """Whether a class is a namespace's own that bears the name of a package above.
+    """Whether a class was written in a namespace but carries the name of a package above.
 
-    A package may give what it exports its own name: `Client.__module__ = "httpx"`. A class of the package's with
-    methods of its own into which the namespace merely put one more is the package's. Only methods that say they were
-    written in the class count: the metaclass of enumerations puts some of its own there.
+    A package may give its own name to what it exports: `Client.__module__ = "httpx"`. A class of the package with its
+    own methods, to which the namespace only added one, is the package's. Only methods whose names say that they were
+    written in the class count: the enum metaclass adds some of its own.
     """
     home = foreign.module_name(namespace)
     if not home.startswith(f"{foreign.class_module(cls) or home}."):
@@ -116,7 +116,7 @@ def is_written_in(cls: type, namespace: dict[str, Any]) -> bool:
 
 
 def functions_of(cls: type) -> list[types.FunctionType]:
-    """The plain functions in a class's namespace, unwrapped from static and class methods and properties."""
+    """Plain functions in a class's namespace, unwrapped from static and class methods and properties."""
     out = []
     for entry in foreign.class_dict(cls).values():
         value = entry.__func__ if foreign.is_exactly(entry, _STATIC) else entry
@@ -129,10 +129,10 @@ _STATIC = foreign.type_ids(staticmethod, classmethod)
 
 
 def namespaces_of(name: str, entry: object) -> list[dict[str, Any]]:
-    """The namespaces in which a module's code ran: usually the one that its `sys.modules` entry has.
+    """The namespaces in which a module's code ran: usually that of its `sys.modules` entry.
 
-    A module may replace itself there, by a class, an instance, or another module that took over its names; then
-    the namespace is the globals of the functions that the entry has.
+    A module may replace its entry with a class, an instance, or another module that took over its names. Then the
+    namespace is the globals of the functions that the entry has.
     """
     own = foreign.module_dict(entry)
     found: dict[int, dict[str, Any]] = {} if own is None else {id(own): own}
@@ -143,8 +143,8 @@ def namespaces_of(name: str, entry: object) -> list[dict[str, Any]]:
         for value in list(values):
             if type(value) is not types.FunctionType or foreign.module_name(value.__globals__) != name:
                 continue
-            # A module that has a namespace of its own may have kept a function of an older generation's, be it of
-            # an earlier check.
+            # A module with a namespace of its own may hold a function of an older generation, even of an earlier check.
+
             if own is None or MARKER not in value.__globals__:
                 found[id(value.__globals__)] = value.__globals__
     return list(found.values())

@@ -1,1 +1,1 @@
-"""Access to the process's objects, and nothing that knows a target."""
+"""Read the process's objects without knowing anything about targets."""

@@ -1,4 +1,4 @@
-"""Private copies of what is asked of the collector and the interpreter: a target may patch the originals."""
+"""Keep private copies of what the check calls in `gc` and `sys`: a target may patch the originals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ enable = _gc.enable
 freeze = _gc.freeze
 get_freeze_count = _gc.get_freeze_count
 get_referents_of_all = _gc.get_referents
-"""Of many objects at once. None of them may be one of the modules that `get_referents` passes over."""
+"""Referents of several objects at once. None of them may be a module that `get_referents` treats as unsafe."""
 get_referrers = _gc.get_referrers
 is_tracked = _gc.is_tracked
 isenabled = _gc.isenabled
@@ -25,19 +25,18 @@ getframe = _sys._getframe
 getrefcount = _sys.getrefcount
 
 UNSAFE = frozenset({"_asyncio"})
-"""Modules that are not to be asked for what they refer to, only their namespaces are. `_asyncio` also shows the dead
-objects of a free list, and a reference to one of those puts it into that list a second time when it is dropped: a later
-collection then crashes or turns in a circle (CPython 3.12 and 3.13, gh-122695)."""
+"""Modules whose referents must not be read; only their namespaces may. `_asyncio` also shows dead objects from a free
+list. Dropping a reference to one of those puts it into that list a second time, and a later collection crashes or loops
+forever (CPython 3.12 and 3.13, gh-122695)."""
 
 _all_objects = _gc.get_objects
 _PACKAGE = __name__.partition(".")[0]
 
 
 def _objects_without_own_frames() -> list[_Any]:
-    """All objects that the collector tracks, but for the frames of this tool that ask for them.
+    """All objects that the collector tracks, except the frames of this tool that ask for them.
 
-    Before 3.11 they would be among them, and have the list for a local: a cycle, and until the next collection every
-    object of the process would be alive by it.
+    Before 3.11 such a frame is tracked and holds the list: a cycle that keeps all objects alive until the next gc.
     """
     found = _all_objects()
     frame: _FrameType | None = getframe()
@@ -59,10 +58,10 @@ _module_dict = vars(_ModuleType)["__dict__"].__get__
 
 
 def get_referents(o: object) -> list[_Any]:
-    """What an object refers to; of an unsafe module its namespace alone."""
+    """What an object refers to; for an unsafe module, only its namespace."""
     if type(o) is _ModuleType:
         namespace = _module_dict(o)
         name = namespace.get("__name__")
-        if type(name) is str and name in UNSAFE:  # any other may not like to be hashed
+        if type(name) is str and name in UNSAFE:  # other types may have a hostile `__hash__`
             return [namespace]
     return get_referents_of_all(o)

@@ -1,4 +1,4 @@
-"""Say what an object is, in words that stay the same from run to run: no address, no `repr`, no object kept."""
+"""Describe an object in words that stay the same from run to run: no address, no `repr`, no object kept."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _ALWAYS = foreign.type_ids(
 
 
 def is_carrier(o: Any, owns: Callable[[str], bool]) -> bool:
-    """Whether `o` merely carries what it refers to.
+    """Whether `o` only carries what it refers to.
 
-    A bound method of the target's in a list is the target's thing in the list, so the list is the holder. One of a
-    foreign function is a thing of its own, which holds its arguments.
+    A bound method of the target in a list counts as the target's object, so the list is the holder. A bound method of
+    a foreign function is an object in its own right, which holds its arguments.
 
     Args:
         o: an object on a trace.
@@ -51,16 +51,16 @@ def is_carrier(o: Any, owns: Callable[[str], bool]) -> bool:
 
 
 _HANDLES = frozenset({"_pytest._code.code.ExceptionInfo"})
-"""Types of the test runner's whose objects are the test's own: whoever has one is the holder."""
+"""Types of the test runner whose objects belong to the test: an object that refers to one is the holder."""
 
 
 def is_handle(o: Any) -> bool:
-    """Whether an object of the test runner's is the test's own to keep."""
+    """Whether `o` is an object of the test runner that belongs to the test."""
     return foreign.type_name(o) in _HANDLES
 
 
 def suspended_globals(o: Any) -> dict[str, Any] | None:
-    """Globals of a suspended generator or coroutine; `None` for anything else, and for one that has ended."""
+    """Globals of a suspended generator or coroutine; `None` for one that has ended, and for anything else."""
     if id(type(o)) not in _SUSPENDED:
         return None
     frame = object.__getattribute__(o, _SUSPENDED[id(type(o))][2])
@@ -68,7 +68,7 @@ def suspended_globals(o: Any) -> dict[str, Any] | None:
 
 
 def is_stack(o: object) -> bool:
-    """Whether `o` is an exception, what the test runner made of one, or a part of a traceback."""
+    """Whether `o` is an exception, the test runner's wrapper of one, or a part of a traceback."""
     return foreign.is_exactly(o, _STACKS) or foreign.is_exception(o) or is_handle(o)
 
 
@@ -80,7 +80,7 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
 
     Args:
         o: the object.
-        rename: gives the stable form of a module name; names that the application invents anew per round have one.
+        rename: returns the stable form of a module name, for names that the application makes up in each round.
     """
     if type(o) is types.FunctionType:
         return _of_code("function", rename(foreign.function_name(o)), o.__code__)
@@ -113,7 +113,7 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
 
 
 def _wrapped_function(o: Any) -> types.FunctionType | None:
-    """The plain function that a partial or a property wraps, if that is what it wraps."""
+    """The plain function that a partial or a property wraps, or `None`."""
     inner = o.func if type(o) is functools.partial else o.fget if type(o) is property else None
     return inner if type(inner) is types.FunctionType else None
 
@@ -126,9 +126,9 @@ def _method(method: types.MethodType, rename: Callable[[str], str]) -> Held:
 
 
 def _first_code(cls: type) -> types.CodeType | None:
-    """Code of the first function that a class defines: it tells the file, though not the class's own line.
+    """Code of the first function that a class defines, which shows the file, though not the class's own line.
 
-    Not of one that neither bears its name nor is of its module: the metaclass of enumerations puts some into each.
+    Functions with neither the class's name nor its module do not count: the enum metaclass adds some to each class.
     """
     home, name = foreign.class_module(cls), f"{foreign.class_qualname(cls)}."
     functions = [v for v in foreign.class_dict(cls).values() if type(v) is types.FunctionType]
@@ -150,5 +150,5 @@ def _plain(kind: str, name: str, code: types.CodeType | None) -> Held:
 
 
 def spelled(held: Held) -> str:
-    """How a trace spells the held object: `function app.views.index`."""
+    """The held object as a trace spells it: `function app.views.index`."""
     return held.name if held.type == held.name else f"{held.type} {held.name}"

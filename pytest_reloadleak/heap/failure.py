@@ -1,4 +1,4 @@
-"""What the target's code raised, in words: the exception itself would keep the half-built generation alive."""
+"""Turn an exception of the target's code into text: its traceback would keep the half-built generation alive."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ def _is_library(filename: str) -> bool:
 
 
 def failure_text(error: BaseException) -> str:
-    """Type and text of an exception and the user's own frames, innermost last, in one line.
-
-    The exception itself is not kept: its traceback would hold the half-built generation.
-    """
+    """Type and text of an exception and the user's own frames, innermost last, in one line."""
     summary = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

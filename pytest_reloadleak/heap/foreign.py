@@ -1,8 +1,8 @@
-"""The one guarded place: read foreign objects without running a line of their code.
+"""Read foreign objects without running a line of their code.
 
-Classes may define `__class__`, `__getattr__`, `__eq__`, `__hash__`, `__repr__` or a metaclass that raise, lie or have
-side effects, so the ordinary ways to look at an object are forbidden elsewhere in this package. Everything here goes
-through `type()` and the descriptors of CPython's own types, which no subclass can override.
+Classes may define `__class__`, `__getattr__`, `__eq__`, `__hash__`, `__repr__` or a metaclass that raises, lies or has
+side effects. So only this module looks at foreign objects; the rest of the package must not use the ordinary ways.
+Everything here goes through `type()` and the descriptors of CPython's own types, which no subclass can override.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _MODULE_DICT = vars(types.ModuleType)["__dict__"].__get__
 _ATOMS = frozenset(
     map(id, (str, bytes, int, float, complex, bool, type(None), type(...), type(NotImplemented), range))
 )
-"""Ids of the types whose values are compared by value: two equal ones are never two versions of a thing. Ids, because
-`type(o) in (str, ...)` would ask a hostile metaclass for `__eq__` or `__hash__`."""
+"""Ids of the types that are compared by value: two equal ones are never two versions of a thing. Ids, because
+`type(o) in (str, ...)` would call `__eq__` or `__hash__` of a hostile metaclass."""
 
 _GETTERS = frozenset(map(id, (types.GetSetDescriptorType, types.MemberDescriptorType)))
 _MADE_AT_RUN_TIME, _IMMUTABLE = 1 << 9, 1 << 8
@@ -35,33 +35,33 @@ _PLAIN_KEYS = frozenset(map(id, (str, int, bytes, bool, float, type(None))))
 
 
 def type_ids(*kinds: type) -> frozenset[int]:
-    """Ids of types, to be asked with `is_exactly`."""
+    """Ids of types, for `is_exactly`."""
     return frozenset(map(id, kinds))
 
 
 def is_exactly(o: object, kinds: frozenset[int]) -> bool:
-    """Whether the type of `o` is one of `kinds` (from `type_ids`): by identity, so that no metaclass is asked."""
+    """Whether the type of `o` is one of `kinds` (from `type_ids`), by identity, so that no metaclass code runs."""
     return id(type(o)) in kinds
 
 
 def is_class(o: object) -> bool:
-    """Whether `o` is a class. `issubclass` against a builtin asks nothing of the object."""
+    """Whether `o` is a class. `issubclass` against a builtin runs none of the object's code."""
     return issubclass(type(o), type)
 
 
-def is_of_c(cls: type) -> bool:
-    """Whether a class is a type of C: static, or sealed as the types of the standard library's extensions are.
+def is_c_type(cls: type) -> bool:
+    """Whether a class is a C type: static, or sealed like the types of the standard library's extensions.
 
-    What other extensions make at run time cannot be told from what a class statement makes.
+    Types that other extensions make at run time look the same as those of a class statement.
     """
     flags: int = _TYPE_FLAGS(cls)
     return not flags & _MADE_AT_RUN_TIME or bool(flags & _IMMUTABLE)
 
 
 def is_on_demand(cls: type) -> bool:
-    """Whether a class is an array or pointer type of ctypes without code: `c_char * 14` is one for all who ask for it.
+    """Whether a class is a ctypes array or pointer type without code: all users of `c_char * 14` share one type.
 
-    It bears the name of whoever asked first, and lives on where the next generation asks before that one is gone.
+    It carries the module name of its first user, and survives where the next generation asks before that one is gone.
     """
     return (
         type(cls) is not type
@@ -74,7 +74,7 @@ _ON_DEMAND = frozenset({"_ctypes.PyCArrayType", "_ctypes.PyCPointerType"})
 
 
 def is_module(o: object) -> bool:
-    """Whether `o` is a module object (or of a subclass of the module type)."""
+    """Whether `o` is a module object, those of subclasses of the module type included."""
     return issubclass(type(o), types.ModuleType)
 
 
@@ -84,15 +84,14 @@ def is_exception(o: object) -> bool:
 
 
 def is_text(o: object) -> bool:
-    """Whether `o` is a string, be it of a class derived from `str`."""
+    """Whether `o` is a string, or of a class derived from `str`."""
     return issubclass(type(o), str)
 
 
 def text(o: object) -> str:
-    """The plain text of a string, be it of a class derived from `str`; '' for anything else.
+    """The plain text of a string, or of an instance of a class derived from `str`; '' for anything else.
 
-    A report holds none of the program's objects, and an instance of its class of strings is one. Nothing that such a
-    class defines is run.
+    A report holds none of the program's objects, and such an instance is one. None of its class's code runs.
     """
     if type(o) is str:
         return o
@@ -100,12 +99,12 @@ def text(o: object) -> str:
 
 
 def mro(cls: type) -> tuple[type, ...]:
-    """The method resolution order as CPython keeps it."""
+    """The method resolution order as CPython stores it."""
     return _MRO(cls) or ()
 
 
 def bases(cls: type) -> tuple[type, ...]:
-    """What a class was derived from, as CPython keeps it."""
+    """The bases of a class as CPython stores them."""
     return _BASES(cls) or ()
 
 
@@ -115,7 +114,7 @@ def class_dict(cls: type) -> Any:
 
 
 def subclasses(cls: type) -> list[type]:
-    """Direct subclasses that are alive; metaclasses too, whose own `__subclasses__` would be found first."""
+    """Live direct subclasses; of metaclasses too, where an attribute lookup would find their own `__subclasses__`."""
     return _TYPE_SUBCLASSES(cls)
 
 
@@ -157,7 +156,7 @@ def module_table() -> dict[Any, Any]:
 
 
 def loaded_modules() -> list[tuple[str, Any]]:
-    """Name and entry of each loaded module, without keys that are no plain names: they may not like to be hashed."""
+    """Name and entry of each loaded module, except keys that are no plain strings: hashing those may fail."""
     table: list[tuple[Any, Any]] = list(sys.modules.items())
     return [(name, module) for name, module in table if type(name) is str]
 
@@ -168,7 +167,7 @@ def module_name(namespace: dict[str, Any]) -> str:
 
 
 def is_extension(spec: Any) -> bool:
-    """Whether a spec is that of an extension module, whose code stays mapped and whose module stays where it is."""
+    """Whether a spec is that of an extension module, whose code stays mapped and whose module object stays in place."""
     if type(spec) is not ModuleSpec:
         return False
     if issubclass(type(spec.loader), ExtensionFileLoader):
@@ -177,7 +176,7 @@ def is_extension(spec: Any) -> bool:
 
 
 def instance_dict(o: object) -> dict[Any, Any] | None:
-    """The attribute dict of an instance, or `None`. Only CPython's own getter is asked, never a property."""
+    """The attribute dict of an instance, or `None`. Uses only CPython's own getter, never a property."""
     for cls in mro(type(o)):
         getter = class_dict(cls).get("__dict__")
         if getter is not None:
@@ -205,7 +204,7 @@ def own_code(function: object) -> types.CodeType | None:
 
 
 def is_atom(o: object) -> bool:
-    """Whether `o` is compared by value: an exact builtin scalar, or a tuple or frozenset of such."""
+    """Whether `o` is compared by value: an exact builtin scalar, or a tuple or frozenset of these."""
     if id(type(o)) in _ATOMS:
         return True
     if type(o) is tuple or type(o) is frozenset:
@@ -214,10 +213,10 @@ def is_atom(o: object) -> bool:
 
 
 def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
-    """Whether `o` says no more than an atom: one, or a tuple or frozenset of atoms and of others' things.
+    """Whether `o` carries no more than an atom: it is one, or a tuple or frozenset of atoms and of others' objects.
 
-    A type expression is one too: it comes from a cache, which strangers share, so that `Callable[..., Any]` is one
-    object everywhere. What of the target's it is made of is found for itself.
+    A type expression counts too: unrelated code shares it through a cache, so `Callable[..., Any]` is one object
+    everywhere. The check finds the target's objects inside it separately.
 
     Args:
         o: any object.
@@ -263,16 +262,16 @@ def code_text(code: types.CodeType) -> str:
 
 
 def function_name(function: types.FunctionType) -> str:
-    """`module.qualname` of a function; the module may be replaced by anything, and both by a class of strings."""
+    """`module.qualname` of a function; its `__module__` may be any object, and both may be `str` subclass instances."""
     module, name = text(function.__module__), text(function.__qualname__)
     return f"{module}.{name}" if module else name
 
 
 def exception_text(error: BaseException) -> str:
-    """Type and text of an exception whose `__str__` may itself raise."""
+    """Type and text of an exception, whose `__str__` may itself raise."""
     name = text(_TYPE_QUALNAME(type(error)))
     try:
         said = text(str(error))
-    except BaseException:  # noqa: BLE001 - the text of a hostile exception is not worth the check
+    except BaseException:  # noqa: BLE001 - a hostile exception's text must not end the check
         said = "<its text could not be read>"
     return f"{name}: {said}" if said else name

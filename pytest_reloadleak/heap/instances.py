@@ -1,6 +1,6 @@
-"""Ask the collector for what no registry lists: the live instances of a class, and who else refers to an object.
+"""Ask the collector for what no registry lists: the live instances of a class, and what else refers to an object.
 
-Each answer is a pass over the heap, so they are for when a look is taken, not for each round.
+Each answer takes a pass over the heap, so a run asks only when it searches for leaks, not in each round.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_reloadleak.heap.own_objects import is_own
 
 
 def instances(classes: Iterable[type]) -> list[Any]:
-    """Every live instance of some classes and of their subclasses, as far as the collector tracks it."""
+    """All live instances of some classes and their subclasses, as far as the collector tracks them."""
     wanted = set(map(id, with_subclasses(classes)))
     if not wanted:
         return []
@@ -25,7 +25,7 @@ def instances(classes: Iterable[type]) -> list[Any]:
 
 
 def with_subclasses(classes: Iterable[type]) -> list[type]:
-    """Some classes and all that derive from them, directly or not."""
+    """Some classes and all classes that derive from them, directly or not."""
     found: dict[int, type] = {}
     left = list(classes)
     while left:
@@ -37,23 +37,23 @@ def with_subclasses(classes: Iterable[type]) -> list[type]:
 
 
 def unsafe_modules() -> list[Any]:
-    """Every module with an unsafe name: in `sys.modules`, and copies, to which only their classes still lead."""
+    """All modules with an unsafe name: those in `sys.modules`, and copies that only their classes still lead to."""
     listed = [module for name, module in foreign.loaded_modules() if name in gc.UNSAFE]
     classes = [cls for cls in foreign.subclasses(object) if foreign.class_module(cls) in gc.UNSAFE]
     return [*listed, *(o for cls in classes for o in gc.get_referents(cls) if foreign.is_module(o))]
 
 
 def referents(o: object) -> list[Any]:
-    """What an object shows the collector: for types of C that show it to nobody else."""
+    """What an object shows the collector, for C types that show it in no other way."""
     return gc.get_referents(o)
 
 
 def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Callable[[Any], bool]) -> set[int]:
-    """Ids of those of `objects` that something else refers to than frames and what does not count.
+    """Ids of those `objects` that have other holders than frames and the exceptions listed below.
 
     Args:
-        objects: who is asked about.
-        containers: what does not count: lists that hold them by their nature, and those of the caller.
+        objects: the objects to check.
+        containers: lists that hold them by their nature, and the caller's own; these do not count.
         is_theirs: whether a holder does not count either. A plain dict counts as its owner does.
     """
     wanted = set(map(id, objects))
@@ -63,7 +63,7 @@ def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Calla
         if id(referrer) in but or _is_frame(referrer) or is_theirs(referrer):
             continue
         if type(referrer) is tuple and list(map(id, referrer)) == list(map(id, objects)):
-            continue  # the arguments of the call, which `get_referrers` does not spare since 3.14
+            continue  # the arguments of the call, which `get_referrers` includes since 3.14
         if type(referrer) is dict and _is_owned(referrer, is_theirs):
             continue
         held.update(wanted.intersection(map(id, gc.get_referents(referrer))))
@@ -71,14 +71,14 @@ def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Calla
 
 
 def _is_frame(o: Any) -> bool:
-    """Whether `o` is a frame, or a generator of this tool's that is at work."""
+    """Whether `o` is a frame, or an unfinished generator of this tool."""
     if type(o) is types.GeneratorType:
         return o.gi_frame is not None and is_own(o.gi_frame)
     return type(o) is types.FrameType
 
 
 def _is_owned(namespace: dict[Any, Any], is_theirs: Callable[[Any], bool]) -> bool:
-    """Whether a dict is the attributes of something that does not count."""
+    """Whether a dict holds the attributes of an object that does not count."""
     return any(
         foreign.instance_dict(owner) is namespace and is_theirs(owner)
         for owner in gc.get_referrers(namespace)

@@ -1,7 +1,6 @@
-"""Bounded interpreter caches as data: what they are, since when, and how they are emptied.
+"""List the interpreter's bounded caches: which versions have them, and how to empty them.
 
-Only *bounded* caches belong here. An unbounded one, such as `ctypes.POINTER`'s for own structures, is a leak and is
-reported as one.
+Only *bounded* caches belong here. Unbounded ones, such as `ctypes.POINTER`'s for own structures, are reported as leaks.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import NamedTuple
 
 
 class KnownCache(NamedTuple):
-    """A cache of the interpreter that keeps old generations up to a bound."""
+    """A cache of the interpreter that keeps old generations alive, up to a bound."""
 
     name: str
     module: str
-    """The cache exists only if this module is loaded."""
+    """The cache exists only while this module is loaded."""
     why: str
     since: tuple[int, int]
     until: tuple[int, int]
@@ -25,7 +24,7 @@ class KnownCache(NamedTuple):
     clear: Callable[[], None]
 
     def applies(self) -> bool:
-        """Whether this interpreter has the cache, and it can hold anything."""
+        """Whether this interpreter has the cache and it can hold anything."""
         return self.since <= sys.version_info[:2] <= self.until and self.module in sys.modules
 
 
@@ -41,7 +40,7 @@ KNOWN_CACHES = (
     KnownCache(
         name="typing",
         module="typing",
-        why="`typing` keeps the last 128 subscriptions of each generic, old classes in them included",
+        why="`typing` caches the last 128 subscriptions of each generic, including old classes in them",
         since=(3, 10),
         until=_NEWEST,
         link="https://docs.python.org/3/library/typing.html",
@@ -51,7 +50,7 @@ KNOWN_CACHES = (
 
 
 def clear_known_caches() -> None:
-    """Empty every bounded cache of this interpreter; each refills when it is used."""
+    """Empty every bounded cache of this interpreter; each refills when used."""
     for cache in KNOWN_CACHES:
         if cache.applies():
             cache.clear()

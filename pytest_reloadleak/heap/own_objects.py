@@ -1,11 +1,11 @@
-"""Tell the tool's own frames, modules and classes from those of the program under check."""
+"""Distinguish the tool's own frames, modules and classes from those of the program under check."""
 
 from __future__ import annotations
 
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
@@ -13,25 +13,25 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.references import frame_locals
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-"""Where this tool's own code lies."""
+"""The directory of this tool's code."""
 
 
 def is_own(frame: types.FrameType) -> bool:
-    """Whether a frame belongs to this tool, whose locals are not the program's."""
+    """Whether a frame belongs to this tool, so that its locals are not the program's."""
     return foreign.code_location(frame.f_code)[0].startswith(PACKAGE)
 
 
 def own_ids() -> set[int]:
-    """Ids of what is not entered: this tool's modules, namespaces and classes, and the module table itself.
+    """Ids of what a sweep does not enter: this tool's modules, namespaces and classes, and `sys.modules` itself.
 
-    Each module is a root of its own, with its name; through the `modules` of `sys` it would be a mere item.
+    Each module is a root with a name of its own; reached through `sys.modules` it would be a mere item.
     """
     modules = [m for name, m in foreign.loaded_modules() if _is_of_tool(name)]
     return set(map(id, [sys.modules, *modules, *own_things()]))
 
 
 def own_things() -> list[Any]:
-    """The namespaces and classes of this tool, and of what is loaded for nobody else."""
+    """The namespaces and classes of this tool, and of packages that were loaded only for it."""
     namespaces = [vars(m) for name, m in foreign.loaded_modules() if _is_of_tool(name)]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
     return [*namespaces, *(cls for cls in classes if _is_of_tool(foreign.class_module(cls)))]
@@ -41,7 +41,7 @@ _adopted: set[str] = set()
 
 
 def adopt(package: str) -> None:
-    """Take a package for a part of this tool, which has just loaded it: nobody else has it yet."""
+    """Treat a package as part of this tool, which has just loaded it: no other code has it yet."""
     _adopted.add(package)
 
 
@@ -51,20 +51,20 @@ def _is_of_tool(module: str) -> bool:
 
 
 def own_locals() -> list[object]:
-    """What the frames of this tool hold, the one that asks aside."""
+    """Values of the locals in the frames of this tool, except this function's own."""
     frames = [frame for frame in outward(gc.getframe().f_back) if is_own(frame)]
     return [value for frame in frames for _, value in frame_locals(frame)]
 
 
 def kept_locals() -> list[object]:
-    """What frames of this tool hold that are over, but that a debugger keeps: `sys.settrace` shows it all of them."""
+    """What finished frames of this tool hold, if a debugger keeps them: `sys.settrace` shows it all frames."""
     running = set(map(id, outward(gc.getframe())))
     frames = [o for o in gc.get_objects() if type(o) is types.FrameType and id(o) not in running]
     return [value for frame in frames if is_own(frame) for value in gc.get_referents(frame)]
 
 
 def stack() -> list[types.FrameType]:
-    """The frames of the calling thread that are not this tool's, innermost first."""
+    """Frames of the calling thread that are not this tool's, innermost first."""
     return [frame for frame in outward(gc.getframe()) if not is_own(frame)]
 
 
@@ -73,3 +73,14 @@ def outward(frame: types.FrameType | None) -> Iterator[types.FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def caller_namespaces() -> Iterable[dict[str, Any]]:
+    """Globals of the frames that called the check, without those of this tool."""
+    for frame in stack():
+        yield frame.f_globals
+
+
+def caller_frames() -> set[int]:
+    """Ids of those frames."""
+    return {id(frame) for frame in stack()}

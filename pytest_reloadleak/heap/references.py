@@ -1,6 +1,6 @@
-"""Name one reference: how does this object hold that one?
+"""Name one reference: how one object holds another.
 
-Asked only for the few references on a reported trace, so each name may cost a scan of its holder. Namespaces that are
+Only the few references on a reported trace get names, so each name may cost a scan of its holder. Namespaces that are
 mere plumbing (the dict of a module or instance, the tuple of a closure, a cell) are folded into the step that a
 programmer would write: `.listeners`, `.__closure__['prev']`.
 """
@@ -24,9 +24,9 @@ _WRAPPERS = {id(staticmethod): "__func__", id(classmethod): "__func__"}
 _ITERABLES: tuple[Any, ...] = (list, tuple, collections.deque, set, frozenset)
 _WITH_TZINFO = (datetime.datetime, datetime.time)
 _ANNOTATE: Any = types.FunctionType.__dict__.get("__annotate__")
-"""What computes a function's annotations (PEP 649, since 3.14); asking for it runs nothing."""
+"""Getter of what computes a function's annotations (PEP 649, since 3.14); calling it runs nothing."""
 _FUTURES = frozenset({"_asyncio.Task", "_asyncio.Future"})
-"""Types of C whose references have no names that Python code could read without side effects."""
+"""C types whose references have no name that Python code could read without side effects."""
 _UNKNOWN = "<reference>"
 
 
@@ -89,7 +89,7 @@ def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 -
     yield from _in_container(parent, child)
     yield from _in_instance(parent, child)
     if kind is types.FunctionType:
-        yield ".__annotations__"  # what is left; reading it may run the function's annotate code (PEP 649)
+        yield ".__annotations__"  # the only one left; reading it may run the function's annotate code (PEP 649)
 
 
 def _among(parent: object, child: object, names: Iterable[str]) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _in_class(cls: Any, child: object) -> Iterator[str]:
 
 
 def _in_inheritance(cls: type, child: object) -> Iterator[str]:
-    """One inheritance is several references (`__bases__`, `__base__`, `__mro__`); a reader wants to see one."""
+    """Yield one name for an inheritance, which is several references (`__bases__`, `__base__`, `__mro__`)."""
     for name, classes in ((".__bases__", foreign.bases(cls)), (".__mro__", foreign.mro(cls))):
         if classes is child:
             yield name
@@ -138,13 +138,10 @@ def _in_inheritance(cls: type, child: object) -> Iterator[str]:
 
 
 def is_inherited(path: Sequence[Any]) -> bool:
-    """Whether the last reference of a path merely repeats another one.
+    """Whether the last reference of a path (objects that each refer to the next) only repeats another one.
 
-    The method resolution order of a class has the bases of its bases as well: whoever has one among its `__bases__`
-    holds it, and no class that is derived from that can do anything about it.
-
-    Args:
-        path: objects, each of which refers to the next.
+    The method resolution order of a class also lists the bases of its bases. The class with such a base among its
+    `__bases__` holds the base; a class derived from that one cannot release it.
     """
     if len(path) < 3 or not foreign.is_class(path[-3]) or foreign.mro(path[-3]) is not path[-2]:
         return False
@@ -154,7 +151,7 @@ def is_inherited(path: Sequence[Any]) -> bool:
 
 def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
     for name in _FUNCTION_PARTS:
-        if getattr_plain(function, name) is child:
+        if _plain_attribute(function, name) is child:
             yield f".{name}"
     if function.__closure__ is child:
         yield ".__closure__"
@@ -169,7 +166,7 @@ def _in_function(function: types.FunctionType, child: object) -> Iterator[str]:
         yield ".__annotate__"
 
 
-def getattr_plain(function: types.FunctionType, name: str) -> object:
+def _plain_attribute(function: types.FunctionType, name: str) -> object:
     """Attribute of a plain function, whose type cannot be subclassed."""
     return object.__getattribute__(function, name)
 
@@ -200,15 +197,15 @@ def _in_suspended(frame: types.FrameType | None, child: object) -> Iterator[str]
 def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
     """Names and values of a frame's locals, leaving no trace in the frame.
 
-    Before PEP 667 (3.13) reading `f_locals` stores a snapshot dict on the frame, which would keep every local of that
-    moment alive for as long as the frame runs (reload facts, E37b). A snapshot that nobody else has is emptied again;
-    one that the program asked for itself (`locals()`) is the program's.
+    Before PEP 667 (3.13) reading `f_locals` stores a snapshot dict on the frame, which keeps every local of that moment
+    alive while the frame runs (reload facts, E37b). A snapshot that only the frame has is emptied again; one that the
+    program requested itself with `locals()` is left alone.
     """
     namespace = frame.f_locals
     if namespace is frame.f_globals:
         return []
-    # The body of a class may run in whatever `__prepare__` returned; only what is a dict, or the proxy of PEP 667,
-    # tells its items without running code of the program.
+    # A class body may run in whatever `__prepare__` returned; only a dict, or the proxy of PEP 667, lists its items
+    # without running code of the program.
     if issubclass(type(namespace), dict):
         pairs = list(dict.items(namespace))
     else:
@@ -259,9 +256,9 @@ def _in_lru_cache(wrapper: Any, child: object) -> Iterator[str]:
 
 
 def bounded_cache(o: object, child: object) -> tuple[str, int] | None:
-    """Module of an `lru_cache`'s function, and how many results it keeps at most, if `child` is one of those.
+    """Module of an `lru_cache`'s function and how many results it keeps at most, if `child` is one of the results.
 
-    Not for the function that it wraps, which is held however many results there are.
+    `None` for the wrapped function, which is held however many results there are.
     """
     if not _is_lru_cache(type(o)) or next(_in_lru_cache(o, child), None) is None:
         return None
@@ -272,16 +269,16 @@ def bounded_cache(o: object, child: object) -> tuple[str, int] | None:
 
 
 def maxsize(o: Any) -> int | None:
-    """How many results an `lru_cache` keeps at most; `None` for one without a bound, and for all else."""
+    """How many results an `lru_cache` keeps at most; `None` for an unbounded one, and for anything else."""
     size: object = o.cache_info().maxsize if _is_lru_cache(type(o)) else None
     return size if type(size) is int else None
 
 
 def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
-    """A path of objects as `(parent, step, child)` with the plumbing folded away.
+    """A path of objects as `(parent, step, child)`, with the plumbing folded away.
 
-    The dict of a module, class or instance, an argument tuple or closure, a cell and the links of an `lru_cache` take
-    part in the path but are not named: the step jumps from their owner to what they hold.
+    The dict of a module, class or instance, an argument tuple or closure, a cell and the links of an `lru_cache` are
+    on the path but get no name: the step jumps from their owner to what they hold.
     """
     out: list[tuple[object, str, object]] = []
     at = 0
@@ -300,7 +297,7 @@ def folded(path: Sequence[object]) -> list[tuple[object, str, object]]:
 
 
 def _through(parent: Any, middle: Any, child: object, name: str) -> str | None:
-    """The step from `parent` to `child` when `middle` is mere plumbing between them, else `None`."""
+    """The step from `parent` to `child` if `middle` is mere plumbing between them, else `None`."""
     if type(middle) is dict:
         if is_namespace(parent, middle):
             return next(_in_dict(middle, child, attribute=True), None)
@@ -308,7 +305,7 @@ def _through(parent: Any, middle: Any, child: object, name: str) -> str | None:
             return None
     if type(parent) is types.MappingProxyType and issubclass(type(middle), dict):
         return next(_in_dict(middle, child), None)
-    # 3.10: a generator shows its frame, not the locals.
+    # On 3.10 a generator shows the collector its frame, not its locals.
     if type(middle) is types.FrameType and name == ".<frame>":
         return next(_in_frame(middle, child), None)
     if type(middle) is types.CellType:
@@ -338,7 +335,7 @@ def is_namespace(owner: Any, middle: object) -> bool:
 
 
 def _namespace(o: Any) -> object:
-    """The dict of a module, class or instance, which the collector shows as an object of its own."""
+    """The dict of a module, class or instance, which the collector shows as a separate object."""
     if foreign.is_class(o):
         proxy = foreign.class_dict(o)
         return next(iter(gc.get_referents(proxy)), None)

@@ -1,8 +1,8 @@
-"""Settle: give what should be dead every chance to die, with bounded patience.
+"""Collect until what should be dead has died, with bounded patience.
 
-One collection is not enough (a chain of five `__del__`s takes five), so collections go on while each one still frees
-something that is waited for. A thread or a loop may need a moment to let go, so with one at work the last attempts are
-spread over `PATIENCE_S`, the pauses growing as in goleak's retry.
+One collection is not enough (a chain of five `__del__`s takes five), so collections repeat while each one still frees
+something that is waited for. Threads and loops may need a moment to let go, so while one runs, the last attempts are
+spread over `PATIENCE_S`, with growing pauses as in goleak's retry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap.interpreter_caches import clear_known_caches
 
 PATIENCE_S = 0.5
-"""How long to wait for threads and loops, in all, when something that should be dead is alive."""
+"""Total time to wait for threads and loops while something that should be dead is alive."""
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 
@@ -28,15 +28,15 @@ _now_s = time.monotonic
 
 
 def settle(waited_for: Callable[[], int], release: Callable[[], None], *, is_patient: bool) -> int:
-    """Collect until nothing that is waited for is alive, or patience ends.
+    """Collect until nothing that should be dead is alive, or patience ends.
 
     Args:
-        waited_for: how many things that should be dead are alive, cheaply.
-        release: lets go of what the test runner keeps of the program's objects.
+        waited_for: returns how many things that should be dead are alive; must be cheap.
+        release: drops the test runner's references to the program's objects.
         is_patient: whether to wait for other threads, if there are any, once collections free nothing more.
 
     Returns:
-        How many of them are still alive.
+        How many things that should be dead are still alive.
     """
     left = 0
     for remaining, pause_s in _attempts(waited_for, release, is_patient and not is_alone()):
@@ -53,13 +53,13 @@ async def asettle(
     *,
     is_patient: bool,
 ) -> int:
-    """`settle` on a running loop: the pauses are spent on the loop, so that it can finish what it has begun.
+    """`settle` on a running loop: the loop runs during the pauses, so that it can finish pending work.
 
     Args:
         waited_for: as for `settle`.
         release: as for `settle`.
         pause: an async sleep of the loop's own library.
-        is_patient: whether to wait at all; the loop is given a few turns in any case.
+        is_patient: whether to wait at all; the loop gets a few turns in any case.
     """
     left = 0
     for _ in range(3):
@@ -74,7 +74,7 @@ async def asettle(
 def _attempts(
     waited_for: Callable[[], int], release: Callable[[], None], is_patient: bool
 ) -> Iterator[tuple[int, float]]:
-    """Settle step by step; yields how many are left and how long to pause before the next step."""
+    """Settle step by step; yield how many are left and how long to pause before the next step."""
     deadline = _now_s() + PATIENCE_S
     pause_s = _FIRST_PAUSE_S
     before = None
@@ -86,7 +86,7 @@ def _attempts(
         if not left:
             yield 0, 0
             return
-        if before is None or left < before:  # this one freed something, so the next may too
+        if before is None or left < before:  # this collection freed something, so the next may too
             before = left
             yield left, 0
             continue
@@ -108,30 +108,29 @@ def is_enabled() -> bool:
 
 
 def put_back(enabled: bool) -> None:
-    """Set automatic collection to what it was."""
+    """Switch automatic collection back to what it was."""
     if enabled != gc.isenabled():
         (gc.enable if enabled else gc.disable)()
 
 
 def callbacks() -> list[object]:
-    """What the collector calls before and after each collection: the list itself."""
-    return gc.callbacks  # type: ignore[return-value]  # a list of functions, of anything else too
+    """The collector's own list of what it calls before and after each collection."""
+    return gc.callbacks  # type: ignore[return-value]  # typed as a list of functions, but may hold anything
 
 
 def frozen_count() -> int:
-    """Objects that the program itself froze with `gc.freeze`; no collection ever frees them.
+    """How many objects the program itself froze with `gc.freeze`; no collection ever frees them.
 
-    In 3.12 a collection after `gc.unfreeze` moves the interpreter's immortal objects, some hundreds, among the frozen.
+    In 3.12 a collection after `gc.unfreeze` adds some hundreds of the interpreter's immortal objects to the frozen.
     """
     count = gc.get_freeze_count()
     return 0 if sys.version_info[:2] == (3, 12) and count < _IMMORTALS else count
 
 
 def tracked_count() -> int:
-    """Objects that the collector tracks, tuples aside.
+    """How many objects the collector tracks, except tuples.
 
-    It ceases to track a tuple of atoms once it comes by, and one of such tuples at the next time: how many there are is
-    a matter of chance.
+    It untracks a tuple of atoms when it visits it, and a tuple of such tuples one visit later: their number is chance.
     """
     objects = gc.get_objects()
     return len(objects) - list(map(id, map(type, objects))).count(_TUPLE)

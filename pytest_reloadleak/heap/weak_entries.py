@@ -1,6 +1,6 @@
-"""Entries of mappings with weak keys or values: each lasts for as long as what it refers to weakly.
+"""Recognize entries of weak mappings that end with the original generation.
 
-The check keeps the original generation alive, and by that every entry that would have ended with a part of it.
+The check keeps that generation alive, and so every entry that would end when a part of it, its weak key or value, dies.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _referent = weakref.ref.__call__
 
 
 def ends_with(path: Sequence[Any], ours: Collection[int]) -> bool:
-    """Whether a path leads through an entry that ends when the check lets go of what only it keeps alive.
+    """Whether a path leads through an entry that ends when the check releases what only the check keeps alive.
 
     Args:
-        path: objects, each of which refers to the next one.
-        ours: ids of what nobody but the check keeps alive.
+        path: objects, each of which refers to the next.
+        ours: ids of what only the check keeps alive.
     """
     if not ours:
         return False
@@ -27,7 +27,7 @@ def ends_with(path: Sequence[Any], ours: Collection[int]) -> bool:
 
 
 def _ends(mapping: dict[Any, Any], item: object, ours: Collection[int]) -> bool:
-    """Whether every entry of a dict that has `item`, as its key or value, does."""
+    """Whether every dict entry with `item` as its key or value refers weakly to an object in `ours`."""
     entries = list(dict.items(mapping))
     others = [value if key is item else key for key, value in entries if key is item or value is item]
     return bool(others) and all(

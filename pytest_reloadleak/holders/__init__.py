@@ -1,1 +1,1 @@
-"""Who keeps old generations alive, with the way from a root, and no judgement of it."""
+"""Find what keeps old generations alive, and trace each holder to a root, without judging it."""

@@ -1,8 +1,8 @@
-"""What accumulates that is of no generation: the containers that every settled round leaves larger, and who has them.
+"""Find containers that grow with each settled round although their items belong to no generation.
 
-Lists of plain data hold no old code, so no birthday tells that they are old. What tells is their length, by identity: a
-container that was there before the first settled round and is longer after each of them. That needs a look at every
-container of the heap, so it is done only once the process's own numbers have grown.
+A list of plain data holds no old code, so no birth shows that it is old. Its length does: the same container existed
+before the first settled round, and is longer after each one. This check looks at every container of the heap, so it
+runs only after the process's own numbers have grown.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pytest_reloadleak.holders.runner_noise import is_noise, notes
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sizes import own_size
 from pytest_reloadleak.holders.sweep import Arrival, Cause
-from pytest_reloadleak.holders.trace import runners, without_numbers
+from pytest_reloadleak.holders.trace import runner_cause, without_numbers
 from pytest_reloadleak.model import Holder
 
 _SLICE = 64
-"""Objects that are asked at once for what they refer to."""
+"""Objects per `get_referents` call."""
 
 
 class _Kind(NamedTuple):
-    """A type of container, and how it is asked without asking a subclass."""
+    """A type of container, with functions that read it without calling methods of a subclass."""
 
     base: type
     length: Callable[[Any], int]
@@ -42,91 +42,90 @@ _KINDS = (
     _Kind(deque, deque.__len__, lambda o: zip(deque.__iter__(o), strict=True)),
 )
 
-
 Frames = tuple[tuple[str, int], ...]
-"""File and line of each frame, the innermost first."""
+"""File and line of each frame, innermost first."""
 
 
 class Accumulation(NamedTuple):
-    """A container that every settled round left larger."""
+    """A container that grew in every settled round."""
 
     holder: Holder
     trace: tuple[str, ...]
     per_round: float
-    """Items that a round adds, on average."""
+    """Items added per round, on average."""
     is_tracked: bool
-    """Whether what was added are objects that the collector tracks, rather than text, numbers, bytes."""
+    """Whether the collector tracks any of the added items, unlike text, numbers and bytes."""
     bytes_per_round: float
-    """Size of what a round adds, with what only that has."""
+    """Size of the items added per round, with everything that only they refer to."""
     objects_per_round: float
-    """How many tracked objects that is."""
+    """How many of those objects the collector tracks."""
     bound: int | None
-    """How many items it takes at most; `None` if nothing is known to limit it."""
+    """Maximum number of items; `None` if no limit is known."""
     frames: Frames = ()
-    """Where what was added last was allocated; empty if that is not known."""
+    """Where the newest items were allocated; empty if unknown."""
 
 
 class Growing:
-    """Watches the lengths of the process's containers. It holds ids and numbers only."""
+    """Watches the lengths of the process's containers. Holds ids and numbers only."""
 
     def __init__(self) -> None:
         self._first: dict[int, int] = {}
-        """Lengths before the first round, by id: of those that every round so far left larger."""
+        """Lengths before the first round, by id, of the containers that grew in every round so far."""
         self._last: dict[int, int] = {}
         self._rounds = -1
         self._frames: dict[int, Frames] = {}
         self._owners: set[int] = set()
-        """Ids of who has the untracked dicts that grew, so that the heap need not be searched for them each time."""
+        """Ids of the objects that refer to the grown untracked dicts, so that only one search covers the whole heap."""
         self.notes: tuple[str, ...] = ()
-        """What of the test runner's each round left larger, which is no leak."""
+        """What the test runner keeps more of after each round, which is no leak."""
 
     def note(self) -> None:
-        """Note a settled round; the first call is the state before them."""
+        """Record the lengths after a settled round; the first call records the state before all rounds."""
         if self._rounds < 0:
             self._first = self._last = {id(o): length for o, length in _containers()}
             self._rounds = 0
         else:
-            self._longer(rounds=1)
+            self._keep_grown(rounds=1)
 
     def note_traced(self, rounds: int, frames_of: Callable[[Iterable[object]], Frames]) -> None:
-        """Note some rounds at once, and where what was added last was allocated.
+        """Record several rounds at once, and where the newest items were allocated.
 
-        Once for all of them, as a look at the heap takes ten times as long while allocations are traced: it makes a
-        number of each object.
+        One call covers them all, as walking the heap takes ten times as long while allocations are traced: it creates a
+        number for each object.
 
         Args:
-            rounds: how many there were.
-            frames_of: tells where the first of some objects that was traced was allocated.
+            rounds: number of rounds.
+            frames_of: returns where the first traced object among the given ones was allocated.
         """
-        for o, length in self._longer(rounds):
+        for o, length in self._keep_grown(rounds):
             added = _newest(o, length - self._first[id(o)])
             inner = [part for item in added for part in gc.get_referents(item)]
             self._frames[id(o)] = frames_of([*reversed(added), *inner])
 
-    def _longer(self, rounds: int) -> list[tuple[Any, int]]:
-        """Keep those that are longer after so many more rounds."""
+    def _keep_grown(self, rounds: int) -> list[tuple[Any, int]]:
+        """Drop the containers that these rounds did not leave longer, and return the others with their lengths."""
         known = self._last
-        found = [(o, length) for o, length in _wanted(known, self._owners) if length > known[id(o)]]
+        found = [(o, length) for o, length in _with_lengths(known, self._owners) if length > known[id(o)]]
         self._last = {id(o): length for o, length in found}
         self._first = {key: self._first[key] for key in self._last}
         self._rounds += rounds
         return found
 
     def found(self, search: Search, listed: Container[int]) -> list[Accumulation]:
-        """Those that each round so far left larger, as far as the program's own roots lead to them.
+        """The containers that grew in every round so far and that the program's own roots reach.
 
         Args:
-            search: for the roots, and the tool's own objects.
-            listed: ids of those that probes list, who know better whose entries they have.
+            search: provides the roots, and the tool's own objects.
+            listed: ids of containers that probes list; the probes know better to whom their entries belong.
         """
         if self._rounds < 1:
             return []
         search.ask_runner()
-        sinks = {id(o): o for o, _ in _wanted(self._last, self._owners)}
+        sinks = {id(o): o for o, _ in _with_lengths(self._last, self._owners)}
         own = [*search.own_objects(), self, self.__dict__, sinks]
         sweep = sweep_order.sweep_of(search, own, sinks)
         out: dict[tuple[str, ...], Accumulation] = {}
-        theirs: list[tuple[Cause, str]] = []
+        noise: list[tuple[Cause, str]] = []
         try:
             waiting = sweep.arrivals()
             seen: set[int] = set()
@@ -134,11 +133,11 @@ class Growing:
                 for arrival in waiting:
                     key = id(arrival.path[-1])
                     more = self._last[key] - self._first[key]
-                    cause = _runners_cause(arrival, more, search)
+                    cause = _noise_cause(arrival, more, search)
                     if key not in seen and cause is not None:
-                        theirs.append((cause, "more with each round"))
+                        noise.append((cause, "more items after each round"))
                     elif not (key in seen or key in listed or _is_weak(arrival.path[-1], more)):
-                        found = self._told(arrival, more, search)
+                        found = self._accumulation(arrival, more, search)
                         out.setdefault(found.trace, found)
                     seen.add(key)
                 sweep.enter(waiting)
@@ -146,10 +145,10 @@ class Growing:
         finally:
             sweep.close()
             sinks.clear()
-        self.notes = notes(theirs)
+        self.notes = notes(noise)
         return sorted(out.values(), key=lambda a: (-a.bytes_per_round, a.trace))
 
-    def _told(self, arrival: Arrival, more: int, search: Search) -> Accumulation:
+    def _accumulation(self, arrival: Arrival, more: int, search: Search) -> Accumulation:
         container = arrival.path[-1]
         added = _newest(container, more)
         names = tuple(without_numbers(search.rename(name)) for _, name, _ in references.folded(arrival.path))
@@ -171,19 +170,17 @@ class Growing:
         )
 
 
-def _runners_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
-    """The part of what runs the tests that fills a container, or keeps it until the test is over."""
+def _noise_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
+    """The part of the test runner that fills a container, or keeps it until the test is over, if one does."""
     cause = arrival.root.cause or search.noise.cause_of_kept(arrival.path[-1])
     cause = cause or search.noise.cause_of_items(_items(arrival.path[-1], more))
-    cause = cause or search.noise.cause_of_place(arrival) or runners(arrival, search)
+    cause = cause or search.noise.cause_of_place(arrival) or runner_cause(arrival, search)
     return cause if is_noise(cause) else None
 
 
 def _containers() -> Iterator[tuple[Any, int]]:
-    """Lists, dicts, sets and deques with their lengths; of those that the collector does not track, dicts of atoms.
-
-    One pair at a time: thousands of them would fill the interpreter's free lists, and look like growth.
-    """
+    """Lists, dicts, sets and deques with their lengths, and the untracked dicts of atoms; one pair at a time."""
+    # A list of thousands of pairs would fill the interpreter's free lists, and look like growth.
     kinds: dict[int, _Kind | None] = {}
     tracked = gc.get_objects()
     for o in tracked:
@@ -198,13 +195,9 @@ def _containers() -> Iterator[tuple[Any, int]]:
             yield o, len(o)
 
 
-def _wanted(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]]:
-    """Those of these ids.
-
-    Args:
-        ids: what is asked for.
-        owners: ids of who may refer to those that are not tracked; empty if that is not known, and filled then.
-    """
+def _with_lengths(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]]:
+    """The containers with these ids, and their lengths."""
+    # `owners` has the ids of the objects that may refer to untracked ones. Empty means unknown; then this fills it.
     tracked = gc.get_objects()
     missing = set(ids)
     for o in _with_ids(tracked, ids):
@@ -220,24 +213,19 @@ def _wanted(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int
 
 
 def _with_ids(objects: list[Any], ids: Container[int]) -> list[Any]:
-    """Those objects that have one of some ids, picked without a line of Python for each."""
+    """The objects whose ids are in `ids`, selected without running a line of Python for each."""
     return list(compress(objects, map(ids.__contains__, map(id, objects))))
 
 
 _HAS_UNTRACKED_DICTS = not gc.is_tracked({})
-"""Up to 3.13 the collector does not track a dict of nothing but atoms."""
+"""Whether the collector leaves a dict that holds only atoms untracked (up to 3.13)."""
 
 
 def _untracked_dicts(
     tracked: list[Any], ids: set[int] | None = None, owners: set[int] | None = None
 ) -> Iterator[dict[Any, Any]]:
-    """The dicts of atoms that tracked objects refer to; some more than once.
-
-    Args:
-        tracked: the objects.
-        ids: of the dicts that are asked for; `None` for all.
-        owners: takes the ids of those who have them.
-    """
+    """The untracked dicts of atoms to which tracked objects refer, some more than once; with `ids`, only those."""
+    # `owners` receives the ids of the objects that refer to the dicts in `ids`.
     askable = [o for o in tracked if not foreign.is_module(o)]
     for at in range(0, len(askable), _SLICE):
         some = askable[at : at + _SLICE]
@@ -255,32 +243,30 @@ def _kind_of(cls: type) -> _Kind | None:
 
 
 def _items(container: Any, count: int) -> list[tuple[Any, ...]]:
-    """The last items, pairs of a dict, where the container has an order; else any."""
+    """The last items of an ordered container, any items of another; pairs for a dict."""
     kind = _kind_of(type(container))
     assert kind is not None
     return list(kind.items(container))[-count:]
 
 
 def _newest(container: Any, count: int) -> list[Any]:
-    """What was added last."""
+    """What was added last: the keys and values of a dict, the items of another container."""
     return [part for item in _items(container, count) for part in item]
 
 
 def _is_weak(container: Any, count: int) -> bool:
-    """Whether what was added last ends with something that is alive elsewhere: the data of a `WeakSet`.
-
-    Whoever has that is the one who grows.
-    """
+    """Whether each of the newest items has a weak reference to a live object, as in the data of a `WeakSet`."""
+    # Such an item goes when that object dies, so the growth lies with the holder that keeps the object alive.
     return all(any(map(_refers, item)) for item in _items(container, count))
 
 
 def _refers(o: Any) -> bool:
-    """Whether `o` is a weak reference to something that is alive."""
+    """Whether `o` is a weak reference to a live object."""
     return issubclass(type(o), weakref.ref) and weakref.ref.__call__(o) is not None
 
 
 def _bound(path: tuple[Any, ...]) -> int | None:
-    """The number of items to which a container is limited by who made it."""
+    """The number of items to which its creator limited a container."""
     container = path[-1]
     if type(container) is deque:
         return container.maxlen

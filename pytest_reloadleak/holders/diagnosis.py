@@ -1,18 +1,18 @@
-"""One look at the heap: who is retained, and every holder, as values that hold no object.
+"""Find everything retained and all its holders, as values that hold no object of the program.
 
-The order is that of the design: suspicion is cheap and exact, the diagnosis is paid for only when something is wrong.
+As in the design, a cheap and exact suspicion comes first; the full diagnosis runs only when something is wrong.
 Everything that refers to an object of the program dies when `diagnose` returns.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import filterfalse
 from typing import Any
 
-from pytest_reloadleak.generations.original import suspect
+from pytest_reloadleak.generations.original import Suspicion, suspect
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.heap.weak_entries import ends_with
@@ -29,10 +29,10 @@ from pytest_reloadleak.holders.sweep_order import sweep_of
 from pytest_reloadleak.holders.trace import (
     Trace,
     cause_at,
-    is_collected,
+    is_item,
     of_effect,
     of_owned_root,
-    runners,
+    runner_cause,
     trace_of,
     without_numbers,
 )
@@ -40,23 +40,25 @@ from pytest_reloadleak.model import Held, Holder
 
 _ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
 _HEAP = 1000
-"""Objects that every process has."""
+"""Fewer objects than any process has; a longer list is taken for a listing of the heap."""
 _OWNED_ROOTS = frozenset({"thread", "task"})
-"""Kinds of roots that may belong to a generation as a whole."""
+"""Kinds of roots that may belong as a whole to one generation."""
 
 
 def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Diagnosis:
-    """Judge who is alive, and find every holder if anybody is who should not be.
+    """Find what is retained and all its holders; return an empty diagnosis if nothing is suspicious.
 
     Args:
-        search: whom to look at.
-        complete: adds the rest of the effects to the search, if they matter.
+        search: what to look for, where to start, and what to leave out.
+        complete: adds the remaining effects to the search, once they matter.
     """
-    suspicion = None
-    if search.kept is not None and search.kept < search.limit:
-        suspicion = suspect(search.original, search.ledger, search.namespaces)
-    is_held = suspicion is not None and suspicion.is_held
-    if not is_held and not search.has_findings and not is_suspicious(search):
+    if not _is_warranted(search, _suspicion(search)):
+        return Diagnosis()
+    # An object that its `__del__` resurrected in the last collection may have replaced another one, which is garbage
+    # since. Its weak references are dead, so settling did not wait for it.
+    gc.collect()
+    suspicion = _suspicion(search)
+    if not _is_warranted(search, suspicion):
         return Diagnosis()
     complete()
     search.ask_runner()
@@ -69,6 +71,19 @@ def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Dia
         retained.ours |= suspicion.ours
     del suspicion
     return _diagnosed(search, retained)
+
+
+def _suspicion(search: Search) -> Suspicion | None:
+    """What of the original generation may have another holder; `None` where the check does not judge it."""
+    if search.kept is None or search.kept >= search.limit:
+        return None
+    return suspect(search.original, search.ledger, search.namespaces)
+
+
+def _is_warranted(search: Search, suspicion: Suspicion | None) -> bool:
+    """Whether anything calls for a pass over the heap."""
+    is_held = suspicion is not None and suspicion.is_held
+    return is_held or search.has_findings or is_suspicious(search)
 
 
 def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
@@ -93,29 +108,29 @@ class _Group:
     tops: set[int] = field(default_factory=set)
     """Ids of the held objects."""
     differs: bool = False
-    """Whether the paths differ, in numbers."""
+    """Whether the numbers in the paths differ."""
 
     @property
     def holder(self) -> Holder:
-        """The holder, with what differs left open."""
+        """The holder, with `*` for numbers that differ."""
         path = without_numbers(self.first.holder.path) if self.differs else self.first.holder.path
         return replace(self.first.holder, path=path)
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The whole trace, with what differs left open."""
+        """The whole trace, with `*` for numbers that differ."""
         first = self.first
         steps = tuple(map(without_numbers, first.to_held)) if self.differs else first.to_held
         return (first.root, *steps, *first.tail)
 
 
-def _is_of_everything(o: object) -> bool:
-    """Whether a function of the tool had this for a list of the heap's objects: it leads to what anybody holds."""
+def _is_heap_listing(o: object) -> bool:
+    """Whether `o` is a list of the heap's objects that a function of the tool made: it leads to what others hold."""
     return type(o) is list and len(o) > _HEAP
 
 
 class _HolderSearch:
-    """The holders of what is retained; open while the heap is looked at."""
+    """The holders of everything retained; open during one diagnosis."""
 
     def __init__(self, search: Search, retained: Retained) -> None:
         self._search = search
@@ -133,12 +148,12 @@ class _HolderSearch:
         self._sweep = sweep_of(search, self._own, retained.objects)
         self._reach = Reaches(self._sweep, retained)
         self.consequences: dict[Cause, set[int]] = {}
-        """Ids of what owns other effects, by the effect that keeps it."""
+        """Ids of the owners of other effects, by the effect that keeps these owners."""
         self._note_consequences()
 
     def retentions(self) -> tuple[Retention, ...]:
-        """Every holder, grouped."""
-        self._take_arrivals()
+        """Every holder, grouped by cause."""
+        self._add_arrivals()
         self._add_native(self._unexplained())
         return self._grouped()
 
@@ -149,28 +164,24 @@ class _HolderSearch:
         self._spared.clear()
         self._sweep.close()
 
-    def _take_arrivals(self) -> None:
-        """A function of its own: its locals would otherwise be so many holders for the native search."""
+    def _add_arrivals(self) -> None:
+        """Group all arrivals; in a separate function, or its locals would be holders for the native search."""
         while arrivals := self._sweep.arrivals():
-            unbound = self._take_all([a for a in arrivals if not references.is_inherited(a.path)])
+            unbound = self._add_all([a for a in arrivals if not references.is_inherited(a.path)])
             self._sweep.enter(unbound)
             self._note_consequences()
 
     def _note_consequences(self) -> None:
-        """Which of what was entered last owns effects, and below which effect it is.
-
-        At once, before anything is named: an instance that is asked for its attributes gets a dict (3.11 and later),
-        and what it referred to by itself is no longer found below it.
-        """
+        """Record which of the newly entered objects own effects, and which effect leads to each."""
+        # Before anything is named: reading the attributes of an instance gives it a dict (3.11 and later), and what the
+        # instance itself referred to is then no longer found below it.
         for cause, ids in self._sweep.causes(self._search.consequences).items():
             self.consequences.setdefault(cause, set()).update(ids)
 
-    def _take_all(self, arrivals: list[Arrival]) -> list[Arrival]:
-        """Put arrivals into words; returns those at data of the original generation that no name is bound to.
-
-        A timer or handler that the target created is data of the target, and whoever runs it is no stale binding. It
-        must not stand in the way of what it leads to.
-        """
+    def _add_all(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Group arrivals, and return those at data of the original to which no name is bound."""
+        # A timer or handler that the target created is data of the target, and the loop that runs it is no stale
+        # binding. This data must not hide what it leads to.
         below: dict[int, set[int]] = {}
         within: dict[int, list[Arrival]] = {}
         for arrival in arrivals:
@@ -179,39 +190,39 @@ class _HolderSearch:
                 self._spared.append(arrival.path[-1])
                 continue
             below.setdefault(id(arrival.root), set()).add(generation)
-            within.setdefault(id(arrival.path[-2]) if is_collected(arrival.path) else id(arrival), []).append(
+            within.setdefault(id(arrival.path[-2]) if is_item(arrival.path) else id(arrival), []).append(
                 arrival
             )
         unbound = []
         for together in within.values():
             generations = {self._retained.born[id(arrival.path[-1])] for arrival in together}
-            # A collection that each generation made for itself is one thing, whatever and however much is in it.
+            # A collection that each generation made for itself is one cause, whatever it holds and however much.
             is_one = len(together) > 1 and len(generations) == 1
             for arrival in together[:1] if is_one else together:
-                trace = self._put(arrival, below)
+                trace = self._trace(arrival, below)
                 if id(trace.sink) in self._retained.names and not trace.is_binding:
                     unbound.append(arrival)
                 elif trace.is_spared:
                     self._spared += [a.path[-1] for a in together] if is_one else [trace.sink]
                 else:
-                    self._take(trace, [a.path[-1] for a in together] if is_one else [trace.sink])
+                    self._add(trace, [a.path[-1] for a in together] if is_one else [trace.sink])
         return unbound
 
-    def _put(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
-        """An arrival in words. All that an effect leads to, or a thread or task of one generation, is one cause."""
+    def _trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
+        """The trace of an arrival. Everything below an effect, or a thread or task of one generation, has one cause."""
         root = arrival.root
         cause = cause_at(arrival, self._search)
         if cause is None:
-            cause = runners(arrival, self._search)
+            cause = runner_cause(arrival, self._search)
         if cause is not None:
             return of_effect(arrival, cause, self._search, self._retained)
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
         return (of_owned_root if is_owned else trace_of)(arrival, self._search, self._retained)
 
-    def _take(self, trace: Trace, sinks: list[Any]) -> None:
+    def _add(self, trace: Trace, sinks: list[Any]) -> None:
         group = self._groups.setdefault(trace.key, _Group(trace))
         group.differs = group.differs or trace.holder.path != group.first.holder.path
-        if trace.rank < group.first.rank:  # the first to be discovered may be another in the second look
+        if trace.rank < group.first.rank:  # the second diagnosis may discover another one first
             group.first = trace
         group.sinks.update((id(sink), sink) for sink in sinks)
         group.tops.add(trace.top)
@@ -220,7 +231,7 @@ class _HolderSearch:
         return {key: self._reach.of(group.sinks) for key, group in self._groups.items()}
 
     def _unexplained(self) -> dict[int, Any]:
-        """Retained objects that no holder found so far keeps, and that not only the check itself keeps."""
+        """Retained objects that no holder found so far keeps, without those that only the check keeps."""
         explained: set[int] = set().union(*(reach.ids for reach in self._reaches().values()))
         explained |= native.led_to(self._spared, self._sweep)
         only_kept = self._kept_ids() - self._retained.held_outside
@@ -229,13 +240,13 @@ class _HolderSearch:
             for key, o in self._retained.objects.items()
             if key not in explained and key not in only_kept and key not in self._retained.names
         }
-        if missing:  # where the target is a module that this tool uses, the tool is one of those who keep it
+        if missing:  # where the target is a module that this tool uses, the tool itself is a holder
             left_out = native.led_to([*own_objects.own_things(), *self._search.ignored], self._sweep)
             missing = {key: o for key, o in missing.items() if key not in left_out}
         return missing
 
     def _kept_ids(self) -> set[int]:
-        """Ids of what only the original generation holds: the check's doing, so never a finding."""
+        """Ids of what only the kept original leads to: the check keeps it alive, so it is never a finding."""
         stack: list[Any] = list(self._search.original.containers)
         ids = set(map(id, stack))
         while stack:
@@ -250,7 +261,7 @@ class _HolderSearch:
             return
         mine = [*self._own, self._groups, self._spared, missing, self._sweep.roots, *own_objects.own_locals()]
         kept = own_objects.kept_locals()
-        own = native.own_closure([*mine, *filterfalse(_is_of_everything, kept)], self._sweep)
+        own = native.own_closure([*mine, *filterfalse(_is_heap_listing, kept)], self._sweep)
         own.update(map(id, [kept, *kept]))
         found = native.find(self._sweep, missing, own)
         for holder in sorted(
@@ -259,7 +270,7 @@ class _HolderSearch:
             kind = holder.registry or "native"
             root = (
                 holder.root
-                or self._running(holder.path)
+                or self._running_effect(holder.path)
                 or native.registration(holder, self._search.watched, self._search.rename)
                 or Root(kind, kind, kind, None)
             )
@@ -271,24 +282,24 @@ class _HolderSearch:
             )
             if holder.opaque:
                 trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
-            is_seen = holder.opaque is not None or not self._says_nothing(holder, root)
-            # That the original generation is alive proves nothing: the check keeps it. Where no holder can be seen, it
-            # counts only along with other generations that are held in the same way.
+            is_seen = holder.opaque is not None or not self._is_uninformative(holder, root)
+            # That the original is alive proves nothing, as the check keeps it. Without a visible holder it counts only
+            # together with other generations that are held in the same way.
             if (
                 is_seen
                 or self._retained.born[id(trace.sink)] != self._search.kept
                 or trace.key in self._groups
             ):
-                self._take(trace, [trace.sink])
+                self._add(trace, [trace.sink])
 
     @staticmethod
-    def _says_nothing(holder: native.NativeHolder, root: Root) -> bool:
-        """Whether what is known of a native holder is no more than that there is one: a container that nobody has."""
+    def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:
+        """Whether a native holder shows only that it exists: no path, or a container to which nothing refers."""
         is_bare = root.kind == "native" and root.value is None
         return len(holder.path) < 2 or (is_bare and foreign.is_exactly(holder.path[0], _ANONYMOUS))
 
-    def _running(self, path: tuple[Any, ...]) -> Root | None:
-        """The effect whose frame runs a function that nothing else is seen to hold: frames hide theirs (since 3.11)."""
+    def _running_effect(self, path: tuple[Any, ...]) -> Root | None:
+        """The effect whose frame runs a function without another visible holder: frames hide theirs (since 3.11)."""
         code = foreign.own_code(path[-1]) if len(path) == 1 else None
         if code is None:
             return None
@@ -328,14 +339,3 @@ class _HolderSearch:
             )
             for key, group in self._groups.items()
         )
-
-
-def caller_namespaces() -> Iterable[dict[str, Any]]:
-    """Globals of the frames that called the check, this tool's own excluded."""
-    for frame in own_objects.stack():
-        yield frame.f_globals
-
-
-def caller_frames() -> set[int]:
-    """Ids of those frames."""
-    return {id(frame) for frame in own_objects.stack()}

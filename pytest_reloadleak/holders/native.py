@@ -1,10 +1,10 @@
-"""Holders that the sweep cannot reach: those that live in C.
+"""Find holders in C code, which the sweep cannot reach.
 
-What is alive and yet unreached by the sweep is held by the interpreter or an extension. Two things help to say more
-without inventing anything. Some registries of the interpreter are ordinary lists or dicts that merely no Python object
-refers to (codec search functions, fork hooks), and can be recognised by what CPython itself puts into them. And some
-types hold objects without showing them to the collector (a `datetime` its `tzinfo`, code its constants, an array of
-objects its items): those can be asked.
+A live object that the sweep did not reach is held by the interpreter or an extension. Two facts reveal more without
+guessing. Some registries of the interpreter (codec search functions, fork hooks) are ordinary lists or dicts to which
+no Python object refers; the entries that CPython itself puts there identify them. And some types hide what they hold
+from the collector (a `datetime` its `tzinfo`, code its constants, an array of objects its items), but return it when
+asked.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from pytest_reloadleak.holders.sweep import SLICE, Cause, Root, Sweep
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NativeHolder:
-    """A reference to a sink that has no path from a root. Lives only while the heap is looked at."""
+    """A reference to a sink that no path from a root reaches. Lives only during one diagnosis."""
 
     registry: str | None
     """The interpreter's registry, if it was recognised."""
     opaque: str | None
     """Name of the type that hides the reference from the collector."""
     path: tuple[Any, ...]
-    """Objects from the topmost one that could be seen to the sink, both included."""
+    """Objects from the topmost visible one to the sink, both included."""
     root: Root | None = None
     """Where the path of an opaque holder starts; `None` for a path that starts in C."""
 
 
 def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
-    """Holders of the `sinks`, none of which the sweep reached.
+    """Find the holders of the `sinks`, none of which the sweep reached.
 
     Args:
         sweep: the finished sweep, still open.
@@ -54,7 +54,7 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
 
 
 def registered(registry: str, entries: Sequence[Any], rename: Callable[[str], str]) -> Cause:
-    """The cause that an entry of a registry is: named by what it consists of, the same in each round."""
+    """The cause for entries of a registry, named by the objects in them, with the same name in each round."""
     names = dict.fromkeys(_entry_name(entry, rename) for entry in entries)
     return Cause(
         "registration", registry, f"{registry} {', '.join(names)}", foreign.type_name(entries[0]), registry
@@ -70,7 +70,7 @@ def _entry_name(o: Any, rename: Callable[[str], str]) -> str:
 def registration(
     holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
 ) -> Root | None:
-    """The registration by which C holds something, as a root; `None` if it is none that is known."""
+    """The registration through which C code holds an object, as a root; `None` if no known one does."""
     cause = next((watched[id(o)] for o in holder.path if id(o) in watched), None)
     if cause is None:
         cause = _unwatched(holder, watched, rename)
@@ -80,11 +80,8 @@ def registration(
 def _unwatched(
     holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
 ) -> Cause | None:
-    """The cause of what was registered before the check began.
-
-    It is told by the registry that it stands in, or, where that one cannot be recognised (audit hooks), by an entry of
-    the same name that was watched.
-    """
+    """The cause for an entry that was registered before the check began."""
+    # Its registry identifies it or, where that cannot be recognised (audit hooks), a watched entry of the same name.
     entry = holder.path[-1 if holder.registry is None else 1]
     for registry in [holder.registry] if holder.registry is not None else sorted(_HIDDEN):
         cause = registered(registry, (entry,), rename)
@@ -96,7 +93,7 @@ def _unwatched(
 
 
 _HIDDEN = ("atexit", "audit")
-"""Registries whose entries have nothing about them by which they could be recognised."""
+"""Registries whose entries have nothing that identifies the registry."""
 
 
 def _below_unreached(
@@ -119,14 +116,12 @@ def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> l
 
 
 def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
-    """Those of `rest` to which something refers that the collector does not see, and who leads to the others.
-
-    As in the collector's own trial deletion: count the references from among what they lead to, and compare. The
-    unseen reference may go to something between them instead, which is not the target's.
-    """
-    inner = _referencesled_to(rest, sweep)
+    """The objects of `rest` with a reference that the collector does not see, then any to which these do not lead."""
+    # Like the collector's own trial deletion, this counts the references among everything that they lead to, and
+    # compares. The unseen reference may also go to an object between them that is not the target's.
+    inner = _inner_references(rest, sweep)
     yardstick = [object()]
-    ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table hold each of them as well
+    ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table refer to each of them too
     held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
     out: list[Any] = []
     for o in (*(rest[at] for at in held), *rest):
@@ -136,11 +131,9 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
     return out
 
 
-def _referencesled_to(rest: list[Any], sweep: Sweep) -> dict[int, int]:
-    """How often each object that `rest` leads to is referred to from among them.
-
-    A function of its own: its last local would otherwise be one reference more.
-    """
+def _inner_references(rest: list[Any], sweep: Sweep) -> dict[int, int]:
+    """For each object that `rest` leads to, the number of references to it from among these objects."""
+    # A separate function, as its last local would otherwise be one more reference.
     inner = dict.fromkeys(led_to(rest, sweep), 0)
     for o in gc.get_objects():
         if id(o) in inner:
@@ -151,7 +144,7 @@ def _referencesled_to(rest: list[Any], sweep: Sweep) -> dict[int, int]:
 
 
 def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
-    """Ids of the tool's own containers: what `ours` lead to short of the program's objects."""
+    """Ids of the tool's own containers: everything that `ours` leads to, short of the program's objects."""
     stack = list(ours)
     ids = set(map(id, stack))
     while stack:
@@ -164,7 +157,7 @@ def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
 
 
 def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
-    """For each unreached object, the unreached objects that refer to it, the sinks' own insides aside."""
+    """For each unreached object, the unreached objects that refer to it, except those inside the sinks."""
     mine = skip | sweep.own_ids()
     rest = [
         o
@@ -183,14 +176,14 @@ def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
 
 
 def _is_ours(o: Any) -> bool:
-    """Whether `o` is a frame, which the roots have dealt with, or a generator of the tool's own code."""
+    """Whether `o` is a frame, which the roots cover, or a generator of the tool's own code."""
     if type(o) is types.GeneratorType:
         return foreign.code_location(o.gi_code)[0].startswith(PACKAGE)
     return type(o) is types.FrameType
 
 
 def led_to(start: Iterable[Any], sweep: Sweep) -> set[int]:
-    """Ids of `start` and of what it leads to and the sweep did not reach: its own, so no holder of it."""
+    """Ids of `start` and of what it leads to that the sweep did not reach: its own parts, so no holders of it."""
     stack = list(start)
     inside = set(map(id, stack))
     while stack:
@@ -214,9 +207,9 @@ def _climb(sink: Any, parents: dict[int, list[Any]]) -> list[list[Any]]:
 
 
 def _registry(top: Any) -> str | None:
-    """The interpreter's registry that an otherwise unreachable list or dict is, or `None`."""
+    """The name of the interpreter's registry that an unreachable list or dict is; `None` for any other."""
     if type(top) is list:
-        # It adds hooks of its own to the lists, by which they are recognised.
+        # `logging` adds its own hooks to these lists, which identify them.
         importlib.import_module("logging")
         members = set(map(id, top))
         encodings = sys.modules.get("encodings")
@@ -232,13 +225,13 @@ def _registry(top: Any) -> str | None:
 
 
 def _is_lock_of_logging(o: Any) -> bool:
-    """Whether `o` is `logging._lock.acquire`, which stands in the list of what runs before a fork since 3.13."""
+    """Whether `o` is `logging._lock.acquire`, which is in the list of hooks before a fork since 3.13."""
     lock = vars(sys.modules["logging"]).get("_lock") if "logging" in sys.modules else None
     return type(o) is types.BuiltinFunctionType and lock is not None and o.__self__ is lock
 
 
 def _fork_hooks() -> Iterator[object]:
-    """Functions that the standard library registers with `os.register_at_fork`, where they can be named."""
+    """Functions that the standard library registers with `os.register_at_fork`, as far as they have names."""
     for module, name in (
         ("threading", "_after_fork"),
         ("logging", "_after_at_fork_child_reinit_locks"),
@@ -260,7 +253,7 @@ _TZINFO = (
 
 
 def _hidden(o: Any) -> Sequence[Any]:
-    """What an object holds that its type does not show to the collector."""
+    """What an object holds but its type hides from the collector."""
     for cls, tzinfo in _TZINFO:
         if issubclass(type(o), cls):
             return (tzinfo(o),)
@@ -272,10 +265,8 @@ def _hidden(o: Any) -> Sequence[Any]:
 
 
 def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tuple[Any, ...]]]:
-    """Roots and paths to `sinks` through reached objects that hide the last reference from the collector.
-
-    An instance that the collector does not track hides the reference to its class.
-    """
+    """Roots and paths to `sinks` through reached objects that hide the last reference from the collector."""
+    # An untracked instance hides the reference to its class.
     found = []
     for level, position, o in _untracked(sweep) if sinks else ():
         hidden = [item for item in (*_hidden(o), type(o)) if id(item) in sinks]
@@ -286,7 +277,7 @@ def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tup
 
 
 def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
-    """Every object that a reached one refers to and that the collector does not track, with the reached one's place."""
+    """Untracked objects to which reached ones refer, each with the level and position of the reached one."""
     for level, objects in enumerate(sweep.levels):
         for at in range(0, len(objects), SLICE):
             if all(

@@ -1,10 +1,10 @@
-"""Is a reference a patch: an attribute of somebody else's module or class that the target replaced?
+"""Recognise patches: attributes of other modules or classes that the target replaced.
 
-A patch and a binding look alike on the heap: a module's attribute is an old generation's object. What tells them apart
-is who bound it. The standard library never imports a target that is not of it, so what of such a target stands there
-was put there. Any other module may well import it; there it is a patch if the attribute was a function or class of
-somebody else's before the target was first loaded, or if it leads from the present generation's wrapper to an old
-one's: an onion, one layer per reload.
+On the heap a patch looks like a binding: a module's attribute is an old generation's object. The difference is who
+bound it. The standard library never imports a target from outside it, so the target's objects there were put there. Any
+other module may import the target. There the reference is a patch if the attribute was a function or class from outside
+the target before the target was first loaded, or if it leads from the present generation's wrapper to an old one's: an
+onion, one layer per reload.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _CALLABLES = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType, typ
 
 
 def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
-    """Names of the functions and classes of each module, as they are now.
+    """Names of the functions and classes of each module at present, without the target's.
 
     Args:
-        owns: whether a module name belongs to the target, whose own names do not count.
+        owns: whether a module name belongs to the target.
     """
-    is_own = cache(owns)  # asked for each function and class, of which most are from few modules
+    is_own = cache(owns)  # called for each function and class, most of which come from few modules
     return {
         name: _callables(namespace, is_own)
         for name, module in foreign.loaded_modules()
@@ -47,7 +47,7 @@ def _callables(namespace: dict[str, Any], owns: Callable[[str], bool]) -> frozen
 def patch_of(
     path: Sequence[Any], name: str, owns: Callable[[str], bool], before: Mapping[str, Collection[str]]
 ) -> Cause | None:
-    """The patch through which a path leads to an old object; `None` if it leads through none.
+    """The patch on a path to an old object; `None` if there is none.
 
     Args:
         path: objects from a module to the old one.
@@ -72,23 +72,22 @@ def patch_of(
     return None
 
 
-def in_place(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
-    """The patches that stand now, by the names of what was put there.
-
-    An onion need not be seen as one from outside: a wrapper that finds what it wraps in a global of its module leads
-    there by that module, which has the older wrapper's name as well.
+def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
+    """The patches in place at present, by the name of the object that each put there.
 
     Args:
         owns: whether a module name belongs to the target.
         before: what `own_callables` returned before the target was first loaded.
     """
+    # An onion may not look like one from outside: a wrapper may find what it wraps in a global of its module. Then its
+    # path leads through that module, which has the older wrapper's name as well.
     found: dict[str, Cause] = {}
     for name, module in foreign.loaded_modules():
         namespace = foreign.module_dict(module)
         if namespace is None or owns(name):
             continue
         for key, value in list(namespace.items()):
-            if is_of(value, owns) and _is_put(name, key, value, before):
+            if is_of(value, owns) and _is_patch(name, key, value, before):
                 found[put_name(value)] = Cause("patched-global", "sys.modules", f"{name}.{key}", "module")
             elif foreign.is_class(value) and foreign.class_module(value) == name:
                 for attribute, inner in list(foreign.class_dict(value).items()):
@@ -98,14 +97,14 @@ def in_place(owns: Callable[[str], bool], before: Mapping[str, Collection[str]])
     return found
 
 
-def _is_put(module: str, key: object, value: Any, before: Mapping[str, Collection[str]]) -> bool:
+def _is_patch(module: str, key: object, value: Any, before: Mapping[str, Collection[str]]) -> bool:
     if foreign.is_module(value) or (type(key) is str and key.startswith("__")):
         return False
     return (_is_standard(module) and not _is_standard(_home(value))) or key in before.get(module, ())
 
 
 def put_name(o: Any) -> str:
-    """What an object and its counterpart of another generation have in common: the name of the function or class."""
+    """The name of the function or class of `o`, which is the same for its counterparts in other generations."""
     if type(o) is types.FunctionType:
         return foreign.function_name(o)
     return foreign.class_name(o if foreign.is_class(o) else type(o))
@@ -117,7 +116,7 @@ def is_of(o: Any, owns: Callable[[str], bool]) -> bool:
 
 
 def _home(o: Any) -> str:
-    """The module that a function, method, class or instance is from."""
+    """The module from which a function, method, class or instance comes."""
     if type(o) is types.FunctionType:
         return foreign.module_name(o.__globals__)
     if type(o) is types.MethodType:

@@ -1,4 +1,4 @@
-"""What a search for holders answers, as values that hold no object of the program."""
+"""Define the results of a search for holders, as values that hold no object of the program."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
 
 GRACE = 1
-"""Rounds by which a generation may outlive its replacement: somebody may be mid-flight (Erlang's two generations)."""
+"""Rounds by which a generation may outlive its replacement: code may still be running (Erlang's two generations)."""
 UNLOADED = -1
-"""The grace of a target that was unloaded: even its last generation must be gone."""
+"""The grace of an unloaded target: even its last generation must be gone."""
 
 
 class Retention(NamedTuple):
-    """One holder of old generations, grouped over generations: everything with the same trace is one."""
+    """One holder of old generations; all references with the same trace, over all generations, are one."""
 
     holder: Holder
     held: Held
     trace: tuple[str, ...]
     generations: tuple[int, ...]
-    """Judged generations that are alive through this holder, directly or through one another."""
+    """Judged generations that this holder keeps alive, directly or through one another."""
     items: int
     """References from the holder to the target's old objects."""
     objects: int
@@ -33,42 +33,41 @@ class Retention(NamedTuple):
     is_within: bool
     """Whether the holder belongs to the target's current generation."""
     cause: Cause | None = None
-    """The effect that keeps them, if it is one; then `items` are effects."""
+    """The effect that keeps the objects, if one does; then `items` are effects."""
     is_certain: bool = True
-    """Whether it is known to be the target's; otherwise its number must grow in each round to make a finding."""
+    """Whether it is known to be the target's; otherwise it is a finding only if its number grows in each round."""
     rounds: int = 0
-    """In how many rounds something of it was born that is still there."""
+    """In how many rounds parts of it were created that still exist."""
     details: tuple[str, ...] = ()
     consequences: frozenset[int] = frozenset()
-    """Ids of those of `Search.consequences` that it keeps."""
+    """The ids in `Search.consequences` that it keeps."""
     also_retains: tuple[str, ...] = ()
-    """What the effect keeps alive of old generations."""
+    """Objects of old generations that the effect keeps alive."""
     advice: str = ""
     cache: tuple[str, int] | None = None
-    """Module and `maxsize` of the `lru_cache` through which it is held; `None` if it is held by no bounded one."""
+    """Module and `maxsize` of the `lru_cache` through which it is held; `None` without a bounded cache."""
     alike: tuple[int, int] | None = None
-    """How many old objects, of how many generations, all holders of its type have of what it holds. Of several paths to
-    a holder each look takes one, so there may be more below a path without there being more at all."""
+    """How many old objects like the held one all holders of its type have, and of how many generations. A diagnosis
+    takes one of several paths to a holder, so the number below one path may grow although the total does not."""
 
 
 class Diagnosis(NamedTuple):
-    """What one look saw."""
+    """What one diagnosis found."""
 
     generations: tuple[int, ...] = ()
-    """Judged generations of which something is alive that should not be."""
+    """Judged generations of which something is retained."""
     retentions: tuple[Retention, ...] = ()
     consequences: Mapping[Cause, set[int]] = MappingProxyType({})
-    """Ids of those of `Search.consequences` that effects keep without an old object in between."""
-
+    """The ids in `Search.consequences` that effects keep without an old object in between."""
     skew: str | None = None
-    """Which module sees which generation, where they differ."""
+    """Which module sees which generation, if they differ."""
     current: int = 0
     """The newest generation."""
     notes: tuple[str, ...] = ()
     """What the test runner keeps, which is no leak."""
 
     def of_effects(self) -> Diagnosis:
-        """What was seen of effects alone."""
+        """This diagnosis with its effects only, without patched globals."""
         return self._replace(
             retentions=tuple(
                 r for r in self.retentions if r.cause is not None and r.cause.kind != "patched-global"

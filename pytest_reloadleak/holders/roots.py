@@ -1,8 +1,8 @@
-"""The roots: where reachability starts, as far as Python lets us list it.
+"""List the roots, where reachability starts, as far as Python lets us list them.
 
-The frames of running code show their locals to nobody since 3.11, so they are read here; signal handlers, the current
-context and the `atexit` table have no Python object that the collector could enter. What cannot be listed (fork and
-audit hooks, codec search functions, a temporary on a C stack) is left to `heap.native`.
+Since 3.11 the frames of running code hide their locals, so this module reads them; signal handlers, the current context
+and the `atexit` table have no Python object that the collector could enter. What cannot be listed (fork and audit
+hooks, codec search functions, a temporary on a C stack) is left to `holders.native`.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from pytest_reloadleak.holders.sweep import Root
 # Private copies, as the target may patch them.
 _get_ident, _enumerate = threading.get_ident, threading.enumerate
 _RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
-"""Packages whose frames run the test; a trace through them explains less than any other."""
+"""Packages whose frames run the test; a trace through them explains the least."""
 
 
 def is_runner(module: str) -> bool:
-    """Whether a module belongs to what runs the tests."""
+    """Whether a module belongs to the test runner."""
     return module.partition(".")[0] in _RUNNERS
 
 
-# Copies: after a reload of `enum` the enumeration of signals no longer knows its own members (3.13).
+# Copies: after a reload of `enum`, `Signals` no longer recognises its own members (3.13).
 SIGNAL_NAMES = {int(number): number.name for number in signal.Signals}
-"""Those that have a name: the ones between the first and the last real-time one have none."""
+"""Names of signals; those between the first and the last real-time signal have none."""
 VALID_SIGNALS = tuple(sorted(map(int, signal.valid_signals())))
-getsignal = vars(signal)["_signal"].getsignal  # `signal`'s own makes an enum of each number
+getsignal = vars(signal)["_signal"].getsignal  # the public `signal.getsignal` makes an enum of each number
 
 
 def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[list[Root]]:
-    """Every root, in the order in which a reader would want to hear of it.
+    """Every root, in the order that suits a reader best.
 
     Args:
-        idents: threads that are effects: their frames are theirs.
+        idents: threads that are effects; their frames belong to them and are left out.
         barred: ids of threads, tasks and registered objects that are effects.
 
     Returns:
-        Groups that are swept one after the other: what threads run and modules hold; then the interpreter's
-        registries; then locals; and last the frames of whatever runs the tests, through which a trace explains least.
+        Groups to sweep one after the other: threads, tasks and modules; then the interpreter's registries; then
+        locals; and last the frames of the test runner, through which a trace explains the least.
     """
     ours: list[Root] = []
     runners: list[Root] = []
@@ -60,8 +60,8 @@ def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[
             continue
         runs_tests = is_runner(foreign.module_name(frame.f_globals))
         (runners if runs_tests else ours).extend(_locals(frame, ident == _get_ident(), runs_tests))
-    # Of paths of equal length the first root's is told. In the order of import that would change with what else was
-    # imported meanwhile; by name it is the same from run to run, and that of the outermost module.
+    # Of equally short paths the first root's is reported. Import order would vary with what else was imported
+    # meanwhile; order by name gives the same path in each run, and that of the outermost module.
     modules = sorted(_modules(), key=lambda root: (root.path.count("."), root.path))
     runners += [root for root in modules if root.is_runner]
     modules = [root for root in modules if not root.is_runner]
@@ -70,7 +70,7 @@ def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[
 
 
 def registered() -> list[Root]:
-    """What the interpreter's registries hold that no object of Python's leads to."""
+    """What the interpreter's registries hold and no Python object leads to."""
     return [*_signals(), *_atexit(), *_context(), *_hooks()]
 
 
@@ -86,7 +86,7 @@ def _threads() -> Iterator[Root]:
 
 
 def _tasks() -> Iterator[Root]:
-    """Tasks of the running asyncio loop. They are in a weak set, and what keeps them is a long way round."""
+    """Tasks of the running asyncio loop. They are in a weak set, and their real holders are many references away."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return
@@ -132,18 +132,15 @@ def _signals() -> Iterator[Root]:
 
 
 def _is_int(o: object) -> bool:
-    """Whether `o` is an int or an enum of ints (`SIG_DFL`, `SIG_IGN`), asked of its type."""
+    """Whether the type of `o` is an int or an enum of ints (`SIG_DFL`, `SIG_IGN`)."""
     return issubclass(type(o), int)
 
 
 class _Listener:
-    """Equal to nothing; remembers what it was compared with.
-
-    `atexit.unregister(f)` compares every callback with `f`, so this one is shown them all and none is removed.
-    """
+    """Equal to nothing; records what is compared with it, as `atexit.unregister(f)` does with every callback."""
 
     __slots__ = ("callbacks",)
-    __hash__ = None  # type: ignore[assignment]  # never hashed: it only stands on one side of a comparison
+    __hash__ = None  # type: ignore[assignment]  # never hashed, only compared
 
     def __init__(self) -> None:
         self.callbacks: list[object] = []
@@ -153,11 +150,9 @@ class _Listener:
         return False
 
 
-def _may_be_hurt() -> bool:
-    """Whether listing could run an `__eq__` of the program's, which might claim to be equal and be unregistered.
-
-    Functions and methods compare by identity; only an object that can be called and has an `__eq__` of its own may.
-    """
+def _may_unregister() -> bool:
+    """Whether listing could run an `__eq__` of the program, which might claim equality and so be unregistered."""
+    # Functions and methods compare by identity; only a callable object with its own `__eq__` is at risk.
     stack: list[type] = [object]
     seen: set[int] = set()
     while stack:
@@ -169,7 +164,7 @@ def _may_be_hurt() -> bool:
             own = foreign.class_dict(cls)
             module = foreign.class_module(cls)
             is_library = module.partition(".")[0] in sys.stdlib_module_names or is_runner(module)
-            # What `dataclass` and the like generate compares with its own kind only.
+            # An `__eq__` that `dataclass` and the like generate compares only with its own kind.
             code = foreign.own_code(own.get("__eq__"))
             compares = (
                 not is_library and code is not None and not foreign.code_location(code)[0].startswith("<")
@@ -180,7 +175,7 @@ def _may_be_hurt() -> bool:
 
 
 def _atexit() -> Iterator[Root]:
-    if _may_be_hurt():
+    if _may_unregister():
         return
     listener = _Listener()
     try:

@@ -1,4 +1,4 @@
-"""What a search for holders looks at, and whose references do not count."""
+"""Define what a sweep looks for, where it starts, and whose references do not count."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_reloadleak.holders.sweep import Cause, Root
 
 @dataclass(slots=True, eq=False, repr=False)
 class Search:
-    """Whom to look at, and whose references do not count. Lives only while the heap is looked at."""
+    """What a sweep looks for, where it starts, and whose references do not count. Lives only during one diagnosis."""
 
     ledger: Ledger
     original: Original
@@ -26,39 +26,38 @@ class Search:
     rename: Callable[[str], str]
     """The stable form of a text in which module names occur."""
     spared: set[int] = field(default_factory=set)
-    """Ids of namespaces whose bindings of the original generation are the caller's own business: the test module's,
-    and those of the frames that called the check."""
+    """Ids of namespaces whose bindings of the original do not count: the test module's, and those of `callers`."""
     callers: set[int] = field(default_factory=set)
-    """Ids of the frames that called the check: their locals are likewise their own business."""
+    """Ids of the frames that called the check; their locals do not count either."""
     extra_roots: list[Root] = field(default_factory=list)
     keepers: Callable[[], Noise] = Noise
-    """Asks the test runner what it and its plugins keep until the test is over; a pass over the heap."""
+    """Asks the test runner what it and its plugins keep until the test is over; takes a pass over the heap."""
     noise: Noise = field(default_factory=Noise)
-    """What they answered, once somebody had to know: see `ask_runner`."""
+    """The answer of `keepers`, once `ask_runner` was called."""
     is_runner_asked: bool = False
     skip: list[Any] = field(default_factory=list)
-    """The tool's own objects, which are not entered."""
+    """The tool's own objects, which the sweep does not enter."""
     ignored: list[Any] = field(default_factory=list)
-    """Objects of the program's that are not entered, since what they hold is expected."""
+    """Objects of the program that the sweep does not enter, since what they hold is expected."""
     effects: list[Root] = field(default_factory=list)
     """Effects that may be the target's."""
     has_findings: bool = False
-    """Whether some of them are findings already, whatever they keep; the others matter only if something is kept."""
+    """Whether some of them are findings whatever they keep; the others matter only if something is retained."""
     consequences: set[int] = field(default_factory=set)
-    """Ids of what owns an effect that ends with it."""
+    """Ids of objects that own an effect which ends with them."""
     containers: list[Any] = field(default_factory=list)
-    """What merely lists effects, and is no holder of what it lists."""
+    """Containers that merely list effects, and so do not hold them."""
     of_effects: set[int] = field(default_factory=set)
     """Idents of the threads whose frames belong to an effect."""
     watched: dict[int, Cause] = field(default_factory=dict)
-    """Ids of what was registered where nothing can be listed."""
+    """Causes for the objects, by id, in registries that cannot be listed."""
     before: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Names of each module's functions and classes from before the target was first loaded."""
     slots: dict[str, Cause] = field(default_factory=dict)
-    """What the target put into registries where only one thing can stand, by the name of what it put there. An older
-    one of that name, which the present one calls, is there because of it."""
+    """Causes for what the target put into registries with a single entry, by the name of the object. The present object
+    may call an older one of the same name, which is then alive for the same cause."""
     patches: dict[str, Cause] | None = None
-    """Likewise what it put into attributes of others; `None` as long as nobody asked, since to tell takes long."""
+    """Likewise for attributes of others; `None` until they are needed, since finding them takes long."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 
@@ -78,13 +77,13 @@ class Search:
         return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
 
     def ask_runner(self) -> Noise:
-        """What the test runner and its plugins keep; they are asked once a look."""
+        """What the test runner and its plugins keep; asks them once per search."""
         if not self.is_runner_asked:
             self.noise, self.is_runner_asked = self.keepers(), True
         return self.noise
 
     def own_objects(self) -> list[Any]:
-        """The tool's objects from which the program's can be reached."""
+        """The tool's objects that lead to the program's."""
         original = self.original
         own: list[Any] = [
             self,

@@ -1,7 +1,6 @@
-"""How much is alive only because of old generations: what the sinks lead to and the sweep did not reach.
+"""Measure what only old generations keep alive: what the sinks lead to and the sweep did not reach.
 
-The sweep never enters a sink, so what it has not seen is exactly what nothing but the sinks keeps; counting it is a
-walk over the leak, not over the heap.
+The sweep never enters a sink, so only the sinks keep what it has not seen. Counting that walks the leak, not the heap.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class Reach(NamedTuple):
 class Reaches:
     """What sinks keep alive, for one finished sweep.
 
-    Hundreds of holders may each lead to the same old namespaces, and by them to all of a generation. So what a
-    namespace leads to is kept: whoever comes to it later has all of that, without a walk.
+    Hundreds of holders may lead to the same old namespaces, and through them to a whole generation. So this class
+    stores what a namespace leads to; later walks take that over without walking it.
 
     Args:
         sweep: the finished sweep.
@@ -43,14 +42,12 @@ class Reaches:
         self._retained = retained
         self._bytes: dict[int, int] = {}
         self._closures: dict[int, set[int]] = {}
-        """Ids of what a namespace leads to, by its own id; those that lead to one another have one set in common."""
+        """Ids of what a namespace leads to, by its own id; namespaces that lead to one another share one set."""
         self._counted: dict[frozenset[int], Reach] = {}
 
     def of(self, sinks: Mapping[int, Any]) -> Reach:
-        """What some retained objects, by id, keep alive.
-
-        A function keeps its namespace, and with it ten thousand others: they are where to begin.
-        """
+        """What some retained objects, by id, keep alive."""
+        # A function keeps its namespace, and through it ten thousand other objects, so the walk begins at namespaces.
         key = frozenset(sinks)
         if key not in self._counted:
             self._counted[key] = self._count(sinks)
@@ -66,12 +63,12 @@ class Reaches:
         return Reach(generations, ids, len(ids), sum(map(self._bytes.__getitem__, ids)))
 
     def _walk(self, start: Mapping[int, Any], closing: int | None = None) -> set[int]:
-        """Ids of what some objects lead to, they included.
+        """Ids of some objects and of everything they lead to.
 
         Args:
             start: the objects by id.
-            closing: id of the namespace whose closure this becomes; otherwise one more closure is made on the way, no
-                more: of a thousand namespaces that lead to one another the next walk finds the first one closed.
+            closing: id of the namespace whose closure this becomes. Without it, the walk makes one more closure on its
+                way: of a thousand namespaces that lead to one another, the next walk then finds the first one closed.
         """
         seen, ids, stack = self._sweep.seen, set(start), list(start.values())
         merged: list[set[int]] = []
@@ -98,15 +95,15 @@ class Reaches:
                         ids.add(id(child))
                         stack.append(child)
                 elif gc.getrefcount(child) <= _ONE_OWNER:
-                    own.append(child)  # a string or number of nobody else's: it is size, no object
-            # A walk that this one interrupted may still have a hand on the last that it looked at, which then has two.
+                    own.append(child)  # a string or number with no other owner: size, but no object
+            # A walk that this one interrupted may still refer to the last child it read, which then has two owners.
             if key not in self._bytes:
                 self._bytes[key] = size_bytes(o) + (_bytes_with_own(own) if own else 0)
         return next((closure for closure in merged if len(closure) == len(ids)), ids)
 
 
 def _bytes_with_own(objects: list[Any]) -> int:
-    """Size of objects that the collector does not track, with what only they have."""
+    """Size of untracked objects, with everything that only they refer to."""
     total = 0
     while objects:
         one = objects.pop()
@@ -121,7 +118,7 @@ def _home(o: Any) -> Any:
 
 
 def _references_of_one_owner() -> int:
-    """The reference count that `_walk` reads of an object with one owner: what borrows differs between interpreters."""
+    """The reference count that `_walk` reads of an object with one owner; borrowing differs between interpreters."""
     owner = [object()]
     count = 0
     for child in gc.get_referents(owner):
@@ -131,34 +128,33 @@ def _references_of_one_owner() -> int:
 
 _ONE_OWNER = _references_of_one_owner()
 
-
-_DEEPEST = 6
-_MOST = 10_000
+_MAX_DEPTH = 6
+_MAX_OBJECTS = 10_000
 
 
 def own_size(objects: list[Any]) -> tuple[int, int]:
-    """Tracked objects, and size in bytes, of some objects with what only they have, a few references deep.
+    """Number of tracked objects, and size in bytes, of some objects and of what only they have, a few references deep.
 
-    What somebody else refers to as well is not counted, nor is what lies beyond `_MOST` objects: both are lower bounds.
+    Both are lower bounds: parts to which something else refers do not count, nor do those beyond `_MAX_OBJECTS`.
 
     Args:
-        objects: items of one container, in a list of the caller's. One that somebody else has too is size, but no
-            object of the container's, and nor is what it has.
+        objects: items of one container, in a list of the caller. An item with another owner adds to the size, but
+            neither it nor its parts add to the number of objects.
     """
-    # A sweep that goes on may have them in a list of its own.
+    # A sweep that goes on may have them in its own list as well.
     owned = [o for o in objects if gc.getrefcount(o) <= _ONE_OWNER + 1]
     tracked = sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))
     return tracked, sum(sum(map(size_bytes, level)) for level in _levels(objects))
 
 
 def _levels(objects: list[Any]) -> Iterator[list[Any]]:
-    """Some objects, then what only they have, then what only that has, and so on."""
+    """Some objects, then what only they refer to, then what only that refers to, and so on."""
     level = objects
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         yield level
         level = [
             child
-            for o in level[:_MOST]
+            for o in level[:_MAX_OBJECTS]
             for child in gc.get_referents(o)
             if gc.getrefcount(child) <= _ONE_OWNER
         ]
@@ -167,20 +163,20 @@ def _levels(objects: list[Any]) -> Iterator[list[Any]]:
 _TYPE_FLAGS = type.__dict__["__flags__"].__get__
 _HAVE_GC = 1 << 14
 _MANAGED = 1 << 3 | 1 << 4
-"""Flags of a type whose objects are preceded by a header of the collector's, tracked at the moment or not, and by two
-pointers to their dict and weak references (since 3.11): part of them, as `sys.getsizeof` has it."""
+"""Flags of types whose objects follow a header of the collector's (even while untracked) and two pointers to their dict
+and weak references (since 3.11). `sys.getsizeof` counts both as part of the object."""
 _HEADER_BYTES = 16
 
 
 def _header_bytes(o: Any) -> int:
     flags = _TYPE_FLAGS(type(o))
-    # Classes written in C are not the collector's, whatever their type says.
+    # The collector does not manage classes written in C, whatever their type's flags say.
     is_collected = gc.is_tracked(o) or (flags & _HAVE_GC and not foreign.is_class(o))
     return _HEADER_BYTES * (bool(is_collected) + bool(flags & _MANAGED))
 
 
 def size_bytes(o: Any) -> int:
-    """Shallow size in bytes, headers included, never through a `__sizeof__` that Python code defines."""
+    """Shallow size in bytes, headers included; never calls a `__sizeof__` that Python code defines."""
     for cls in foreign.mro(type(o)):
         method = foreign.class_dict(cls).get("__sizeof__")
         if type(method) is types.MethodDescriptorType:

@@ -1,4 +1,4 @@
-"""Version skew: which module sees which generation, told from what its names are bound to (reload facts, row 43)."""
+"""Find version skew: which module sees which generation, by what its names are bound to (reload facts, row 43)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Sight = tuple[str, int]
 
 
 def sights(search: Search, retained: Retained) -> tuple[Sight, ...]:
-    """What each module outside of the unit sees of it, through its globals.
+    """What each module outside the unit sees of it through its globals.
 
     Args:
-        search: whom to look at.
-        retained: old objects that are alive, plain data among them.
+        search: what to look for, and what to leave out.
+        retained: live old objects, plain data included.
     """
     ledger = search.ledger
     present = _present_data(search)
     found = set()
     for name, module in foreign.loaded_modules():
         namespace = foreign.module_dict(module)
-        if namespace is None or id(namespace) in search.spared or _is_nobodys(name, ledger):
+        if namespace is None or id(namespace) in search.spared or _is_left_out(name, ledger):
             continue
         for key, value in list(namespace.items()):
-            if _is_the_import_systems(name, key, value):
+            if _is_import_binding(name, key, value):
                 continue
             generation = _generation(value, search, retained, present)
             if generation is not None:
@@ -40,12 +40,12 @@ def sights(search: Search, retained: Retained) -> tuple[Sight, ...]:
     return tuple(sorted(found))
 
 
-def _is_nobodys(name: str, ledger: Ledger) -> bool:
+def _is_left_out(name: str, ledger: Ledger) -> bool:
     return ledger.owns(name) or name.partition(".")[0] == _SELF or is_runner(name)
 
 
-def _is_the_import_systems(module: str, key: object, value: Any) -> bool:
-    """Whether a name is `__builtins__` and the like, or a submodule that was bound when somebody imported it."""
+def _is_import_binding(module: str, key: object, value: Any) -> bool:
+    """Whether a name is `__builtins__` or the like, or a submodule that its import bound."""
     if type(key) is not str or (key.startswith("__") and key.endswith("__")):
         return True
     return (
@@ -55,7 +55,7 @@ def _is_the_import_systems(module: str, key: object, value: Any) -> bool:
 
 
 def _present_data(search: Search) -> set[int]:
-    """Ids of the plain data that the target's present namespaces have and the original's had not: those are its own."""
+    """Ids of the plain data in the target's present namespaces that the original's did not have: it is their own."""
     older = {id(value) for _, saved in search.original.namespaces.values() for value in list(saved.values())}
     items = ((name, *item) for name, n in search.namespaces.items() for item in list(n.items()))
     return {
@@ -64,7 +64,7 @@ def _present_data(search: Search) -> set[int]:
         if id(value) not in older
         and _is_data(value)
         and not foreign.is_constant(value, search.ledger.owns)
-        and not _is_the_import_systems(name, key, value)
+        and not _is_import_binding(name, key, value)
     }
 
 
@@ -82,7 +82,7 @@ def _generation(value: Any, search: Search, retained: Retained, present: set[int
 
 
 def text(sights: tuple[Sight, ...], target: str, current: int) -> str | None:
-    """Who sees which generation, in one line; `None` if all see the same."""
+    """Which module sees which generation, in one line; `None` if all see the current one."""
     by_generation: dict[int, list[str]] = {}
     for module, generation in sights:
         by_generation.setdefault(generation, []).append(module)

@@ -1,10 +1,10 @@
-"""One forward sweep over the heap in which the target's old objects are sinks.
+"""Sweep once forward over the heap, with the target's old objects as sinks.
 
-Breadth first from the roots, in slices of 64 objects; the sinks are never entered, so every reference that arrives at
-one is a holder, whichever and however many there are. No parent is stored per object: the children of a slice lie
-together in the next level, so the position of an object tells its slice, and only the slices on a reported path are
-looked at again. This is `forward_fast` of the performance research (about 5 collections for a heap of a million
-objects, whatever the number of targets) with one addition: an object that is not yet seen is looked up in the sinks.
+The sweep goes breadth first from the roots, in slices of 64 objects. It never enters a sink, so each reference that
+arrives at one comes from a holder, and no holder is missed. It stores no parent per object: the children of a slice lie
+together in the next level, so the position of an object shows its slice, and only the slices on a reported path are
+read again. This is `forward_fast` of the performance research (which costs about 5 collections for a heap of a million
+objects, whatever the number of targets) with one addition: it looks up each new object in the sinks.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pytest_reloadleak.heap.instances import unsafe_modules
 from pytest_reloadleak.model import Kind
 
 SLICE = 64
-"""Objects per `get_referents` call. 16 to 256 measured alike; smaller slices make walking back cheaper."""
+"""Objects per `get_referents` call. 16 to 256 measured alike; smaller slices make tracing back cheaper."""
 
 
 class Cause(NamedTuple):
-    """What an effect is, in values: effects with an equal cause are one finding."""
+    """An effect as values; effects with an equal cause are one finding."""
 
     kind: Kind
     root: str
@@ -49,18 +49,18 @@ class Root:
     is_caller: bool = False
     """Whether this is a local of a frame that called the check."""
     is_runner: bool = False
-    """Whether it belongs to the machinery that runs the tests."""
+    """Whether it belongs to the test runner."""
     cause: Cause | None = None
     """The effect that this is, or is a part of."""
     effect: int = 0
-    """Which of the effects of that cause."""
+    """Which of the effects with that cause."""
     bars: bool = False
-    """Whether no other root enters it: whoever reaches it reaches what is below because of the effect."""
+    """Whether no other root enters it, since what is below it is reached because of the effect."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arrival:
-    """One reference from a holder to a sink. Lives only while the heap is looked at."""
+    """One reference from a holder to a sink. Lives only during one diagnosis."""
 
     root: Root
     path: tuple[Any, ...]
@@ -68,12 +68,12 @@ class Arrival:
 
 
 class Sweep:
-    """A sweep from one group of roots after the other, each for what those before could not reach.
+    """A sweep from one group of roots after the other; each reaches what the earlier ones could not.
 
     Args:
         roots: where reachability starts, in groups.
         sinks: the target's old objects by id.
-        skip: ids that are not entered: the tool's own objects. Unsafe modules never are, nor may they be roots.
+        skip: ids of objects that are not entered: the tool's own. Unsafe modules never are, nor may they be roots.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Sweep:
         self._before: dict[int, Arrival] = {}
         self._parents: dict[tuple[int, int], int] = {}
         self._of_root: list[tuple[int, int]] = []
-        self._told = 0
+        self._reported_levels = 0
         self.seen.update(
             (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
         )
@@ -97,7 +97,7 @@ class Sweep:
         self._barred = {id(root.value) for root in self.roots if root.bars}
         self.seen |= self._barred
         enabled = gc.isenabled()
-        gc.disable()  # the lists below would set off collections of the whole heap, once per quarter of its size
+        gc.disable()  # the lists below would trigger collections of the whole heap, one per quarter of its size
         try:
             start = 0
             for group in roots:
@@ -145,15 +145,13 @@ class Sweep:
             level = below
 
     def _may_lead(self, o: Any) -> bool:
-        """Whether `o` is or may lead to a sink where some are not tracked: a dict of nothing but atoms, an `object()`.
-
-        The collector does not track a tuple or dict of nothing else either. Asked of each reference this takes longer
-        than `gc.is_tracked`, so it is not where every sink is tracked.
-        """
+        """Whether `o` is or may lead to a sink, if some are not tracked: a dict of only atoms, an `object()`."""
+        # The collector does not track a tuple or dict that holds nothing else either. Per reference this takes longer
+        # than `gc.is_tracked`, so it runs only where some sink is not tracked.
         return gc.is_tracked(o) or type(o) is tuple or type(o) is dict or id(o) in self.sinks
 
     def own_ids(self) -> set[int]:
-        """Ids of the sweep's own containers, for those who look at the heap while it is open."""
+        """Ids of the sweep's own containers, for searches of the heap while it is open."""
         inner = (*self.levels, *self._starts, *self._hits.values())
         return set(map(id, (self, self.__dict__, self.levels, self._starts, self._hits, self.seen, *inner)))
 
@@ -163,7 +161,7 @@ class Sweep:
             yield from level
 
     def arrivals(self) -> list[Arrival]:
-        """Every reference from an entered object to a sink since the last call, shortest path each, as discovered."""
+        """Every reference from an entered object to a sink since the last call, by a shortest path, as discovered."""
         found = [Arrival(self.roots[index], (self.sinks[key],)) for index, key in self._of_root]
         for (level, at), keys in self._hits.items():
             objects = self.levels[level]
@@ -177,7 +175,7 @@ class Sweep:
         return found
 
     def enter(self, arrivals: Iterable[Arrival]) -> None:
-        """Go on through sinks that turned out to be none, each by its first arrival."""
+        """Continue through objects that turned out to be no sinks, each from its first arrival."""
         group = []
         for arrival in arrivals:
             o = arrival.path[-1]
@@ -189,22 +187,20 @@ class Sweep:
         self._run(start, len(self.roots))
 
     def causes(self, wanted: set[int]) -> dict[Cause, set[int]]:
-        """Which of the objects with these ids were entered below which effect since the last call."""
+        """Ids in `wanted` of the objects entered since the last call, by the effect that leads to them."""
         found: dict[Cause, set[int]] = {}
-        for level in range(self._told, len(self.levels)) if wanted else ():
+        for level in range(self._reported_levels, len(self.levels)) if wanted else ():
             objects = self.levels[level]
             for position in [n for n, o in enumerate(objects) if id(o) in wanted]:
                 traced = self.trace(level, position)
                 if traced is not None and traced[0].cause is not None:
                     found.setdefault(traced[0].cause, set()).add(id(objects[position]))
-        self._told = len(self.levels)
+        self._reported_levels = len(self.levels)
         return found
 
     def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
-        """The path from a root to the object at `position` of `level`; memory of the heap's order, no search.
-
-        `None` if another thread has undone a reference of it meanwhile: then it is no path any more.
-        """
+        """The path from a root to the object at `position` of `level`; `None` if another thread has broken it."""
+        # Read from the order of the levels, without a search.
         path = [self.levels[level][position]]
         while level not in self._origins:
             parent = self._parent(level, position)

@@ -1,4 +1,4 @@
-"""Put one reference into words: the holder, what it holds, and the way from the root to the old namespace."""
+"""Name the references of one arrival: the holder, what it holds, and the path from the root to the old namespace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Step = tuple[Any, str, Any]
 
 @dataclass(slots=True, eq=False, repr=False)
 class Trace:
-    """One arrival in words, with the sink that later steps still need. Lives only while the heap is looked at."""
+    """One arrival in words, with the sink that later steps still need. Lives only during one diagnosis."""
 
     root: str
     holder: Holder
@@ -36,7 +36,7 @@ class Trace:
     to_held: tuple[str, ...]
     """Steps from the root to the held object, which is the last."""
     tail: tuple[str, ...]
-    """Steps from the held object to the old namespace. References that differ in this only are one cause."""
+    """Steps from the held object to the old namespace. References that differ only here have one cause."""
     is_binding: bool
     is_within: bool
     is_spared: bool
@@ -45,7 +45,7 @@ class Trace:
     """Id of the held object."""
     sink: Any
     is_one: bool = False
-    """Whether all references below the same root are one cause."""
+    """Whether all references below the same root have one cause."""
     cause: Cause | None = None
     """The effect that keeps the object."""
     cache: tuple[str, int] | None = None
@@ -53,7 +53,7 @@ class Trace:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for references that are one cause: what differs in numbers only comes from different rounds."""
+        """Equal for references with one cause: those that differ only in numbers come from different rounds."""
         if self.cause is not None:
             return (self.cause,)
         if self.is_one:
@@ -63,10 +63,8 @@ class Trace:
 
     @property
     def rank(self) -> tuple[bool, int, tuple[str, ...]]:
-        """Which of several traces of one cause is told: in the order of discovery it could be another each time.
-
-        A function says more than the bare namespace that a frame refers to.
-        """
+        """Sort key: the lowest of several traces of one cause is reported, as the order of discovery may change."""
+        # A function explains more than the bare namespace to which a frame refers.
         steps = (*self.to_held, *self.tail)
         return type(self.sink) is dict, len(steps), steps
 
@@ -77,12 +75,12 @@ def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
     sink = path[-1]
     folded = references.folded(path)
     before, top, holder = _split(folded, path, search.ledger.owns)
-    steps = tuple(_erased(name, search.rename) for _, name, _ in before)
+    steps = tuple(_stable(name, search.rename) for _, name, _ in before)
     label, start = search.rename(root.label), search.rename(root.path)
     if not folded and root.kind == "sys.modules":  # the module table itself holds an old module
         label = start = "sys.modules[*]"
     held = _held(top, retained, search)
-    tail = [_erased(name, search.rename) for _, name, _ in folded[len(before) :]] if top is not sink else []
+    tail = [_stable(name, search.rename) for _, name, _ in folded[len(before) :]] if top is not sink else []
     return Trace(
         root=label,
         holder=Holder(root=root.kind, path=start + "".join(steps), type=_holder_type(holder, root.kind)),
@@ -99,16 +97,14 @@ def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
 
 
 def _cache(path: Sequence[Any], owns: Callable[[str], bool]) -> tuple[str, int] | None:
-    """The bounded cache of somebody else's that a path leads through."""
+    """The first bounded cache outside the target on a path; `None` if there is none."""
     found = (references.bounded_cache(o, child) for o, child in pairwise(path))
     return next((cache for cache in found if cache is not None and not owns(cache[0])), None)
 
 
 def of_owned_root(arrival: Arrival, search: Search, retained: Retained) -> Trace:
-    """The trace of an arrival below a thread or task that belongs to one generation: that is the holder.
-
-    Its many references into its own generation are one cause.
-    """
+    """The trace of an arrival below a thread or task of one generation, which is the holder."""
+    # Its many references into its own generation have one cause.
     trace = trace_of(arrival, search, retained)
     root = arrival.root
     holder = Holder(root=root.kind, path=root.path, type=foreign.type_name(root.value))
@@ -118,7 +114,7 @@ def of_owned_root(arrival: Arrival, search: Search, retained: Retained) -> Trace
 
 
 def of_effect(arrival: Arrival, cause: Cause, search: Search, retained: Retained) -> Trace:
-    """The trace of an arrival below an effect, which is the one cause of all that it keeps."""
+    """The trace of an arrival below an effect, which is the one cause of everything that it keeps."""
     trace = trace_of(arrival, search, retained)
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
@@ -128,7 +124,7 @@ def of_effect(arrival: Arrival, cause: Cause, search: Search, retained: Retained
 
 
 def cause_at(arrival: Arrival, search: Search) -> Cause | None:
-    """The effect, keeper of the runner's, patched attribute or kept timer that an arrival leads through, if any."""
+    """The effect, keeper of the test runner, patched attribute or kept timer on the path of an arrival, if any."""
     if arrival.root.cause is not None:
         return arrival.root.cause
     kept_for_now = search.noise.cause_of_place(arrival)
@@ -137,30 +133,30 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
     if timer is not None:
         steps = references.folded(arrival.path[: timer + 1])
-        # One that a loop still has to run merely wakes somebody, who is the cause.
+        # A timer that a loop still has to run merely wakes other code, which is the cause.
         if all(name != "._scheduled" for _, name, _ in steps):
             return _kept_timer(arrival, steps, timer, search)
     if arrival.root.kind != "sys.modules":
         return None
-    if len(arrival.path) == 1:  # an old module in the module table itself, under a name of its own
+    if len(arrival.path) == 1:  # the module table itself holds an old module under a separate name
         return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
     if foreign.is_module(arrival.path[0]) and search.ledger.owns(arrival.root.path):
-        return _of_slot(arrival.path, search)
+        return _slot_cause(arrival.path, search)
     return patches.patch_of(arrival.path, search.rename(arrival.root.path), search.ledger.owns, search.before)
 
 
-def runners(arrival: Arrival, search: Search) -> Cause | None:
-    """The part of what runs the tests that alone keeps the object: a recorder, a fixture's value."""
+def runner_cause(arrival: Arrival, search: Search) -> Cause | None:
+    """The part of the test runner that alone keeps the object: a recorder, a fixture's value."""
     return search.noise.cause_of_runner(arrival, lambda o: _is_plain(o, search))
 
 
-def _of_slot(path: Sequence[Any], search: Search) -> Cause | None:
-    """The slot for which a module keeps what stood there before it: `previous = json.dumps`."""
+def _slot_cause(path: Sequence[Any], search: Search) -> Cause | None:
+    """The slot whose previous entry a module keeps: `previous = json.dumps`."""
     kept = next((o for o in path[1:] if type(o) is not dict), None)
     if kept is None or not patches.is_of(kept, search.ledger.owns):
         return None
     if search.patches is None:
-        search.patches = patches.in_place(search.ledger.owns, search.before)
+        search.patches = patches.present_patches(search.ledger.owns, search.before)
     name = patches.put_name(kept)
     return search.slots.get(name) or search.patches.get(name)
 
@@ -172,13 +168,13 @@ def _is_timer(o: Any) -> bool:
 
 
 def _kept_timer(arrival: Arrival, steps: list[Step], at: int, search: Search) -> Cause:
-    """A timer that is over, or was cancelled, and is kept: it keeps its function (a running one is an effect)."""
-    where = arrival.root.path + "".join(_erased(name, search.rename) for _, name, _ in steps)
+    """The cause for a kept timer that is over or cancelled: it keeps its function (a running one is an effect)."""
+    where = arrival.root.path + "".join(_stable(name, search.rename) for _, name, _ in steps)
     path = f"timer kept by {without_numbers(search.rename(where))}"
     return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))
 
 
-def is_collected(path: Sequence[Any]) -> bool:
+def is_item(path: Sequence[Any]) -> bool:
     """Whether the last object of a path is an item of a collection, rather than a value of a namespace or closure."""
     if len(path) < 2 or not foreign.is_exactly(path[-2], _COLLECTIONS):
         return False
@@ -190,11 +186,9 @@ _COLLECTIONS = foreign.type_ids(list, tuple, dict, set, frozenset, collections.d
 
 
 def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
-    """Index of the holder in a path: the last object before the sink that is not a mere carrier.
-
-    Whoever keeps an exception keeps the frames of its traceback and their callers' with all their locals: what lies
-    below one is its doing.
-    """
+    """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
+    # A holder of an exception keeps the frames of its traceback, their callers' frames, and all their locals, so it is
+    # the holder of everything below the exception.
     kept = next((n for n, o in enumerate(path) if describe.is_stack(o)), len(path) - 1)
     at = kept - 1
     while at > 0 and describe.is_carrier(path[at], owns):
@@ -209,7 +203,7 @@ def _split(
     if not folded:
         return [], path[-1], None
     at = holder_index(path, owns)
-    if describe.is_carrier(path[at], owns):  # the root's own value carries it, so the root is the holder
+    if describe.is_carrier(path[at], owns):  # the root's own value is a carrier, so the root is the holder
         return [], path[0], None
     positions = {id(o): index for index, o in enumerate(path)}
     count = next(n for n, (_, _, child) in enumerate(folded, start=1) if positions[id(child)] > at)
@@ -228,15 +222,15 @@ def _holder_type(holder: Any, root_kind: str) -> str:
 _NUMBERED = re.compile(r"\d+")
 
 
-def _erased(step: str, rename: Callable[[str], str]) -> str:
-    """A step without what changes from round to round: indexes, and keys that carry a number."""
+def _stable(step: str, rename: Callable[[str], str]) -> str:
+    """A step without what changes from round to round: indexes, and keys with a number."""
     if step.startswith("["):
         return rename(step) if step.startswith("['") and not _NUMBERED.search(step) else "[*]"
     return step
 
 
 def without_numbers(text: str) -> str:
-    """A path or step with its numbers left open."""
+    """A path or step with `*` for each number."""
     return _NUMBERED.sub("*", text)
 
 
@@ -248,7 +242,7 @@ def _held(top: Any, retained: Retained, search: Search) -> Held:
 
 
 def _to_namespace(o: Any, ledger: Ledger) -> list[str]:
-    """How an object of the target leads to its namespace, where that is one of the old ones."""
+    """How an object of the target leads to its namespace, if that is an old one."""
     if type(o) is types.FunctionType:
         return [] if ledger.markers.is_shared(o.__globals__) else [".__globals__"]
     if foreign.is_module(o):
@@ -273,7 +267,7 @@ def _is_binding(holder: Any, steps: tuple[str, ...]) -> bool:
 
 
 def _is_within(holder: Any, search: Search) -> bool:
-    """Whether a holder is of the target's current generation. An extension module of the unit is of none: it stays."""
+    """Whether a holder is of the target's current generation. An extension module of the unit never is: it stays."""
     if holder is None:
         return False
     if foreign.is_module(holder):
@@ -284,17 +278,15 @@ def _is_within(holder: Any, search: Search) -> bool:
 
 
 def _is_spared(arrival: Arrival, search: Search) -> bool:
-    """Whether a reference to the original generation does not count.
-
-    It is the caller's own, a local of the test or a global of its file; or it comes from code of the unit that is
-    older than the check, which an earlier check left: checks are independent.
-    """
+    """Whether a reference to the original generation does not count."""
+    # It is the caller's own, a local of the test or a global of its file; or it comes from older code of the unit that
+    # an earlier check left: checks are independent.
     above = arrival.path[:-1]
     if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(
         _is_plain(o, search) for o in above
     ):
         return True
-    # A coroutine that waits for the check is a caller as well, by whatever way its task leads to it.
+    # A coroutine that waits for the check is a caller too, however its task leads to it.
     callers = [n for n, o in enumerate(above) if _is_of_caller(o, search)]
     if callers and all(_is_plain(o, search) for o in above[callers[-1] + 1 :]):
         return True
@@ -302,7 +294,7 @@ def _is_spared(arrival: Arrival, search: Search) -> bool:
 
 
 def _is_of_caller(o: Any, search: Search) -> bool:
-    """Whether `o` is a frame that called the check, or the coroutine or generator that it runs."""
+    """Whether `o` is a frame that called the check, or the coroutine or generator that runs in one."""
     frame = o
     if type(o) is types.CoroutineType:
         frame = o.cr_frame

@@ -1,1 +1,1 @@
-"""The pytest side, which translates options, items, marks and reports, and decides no verdict."""
+"""Translate pytest's options, items, marks and reports to checks and back; judge nothing."""

@@ -1,4 +1,4 @@
-"""Which of the project's own modules a session has loaded, and which a test module imports."""
+"""Find the project's own modules that a session has loaded or that a test module imports."""
 
 from __future__ import annotations
 
@@ -17,26 +17,21 @@ from pytest_reloadleak.strategies.imports.unit import module_names
 
 
 def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
-    """Names of the first-party modules that are loaded and can be reloaded, in sorted order.
-
-    Args:
-        config: for the rootdir and the patterns of test files.
-        test_modules: names of the test modules that were collected.
-    """
+    """Sorted names of the loaded first-party modules that can be reloaded, without the collected `test_modules`."""
     own = project(config)
     names = [name for name in module_names() if name not in test_modules]
     return sorted(n for n in names if own.owns(n) and targets.refusal(n) is None)
 
 
 def project(config: pytest.Config) -> Project:
-    """The project that is tested."""
+    """The project under test."""
     return Project(str(config.rootpath), tuple(str(pattern) for pattern in config.getini("python_files")))
 
 
 def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
     """First-party modules that a test module imports, in the order of its imports.
 
-    Read from the import statements, since a binding does not tell: `import app.views` binds `app`.
+    The import statements are read, since bindings are not enough: `import app.views` binds `app`.
     """
     try:
         tree = parsed(importlib.util.decode_source(Path(str(module.__file__)).read_bytes()))

@@ -1,7 +1,7 @@
-"""The test module's own bindings of the reloaded modules: renewed each round, put back at the end.
+"""Rebind the test module's names for the reloaded modules after each reload, and put them back at the end.
 
-`import app.views` in a test module binds `app`, `from app.views import index` a function; after a reload both would be
-the old ones. They are the test's, not a leak, and the body is meant to run on the fresh generation.
+`import app.views` in a test module binds `app`, and `from app.views import index` binds a function. After a reload both
+names would refer to old objects. They belong to the test, so they are no leak, and its body must run on the fresh ones.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pytest_reloadleak.strategies.imports.unit import module_names
 
 
 class Bindings:
-    """Bindings of one test module.
+    """The bindings of one test module.
 
     Args:
         namespace: the test module's globals.
-        module: what stands for a module of the target in the present round, by its name.
+        module: returns the target's module of the current round, or its stand-in, by name.
     """
 
     def __init__(self, namespace: dict[str, Any], module: Callable[[str], Any] = sys.modules.get) -> None:
@@ -30,11 +30,7 @@ class Bindings:
         self._sources: dict[str, tuple[str, str | None]] = {}
 
     def begin(self, owns: Callable[[str], bool]) -> None:
-        """Find what is bound.
-
-        Args:
-            owns: whether a module name belongs to the unit.
-        """
+        """Find and keep the bindings of the unit, whose module names satisfy `owns`."""
         sources = _sources(owns)
         for key, value in list(self._namespace.items()):
             source = sources.get(id(value))
@@ -43,11 +39,11 @@ class Bindings:
                 self._original[key] = value
 
     def own_objects(self) -> list[object]:
-        """This and its containers, which hold the original bindings."""
+        """This object and its containers, which hold the original bindings."""
         return [self, vars(self), self._original]
 
     def renew(self) -> None:
-        """Bind what the present modules have."""
+        """Bind the objects of the current modules."""
         for key, (name, attribute) in self._sources.items():
             module = self._module(name)
             if attribute is None:
@@ -55,19 +51,19 @@ class Bindings:
             elif foreign.is_module(module):
                 contents = foreign.module_dict(module) or {}
                 self._namespace[key] = contents.get(attribute, self._namespace[key])
-            elif module is not None:  # what stands for a module of another process
+            elif module is not None:  # the stand-in for a module of another process
                 self._namespace[key] = getattr(module, attribute, self._namespace[key])
 
     def put_back(self) -> None:
-        """Bind what was there at the beginning, and let go of it."""
+        """Restore the original bindings, and drop the references to them."""
         self._namespace.update(self._original)
         self._original.clear()
 
 
 def _sources(owns: Callable[[str], bool]) -> dict[int, tuple[str, str | None]]:
-    """Where each object of the unit's namespaces comes from, by id: module and attribute, or a module itself.
+    """The origin of each object of the unit's namespaces, by id: module and attribute, or the module alone.
 
-    What several modules of the unit bind is said to come from the one that its own `__module__` names.
+    An object that several modules of the unit bind comes from the one that its `__module__` names.
     """
     out: dict[int, tuple[str, str | None]] = {}
     names = [name for name in module_names() if owns(name) and foreign.is_module(sys.modules[name])]

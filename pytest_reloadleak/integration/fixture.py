@@ -1,4 +1,4 @@
-"""The `reload_leaks` fixture: checks that a test asks for by hand. Asking is opting in: no flag is needed."""
+"""Provide the `reload_leaks` fixture, with which a test checks by hand. Using it is opting in: it needs no flag."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 
 class ReloadLeaks:
-    """Checks of one test. Each is independent of the others, and adds an entry to the JSON report."""
+    """The checks of one test. Each is independent, and adds an entry to the JSON report."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._item: pytest.Item = request.node
 
     def check(self, target: str, **keywords: Any) -> Report:
-        """Reload a target and raise if an old generation stays alive.
+        """Reload a target several times, and raise if an old generation stays alive.
 
         Args:
-            target: a module or package; with `reload` also a glob of the modules that it makes.
+            target: a module or package; with `reload` also a glob of the modules that it creates.
             keywords: `strategy`, `rounds`, `warmup`, `reload`, `dispose`, `unload`, `probes`, `force`.
 
         Returns:
-            The report, of outcome `clean` or `known`.
+            The report, whose outcome is `clean` or `known`.
 
         Raises:
-            ReloadLeakError: any other outcome; the text is the full report, `report` the `Report`.
+            ReloadLeakError: any other outcome. The text is the full report; `report` is the `Report`.
         """
         __tracebackhide__ = True
         return self._passing(self.measure(target, **keywords))
 
     async def acheck(self, target: str, **keywords: Any) -> Report:
-        """`check` on the running loop; `reload` may be a coroutine function."""
+        """Do what `check` does on the running loop. `reload` may be a coroutine function."""
         __tracebackhide__ = True
         check = self._check(target, keywords)
         report = await check.aperform()
@@ -54,14 +54,14 @@ class ReloadLeaks:
         return self._passing(report)
 
     def measure(self, target: str, **keywords: Any) -> Report:
-        """`check`, but return the report whatever its outcome."""
+        """Do what `check` does, but return the report whatever its outcome."""
         __tracebackhide__ = True
         report = self._check(target, keywords).perform()
         keep(self._item, report)
         return report
 
     def watch(self, target: str, **keywords: Any) -> Watch:
-        """A context manager for reloads that the test does by hand, in a loop over `watch.rounds(n)`."""
+        """A context manager for reloads that the test itself does, in a loop over `watch.rounds(n)`."""
         __tracebackhide__ = True
         if keywords.get("reload") is not None:
             _refuse(
@@ -73,7 +73,7 @@ class ReloadLeaks:
         __tracebackhide__ = True
         config = self._item.config
         if config.getoption("reload_leak_check") is False:
-            pytest.skip("--no-reload-leak-check: explicit checks are skipped")
+            pytest.skip("--no-reload-leak-check skips checks with the reload_leaks fixture")
         force = keywords.pop("force", bool(config.getoption("reload_leak_force")))
         reload: Reloader | None = keywords.get("reload")
         try:
@@ -114,7 +114,7 @@ def _refuse(text: str) -> None:
 
 
 class Watch:
-    """Reloads by hand, watched. `report` is set when the block is left."""
+    """Watches reloads that its block does. `report` is set when the block ends."""
 
     report: Report
 
@@ -139,19 +139,19 @@ class Watch:
         return self.__enter__()
 
     def rounds(self, count: int) -> Iterator[int]:
-        """Yield warm-up plus `count` times; the loop's body reloads the target once."""
+        """Yield once for each warm-up round, then `count` times. The loop's body reloads the target once."""
         __tracebackhide__ = True
-        check = self._counted(count)
+        check = self._start(count)
         for number in range(1 - check.settings.warmup, count + 1):
             check.performer.dispose()
             yield from self._round(check, number)
 
     async def arounds(self, count: int) -> AsyncIterator[int]:
-        """`rounds` for `async for`."""
+        """Do what `rounds` does, for `async for`."""
         __tracebackhide__ = True
         from pytest_reloadleak.run.performing import pause_of_running_loop
 
-        check = self._counted(count)
+        check = self._start(count)
         for number in range(1 - check.settings.warmup, count + 1):
             await check.performer.adispose()
             for one in self._round(check, number):
@@ -163,7 +163,7 @@ class Watch:
             self._is_judged = True
 
     def _round(self, check: Check, number: int) -> Iterator[int]:
-        """One round: yields its number once, while the loop's body reloads."""
+        """Run one round: yield its number once, while the loop's body reloads."""
         if number == 1:
             check.run.looks.settle()
             check.run.looks.take_baseline()
@@ -171,19 +171,19 @@ class Watch:
             yield number
         self._ran = number
 
-    def _counted(self, count: int) -> Check:
+    def _start(self, count: int) -> Check:
         __tracebackhide__ = True
         if self._check is None:
-            _refuse("watch.rounds(...) is for use inside `with reload_leaks.watch(...) as watch`")
+            _refuse("watch.rounds(...) works only inside its block: `with reload_leaks.watch(...) as watch:`")
         assert self._check is not None
         if self._count is not None:
-            _refuse("watch.rounds(...) was already run: one loop per watch")
+            _refuse("watch.rounds(...) was called twice: use one loop per watch")
         try:
             self._count = whole_number("rounds", count, least=1)
         except UsageError as error:
             text = str(error)
         else:
-            self._check.rounds_are(count)
+            self._check.set_rounds(count)
             return self._check
         _refuse(text)
         raise AssertionError("unreachable: _refuse raises")
@@ -192,7 +192,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        check = self._taken()
+        check = self._take_check()
         try:
             failure = self._failure(check, error)
             check.performer.dispose()
@@ -205,7 +205,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        check = self._taken()
+        check = self._take_check()
         try:
             failure = self._failure(check, error)
             await check.performer.adispose()
@@ -214,7 +214,7 @@ class Watch:
             check.end()
         self._conclude(error)
 
-    def _taken(self) -> Check:
+    def _take_check(self) -> Check:
         check, self._check = self._check, None
         assert check is not None
         return check
@@ -230,7 +230,7 @@ class Watch:
             raise ReloadLeakError(text, self.report) from chained
 
     def _failure(self, check: Check, error: BaseException | None) -> str | None:
-        """Why the block cannot be judged; if it can, it is looked at what the rounds left."""
+        """Why the block cannot be judged. If it can, look at what the rounds left, and return `None`."""
         if isinstance(error, RoundError):
             return error.text
         if error is not None:
@@ -244,7 +244,7 @@ class Watch:
             return f"the watched block ran {ran} of {self._count} rounds: do not leave the loop early"
         if check.run.record.is_too_short():
             return (
-                "one round without a warm-up cannot tell: a generation may outlive its replacement by one round; "
+                "one round without a warm-up proves nothing: a generation may outlive its replacement by one round; "
                 "watch at least 2 rounds, or leave the warm-up at 1"
             )
         if not self._is_judged:
@@ -254,4 +254,4 @@ class Watch:
 
 
 def _by_hand() -> None:
-    """Stands for the reloads that the watched block does itself."""
+    """Stand in for the reloads that the watched block itself does."""

@@ -1,4 +1,4 @@
-"""Targets as test items, reported like any other test."""
+"""Make targets test items, which pytest reports like any other test."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from pytest_reloadleak.strategies.dependencies.project import Project
 
 
 class Targets(pytest.Collector):
-    """Parent of the target items: their node ids begin with `reload-leak::`."""
+    """Parent of the target items, whose node ids begin with `reload-leak::`."""
 
     def collect(self) -> list[pytest.Item]:
-        """Nothing: the items are made when the session's collection is complete."""
+        """Return nothing: the items are made once pytest has collected all tests."""
         return []
 
 
@@ -44,16 +44,16 @@ class TargetItem(pytest.Item):
     def make(
         cls, parent: Targets, target: str, strategy: str, options: Options, plugins: tuple[str, ...]
     ) -> TargetItem:
-        """An item named `target[strategy]`."""
+        """Return an item named `target[strategy]`."""
         name = f"{target}[{strategy}]"
-        # The node id as text: pytest 9.2 parses the brackets of a cached id as parameters, and compares with that.
+        # Pass the id as text: pytest 9.2 parses the brackets of a cached id as parameters, and compares those.
         item: TargetItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
         item.target, item.strategy, item.options, item.plugins = target, strategy, options, plugins
         item.add_marker("reloadable")
         return item
 
     def runtest(self) -> None:
-        """Check the target; raises `ReloadLeakError` unless the outcome passes."""
+        """Check the target; raise `ReloadLeakError` unless the outcome passes."""
         options = self.options
         reason = inapplicable(self.strategy, self.target)
         if reason is not None:
@@ -90,29 +90,29 @@ class TargetItem(pytest.Item):
             report = Check([self.target], settings, runner=runner).perform()
         keep(self, report)
         if options.is_audit and audit.is_own_leak(jsonfile.to_dict(report)):
-            return  # nobody who asks which strategy is safe is to be told by a failure that this one never is
+            return  # this strategy leaks by design: the table of strategies says so, and no test has to fail
         if report.outcome not in PASSING:
             raise ReloadLeakError(render(self.config, report), report)
 
     def _dependents(self, project: Project) -> tuple[str, ...]:
-        """What has to be loaded beside the target: to compare strategies is to compare what they do to a program."""
+        """Modules to load beside the target: strategies are compared by their effect on a whole program."""
         if self.options.is_audit or self.strategy == "cascade":
-            return tuple(cascade.beside(self.target, project))
+            return tuple(cascade.loaded_with(self.target, project))
         return ()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The report, without a traceback of the tool."""
+        """The report, without a traceback through this plugin."""
         if isinstance(excinfo.value, (ReloadLeakError, UsageError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the item is, for `-v` and the summary."""
+        """The location that `-v` and the summary show."""
         return self.config.rootpath, None, f"reload-leak::{self.name}"
 
 
 def test_namespaces(item: pytest.Item) -> list[dict[str, Any]]:
-    """Globals of the test modules and conftests of the session: their bindings are the tests' own."""
+    """Globals of the session's test modules and conftests, whose bindings belong to the tests."""
     modules = [getattr(i, "module", None) for i in item.session.items]
     modules += [
         plugin for plugin in item.config.pluginmanager.get_plugins() if isinstance(plugin, ModuleType)
@@ -121,11 +121,11 @@ def test_namespaces(item: pytest.Item) -> list[dict[str, Any]]:
 
 
 def keep(item: pytest.Item, report: Report) -> None:
-    """Add a check to those that go with the test's report; the plugin's report hook looks for the attribute."""
+    """Store a check on the item, where the plugin's report hook finds it."""
     checks: list[dict[str, Any]] = item.__dict__.setdefault("reload_leak_checks", [])
     checks.append(jsonfile.to_dict(report))
 
 
 def render(config: pytest.Config, report: Report) -> str:
-    """A report as this run shows it."""
+    """A report as text, with the verbosity of this run."""
     return terminal.text(report, verbose=config.get_verbosity() > 0, rootdir=str(config.rootpath))

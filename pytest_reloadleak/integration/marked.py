@@ -1,7 +1,7 @@
-"""Marked tests: the body is the exercise of each round, on a fresh generation.
+"""Run the body of a marked test as the exercise of each round, on a fresh generation.
 
-The test function is replaced, for the length of its call, by one that runs all rounds. Whatever runs the function then
-runs the rounds: pytest itself, unittest, or an async plugin on one loop.
+While the test is called, its function is replaced by one that runs all rounds. So whatever calls the function runs the
+rounds: pytest, unittest, or an async plugin on one loop.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pytest_reloadleak.integration.bindings import Bindings
 from pytest_reloadleak.integration.items import keep, render, test_namespaces
 from pytest_reloadleak.integration.noise import fixtures
 from pytest_reloadleak.integration.noise.release import release
-from pytest_reloadleak.integration.noise.rounds import a_round
+from pytest_reloadleak.integration.noise.rounds import undoing_patches
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.model import Report
@@ -43,15 +43,15 @@ KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "prob
 def in_rounds(
     item: pytest.Function, marker: pytest.Mark, options: Options, plugins: tuple[str, ...]
 ) -> Iterator[None]:
-    """Within the block, calling the item's function runs all rounds of its check."""
+    """Within the block, a call of the item's function runs all rounds of its check."""
     original = item.obj
     try:
         checks = _checks(item, marker, options, plugins)
     except UsageError as error:
         pytest.fail(str(error), pytrace=False)
     is_audit = marker.kwargs.get("strategy") == ALL or (options.is_audit and "strategy" not in marker.kwargs)
-    item.obj = wrapped = _wrapped(item, original, checks, is_audit=is_audit)
-    # For a coroutine pytest lets the test case call its own method, so that has to be replaced too.
+    item.obj = wrapped = _wrap(item, original, checks, is_audit=is_audit)
+    # For a coroutine, pytest lets the test case call its own method, so replace that too.
     is_own_call = isinstance(item.instance, unittest.TestCase) and inspect.iscoroutinefunction(original)
     if is_own_call:
         setattr(item.instance, item.name, wrapped)
@@ -67,7 +67,7 @@ def in_rounds(
 def _checks(
     item: pytest.Function, marker: pytest.Mark, options: Options, plugins: tuple[str, ...]
 ) -> list[Callable[[], tuple[Check, Bindings]]]:
-    """One check per strategy; each is made when its turn comes, as it takes the state of the process then."""
+    """One maker per strategy. Each makes its check just before the run, since a check takes the process's state."""
     unknown = sorted(set(marker.kwargs) - set(KEYWORDS))
     if unknown:
         raise UsageError(
@@ -110,15 +110,15 @@ def _checks(
     makers: list[Callable[[], tuple[Check, Bindings]]] = [
         functools.partial(make, name) for name in strategies
     ]
-    makers[0]()  # what is wrong without running the target is said before the test's body begins
+    makers[0]()  # report wrong settings before the test's body begins
     return makers
 
 
 def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:
-    """What a marked test reloads.
+    """Names of the modules that a marked test reloads.
 
     Raises:
-        UsageError: the marker names nothing, and the test module imports nothing of the project's own.
+        UsageError: the marker names no target, and the test module imports no first-party module.
     """
     if marker.args:
         return list(marker.args)
@@ -132,22 +132,22 @@ def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:
 
 
 def _reloader(item: pytest.Function, given: object) -> Reloader | None:
-    """The reload keyword: a callable, or the name of a fixture that is one."""
+    """The callable of the `reload` keyword, which may also name a fixture that is a callable."""
     if isinstance(given, str):
         try:
             given = item._request.getfixturevalue(given)
         except pytest.FixtureLookupError:
-            raise UsageError(f"reloadable: reload={given!r} names no fixture of this test") from None
+            raise UsageError(f"reloadable: reload={given!r} is no fixture: pass the name of one") from None
     if given is not None and not callable(given):
         raise UsageError(f"reloadable: reload must be a callable or the name of a fixture, not {given!r}")
     return given
 
 
 def disposal(item: pytest.Item, given: object) -> Disposal:
-    """The dispose keyword: a callable, or the name of a function of the target or of a fixture that is a callable.
+    """The `dispose` keyword: a callable, or the name of a function of the target or of a callable fixture.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the keyword is none of these.
     """
     if given is None:
         return Disposal()
@@ -169,7 +169,7 @@ def disposal(item: pytest.Item, given: object) -> Disposal:
 def runner_of(
     item: pytest.Item, plugins: tuple[str, ...] = (), probes: tuple[type[Probe], ...] = ()
 ) -> Runner:
-    """What pytest contributes to a check within a test."""
+    """What pytest contributes to a check in a test."""
     return Runner(
         plugins=plugins,
         probes=probes,
@@ -190,11 +190,11 @@ def _fixture_roots(item: pytest.Item) -> list[Root]:
             is_runner=is_runner(type(value).__module__),
         )
         for name, value in fixtures.values(item).items()
-        if not type(value).__module__.startswith("pytest_reloadleak.")  # whoever asks is no holder
+        if not type(value).__module__.startswith("pytest_reloadleak.")  # our own fixtures are no holders
     ]
 
 
-def _wrapped(
+def _wrap(
     item: pytest.Function,
     original: Callable[..., Any],
     checks: list[Callable[[], tuple[Check, Bindings]]],
@@ -209,8 +209,8 @@ def _wrapped(
             called = {**kwargs, **fresh}
             values = list(getattr(item, "funcargs", {}).values())
             if inspect.iscoroutinefunction(original):
-                return _awaited(original, args, called, values)
-            with a_round(values):
+                return _await_round(original, args, called, values)
+            with undoing_patches(values):
                 return original(*args, **called)
 
         return exercise
@@ -244,10 +244,10 @@ def _wrapped(
     return functools.wraps(original)(rounds)
 
 
-async def _awaited(
+async def _await_round(
     original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], values: list[object]
 ) -> Any:
-    with a_round(values):
+    with undoing_patches(values):
         return await original(*args, **kwargs)
 
 
@@ -270,11 +270,11 @@ def _fresh(names: tuple[str, ...], module: Callable[[str], object] = sys.modules
 
 
 _MODULE = "reload_leak_module"
-"""Attribute of an item: what gives the module of the present round."""
+"""Attribute of an item: returns the module of the current round by name."""
 
 
 class Current:
-    """Stands for the module of the present round, for fixtures that are made once and used in every round."""
+    """Stands in for the module of the current round, in fixtures that are set up once and used in every round."""
 
     __slots__ = ("_item", "_names")
 
@@ -290,15 +290,14 @@ class Current:
 
 
 def current_modules(request: pytest.FixtureRequest) -> object:
-    """The value of the `reloaded` fixture.
+    """The value of the `reloaded` fixture: without the flag, the imported modules; with it, a stand-in.
 
-    Without the flag the modules as they are imported; with it a stand-in, which the test's own argument is replaced
-    for in each round.
+    Each round passes the fresh modules to the test instead of the stand-in.
     """
     item = request.node
     marker = item.get_closest_marker("reloadable")
     if marker is None:
-        pytest.fail("the fixture `reloaded` is for tests marked @pytest.mark.reloadable(...)", pytrace=False)
+        pytest.fail("the fixture `reloaded` needs a marker: add @pytest.mark.reloadable(...)", pytrace=False)
     try:
         names = tuple(targets_of(item, marker))
     except UsageError as error:

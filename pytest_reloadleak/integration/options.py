@@ -1,4 +1,4 @@
-"""Options and ini values to settings; the option wins."""
+"""Read the settings from options and ini values; an option overrides the ini value."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from pytest_reloadleak.verdict.known import Known
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line and the ini file ask for."""
+    """Settings from the command line and the ini file."""
 
     targets: tuple[str, ...]
     strategies: tuple[str, ...]
     is_audit: bool
-    """Whether all strategies were asked for, to see which one is safe."""
+    """Whether to compare all strategies."""
     rounds: int
     warmup: int
     isolation: str
@@ -38,14 +38,14 @@ class Options:
     probes: tuple[str, ...]
     extra: tuple[type[Probe], ...]
     expected: tuple[Known, ...]
-    """References of which a plugin or conftest says that they are expected."""
+    """References that plugins and conftests expect."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
-        """Read and validate.
+        """Read and validate the options.
 
         Raises:
-            pytest.UsageError: with one line that names the option, the value received and what is allowed.
+            pytest.UsageError: one line names the option, the value received and the allowed values.
         """
         try:
             return cls(
@@ -67,7 +67,7 @@ class Options:
 
 
 def _given(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
-    """Where a value comes from, as the user wrote it there, and the value."""
+    """The option or ini key that sets a value, and the value."""
     option = config.getoption(f"reload_leak_{name}")
     if option is not None:
         return f"--reload-leak-{name}", str(option)
@@ -95,10 +95,10 @@ def wants_unload(config: pytest.Config) -> bool:
 
 
 def probes_of(config: pytest.Config) -> tuple[str, ...]:
-    """Names of the probes that look, empty for all.
+    """Names of the probes to use; empty for all.
 
     Raises:
-        UsageError: there is no such probe.
+        UsageError: a probe does not exist.
     """
     option = config.getoption("reload_leak_probes")
     where = "--reload-leak-probes" if option else "reload_leak_probes"
@@ -108,10 +108,10 @@ def probes_of(config: pytest.Config) -> tuple[str, ...]:
 
 
 def extra_probes(config: pytest.Config) -> tuple[type[Probe], ...]:
-    """Probes of third parties, from the hook `pytest_reloadleak_probes`.
+    """Third-party probes, from the hook `pytest_reloadleak_probes`.
 
     Raises:
-        UsageError: one is no class, or has no name.
+        UsageError: one is not a subclass of `Probe`, or has no name.
     """
     found = [probe for probes in config.hook.pytest_reloadleak_probes(config=config) for probe in probes]
     for probe in found:
@@ -123,10 +123,10 @@ def extra_probes(config: pytest.Config) -> tuple[type[Probe], ...]:
 
 
 def expected_of(config: pytest.Config) -> tuple[Known, ...]:
-    """Expected references of third parties, from the hook `pytest_reloadleak_known`, that this interpreter has.
+    """Third-party expected references that apply to this interpreter, from the hook `pytest_reloadleak_known`.
 
     Raises:
-        UsageError: one is something else.
+        UsageError: one is not a `Known`.
     """
     found = [one for many in config.hook.pytest_reloadleak_known(config=config) for one in many]
     for one in found:

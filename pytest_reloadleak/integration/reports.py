@@ -1,4 +1,4 @@
-"""Collect the checks of a session, xdist's workers included, and write the JSON report."""
+"""Collect the checks of a session, including those of xdist's workers, and write the JSON report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 class Collected:
-    """The checks of a session in the order of the tests."""
+    """The checks of a session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -28,25 +28,24 @@ class Collected:
             _assert_writable(self._path, str(path))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the checks that came with a test's report."""
+        """Collect the checks that a test's report carries."""
         self.checks += getattr(report, "reload_leak_checks", ())
         self.inapplicable += getattr(report, "reload_leak_inapplicable", ())
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the file."""
-        # Then nothing was checked, so there is no new report.
+        """Write the file, except after a usage error: then nothing was checked."""
         refused = session.exitstatus == pytest.ExitCode.USAGE_ERROR
         if self._path is not None and not refused:
             ordered = sorted(self.checks, key=lambda check: str(check["nodeid"]))
             self._path.write_text(jsonfile.document(ordered, self.audit()), encoding="utf-8")
 
     def audit(self) -> list[dict[str, Any]] | None:
-        """Which strategy is safe for which target; `None` if nobody asked."""
+        """The safe strategies of each target; `None` unless strategies are compared."""
         return None
 
 
 def _assert_writable(path: Path, given: str) -> None:
-    """Find out before anything runs that the report can be written; an existing file keeps its content until then."""
+    """Raise before anything runs if the report cannot be written. An existing file keeps its content."""
     is_new = not path.exists()
     try:
         with path.open("a", encoding="utf-8"):

@@ -1,4 +1,4 @@
-"""A session with `--reload-leak-check`: make items of the targets, run marked tests in rounds."""
+"""Run a session with `--reload-leak-check`: add items for the targets, and run marked tests in rounds."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Session(Collected):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Add an item per target and strategy, before `-k` and `-m` choose."""
+        """Add an item per target and strategy, before `-k` and `-m` deselect items."""
         plugins = _plugin_modules(session.config)
         try:
             names = self._targets(items, plugins)
         except UsageError as error:
             if not is_worker(session.config):
                 raise pytest.UsageError(str(error)) from None
-            # xdist loses what a worker raises here, so the line travels with the worker's own output.
+            # xdist loses an exception that a worker raises here, so send the line with the worker's output.
             session.config.workeroutput[_USAGE] = str(error)  # type: ignore[attr-defined]  # xdist's attribute
             items.clear()
             return
@@ -65,16 +65,16 @@ class Session(Collected):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take a usage error that an xdist worker found."""
+        """Take the usage error that an xdist worker sent, if any."""
         self._usage = getattr(node, "workeroutput", {}).get(_USAGE, self._usage)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what passing checks noted (`-v`), which strategy is safe (`all`), and usage errors of xdist's workers."""
-        told = list(notes.lines(self.checks)) if self.config.get_verbosity() > 0 else []
-        if told:
+        """Show the notes of passing checks (`-v`), the safe strategies (`all`), and an xdist worker's usage error."""
+        lines = list(notes.lines(self.checks)) if self.config.get_verbosity() > 0 else []
+        if lines:
             terminalreporter.section("reload leaks: notes")
-            for line in told:
+            for line in lines:
                 terminalreporter.write_line(line)
         rows = self.audit()
         if rows:
@@ -85,7 +85,7 @@ class Session(Collected):
             terminalreporter.write_line(f"ERROR: {self._usage}", red=True)
 
     def audit(self) -> list[dict[str, Any]] | None:
-        """Which strategy is safe for which target."""
+        """The safe strategies of each target; `None` unless strategies are compared."""
         if not self.options.is_audit:
             return None
         return audit.audit(
@@ -94,14 +94,14 @@ class Session(Collected):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the file; a usage error of an xdist worker is the session's."""
+        """Write the file. A usage error of an xdist worker ends the session as a usage error."""
         if self._usage is not None:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         super().pytest_sessionfinish(session)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Let a marked test's body be run once per round."""
+        """Run a marked test's body once per round."""
         marker = item.get_closest_marker("reloadable")
         if marker is None or not isinstance(item, pytest.Function):
             return (yield)
@@ -110,7 +110,7 @@ class Session(Collected):
 
 
 def _plugin_modules(config: pytest.Config) -> tuple[str, ...]:
-    """Names of the modules of all registered pytest plugins, conftests aside."""
+    """Names of the modules of all registered pytest plugins, except conftests."""
     names = set()
     for plugin in config.pluginmanager.get_plugins():
         module = plugin if isinstance(plugin, ModuleType) else None

@@ -1,1 +1,1 @@
-"""One check in a process of its own, with canaries that prove that checks work there, and nothing of pytest."""
+"""Run one check in its own process, without pytest, with canaries that prove that checks work there."""

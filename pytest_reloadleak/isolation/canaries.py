@@ -1,8 +1,8 @@
-"""A check of which the outcome is known: of a leak that must be found, and of a module beside it that must be clean.
+"""Check canaries, whose outcome is certain: a leak that must be found, and a module beside it that must be clean.
 
-A debugger that keeps frames, a loader that keeps modules, a collector that somebody froze or patched: what defeats the
-check of a target defeats these too, and then its verdict means nothing. The modules are made in memory, and only the
-heap is looked at: together they cost some 60 % of a clean check of a small module, after a clean one 20 % (3.11, 3.13).
+A debugger that keeps frames, a loader that keeps modules, a frozen or patched collector: whatever breaks the check of a
+target breaks these too, and then the verdict means nothing. The modules are created in memory, and only the heap is
+searched: together they cost about 60 % of a clean check of a small module, after a clean one 20 % (3.11, 3.13).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SOURCES = {
     _CLEAN: "def event(): pass\n\nclass Plugin:\n    def start(self): return event\n",
 }
 _PATH = f"{_HOST}.kept[*]"
-_MISSED = "a leak that was made on purpose was not found"
+_MISSED = "a deliberate leak was not found"
 _Answer = TypeVar("_Answer")
 
 
@@ -45,10 +45,10 @@ class _Memory:
     ) -> ModuleSpec | None:
         """The spec of a canary."""
         del path, target
-        return ModuleSpec(name, self) if name in _SOURCES else None  # type: ignore[arg-type]  # a loader by its methods
+        return ModuleSpec(name, self) if name in _SOURCES else None  # type: ignore[arg-type]  # has a loader's methods
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Nothing special: the import system makes the module."""
+        """`None`: the import system creates the module."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute a canary's source."""
@@ -57,7 +57,7 @@ class _Memory:
 
 @contextmanager
 def _importable() -> Iterator[None]:
-    """Within the block the canaries can be imported; afterwards none of them is loaded."""
+    """A block within which the canaries can be imported; after it none of them is loaded."""
     try:
         with in_front(_Memory()):
             yield
@@ -66,30 +66,28 @@ def _importable() -> Iterator[None]:
 
 
 def defeated(*, was_clean: bool = False) -> str | None:
-    """Why no check in this process means anything; `None` if both canaries came out as they must.
+    """Why checks in this process mean nothing; `None` if both canaries have the right outcome.
 
     Args:
-        was_clean: whether a check was. Then it is its own canary of a clean module, and as it ended with the suspicion,
-            which it did not have, no holder need be found.
+        was_clean: whether a check was clean. Then it serves as the clean canary itself; and as its verdict rested on
+            `is_suspicious` alone, that must be true of the leak, and no holder need be found.
     """
     try:
         with _importable():
             __import__(_HOST)
             if was_clean:
-                return None if _reloaded(Looking.is_suspicious) else _said(_MISSED)
+                return None if _reloaded(Looking.is_suspicious) else _unreliable(_MISSED)
             paths = [retention.holder.path for retention in _reloaded(Looking.look).retentions]
-    except Exception as error:  # noqa: BLE001 - whatever it is, it would have met the target as well
-        return _said(f"the self-check failed with {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - any error would have hit the target as well
+        return _unreliable(f"the self-check failed with {type(error).__name__}: {error}")
     if _PATH not in paths:
-        return _said(_MISSED)
+        return _unreliable(_MISSED)
     other = next((path for path in paths if path != _PATH), None)
-    return (
-        _said(f"a module that does nothing was found to be held, by {other}") if other is not None else None
-    )
+    return _unreliable(f"a clean module was reported as held by {other}") if other is not None else None
 
 
 def _reloaded(ask: Callable[[Looking], _Answer]) -> _Answer:
-    """Reload both together until a generation is old enough to be judged, and ask."""
+    """Reload both canaries until a generation is old enough to be judged, and return the answer of `ask`."""
     rounds = GRACE + 1
     subject = Subject(Unit((_LEAKS, _CLEAN)), Reimport(Project.nowhere()))
     run = Run(subject, Settings(rounds=rounds, warmup=0))
@@ -97,12 +95,12 @@ def _reloaded(ask: Callable[[Looking], _Answer]) -> _Answer:
         run.reloads.begin()
         for _ in range(rounds):
             run.reloads.reload()
-        # Once: the leak stays, however often it is done.
+        # Settle once: the leak stays, however often the run settles.
         settle.settle(lambda: 0, lambda: None, is_patient=False)
         return ask(run.looks)
     finally:
         run.reloads.end()
 
 
-def _said(why: str) -> str:
-    return f"the environment defeats the check: {why}"
+def _unreliable(why: str) -> str:
+    return f"checks are unreliable in this process: {why}"

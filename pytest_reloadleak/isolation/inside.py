@@ -1,6 +1,6 @@
-"""A worker from inside: check one target in this process, which was started for that and is ended by it.
+"""Check one target in this worker process, then end the process.
 
-Apart from `worker`, which starts it, for what that imports: imports are most of what the check of a small module takes.
+Separate from `worker`, which starts it, to avoid that module's imports: for a small module, most of a check is imports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import Settings
 
-# Private copies: the worker has to tell what it found also when the target has patched these.
+# Private copies: the worker must report what it found even if the target has patched these.
 _encode = json.JSONEncoder().encode
 _open, _write_some, _close, _replace, _exit = os.open, os.write, os.close, os.replace, os._exit
 
@@ -32,14 +32,14 @@ def _imported(name: str) -> type[Probe]:
     found: Any = importlib.import_module(module)
     for part in qualified.split("."):
         found = getattr(found, part)
-    return found  # type: ignore[no-any-return]  # the parent saw that it is one
+    return found  # type: ignore[no-any-return]  # the parent checked that it is one
 
 
 def main(job: dict[str, Any]) -> None:
-    """The worker: check the job's target, write the result, and leave at once.
+    """Check the job's target, write the result, and exit at once.
 
-    `os._exit`: a thread that the target left running must not keep a finished worker alive, and an `atexit` hook of
-    the target's must not be run for a check.
+    `os._exit`: a thread that the target left running must not keep a finished worker alive, and a check must not run
+    the target's `atexit` hooks.
     """
     import faulthandler
 
@@ -51,33 +51,30 @@ def main(job: dict[str, Any]) -> None:
             probes=tuple(_imported(name) for name in job["probes"]),
             is_interruptible=False,
         )
-        report = _unless_defeated(Check([job["target"]], settings, runner=runner).perform())
+        report = _unless_unreliable(Check([job["target"]], settings, runner=runner).perform())
         content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
     except UsageError as error:
         content = {"usage": str(error)}
     _write(job["result"], _encode(content).encode())
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # whatever the target put there may raise what it likes
+        with contextlib.suppress(Exception):  # the target may have put anything there
             stream.flush()
     _exit(0)
 
 
-def _unless_defeated(report: Report) -> Report:
-    """The report, or an inconclusive one if checks of which the outcome is known come out wrong in this process.
-
-    Afterwards, since a target may well do what defeats them.
-    """
+def _unless_unreliable(report: Report) -> Report:
+    """The report, made inconclusive if the canaries fail; they run last, since the target itself may break them."""
     if report.outcome not in {"clean", "leaking", "known"}:
         return report
     reason = canaries.defeated(was_clean=report.outcome == "clean")
     if reason is None:
         return report
-    notes = (*report.notes, f"without that, the outcome would be {report.outcome}: {report.reason}")
+    notes = (*report.notes, f"the unreliable outcome was {report.outcome}: {report.reason}")
     return replace(report, outcome="inconclusive", reason=reason, notes=notes)
 
 
 def _write(file: str, content: bytes) -> None:
-    """Write a file whole or not at all, with nothing that the target may have patched."""
+    """Write a file whole or not at all, by functions that the target cannot have patched."""
     descriptor = _open(f"{file}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     while content:
         content = content[_write_some(descriptor, content) :]

@@ -1,7 +1,7 @@
-"""One check in a process of its own: the target's crash, exit or hang ends that process and nothing else.
+"""Run one check in its own process, so that a crash, exit or hang of the target ends nothing else.
 
-Parent and worker talk through files, not pipes: a child that the target left running would inherit a pipe and keep the
-parent waiting for its end.
+Parent and worker communicate through files, not pipes: a child that the target left running would inherit a pipe, and
+the parent would wait for the pipe to close.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _OUTPUT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a worker came to."""
+    """The result of a worker."""
 
     report: Report
     output: str
-    """What the target printed, its end if it was long."""
+    """What the target printed; only its end if it is long."""
 
 
 def run(
@@ -52,12 +52,12 @@ def run(
     Args:
         target: the target's name, not a glob.
         settings: how to check.
-        timeout_s: after this many seconds the worker is ended and the outcome is `error`.
+        timeout_s: seconds after which the worker is ended and the outcome is `error`.
         plugins: modules of pytest's plugins, which are refused as targets.
-        extra: probes of third parties, which the worker imports.
+        extra: third-party probes, which the worker imports.
 
     Returns:
-        The report; of outcome `error` with the reason when the worker did not finish.
+        The report; if the worker did not finish, its outcome is `error`, with the reason.
     """
     begun_s = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="reloadleak-", ignore_cleanup_errors=True) as folder:
@@ -80,7 +80,7 @@ def run(
 
 
 def _wait(job: Path, out: Any, timeout_s: float) -> str:
-    """Run the worker; returns how it ended, which is why it did not finish if it left no result."""
+    """Run the worker; returns how it ended, which explains a missing result."""
     mark = orphans.token()
     started = orphans.Marked(mark)
     process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
@@ -95,7 +95,7 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
         if not _has_ended(process, timeout_s):
             _stop(process)
             _end_all(started)
-            return f"the worker was ended after {timeout_s:g} s, the timeout (--reload-leak-timeout)"
+            return f"timed out after {timeout_s:g} s (--reload-leak-timeout)"
         status = process.wait()
     except BaseException:
         _end_group(process)
@@ -104,12 +104,12 @@ def _wait(job: Path, out: Any, timeout_s: float) -> str:
     _end_group(process)
     _end_all(started)
     if status < 0:
-        return f"the worker was ended by {_signal_name(-status)}"
-    return f"the worker exited with status {status} before the check was over"
+        return f"the worker was killed by {_signal_name(-status)}"
+    return f"the worker exited with status {status} before the check finished"
 
 
 def _has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    """Wait for a process. `Popen.wait` with a timeout polls every 50 ms, which a short check would mostly wait for."""
+    """Wait for a process. `Popen.wait` with a timeout polls every 50 ms, most of the time of a short check."""
     if not hasattr(os, "pidfd_open"):
         try:
             process.wait(timeout_s)
@@ -124,7 +124,7 @@ def _has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a worker that hangs; `SIGABRT` first, on which `faulthandler` prints where it hung."""
+    """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
     process.send_signal(signal.SIGABRT)
     try:
         process.wait(2)
@@ -135,7 +135,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what the target left running: the worker leads a session of its own, so its children are known by it."""
+    """End what the target left running: the worker leads its own session, which identifies its children."""
     if hasattr(os, "killpg"):
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -146,7 +146,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_all(started: orphans.Marked) -> None:
-    """End those that left the worker's session as well, as daemons do."""
+    """End the children that left the worker's session as well, as daemons do."""
     for pid in started.running():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
@@ -161,11 +161,7 @@ def _signal_name(number: int) -> str:
 
 def _tail(output: Path) -> str:
     data = output.read_bytes()
-    cut = (
-        f"... {len(data) - _OUTPUT_BYTES} bytes before this are left out\n"
-        if len(data) > _OUTPUT_BYTES
-        else ""
-    )
+    cut = f"... {len(data) - _OUTPUT_BYTES} earlier bytes are omitted\n" if len(data) > _OUTPUT_BYTES else ""
     return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")
 
 

@@ -1,1 +1,1 @@
-"""Renderers, which are pure functions from a report to text, and compute no verdict."""
+"""Render reports as text, by pure functions that compute no verdict."""

@@ -1,4 +1,4 @@
-"""The reloadability audit, as data and as a table: which strategy is safe for which target. Pure functions."""
+"""Build the reloadability audit, as data and as a table: which strategy is safe for which target."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pytest_reloadleak.settings import STRATEGIES
 Check = Mapping[str, Any]
 """One entry of the JSON report's `checks`."""
 
-OWN_LEAK = "its own: each reload leaves one more module in sys.modules"
+OWN_LEAK = "by design, each reload leaves one more module in sys.modules"
 NOT_APPLICABLE = "not applicable"
 
 
 def verdict(check: Check) -> str:
-    """One word for a check: `clean`, `bounded`, `growing`, `error` or `inconclusive`."""
+    """The check's cell: `clean`, `bounded`, `growing`, `error` or `inconclusive`."""
     if check["outcome"] in {"clean", "known"}:
         return "clean"
     if check["outcome"] != "leaking":
@@ -24,7 +24,7 @@ def verdict(check: Check) -> str:
 
 
 def is_own_leak(check: Check) -> bool:
-    """Whether all that was found is what the strategy `alias` does by its nature."""
+    """Whether the only findings are those that the strategy `alias` causes by design."""
     return (
         check["strategy"] == "alias"
         and check["outcome"] == "leaking"
@@ -36,7 +36,7 @@ def is_own_leak(check: Check) -> bool:
 
 
 def reason(check: Check) -> str:
-    """Why a check is what it is, in one line; empty if it is clean."""
+    """One line that explains the check's verdict; empty if it is clean."""
     word = verdict(check)
     if word == "clean":
         return ""
@@ -53,15 +53,15 @@ def reason(check: Check) -> str:
 
 
 def audit(checks: Iterable[Check], inapplicable: Iterable[Mapping[str, str]] = ()) -> list[dict[str, Any]]:
-    """One row a target.
+    """One row per target.
 
     Args:
         checks: the checks of targets under several strategies.
-        inapplicable: `target`, `strategy` and `reason` of those that do not apply.
+        inapplicable: `target`, `strategy` and `reason` for each strategy that does not apply.
 
     Returns:
         For each target, in sorted order: `target`; `strategies`, for each its `verdict`, `reason` and `reload_s` (one
-        reload, in seconds, or `None`); `safe`, the cheapest strategy that is clean, or `None`; and `advice`.
+        reload, in seconds, or `None`); `safe`, the first strategy that is clean, or `None`; and `advice`.
     """
     rows: dict[str, dict[str, dict[str, Any]]] = {}
     for check in checks:
@@ -88,7 +88,7 @@ def _row(target: str, strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     else:
         best = min((cell for cell in ordered.values()), key=_badness, default=None)
         obstacle = f": {best['reason']}" if best is not None and best["reason"] else ""
-        advice = f"restart the process{obstacle}"
+        advice = f"no strategy is safe; restart the process{obstacle}"
     return {"target": target, "strategies": ordered, "safe": safe, "advice": advice}
 
 
@@ -118,7 +118,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _time(row: Mapping[str, Any]) -> str:
     if row["safe"] is None:
         return ""
-    return f" ({row['strategies'][row['safe']]['reload_s'] * 1000:.1f} ms a reload)"
+    return f" ({row['strategies'][row['safe']]['reload_s'] * 1000:.1f} ms per reload)"
 
 
 def _reasons(row: Mapping[str, Any]) -> dict[str, list[str]]:

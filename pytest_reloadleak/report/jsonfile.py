@@ -1,4 +1,4 @@
-"""Reports as the JSON document of schema 1; `schema-1.json` beside this file describes it."""
+"""Write reports as the JSON document of schema 1, which `schema-1.json` beside this file describes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SCHEMA = 1
 
 
 def to_dict(report: Report) -> dict[str, Any]:
-    """A report as plain data: one entry of `checks`."""
+    """The report as plain data: one entry of `checks`."""
     return dataclasses.asdict(report)
 
 
 def from_dict(data: Mapping[str, Any]) -> Report:
-    """The inverse of `to_dict`, for reports that crossed a process."""
+    """The inverse of `to_dict`, for reports from another process."""
     values = dict(data)
     values["series"] = Series(**_tupled(values["series"]))
     values["findings"] = tuple(_finding(f) for f in values["findings"])
@@ -42,11 +42,11 @@ def document(checks: Iterable[Mapping[str, Any]], audit: list[dict[str, Any]] | 
     """The JSON document of one session.
 
     Args:
-        checks: entries as `to_dict` makes them, in the order of the tests.
-        audit: rows as `report.audit.audit` makes them, if all strategies were asked for.
+        checks: entries that `to_dict` returned, in the order of the tests.
+        audit: rows that `report.audit.audit` returned, if all strategies were checked.
     """
-    import platform  # neither does a worker need this one
-    from importlib.metadata import version  # a worker never needs it, and what it imports could hold a target
+    import platform  # imported here since a worker never needs it
+    from importlib.metadata import version  # as above; and what it imports could hold a target
 
     content: dict[str, Any] = {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""What passing checks had to say: notes that no failure shows. A pure function of the report's entries."""
+"""List the notes and known findings of passing checks, which no failure shows."""
 
 from __future__ import annotations
 

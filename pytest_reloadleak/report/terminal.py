@@ -1,4 +1,4 @@
-"""A report as text for a terminal: the key fact first, then a block per finding."""
+"""Show a report as text for a terminal: the key fact first, then a block per finding."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pytest_reloadleak.model import Finding, Report
 
 SHORT_FINDINGS = 10
-"""Findings that are shown without `-v`; the rest is counted."""
+"""Findings shown without `-v`; the others are counted."""
 _SHORT_DETAILS = 3
-"""Lines of a finding's details that are shown without `-v`."""
+"""Lines of a finding's details shown without `-v`."""
 
 
 def text(report: Report, *, verbose: bool = True, rootdir: str | None = None) -> str:
@@ -18,14 +18,14 @@ def text(report: Report, *, verbose: bool = True, rootdir: str | None = None) ->
 
     Args:
         report: what to show.
-        verbose: also traces' tails, sizes, notes, and every finding.
-        rootdir: files are shown relative to this directory; `None` for the current one.
+        verbose: whether to show traces, sizes, notes and every finding.
+        rootdir: the directory to which files are relative; `None` for the current one.
     """
     return "\n".join(_lines(report, verbose, rootdir or "."))
 
 
 def headline(report: Report) -> str:
-    """One line: target, strategy and what came of it."""
+    """One line: target, strategy, outcome and reason."""
     return f"{report.target} ({report.strategy}) {_verb(report)}: {report.reason}"
 
 
@@ -33,7 +33,7 @@ def _verb(report: Report) -> str:
     return {
         "clean": "is clean",
         "leaking": "leaks on reload",
-        "known": "has known findings only",
+        "known": "has only known findings",
         "inconclusive": "could not be judged",
         "error": "could not be checked",
     }[report.outcome]
@@ -48,7 +48,7 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
     if len(shown) < len(report.findings):
         yield ""
         more = len(report.findings) - len(shown)
-        yield f"  ... and {more} {'finding' if more == 1 else 'findings'} more (-v shows them all)"
+        yield f"  ... and {more} more {'finding' if more == 1 else 'findings'} (-v shows all)"
     if report.not_reloaded and (verbose or report.findings):
         yield ""
         yield f"  not reloaded: {', '.join(report.not_reloaded)}"
@@ -58,10 +58,10 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
 
 
 def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
-    rate = f"growing by {finding.per_round:g} a round" if finding.growth == "growing" else "bounded"
+    rate = f"growing by {finding.per_round:g} per round" if finding.growth == "growing" else "bounded"
     yield f"  {finding.kind} {finding.signature}, {rate}{_numbers(finding.generations)}"
     if finding.holder is not None and finding.held is not None:
-        alone = "" if finding.sole_holder else " (not alone: the other holders must let go too)"
+        alone = "" if finding.sole_holder else " (one of several holders; all must release it)"
         yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root}){alone}"
         held = finding.held
         name = held.name if held.type == held.name else f"{held.type} {held.name}"
@@ -69,18 +69,18 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
     elif finding.holder is not None:
         yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root})"
     if finding.site is not None:
-        yield f"    made    {_relative(finding.site.file, rootdir)}:{finding.site.line}: {finding.site.code}"
+        yield f"    site    {_relative(finding.site.file, rootdir)}:{finding.site.line}: {finding.site.code}"
     if verbose or finding.holder is None:
         yield from _trace(finding)
         if finding.retained_objects and finding.retained_bytes is not None:
             yield f"    keeps   {finding.retained_objects} objects, {_size(finding.retained_bytes)}"
     for number, line in enumerate(finding.details if verbose else finding.details[:_SHORT_DETAILS]):
-        yield f"    {'        ' if number else 'seen    '}{line}"
+        yield f"    {'        ' if number else 'detail  '}{line}"
     for also in finding.also_retains:
         yield f"    also    {also}"
     if finding.known is not None:
         yield f"    known   {finding.known}"
-    yield f"    do      {finding.advice}"
+    yield f"    fix     {finding.advice}"
 
 
 def _place(finding: Finding, rootdir: str) -> str:
@@ -105,7 +105,7 @@ def _relative(file: str, rootdir: str) -> str:
 
 
 def _numbers(generations: tuple[int, ...]) -> str:
-    """Which generations, runs of them shortened: `, generations -1 to 3, 7`; nothing where there is none."""
+    """The generations, with runs shortened: `, generations -1 to 3, 7`; empty if there are none."""
     if not generations:
         return ""
     runs: list[list[int]] = []

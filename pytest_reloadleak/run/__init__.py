@@ -1,1 +1,1 @@
-"""The steps of one run, from taking the state of the process to putting it back, without a verdict."""
+"""Perform one run, from taking the state of the process to putting it back, without a verdict."""

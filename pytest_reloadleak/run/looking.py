@@ -1,4 +1,4 @@
-"""Settle the process, take its numbers, and look for what old generations left."""
+"""Settle the process, take its numbers, and look for what old generations left behind."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_reloadleak.effects.observe import observe
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.heap import foreign, settle
+from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces
 from pytest_reloadleak.holders.container_growth import Growing
-from pytest_reloadleak.holders.diagnosis import caller_frames, caller_namespaces
 from pytest_reloadleak.holders.retained import is_suspicious
 from pytest_reloadleak.holders.retention import GRACE, UNLOADED, Diagnosis
 from pytest_reloadleak.holders.search import Search
@@ -25,13 +25,13 @@ from pytest_reloadleak.strategies.imports import duplicate_modules
 
 
 class Looking:
-    """What a run sees: every method adds to the observations.
+    """Makes a run's observations: every method adds to them.
 
     Args:
         subject: what the run reloads.
         state: the state of the process when the run began.
-        record: who was created when.
-        observations: what is seen is added to it.
+        record: which generation was created when.
+        observations: receives what is seen.
         settings: what to look for.
     """
 
@@ -51,13 +51,13 @@ class Looking:
         self.meter = Meter()
 
     def settle(self) -> None:
-        """Perform `Step.SETTLE`. Between the rounds of a second pass nobody is waited for: the first pass did."""
+        """Perform `Step.SETTLE`. A second pass does not wait between rounds: the first pass did."""
         self._record.effects.note(self._record.generation)
         settle.settle(self._record.unfinished, self._subject.runner.release, is_patient=self._is_patient())
         self._settled()
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
-        """`settle` on the running loop."""
+        """Do as `settle` does, on the running loop."""
         is_patient = self._is_patient()
         self._record.effects.note(self._record.generation)
         await settle.asettle(
@@ -104,14 +104,14 @@ class Looking:
             return same
         try:
             return strategy.not_reloaded(unit, same)
-        except Exception as error:  # noqa: BLE001 - files are asked for, by functions that the target may have patched
+        except Exception as error:  # noqa: BLE001 - asks for files, by functions that the target may have patched
             self._observations.notes.append(
-                f"which modules kept their state is not known: {foreign.exception_text(error)}"
+                f"could not find out which modules kept their state: {foreign.exception_text(error)}"
             )
             return same
 
     def may_grow(self, rounds: int) -> bool:
-        """Whether the process grew in the first pass and no old generation explains it.
+        """Whether the process grew in the first pass although no old generation explains it.
 
         Args:
             rounds: how many rounds the first pass had.
@@ -125,27 +125,27 @@ class Looking:
         )
 
     def take_growth(self, growing: Growing) -> None:
-        """Look for the containers that each settled round left longer.
+        """Look for the containers that grew in each settled round.
 
         Args:
-            growing: what was noted of containers in these rounds.
+            growing: what was noted about containers in these rounds.
         """
         seen = self._observations
         seen.is_alone = settle.is_alone()
         search = self._search(GRACE)
-        listed: set[int] = set()  # what has a probe of its own is not judged by its length
+        listed: set[int] = set()  # containers with a probe of their own are not judged by length
         for probe in self._record.effects.working():
             self._record.effects.guarded(probe, partial(_list_in, listed, probe))
         seen.accumulations = growing.found(search, listed)
         if (self._settings.ignored or growing.notes) and not seen.accumulations:
-            # It may as well be what is to be ignored, or the test runner's, that grew.
+            # What grew may be something ignored, or the test runner's.
             seen.grown = Grown()
         seen.notes += [note for note in growing.notes if note not in seen.notes]
         files = [dict.get(n, "__file__") for n in self._subject.namespaces().values()]
         seen.files = tuple(file for file in files if type(file) is str)
 
     def look(self, grace: int = GRACE) -> Diagnosis:
-        """Look at the heap and at the effects as they are now.
+        """Look at the heap and at the effects.
 
         Args:
             grace: how many generations before the newest one may be alive.
@@ -157,7 +157,7 @@ class Looking:
         return found if self._settings.looks_for(REFERENCES) else found.of_effects()
 
     def is_suspicious(self) -> bool:
-        """Whether any object of a generation that should be gone is alive: the basis of a clean verdict."""
+        """Whether any object of a generation that should be dead is alive: the basis of a clean verdict."""
         return is_suspicious(self._search(GRACE))
 
     def _search(self, grace: int) -> Search:
@@ -179,7 +179,7 @@ class Looking:
         )
 
     def _own_objects(self) -> list[object]:
-        """The parts of the run, which lead to the original generation and are no holders."""
+        """The parts of the run, which refer to the original generation and are not holders."""
         parts = [self, self._subject, self._state, self._record]
         return [*parts, *map(vars, (self, self._state, self._record)), self._state.transaction]
 
@@ -192,7 +192,7 @@ class Looking:
         return found
 
     def _blind(self) -> list[str]:
-        """What could not be looked at, and why."""
+        """What could not be checked, and why."""
         effects = self._record.effects
         reasons = {probe.name: probe.blind() for probe in effects.working()}
         raised = {name: f"it raised {why}" for name, why in effects.failed.items()}

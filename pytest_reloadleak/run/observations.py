@@ -1,4 +1,4 @@
-"""What a run observed, as values that hold no object of the program."""
+"""Define what a run observed, as values that hold no object of the program."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Observations:
     first: Diagnosis = field(default_factory=Diagnosis)
     second: Diagnosis | None = None
     unloaded: Diagnosis | None = None
-    """What was left when the target had been unloaded; `None` if the check did not unload it."""
+    """What was left after the target was unloaded; `None` if the check did not unload it."""
     blind: list[str] = field(default_factory=list)
     """What could not be observed, and why."""
     samples: list[Sample] = field(default_factory=list)
     grown: Grown = field(default_factory=Grown)
-    """By how much every round of the second pass raised the process's numbers."""
+    """By how much each round of the second pass raised the process's numbers."""
     accumulations: list[Accumulation] = field(default_factory=list)
-    """The containers that these rounds left longer, if the numbers grew."""
+    """The containers that grew in these rounds, if the numbers grew."""
     files: tuple[str, ...] = ()
     """The target's source files, if the numbers grew."""
     is_alone: bool = True
-    """Whether no other thread ran then."""
+    """Whether no other thread ran while the numbers grew."""
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     reload_s: float = 0.0

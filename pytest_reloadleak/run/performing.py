@@ -1,4 +1,4 @@
-"""Perform the steps of a run: at once, or on the running event loop, which is then the same for all rounds."""
+"""Perform the steps of a run, at once or on the running event loop, which is then the same for all rounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Reloader = Callable[[], object]
 
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
-"""What asyncio and trio raise into whoever waits when the waiting is to end; their modules need not be loaded."""
+"""Names of what asyncio and trio raise in a waiting task to cancel it; their modules need not be loaded."""
 
 
 class Performer:
@@ -35,10 +35,10 @@ class Performer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def perform(self, exercise: Callable[[], object] | None) -> None:
-        """All steps, at once.
+        """Perform all steps at once.
 
         Raises:
-            RoundError: a reload failed. What the exercise raises goes to the caller as well.
+            RoundError: a reload failed. Exceptions of the exercise reach the caller as well.
         """
         for step in self._run.steps():
             if step is Step.DISPOSE:
@@ -51,7 +51,7 @@ class Performer:
                 self._run.looks.settle()
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
-        """`perform` on the running loop."""
+        """Perform all steps on the running loop."""
         pause = pause_of_running_loop()
         for step in self._run.steps():
             if step is Step.DISPOSE:
@@ -64,7 +64,7 @@ class Performer:
                 await self._run.looks.asettle(pause)
 
     def end(self) -> None:
-        """Close the loop that was made for coroutines, if one was."""
+        """Close the loop that was created for coroutines, if any."""
         if self._loop is not None:
             self._loop.close()
             self._loop = None
@@ -72,12 +72,12 @@ class Performer:
     # -- dispose ------------------------------------------------------------------------------------------------------
 
     def dispose(self) -> None:
-        """Call the hooks of the outgoing generation that are due. What they raise is noted, and stops none of them."""
+        """Call the due hooks of the outgoing generation. A hook that raises is noted, and the others still run."""
         for call in self._run.subject.hooks_due():
             self._dispose_one(call)
 
     async def adispose(self) -> None:
-        """`dispose` on the running loop."""
+        """Do as `dispose` does, on the running loop."""
         for call in self._run.subject.hooks_due():
             await self._adispose_one(call)
 
@@ -104,10 +104,10 @@ class Performer:
             self._disposed(call, None)
 
     def _disposed(self, call: Call, error: BaseException | None) -> bool:
-        """Note how a hook ended; returns whether what it raised is the user's, who wants the whole run to end."""
+        """Note how a hook ended; returns whether the error is the user's interrupt, which ends the whole run."""
         if error is not None:
             self._run.subject.disposal.raised(self._run.record.generation, call, failure_text(error))
-        call.function, call.arguments = None, ()  # a frame of ours may live on in what the hook raised
+        call.function, call.arguments = None, ()  # the hook's exception may keep a frame of ours alive
         return isinstance(error, KeyboardInterrupt) and self._run.subject.runner.is_interruptible
 
     # -- reload -------------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Performer:
             if inspect.isawaitable(result):
                 try:
                     await result
-                except Exception as error:  # noqa: BLE001 - what the application's reload raises is the outcome
+                except Exception as error:  # noqa: BLE001 - an exception of the reload is the outcome
                     text = failure_text(error)
                 else:
                     return
@@ -142,7 +142,7 @@ class Performer:
             return self._reload()
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - what the application's reload raises, `SystemExit` too, is the outcome
+        except BaseException as error:  # noqa: BLE001 - an exception of the reload, `SystemExit` too, is the outcome
             text = failure_text(error)
         raise RoundError(self._run.reloads.raised(text))
 
@@ -156,13 +156,13 @@ class Performer:
         raise RoundError(self._run.reloads.raised(text))
 
     def _wait_for(self, result: Awaitable[object]) -> None:
-        """Await on a loop of the check's own, the same for all rounds."""
+        """Await on the check's own loop, the same for all rounds."""
         import asyncio
 
         if asyncio._get_running_loop() is not None:
-            getattr(result, "close", list)()  # a coroutine that nobody awaits is a warning
+            getattr(result, "close", list)()  # a coroutine that is never awaited warns
             raise RuntimeError(
-                "an event loop is running, and nothing can be awaited here: use `await reload_leaks.acheck(...)`, "
+                "an event loop is running, so a sync check cannot await: use `await reload_leaks.acheck(...)`, "
                 "or `async with reload_leaks.watch(...)` and `watch.arounds`"
             )
         if self._loop is None:
@@ -175,9 +175,9 @@ async def _awaited(result: Awaitable[object]) -> object:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Whether what was raised out of an `await` was meant for the task that runs the check.
+    """Whether an exception out of an `await` cancels the task that runs the check.
 
-    It may as well be of a task that a hook cancelled and waited for; before 3.11 a task cannot tell.
+    It may also come from a task that a hook cancelled and awaited; before 3.11 the two cannot be distinguished.
     """
     if isinstance(error, GeneratorExit):
         return True
@@ -185,13 +185,13 @@ def _is_cancelled(error: BaseException) -> bool:
         return False
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or not isinstance(error, asyncio.CancelledError):
-        return True  # trio cancels what is within a scope, and nobody else
+        return True  # trio cancels only what is within a scope
     cancelling = getattr(asyncio.current_task(), "cancelling", None)
     return cancelling is None or cancelling() > 0
 
 
 def pause_of_running_loop() -> Callable[[float], Any]:
-    """The sleep of the async library that runs."""
+    """The sleep function of the running async library."""
     import asyncio
 
     try:
@@ -199,6 +199,6 @@ def pause_of_running_loop() -> Callable[[float], Any]:
     except RuntimeError:
         trio = sys.modules.get("trio")
         if trio is not None:
-            return trio.sleep  # type: ignore[no-any-return]  # trio is no dependency, so its types are not at hand
+            return trio.sleep  # type: ignore[no-any-return]  # trio is no dependency, so its types are missing
         raise
     return asyncio.sleep

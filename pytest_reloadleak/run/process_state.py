@@ -15,32 +15,32 @@ from pytest_reloadleak.strategies.strategy import Strategy
 
 
 class ProcessState:
-    """The state of the process when a run began: the import system, the unit's namespaces, the collector."""
+    """The state of the process at the start of a run: the import system, the unit's namespaces, the collector."""
 
     def __init__(self) -> None:
         self.transaction: Transaction | None = None
         self.before: Mapping[str, Collection[str]] = {}
-        """Names of each module's functions and classes from before the target was first loaded."""
+        """Names of each module's functions and classes before the target was first loaded."""
         self._strategy: Strategy | None = None
         self._gc_enabled = True
         self._frozen = 0
 
     def take(self, subject: Subject) -> None:
-        """Take the present state."""
+        """Take the current state."""
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
-        # Wait for an import that another thread has under way: half of it would be put back.
+        # Wait for an import in another thread: else a half-finished one would be put back.
         with imports_locked(subject.unit.loaded()):
             self.transaction = Transaction.begin(subject.unit)
         self.before = own_callables(subject.unit.owns)
 
     def prepare(self, strategy: Strategy) -> None:
-        """Let a strategy prepare; `put_back` ends it."""
+        """Let the strategy prepare; `put_back` ends it."""
         strategy.begin()
         self._strategy = strategy
 
     def kept_table(self, when: str) -> AbstractContextManager[None]:
-        """Within the block, `sys.modules` must stay the object that it was: see `module_table`."""
+        """A block within which `sys.modules` must stay the same object: see `module_table`."""
         if self.transaction is None:
             return nullcontext()
         return kept_table(self.transaction.table, when)
@@ -52,11 +52,11 @@ class ProcessState:
             return []
         since = f", {count - self._frozen} of them during the check" if count > self._frozen else ""
         return [
-            f"the program froze {count} objects with gc.freeze(){since}: what is among them is never collected"
+            f"the program froze {count} objects with gc.freeze(){since}: frozen objects are never collected"
         ]
 
     def put_back(self) -> None:
-        """Put the state back, and release every object of it."""
+        """Put the state back and release every object in it."""
         try:
             if self.transaction is not None:
                 self.transaction.roll_back()

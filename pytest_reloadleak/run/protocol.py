@@ -1,7 +1,7 @@
-"""The order of a run's steps: warm up, settle, rounds, settle, look; a second pass where something was found.
+"""Order the steps of a run: warm up, settle, rounds, settle, look; a second pass if something was found.
 
-A run is a list of steps that somebody performs: at once, on an event loop, or spread over a loop that the user writes.
-Their order is the same for all of them, and stands here alone.
+A run is a list of steps, performed at once, on an event loop, or spread over a loop in the user's test. The order is
+the same for all three and is defined only here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pytest_reloadleak.run.subject import Subject
 from pytest_reloadleak.settings import Settings
 
 _TRACED = 2
-"""Rounds in which allocations are traced, once it is known that something accumulates."""
+"""Rounds in which allocations are traced, once growth is known."""
 _LEAST_FOR_GROWTH = 3
-"""Settled rounds that must all have left the process larger: fewer may be chance."""
+"""Settled rounds that must all leave the process larger: fewer may be chance."""
 
 
 class Step(enum.Enum):
-    """What a performer of a run has to do next."""
+    """What the performer of a run does next."""
 
     DISPOSE = enum.auto()
     RELOAD = enum.auto()
@@ -44,7 +44,7 @@ class Run:
     Args:
         subject: what is reloaded.
         settings: how many rounds, and what to look for.
-        probes: who looks for effects.
+        probes: the probes that look for effects.
     """
 
     def __init__(self, subject: Subject, settings: Settings, probes: Iterable[Probe] = ()) -> None:
@@ -57,15 +57,13 @@ class Run:
         self.looks = Looking(subject, state, self.record, self.observations, settings)
 
     def steps(self) -> Iterator[Step]:
-        """The steps of the whole run, the second pass included if the first one found something."""
+        """The steps of the whole run, with a second pass if the first one found something."""
         rounds = self.settings.rounds
         yield from _rounds(self.settings.warmup)
         yield Step.SETTLE
         self.looks.take_baseline()
         yield from _rounds(rounds)
-        if (
-            self.record.is_too_short()
-        ):  # then even a leak would be within the grace, so go on for as long as that
+        if self.record.is_too_short():  # even a leak would still be within the grace
             yield from _rounds(GRACE)
         yield Step.SETTLE
         self.looks.take_first(rounds)
@@ -81,14 +79,14 @@ class Run:
             self.looks.take_unloaded()
 
     def _pass_for_growth(self) -> Iterator[Step]:
-        """A second pass that watches what the process's numbers may grow by."""
+        """A second pass that watches for the cause of the process's growth."""
         seen, modules = self.observations, len(self.subject.unit.loaded())
         growing, before = Growing(), seen.samples
         if seen.first.retentions:
             yield from self._settled_rounds(self.settings.rounds, growing.note)
             self.looks.take_second()
         else:
-            # One round more: what the first look left in caches of the libraries that it asked goes with it.
+            # One extra round replaces what the first look left in the caches of libraries that it called.
             yield from _rounds(1)
             yield from self._settled_rounds(
                 max(self.settings.rounds, _LEAST_FOR_GROWTH),
@@ -100,7 +98,7 @@ class Run:
         if not seen.grown:
             return
         with tracing():
-            yield Step.SETTLE  # empties the interpreter's free lists: what comes from there is not traced
+            yield Step.SETTLE  # empties the free lists: objects from there are not traced
             for _ in range(_TRACED):
                 yield from _rounds(1)
                 yield Step.SETTLE
@@ -113,15 +111,15 @@ class Run:
         note: Callable[[], None],
         goes_on: Callable[[list[Sample]], bool] = lambda _: True,
     ) -> Iterator[Step]:
-        """Rounds that are each settled, and noted; their numbers become the report's series.
+        """Rounds that are each settled and noted; their numbers become the report's series.
 
         Args:
             count: how many at most.
-            note: called after each, and before the first.
-            goes_on: whether their numbers so far leave a question that the next round could answer. If not, the rounds
-                end, and the first pass's numbers remain the report's.
+            note: called before the first round and after each.
+            goes_on: whether the numbers so far leave a question that another round could answer. If not, the rounds
+                end, and the report keeps the first pass's numbers.
         """
-        yield Step.SETTLE  # what the look itself took is gone then
+        yield Step.SETTLE  # frees what the look itself allocated
         meter = self.looks.meter
         samples = [meter.sample(0)]
         meter.unseen(note)

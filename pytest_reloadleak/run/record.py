@@ -1,4 +1,4 @@
-"""Record which generation was created when, without keeping any of them alive, the original aside."""
+"""Record which generation was created when, without keeping any alive except the original."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Record:
     Args:
         subject: what the run reloads.
         first: number of the generation that is loaded first.
-        probes: who looks for effects.
+        probes: the probes that look for effects.
     """
 
     def __init__(self, subject: Subject, first: int, probes: Iterable[Probe]) -> None:
         self._subject = subject
         self.first = first
         self.generation = first
-        """Number of the present generation."""
+        """Number of the current generation."""
         self.ledger = Ledger(lambda _: False)
         self.original = Original(first)
         self.effects = EffectLedger(probes)
         self.scope = Scope(
-            lambda name: subject.unit.owns(name),  # noqa: PLW0108 - the unit is widened when the run begins
+            lambda name: subject.unit.owns(name),  # noqa: PLW0108 - the unit is widened at the start
             lambda: self.generation,
             lambda text: subject.unit.rename(text),  # noqa: PLW0108 - as above
             lambda o: self.ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
@@ -48,17 +48,17 @@ class Record:
         """Namespaces of an unloaded target that several generations share, by module name."""
 
     def begin(self) -> None:
-        """Let the probes begin, and date the effects that are there before the run."""
+        """Let the probes begin, and date the effects that exist before the run."""
         self.effects.begin(self.scope)
         self.effects.note(None)
 
     def begin_generations(self, state: ProcessState) -> None:
-        """Note the first generation, which may just have been loaded, and keep it if it has to come back."""
+        """Note the first generation, which may just have been loaded, and keep it if it must be put back."""
         subject = self._subject
         self.effects.note(self.generation)
         self.ledger = Ledger(subject.unit.owns, subject.unit.invents)
         self._keep_original(state)
-        subject.disposal.born([*subject.unit.loaded(), *subject.proof()])
+        subject.disposal.note_executed([*subject.unit.loaded(), *subject.proof()])
         if subject.unit.loaded() or not subject.is_loaded_here:
             self.note()
             if subject.is_in_place:
@@ -71,12 +71,12 @@ class Record:
         loaded = unit.loaded()
         fresh = [name for name in loaded if name not in transaction.modules]
         if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._subject.namespaces(), unit.owns):
-            return  # nothing of it comes back, so it is judged like any other
+            return  # nothing of it is put back, so it is judged like any other
         self.original.entries = {id(sys.modules[name]) for name in loaded if name not in fresh}
         taken = [transaction]
         if fresh:
             taken.append(Transaction.begin(unit))
-            # None of these comes back, so what waits for a module's end happens as it would.
+            # None of these is put back, so what waits for a module's end happens as usual.
             taken[-1].let_go(fresh)
         self.original.namespaces = taken[-1].namespaces
         self.original.containers = (
@@ -84,15 +84,15 @@ class Record:
         )
 
     def note(self) -> set[str]:
-        """Note the present generation; returns the modules that were executed again."""
+        """Note the current generation; returns the modules that were executed again."""
         return self.ledger.note(self.generation, self._subject.entries())
 
     def next(self) -> set[str]:
-        """Note that a reload is over; returns the modules that it executed again."""
+        """Note that a reload has ended; returns the modules that it executed again."""
         self.generation += 1
         executed = self.note() | self._subject.proof()
         self.executed |= executed
-        self._subject.disposal.born(executed)
+        self._subject.disposal.note_executed(executed)
         return executed
 
     def note_renewed(self) -> None:
@@ -104,8 +104,8 @@ class Record:
             note_unlisted(self.ledger, namespaces, ours=1 + self.original.count())  # this list
 
     def unload(self) -> None:
-        """Unload the target: from now on even its last generation should be gone."""
-        # A namespace that all generations share is the original one, which the check keeps if it has to put it back.
+        """Unload the target: from now on even its last generation should be dead."""
+        # A namespace that all generations share is the original one, which the check keeps in order to put it back.
         if self.original.count():
             self.shared = {
                 name: n for name, n in self._subject.namespaces().items() if self.ledger.markers.is_shared(n)
@@ -114,11 +114,11 @@ class Record:
         self._subject.unload()
 
     def is_too_short(self) -> bool:
-        """Whether no generation is old enough yet to be judged."""
+        """Whether no generation is old enough to be judged yet."""
         return self.generation - self.first <= GRACE
 
     def unfinished(self) -> int:
-        """How many things that should be dead are alive: settling waits for them."""
+        """How many objects and effects that should be dead are alive: settling waits for them."""
         if not self.ledger.births:
             return 0
         kept = self.original.generation if self.original.containers else None
@@ -130,7 +130,7 @@ class Record:
         return f"round {generation}" if generation > 0 else f"warm-up round {generation - self.first}"
 
     def retire(self) -> None:
-        """Remember which functions stay in namespaces that come back: they are older than the next check."""
+        """Remember which functions stay in namespaces that are put back: they are older than the next check."""
         shared = [n for n, _ in self.original.namespaces.values() if self.ledger.markers.is_shared(n)]
         if shared:
             retire(self.ledger, shared, ours=1 + self.original.count())  # this list

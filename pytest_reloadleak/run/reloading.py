@@ -1,4 +1,4 @@
-"""Reload the target: begin, bear one generation after the other, and put everything back."""
+"""Reload the target: begin, create one generation after the other, and put everything back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytest_reloadleak.strategies.imports.locks import imports_locked
 from pytest_reloadleak.strategies.strategy import Strategy
 
 _now_s = time.perf_counter
-"""A private copy, as the target may patch what it likes."""
+"""A private copy, since the target may patch the original."""
 
 
 class Reloading:
@@ -31,8 +31,8 @@ class Reloading:
     Args:
         subject: what is reloaded.
         state: the state of the process, taken and put back here.
-        record: who was created when.
-        observations: notes and times are added to it.
+        record: which generation was created when.
+        observations: receives notes and times.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Reloading:
         self._subject.runner.begun(self._subject.unit)
 
     def _load(self, strategy: Strategy) -> None:
-        """Import the target if it is not loaded, and whatever else the strategy reloads."""
+        """Import the target if it is not loaded, and everything else that the strategy reloads."""
         subject = self._subject
         self._state.prepare(strategy)
         for name in subject.unit.names:
@@ -75,7 +75,7 @@ class Reloading:
         self._state.transaction.widen(subject.unit)
 
     def end(self) -> None:
-        """Put everything back, and release every object."""
+        """Put everything back and release every object."""
         try:
             if self._state.transaction is not None:
                 self._record.retire()
@@ -100,7 +100,7 @@ class Reloading:
 
     @contextmanager
     def one(self) -> Iterator[list[str]]:
-        """Around one reload, whoever does it: prepare it, time it, and ask for its proof.
+        """Prepare and time the reload in the block, and check that it happened.
 
         Yields:
             The outgoing modules, parents first.
@@ -116,13 +116,13 @@ class Reloading:
         if not self._record.next():
             raise RoundError(
                 f"{self._record.where(self._record.generation)}: the target was not reloaded: no new module, "
-                f"namespace, function, class or code of {self._subject.unit.target!r} was born; check what the "
-                "reload really does"
+                f"namespace, function, class or code of {self._subject.unit.target!r} was created; check that the "
+                "reload really executes it again"
             )
         self._subject.runner.reloaded()
 
     def _prepared(self, names: list[str]) -> ExitStack:
-        """Prepare one reload; returns its context: the sources as they are, and what was handed over."""
+        """Prepare one reload; returns its context: fresh bytecode, and the data that was handed over."""
         subject, record = self._subject, self._record
         record.effects.note(record.generation)
         self._note_others(record.ledger.replaced(subject.entries()))
@@ -131,22 +131,21 @@ class Reloading:
         context = ExitStack()
         context.enter_context(self._state.kept_table(record.where(record.generation + 1)))
         context.enter_context(bytecode.fresh(names))
-        heir = subject.strategy.heir if subject.strategy is not None else str
+        heir = subject.strategy.successor if subject.strategy is not None else str
         data = subject.disposal.handover(names)
         context.enter_context(given({heir(name): content for name, content in data.items()}))
         return context
 
     def _note_others(self, names: list[str]) -> None:
-        """Note that this check is not the only one that reloads the target."""
+        """Note that something other than this check reloads the target."""
         verb = "was" if len(names) == 1 else "were"
         if names:
             self._observations.note(
-                f"{', '.join(names)} {verb} loaded anew between rounds, by somebody else than the reload that is "
-                "checked"
+                f"{', '.join(names)} {verb} reloaded between rounds by something other than the reload being checked"
             )
 
     def raised(self, text: str) -> str:
-        """The message for a reload that raised."""
+        """The error text for a reload that raised."""
         return f"{self._record.where(self._record.generation + 1)}: the reload raised: {text}"
 
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
@@ -167,5 +166,5 @@ class Reloading:
 
 def _reload(strategy: Strategy, names: list[str]) -> None:
     with imports_locked(names):
-        # Not all need be there: an import may just have failed.
+        # Some may be missing: an import may just have failed.
         strategy.reload([name for name in names if name in sys.modules])

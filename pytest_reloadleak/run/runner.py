@@ -1,4 +1,4 @@
-"""What the test runner contributes to a run."""
+"""Define what the test runner contributes to a run."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class Runner:
     """What the test runner contributes to a run. The defaults suit a run without one."""
 
     release: Callable[[], None] = lambda: None
-    """Releases what the runner itself keeps of the program's objects: log records, recorded warnings."""
+    """Releases the program's objects that the runner itself keeps: log records, recorded warnings."""
     begun: Callable[[Unit], None] = lambda _: None
-    """Called when the target is loaded, with all that will be reloaded."""
+    """Called when the target is loaded, with the unit that will be reloaded."""
     reloaded: Callable[[], None] = lambda: None
     """Called after each reload, before the exercise: refreshes the test module's bindings."""
     unloaded: Callable[[], None] = lambda: None
-    """Called when the last generation was dropped: puts the test module's bindings back."""
+    """Called after the last generation is dropped: restores the test module's bindings."""
     spared: Callable[[], Iterable[dict[str, Any]]] = list
-    """Namespaces whose bindings of the original generation are the caller's own."""
+    """Namespaces of the caller, whose bindings to the original generation are no leak."""
     roots: Callable[[], list[Root]] = list
-    """More roots with names that a reader knows, such as fixtures."""
+    """Further roots with names that a reader knows, such as fixtures."""
     keepers: Callable[[], Noise] = Noise
-    """What the runner and its plugins keep until the test is over, and cannot release."""
+    """What the runner and its plugins keep until the test ends and cannot release."""
     own: list[object] = field(default_factory=list)
-    """The tool's own objects that keep the original generation for the test. They are no holders."""
+    """The tool's own objects that keep the original generation for the test; they are not holders."""
     plugins: tuple[str, ...] = ()
     """Modules of pytest's plugins, which are refused as targets."""
     probes: tuple[type[Probe], ...] = ()
-    """Probes of third parties."""
+    """Third-party probes."""
     is_interruptible: bool = True
-    """Whether a `KeyboardInterrupt` comes from the user, who wants the whole run to end, and not from the target."""
+    """Whether a `KeyboardInterrupt` comes from the user, to end the whole run, and not from the target."""

@@ -1,4 +1,4 @@
-"""What a run reloads, and how: the unit, the strategy, the dispose hooks, and the test runner's part."""
+"""Define what a run reloads, and how: the unit, the strategy, the dispose hooks, and the test runner's part."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Subject:
     """What a run reloads.
 
     Attributes:
-        unit: the target's modules; `widen` adds what else the strategy reloads.
-        strategy: a built-in strategy, or `None` when the application reloads itself.
+        unit: the target's modules; `widen` adds the others that the strategy reloads.
+        strategy: a built-in strategy, or `None` when the application's own reload is checked.
         runner: the test runner's part.
         disposal: the dispose hooks.
-        dependents: modules to import with the target, since they depend on it and a program would have them loaded.
+        dependents: modules that depend on the target, to be imported with it, as a program would have them loaded.
     """
 
     unit: Unit
@@ -39,11 +39,11 @@ class Subject:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether a reload may execute into the namespaces that are there."""
+        """Whether a reload may execute in the existing namespaces."""
         return self.strategy is None or self.strategy.is_in_place
 
     def widen(self) -> None:
-        """Add what else the strategy reloads, once the target has been imported."""
+        """Add the other modules that the strategy reloads, once the target has been imported."""
         if self.strategy is not None:
             self.unit = self.strategy.widen(self.unit)
 
@@ -52,20 +52,20 @@ class Subject:
         return [(name, sys.modules[name]) for name in self.unit.loaded()]
 
     def namespaces(self) -> dict[str, dict[str, Any]]:
-        """The unit's present namespaces by module name."""
+        """The unit's current namespaces by module name."""
         found = {name: foreign.module_dict(module) for name, module in self.entries()}
         return {name: namespace for name, namespace in found.items() if namespace is not None}
 
     def module(self, name: str) -> Any:
-        """What stands for a module of the target in the present round."""
+        """What stands for a module of the target in the current round."""
         return self.strategy.module(name) if self.strategy is not None else sys.modules.get(name)
 
     def proof(self) -> set[str]:
-        """Modules that the last reload executed where this process cannot see it."""
+        """Modules that the last reload executed outside this process."""
         return self.strategy.proof() if self.strategy is not None else set()
 
     def unload(self) -> None:
-        """Drop the last generation, and import nothing. No successor is there to hand data to."""
+        """Drop the last generation and import nothing: there is no successor to hand data to."""
         loaded = self.unit.loaded()
         self.disposal.handover(loaded)
         if self.strategy is not None:
@@ -75,12 +75,12 @@ class Subject:
         self.runner.unloaded()
 
     def hooks_due(self) -> list[Call]:
-        """The dispose hooks of the outgoing generation that have not run yet, in their order."""
+        """The dispose hooks of the outgoing generation that have not run yet, in order."""
         loaded = self.unit.loaded()
         names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
         return self.disposal.calls(names, self.unit.names, self.module)
 
     def failures(self) -> list[str]:
-        """What went wrong when generations were disposed."""
+        """What failed when generations were disposed of."""
         elsewhere = self.strategy.failures if self.strategy is not None else []
         return list(dict.fromkeys((*self.disposal.errors, *elsewhere)))

@@ -1,1 +1,1 @@
-"""The ways to reload, one strategy a file: the only code that writes `sys.modules`, without any judgement."""
+"""Reload targets, with one strategy per file: the only code that writes `sys.modules`. It judges nothing."""

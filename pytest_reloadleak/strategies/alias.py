@@ -1,7 +1,7 @@
-"""Load each generation under a fresh name from the same file, and leave them all: cache-busting imports.
+"""Load each generation under a fresh name from the same file and keep all of them, as cache-busting imports do.
 
-What this strategy leaks by itself, a module per reload in a table that nobody empties, is what people have who reload
-this way (reload facts, rows 20 to 22); so it is reported as what it is.
+The strategy itself leaks one module per reload into a table that nothing empties. Programs that reload this way have
+the same leak (reload facts, rows 20 to 22), so the check reports it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.errors import RoundError
-from pytest_reloadleak.strategies.dependencies.importers import bound
+from pytest_reloadleak.strategies.dependencies.importers import bound_modules
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.handover import names_for
@@ -37,12 +37,12 @@ class Alias(Single):
         self._count = 0
 
     def widen(self, unit: Unit) -> Unit:
-        """The unit with the modules that this strategy makes up."""
+        """The unit with patterns for the names that this strategy invents."""
         self._names = unit.names
         return replace(unit, invented=tuple(f"{name}{_MARK}*" for name in unit.names))
 
     def reload(self, names: list[str]) -> None:
-        """Load the target, a package with what importing it loads, under the next name."""
+        """Load the target under its next name; for a package, also the modules that its import loads."""
         del names
         self._count += 1
         for name in self._names:
@@ -52,15 +52,13 @@ class Alias(Single):
         found = targets.find(name)
         origin = file_of(found)
         if found is None or origin is None:
-            raise RoundError(f"the strategy alias cannot load {name}: it has no file of its own")
+            raise RoundError(f"strategy alias: {name} has no file of its own; use another strategy")
         where = found.submodule_search_locations
         spec = importlib.util.spec_from_file_location(
             alias, origin, submodule_search_locations=list(where) if where is not None else None
         )
         if spec is None or spec.loader is None:
-            raise RoundError(
-                f"the strategy alias cannot load {name} from {origin}: no loader takes such a file"
-            )
+            raise RoundError(f"strategy alias: no loader takes {name} from {origin}; use another strategy")
         module = importlib.util.module_from_spec(spec)
         vars(module).update(names_for(alias))
         sys.modules[alias] = module
@@ -71,7 +69,7 @@ class Alias(Single):
             raise
 
     def outgoing(self, names: list[str]) -> list[str]:
-        """The newest alone: the others were disposed before."""
+        """Only the newest alias: the older ones were disposed before."""
         tops = [self._current(name) for name in self._names]
         return [
             name
@@ -80,13 +78,13 @@ class Alias(Single):
         ]
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """The original stays by the nature of this strategy, and is told only if its aliases import from it."""
+        """The original always stays under this strategy, so it is reported only if an alias imports from it."""
         aliases = [name for name in unit.loaded() if not _owns_original(unit, name)]
-        used = {name for alias in aliases for name in bound(alias) if _owns_original(unit, name)}
+        used = {name for alias in aliases for name in bound_modules(alias) if _owns_original(unit, name)}
         return super().not_reloaded(unit, [name for name in same if name in used or name in aliases])
 
-    def heir(self, name: str) -> str:
-        """The next alias of a target, or of a submodule of one."""
+    def successor(self, name: str) -> str:
+        """The name of the next alias of a target, or of one of its submodules."""
         for target in self._names:
             current = self._current(target)
             if name == current or name.startswith(f"{current}."):
@@ -94,7 +92,7 @@ class Alias(Single):
         return name
 
     def module(self, name: str) -> Any:
-        """The newest module that stands for a target."""
+        """The newest alias of a target."""
         return sys.modules.get(self._current(name))
 
     def _current(self, name: str) -> str:
@@ -102,7 +100,7 @@ class Alias(Single):
 
 
 def file_of(spec: ModuleSpec | None) -> str | None:
-    """The file from which a module can be loaded under any name; `None` if it lies in an archive, or in no file."""
+    """The file from which a module can be loaded under any name; `None` if it is in an archive or has no file."""
     if spec is None or spec.loader is None or spec.origin is None:
         return None
     try:

@@ -22,9 +22,9 @@ from pytest_reloadleak.strategies.imports.unload import unload
 from pytest_reloadleak.strategies.strategy import Strategy
 
 ACCEPT = "__reload_accept__"
-"""By this name a module declares that it can take an update of what it depends on: it is then not reloaded, and the
-climb stops there. `True`: of anything; a list of module names: of those; a function: of anything, and it is called
-with the fresh modules by name."""
+"""A module that defines this name accepts updates of its dependencies. It is not reloaded, and the search for
+dependents stops at it. `True` accepts any update; a list of module names accepts updates of those; a function accepts
+any, and is called with the fresh modules by name."""
 
 
 class Cascade(Strategy):
@@ -45,26 +45,26 @@ class Cascade(Strategy):
         self._given: list[str] = []
 
     def begin(self) -> None:
-        """Record who imports whom from now on."""
+        """Start recording which module imports which."""
         import_records.start()
 
     def end(self) -> None:
-        """Record no longer, and give the original modules to who accepted updates of them."""
+        """Stop recording, and give the original modules to the modules that accepted updates of them."""
         import_records.stop()
         if self._given and all(name in sys.modules for name in self._given):
             for name in self._accepting:
-                with suppress(Exception, SystemExit):  # if this is not accepted, the others were not either
+                with suppress(Exception, SystemExit):  # a hook that rejects the original rejected all
                     _accept(name, self._given)
 
     def widen(self, unit: Unit) -> Unit:
         """The unit with every first-party module that depends on it."""
-        with imports_locked(Closure.of(unit, self._project).order):  # who imports one just now is waited for
+        with imports_locked(Closure.of(unit, self._project).order):  # wait for running imports
             closure = Closure.of(unit, self._project)
         self._order, self._accepting, self._left_alone = closure.order, closure.accepting, closure.left_alone
         return replace(unit, dependents=frozenset(closure.order) - frozenset(unit.loaded()))
 
     def reload(self, names: list[str]) -> None:
-        """Drop all of them, and import them again in the order of their dependencies."""
+        """Drop all modules of the unit, and import them again, dependencies first."""
         modules = reloadable(names)
         unload(names)
         invalidate_caches()
@@ -79,23 +79,23 @@ class Cascade(Strategy):
             _accept(name, modules)
 
     def outgoing(self, names: list[str]) -> list[str]:
-        """Whoever depends on others before those."""
+        """Dependents before their dependencies."""
         place = {name: at for at, name in enumerate(self._order)}
         return sorted(names, key=lambda name: place.get(name, -1), reverse=True)
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """Also the libraries on which the reloaded modules depend, and who takes the update without being reloaded."""
+        """Also the libraries that the reloaded modules depend on, and the modules that accept the update instead."""
         del unit
         return [*same, *self._left_alone]
 
 
 class Closure:
-    """The first-party modules that have to be reloaded with a unit.
+    """The first-party modules that must be reloaded with a unit.
 
     Attributes:
-        order: all of them, the unit's included, in the order of their dependencies.
-        accepting: modules that take the update instead.
-        left_alone: what stays as it is: those, and the libraries.
+        order: these and the unit's own modules, dependencies first.
+        accepting: modules that accept the update instead of being reloaded.
+        left_alone: modules that stay as they are: the accepting ones and the libraries.
     """
 
     def __init__(self, order: list[str], accepting: list[str], left_alone: tuple[str, ...]) -> None:
@@ -105,24 +105,24 @@ class Closure:
 
     @classmethod
     def of(cls, unit: Unit, project: Project) -> Closure:
-        """The closure of a unit in what is loaded now; the modules of the unit itself need not be loaded."""
+        """The closure of a unit among the loaded modules; the unit's own modules need not be loaded."""
         nodes = [name for name in module_names() if unit.owns(name) or project.owns(name)]
-        needs = importers.among(nodes)
+        needs = importers.dependencies(nodes)
         mine = unit.loaded() or list(unit.names)
         accepting: dict[str, None] = {}
 
         def stops(name: str, changed: str) -> bool:
-            takes = _takes(name, changed)
-            if takes:
+            accepts = _accepts(name, changed)
+            if accepts:
                 accepting[name] = None
-            return takes
+            return accepts
 
         reached = graph.dependents(needs, mine, stops)
         names = {*mine, *reached}
-        for name in reached:  # one path stopped at it, and another did not
+        for name in reached:  # one path stopped at it, but another reached it
             accepting.pop(name, None)
         islands = graph.islands([name for name in nodes if name in names], needs)
-        # A circle is entered where it was before: by the module whose import was over last.
+        # A circle is entered where it was before: at the module whose import ended last.
         order = [name for island in islands for name in (island[-1], *island[:-1])]
         libraries = {
             other.partition(".")[0]
@@ -134,12 +134,12 @@ class Closure:
 
 
 def dependents(target: str, project: Project) -> list[str]:
-    """Loaded first-party modules that depend on a target, in the order of their dependencies."""
+    """Loaded first-party modules that depend on a target, dependencies first."""
     return _others(target, Closure.of(Unit((target,)), project).order)
 
 
-def beside(target: str, project: Project) -> list[str]:
-    """What a program would have loaded beside a target: its dependents, and who accepts updates of it."""
+def loaded_with(target: str, project: Project) -> list[str]:
+    """What a program would have loaded with a target: its dependents, and the modules that accept updates of it."""
     closure = Closure.of(Unit((target,)), project)
     return _others(target, [*closure.order, *closure.accepting])
 
@@ -149,8 +149,8 @@ def _others(target: str, names: list[str]) -> list[str]:
     return [name for name in names if not unit.owns(name)]
 
 
-def _takes(name: str, changed: str) -> bool:
-    """Whether a module declares that it can take an update of another."""
+def _accepts(name: str, changed: str) -> bool:
+    """Whether a module declares that it accepts an update of another."""
     declared = (foreign.module_dict(sys.modules.get(name)) or {}).get(ACCEPT)
     if isinstance(declared, (list, tuple, set, frozenset)):
         return changed in declared
@@ -165,10 +165,7 @@ def _accept(name: str, modules: list[str]) -> None:
 
 
 def _submodules_left(modules: list[str]) -> dict[str, dict[str, Any]]:
-    """For each package that is reloaded without all of its submodules: those, as its attributes.
-
-    The import system binds them when it loads them, which it will not do again.
-    """
+    """For each reloaded package, its submodules that stay: only loading binds them, and they are not loaded again."""
     out: dict[str, dict[str, Any]] = {}
     for name, module in foreign.loaded_modules():
         parent, _, leaf = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""The strategies by name: the ones that need no argument of the user's."""
+"""Create the strategies that a name alone describes, without an argument from the user."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from pytest_reloadleak.strategies.strategy import Strategy
 
 
 def make(settings: Settings) -> Strategy:
-    """A new strategy for one check, by the name that the settings have."""
+    """A new strategy for one check, by the name in its settings."""
     project = Project(settings.rootdir, settings.test_files)
     if settings.strategy == "cascade":
         return Cascade(project)
     if settings.strategy == "alias":
         return Alias(project)
     if settings.strategy == "worker":
-        from pytest_reloadleak.strategies.workers.worker_strategy import (
-            Worker,  # subprocess and tempfile take their time
-        )
+        # Imported late, as subprocess and tempfile are slow to import.
+        from pytest_reloadleak.strategies.workers.worker_strategy import Worker
 
         return Worker()
     simple = {"reload": Reload, "decache": Decache, "reimport": Reimport}
@@ -35,5 +34,5 @@ def inapplicable(strategy: str, target: str) -> str | None:
     if strategy != "alias":
         return None
     if file_of(targets.find(target)) is None:
-        return "it has no file of its own that could be loaded under another name"
+        return "it has no file of its own to load under another name"
     return None

@@ -1,8 +1,8 @@
-"""`clear_cache`: make the import system forget a module, and say who does not.
+"""Make the import system forget a module, and report what still holds it: `clear_cache`.
 
-What Node's proposed `module.clearCache()` promises, with what its reviewers asked for (reload facts, rows 9 to 15):
-resolution and loading are separate, every reference that the import system itself keeps is dropped, not only the first
-parent's, and those that it cannot drop are told.
+It does what Node's proposed `module.clearCache()` promises and its reviewers asked for (reload facts, rows 9 to 15):
+resolution and loading are separate; it drops every reference that the import system keeps, not only that of the first
+parent; and it reports the references that it cannot drop.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from pytest_reloadleak.strategies.imports.unload import unload
 def clear_cache(
     name: str, *, resolution: bool = True, loading: bool = True, dependents: bool = False
 ) -> Cleared:
-    """Make the import system forget a module or package, so that the next import finds and executes it anew.
+    """Make the import system forget a module or package, so that the next import finds and executes it again.
 
     Args:
-        name: the module, or the package with all its submodules. One that is not loaded is nothing to unload. A glob
-            stands for all first-party modules that match, so `*` for all of them.
-        resolution: whether to forget where modules lie: the finders of the directories in question, what they listed,
-            and directories that did not exist when they were looked at.
+        name: the module, or the package with all its submodules. If it is not loaded, nothing is unloaded. A
+            glob stands for all first-party modules that match, so `*` stands for all of them.
+        resolution: whether to forget where modules lie: the finders of their directories with the listings, and
+            directories that did not exist when a finder looked.
         loading: whether to forget the modules themselves: their names in `sys.modules`, and the attributes of their
-            packages, which `from package import module` would go on to find.
-        dependents: whether to forget every first-party module as well that depends on it, directly or not. First-party
+            packages, where `from package import module` would still find them.
+        dependents: whether to forget also every first-party module that depends on it, directly or not. First-party
             is what lies below the working directory.
 
     Returns:
-        What was forgotten, and who still holds the old version: the import system holds it no longer.
+        What was forgotten, and the remaining holders of the old version; the import system is not one of them.
 
     Raises:
-        TypeError: an argument is of another type.
-        UsageError: the module cannot be forgotten, such as a builtin or one that owns state of the whole process.
-        RoundError: it is being imported just now, by whoever waits for this call.
+        TypeError: an argument has the wrong type.
+        UsageError: the module cannot be forgotten, such as a builtin or one that owns process-wide state.
+        RoundError: the module is still being imported, and that import waits for this call.
     """
     _assert_types(name, resolution=resolution, loading=loading, dependents=dependents)
     project = Project(os.getcwd())
@@ -72,7 +72,7 @@ def clear_cache(
 
 
 def _unit(name: str, project: Project) -> Unit:
-    """What is to be forgotten."""
+    """The modules to forget."""
     if is_glob(name):
         return Unit(tuple(m for m in module_names() if fnmatchcase(m, name) and project.owns(m)))
     reason = targets.refusal(name) if name in sys.modules else None
@@ -82,7 +82,7 @@ def _unit(name: str, project: Project) -> Unit:
 
 
 def _forget_finders(directories: list[str]) -> None:
-    """Drop finders, and what they keep elsewhere: the listing of a zip file outlives its finder."""
+    """Drop the finders and what they keep elsewhere: the listing of a zip file outlives its finder."""
     for directory in directories:
         finder = sys.path_importer_cache.pop(directory, None)
         invalidate = getattr(finder, "invalidate_caches", None)
@@ -99,7 +99,7 @@ def _assert_types(name: object, **switches: object) -> None:
 
 
 def _unload(unit: Unit, modules: list[str]) -> tuple[list[str], tuple[Remaining, ...]]:
-    """Drop what is loaded of a unit; returns its names, and who still holds them."""
+    """Drop the loaded modules of a unit; returns their names and remaining holders."""
     ledger = Ledger(unit.owns)
     modules = _dropped(unit, modules, ledger)
     search = Search(
@@ -120,7 +120,7 @@ def _unload(unit: Unit, modules: list[str]) -> tuple[list[str], tuple[Remaining,
 
 
 def _dropped(unit: Unit, modules: list[str], ledger: Ledger) -> list[str]:
-    """Drop what is loaded of a unit by the time that nobody imports it: other threads may import and drop it too."""
+    """Drop the loaded modules of a unit once no thread imports them: other threads may import and drop them too."""
     while True:
         with imports_locked(modules):
             loaded = reloadable(unit.loaded())
@@ -132,7 +132,7 @@ def _dropped(unit: Unit, modules: list[str], ledger: Ledger) -> list[str]:
 
 
 def _directories(modules: list[str], name: str) -> list[str]:
-    """Directories whose finders are asked for the modules or their submodules, and such as did not exist."""
+    """Directories whose finders know the modules or their submodules, and directories that did not exist."""
     found = {directory for directory, finder in list(sys.path_importer_cache.items()) if finder is None}
     for module in modules:
         namespace = foreign.module_dict(sys.modules.get(module)) or {}

@@ -1,4 +1,4 @@
-"""Drop the names from `sys.modules` and import again: what `delete require.cache[...]` is in Node."""
+"""Drop the names from `sys.modules` and import again, as `delete require.cache[...]` does in Node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Decache(Single):
     name = "decache"
 
     def reload(self, names: list[str]) -> None:
-        """Drop and import again, leaving parents' attributes and finders' caches as they are."""
+        """Drop the modules and import them again; parents' attributes and finders' caches stay as they are."""
         modules = reloadable(names)
         for name in modules:
             del sys.modules[name]

@@ -1,7 +1,7 @@
-"""Dispose hooks: what the outgoing generation does before it is dropped, and what it hands to the next one.
+"""Find the dispose hooks that a generation runs before it is dropped, and keep the data it hands to the next one.
 
-A module may define `__reload_dispose__(data)`, the counterpart of `module.hot.dispose` in webpack; a check may be given
-a hook of the application's. Each runs once per generation, children first; one that raises does not stop the others.
+A module may define `__reload_dispose__(data)`, the counterpart of `module.hot.dispose` in webpack; a check may also be
+given the application's own hook. Each runs once per generation, children first. If one raises, the others still run.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from pytest_reloadleak.heap import foreign
 
 HOOK = "__reload_dispose__"
 DATA = "__reload_data__"
-"""What the hook put into `data` is there under this name when the next generation's module is executed."""
+"""The next generation's module finds under this name what the hook put into `data`."""
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Call:
-    """One hook of one generation. Lives only while that is disposed."""
+    """One hook of one generation; exists only while that generation is disposed."""
 
     where: str
-    """The hook as a user would name it."""
+    """The hook's name in messages."""
     module: str
-    """The module whose own hook it is; empty for the application's."""
+    """The module that defines the hook; empty for the application's hook."""
     function: Any
     arguments: tuple[Any, ...]
 
     def start(self) -> object:
-        """Call it; returns what it returns, which may have to be awaited. What it raises goes to the caller."""
-        return self.function(*_wanted(self.function, self.arguments, is_own=bool(self.module)))
+        """Call the hook and return its result, which may be awaitable. Its exceptions go to the caller."""
+        return self.function(*_accepted(self.function, self.arguments, is_own=bool(self.module)))
 
 
 class Disposal:
     """The dispose hooks of one check.
 
     Args:
-        hook: what the application disposes with: a callable, or the name of a function of the target; `None` if there
-            is none but what the modules define.
-        fallback: a callable for when the target has no function of that name: the value of a fixture.
+        hook: the application's, beside the modules' own: a callable, the name of a function of the target, or `None`.
+        fallback: a callable to use if the target has no function of that name: the value of a fixture.
     """
 
     def __init__(
@@ -56,24 +55,24 @@ class Disposal:
         self._pending: set[str] = set()
         self._data: dict[str, dict[str, Any]] = {}
         self.errors: list[str] = []
-        """What went wrong, in the order in which it did."""
+        """What went wrong, in order."""
         self._reached: set[str] = set()
-        """Modules whose own hook was called, or was one that another module has too."""
+        """Modules whose own hook was called, there or through another module that has the same hook."""
 
-    def born(self, names: Iterable[str]) -> None:
-        """Note that modules were executed: their hooks are due, once."""
+    def note_executed(self, names: Iterable[str]) -> None:
+        """Note that modules were executed: the hook of each is due once."""
         self._pending.update(names)
         self._data.clear()
 
     def calls(
         self, names: list[str], targets: tuple[str, ...], module: Callable[[str], Any] = sys.modules.get
     ) -> list[Call]:
-        """The hooks that are due, in their order; none is due again before the next generation.
+        """The hooks that are due, in order; none is due again before the next generation.
 
         Args:
-            names: the outgoing modules in the order in which they are disposed.
-            targets: what the user called the target, where a hook that was given by name is looked for first.
-            module: what stands for a module of the target, by its name.
+            names: the outgoing modules in the order of disposal.
+            targets: the target as the user named it; a hook given by name is looked up there first.
+            module: returns a module of the target, or its stand-in, by name.
         """
         if not self._pending:
             return []
@@ -111,12 +110,12 @@ class Disposal:
         ):
             return []
         if hook == HOOK and not foreign.is_module(outgoing):
-            return []  # a worker's: it calls its own modules' hooks itself
+            return []  # the target is in a worker, which calls the modules' hooks itself
         if not isinstance(hook, str):
             return [Call("dispose", "", hook, (outgoing,))]
         if hook == HOOK:
             if not any(HOOK in (foreign.module_dict(sys.modules.get(name)) or {}) for name in due):
-                self.errors.append(f"dispose={hook!r}: {' and '.join(mine)} has no function of this name")
+                self.errors.append(f"dispose={hook!r}: no such function in {' and '.join(mine)}; define it")
             return []
         calls: list[Call] = []
         found: set[int] = set()
@@ -131,12 +130,12 @@ class Disposal:
         if self._fallback is not None:
             return [Call(f"the fixture {hook}", "", self._fallback, (outgoing,))]
         self.errors.append(
-            f"dispose={hook!r}: {' and '.join(mine) or 'the target'} has no function of this name"
+            f"dispose={hook!r}: no such function in {' and '.join(mine) or 'the target'}; correct the name"
         )
         return []
 
     def never_called(self, names: Iterable[str]) -> list[str]:
-        """Those of some modules that define a hook which no round called, since none dropped the module."""
+        """Those modules that define a hook which no round called, because no round dropped the module."""
         return [
             name
             for name in names
@@ -144,14 +143,14 @@ class Disposal:
         ]
 
     def raised(self, generation: int, call: Call, text: str) -> None:
-        """Note what a hook raised when it disposed a generation."""
+        """Note what a hook raised while it disposed a generation."""
         self.errors.append(f"disposing generation {generation}: {call.where} raised: {text}")
 
     def handover(self, names: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-        """What the outgoing generation put into `data`, by module: for the next one, and kept here no longer.
+        """What the outgoing generation put into `data`, by module, for the next one; it is not kept here any longer.
 
-        What it had itself been handed is taken from it. Otherwise an object that is handed on would lead, by its class
-        and that one's namespace, to what was handed on before, and so to all that ever was.
+        The outgoing modules lose the data that they had received. Otherwise an object that is handed on would lead,
+        through its class and the namespace of that class, to the data before it, and so to all data ever handed on.
 
         Args:
             names: the outgoing modules.
@@ -169,7 +168,7 @@ class Disposal:
 
 
 def _attribute(module: object, path: str) -> Any:
-    """What a module has under a name, which may be dotted; the user asked for it, so a property may run."""
+    """The value at a dotted path in a module; a property may run, since the user asked for it."""
     found: Any = module
     for name in path.split("."):
         namespace = foreign.module_dict(found)
@@ -177,31 +176,26 @@ def _attribute(module: object, path: str) -> Any:
     return found
 
 
-def _wanted(function: Any, arguments: tuple[Any, ...], *, is_own: bool) -> tuple[Any, ...]:
-    """As many of the arguments as a function is meant for.
-
-    A module's own hook takes `data`, if it takes anything. Another function was written without knowing of us, so an
-    argument with a default is none of ours: `close(timeout=5)`.
-    """
+def _accepted(function: Any, arguments: tuple[Any, ...], *, is_own: bool) -> tuple[Any, ...]:
+    """As many of the arguments as a function expects."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return ()
+    # A module's own hook takes `data`, if it takes anything. Any other function was written without this tool in mind,
+    # so a parameter with a default is not meant for it: `close(timeout=5)`.
     takes = [p for p in parameters if p.kind in _POSITIONAL and (is_own or p.default is p.empty)]
     has_rest = is_own and any(p.kind is p.VAR_POSITIONAL for p in parameters)
     return arguments if has_rest else arguments[: len(takes)]
 
 
 _disposed: dict[int, tuple[weakref.ref[ModuleSpec], set[str]]] = {}
-"""By the ids of module specs, each of which is of one execution: the hooks that have disposed it. An original comes
-back disposed, and the next check of it must not dispose it once more."""
+"""The hooks that have disposed an execution of a module, by the id of its spec: every import and `importlib.reload`
+gives a new one. An original comes back disposed, and the next check must not dispose it again."""
 
 
 def _was_disposed(name: str, hook: str) -> bool:
-    """Whether a hook has disposed the present execution of a module; from now on it has.
-
-    Not a second one: `importlib.reload` and every import give the module a new spec.
-    """
+    """Whether a hook has disposed the present execution of a module; from now on the answer is yes."""
     spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
     if type(spec) is not ModuleSpec:
         return False

@@ -1,4 +1,4 @@
-"""Drop the unit from wherever the import system keeps it, and import again: the default."""
+"""Drop the unit from everywhere in the import system, and import it again: the default strategy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,9 @@ class Reimport(Single):
     name = "reimport"
 
     def reload(self, names: list[str]) -> None:
-        """Drop the modules, the parents' attributes and the finders' caches, and import again.
-
-        Without the parent's attribute gone, `from pkg import sub` would go on to find the old module there
-        (reload facts, row 4).
-        """
+        """Drop the modules, the parents' attributes and the finders' caches, and import again."""
         modules = reloadable(names)
+        # With the parent's attribute kept, `from pkg import sub` would find the old module (reload facts, row 4).
         unload(names)
         invalidate_caches()
         with kept_modules([name for name in names if name not in modules]):

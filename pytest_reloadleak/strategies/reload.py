@@ -1,4 +1,4 @@
-"""`importlib.reload`, submodules first: the standard library's way. The namespaces stay and are executed into again."""
+"""Reload with `importlib.reload`, the standard library's way: submodules first, and in the same namespaces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from importlib import reload
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.strategies.dependencies.importers import bound
+from pytest_reloadleak.strategies.dependencies.importers import bound_modules
 from pytest_reloadleak.strategies.imports.name_stamps import stamp_specs
 from pytest_reloadleak.strategies.imports.unit import reloadable
 from pytest_reloadleak.strategies.single import Single
@@ -19,24 +19,22 @@ class Reload(Single):
     is_in_place = True
 
     def reload(self, names: list[str]) -> None:
-        """Reload each module in place: submodules first, and before those who imported from them."""
-        modules = [name for name in reloadable(names) if not _is_put_there(name, names)]
+        """Reload each module in place, after its submodules and after the modules that it imported from."""
+        modules = [name for name in reloadable(names) if not _is_substitute(name, names)]
         stamp_specs(modules)
         for name in in_order(modules):
             reload(sys.modules[name])
 
 
-def _is_put_there(name: str, names: list[str]) -> bool:
-    """Whether a module of the unit put something in `sys.modules` that is none: its own execution does that again."""
+def _is_substitute(name: str, names: list[str]) -> bool:
+    """Whether a module of the unit put a non-module into `sys.modules`: its own execution does that again."""
     return not foreign.is_module(sys.modules.get(name)) and name.rpartition(".")[0] in names
 
 
 def in_order(names: list[str]) -> list[str]:
-    """Modules of a unit, each after its submodules and after those of which it binds something.
-
-    Otherwise `from .base import Base` in one would take the old `Base` of the other. In a circle of imports somebody
-    has to be first, and keeps what is old: that is a property of the circle, and is reported.
-    """
+    """Modules of a unit, each after its submodules and after the modules whose objects it binds."""
+    # In any other order, `from .base import Base` would bind the old `Base`. In a circle of imports one module must be
+    # first and keeps an old object: that is a property of the circle, and is reported.
     done: dict[str, None] = {}
     under_way: set[str] = set()
 
@@ -49,7 +47,7 @@ def in_order(names: list[str]) -> list[str]:
                 visit(other)
         done[name] = None
 
-    needed = {name: bound(name) for name in names}
+    needed = {name: bound_modules(name) for name in names}
     for name in sorted(names, key=lambda name: -name.count(".")):
         visit(name)
     return list(done)

@@ -1,8 +1,8 @@
-"""What the strategies have in common that reload the target alone, and nobody whom it depends on."""
+"""Define the base of the strategies that reload the target alone, and none of its dependencies."""
 
 from __future__ import annotations
 
-from pytest_reloadleak.strategies.dependencies.importers import bound
+from pytest_reloadleak.strategies.dependencies.importers import bound_modules
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports.unit import Unit
 from pytest_reloadleak.strategies.strategy import Strategy
@@ -20,15 +20,13 @@ class Single(Strategy):
         self._project = project
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """Also first-party modules that the unit depends on, directly or not: a reload that looks whole is not.
-
-        "Transitive staleness", reload facts, row 21. They are told from what names are bound to, which costs next to
-        nothing; sources are not read for it.
-        """
+        """Also first-party modules that the unit depends on, directly or not: the reload looks complete but is not."""
+        # This is "transitive staleness" (reload facts, row 21). Modules are found by what names are bound to, which
+        # costs next to nothing; no sources are read.
         found: dict[str, None] = {}
         waiting = unit.loaded()
         while waiting:
-            for name in bound(waiting.pop()):
+            for name in bound_modules(waiting.pop()):
                 if name not in found and not unit.owns(name) and self._project.owns(name):
                     found[name] = None
                     waiting.append(name)

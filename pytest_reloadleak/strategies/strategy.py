@@ -1,4 +1,4 @@
-"""What a strategy is, and what the built-in ones share."""
+"""Define what a strategy is, and what the built-in strategies share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Strategy:
 
     name = ""
     is_in_place = False
-    """Whether the namespaces stay, and are executed into again."""
+    """Whether modules are executed again in the same namespaces."""
     loads_here = True
-    """Whether the target is loaded in the process that checks."""
+    """Whether the target is loaded in the process of the check."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []
-        """What went wrong when generations were disposed elsewhere than here."""
+        """Errors from disposing generations in another process."""
 
     def begin(self) -> None:
         """Prepare for a check, before the target is imported."""
@@ -30,14 +30,14 @@ class Strategy:
         """Undo what `begin` did, whatever happened since."""
 
     def widen(self, unit: Unit) -> Unit:
-        """The unit with whatever else this strategy reloads; asked once, when the target has been imported."""
+        """The unit with everything else that this strategy reloads; called once, after the target is imported."""
         return unit
 
     def reload(self, names: list[str]) -> None:
-        """Reload the unit once.
+        """Reload the unit once; what the target's code raises goes to the caller.
 
         Args:
-            names: the target's modules, parents first. Raises whatever the target's code raises.
+            names: the target's modules, parents first.
         """
         raise NotImplementedError
 
@@ -46,7 +46,7 @@ class Strategy:
         unload(names)
 
     def proof(self) -> set[str]:
-        """Modules that the last reload is known to have executed, where that cannot be seen in this process."""
+        """Modules that the last reload certainly executed, where this process cannot see it."""
         return set()
 
     def probes(self) -> list[Probe]:
@@ -54,28 +54,28 @@ class Strategy:
         return []
 
     def outgoing(self, names: list[str]) -> list[str]:
-        """Which of the unit's loaded modules the next reload drops, in the order in which they are disposed."""
+        """Those of the unit's loaded modules that the next reload drops, in the order of disposal."""
         return children_first(names)
 
-    def heir(self, name: str) -> str:
-        """The module that the next reload loads in the place of a present one."""
+    def successor(self, name: str) -> str:
+        """The name of the module that the next reload loads in place of a present one."""
         return name
 
     def module(self, name: str) -> Any:
-        """What stands for a module of the target in the present round."""
+        """A module of the target in the present round, or its stand-in."""
         return sys.modules.get(name)
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """Modules that keep their state: of the unit, and of those on which it depends.
+        """Modules of the unit and of its dependencies that keep their state.
 
         Args:
             unit: the unit.
-            same: its modules that no round executed anew.
+            same: its modules that no round executed again.
         """
         del unit
         return same
 
 
 def children_first(names: list[str]) -> list[str]:
-    """Modules with the deepest first, and of those the one that was imported last."""
+    """Modules with the deepest first; among equally deep ones, the one that was imported last."""
     return sorted(names, key=lambda name: name.count("."))[::-1]

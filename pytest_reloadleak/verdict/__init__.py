@@ -1,1 +1,1 @@
-"""From observations to findings and an outcome, by pure functions that touch no object of the program."""
+"""Turn observations into findings and an outcome, by pure functions that touch no object of the program."""

@@ -1,4 +1,4 @@
-"""From the process's numbers to findings: what accumulates that is of no generation. Pure functions of values."""
+"""Turn growth of the process into findings: objects that pile up but belong to no generation. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pytest_reloadleak.model import Finding, Kind, Site
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.verdict.signature import signature
 
-_NOTES = 50
-"""Objects a round below which what has them is taken for a host's notes: that something was loaded, or a thread that is
-over. That is no leak worth a build. What nobody has is no note of anybody's."""
+_RECORDS = 50
+"""Objects per round below which a container is taken for a host's own records, such as what was loaded or which threads
+have ended: no leak worth failing a build. Objects in no container are never taken for records."""
 
 
 def findings(
     target: str, seen: Observations, site_of: Callable[[Frames, Collection[str]], Site | None]
 ) -> tuple[list[Finding], list[str]]:
-    """What accumulated, where each settled round left more.
+    """Findings on what accumulated, if each settled round left more.
 
     Args:
         target: the target's name, part of each signature.
-        seen: what a run observed: the numbers, the containers, and whether no other thread ran. What grows beside
-            another thread is the target's only if its code is seen to add it.
+        seen: what a run observed: the numbers, the containers, and whether no other thread ran. While another thread
+            runs, growth is the target's only if the target's code is seen to add it.
         site_of: picks the line to report from the frames of an allocation, given the target's source files.
 
     Returns:
@@ -34,30 +34,30 @@ def findings(
     grown, accumulations, is_alone = seen.grown, seen.accumulations, seen.is_alone
     if not grown:
         return [], []
-    told = _together(accumulations)
+    merged = _merged(accumulations)
     notes = [
-        f"{a.holder.path} takes at most {a.bound} items: that it grew is no leak"
-        for a in told
+        f"{a.holder.path} grew, but it holds at most {a.bound} items: not a leak"
+        for a in merged
         if a.bound is not None
     ]
     open_ones = [
-        a for a in told if a.bound is None and (is_alone or any(file in seen.files for file, _ in a.frames))
+        a for a in merged if a.bound is None and (is_alone or any(file in seen.files for file, _ in a.frames))
     ]
     kinds = ((a, _kind(a, grown)) for a in open_ones)
     out = [_finding(target, kind, a, site_of(a.frames, seen.files)) for a, kind in kinds if kind is not None]
-    # So few are somebody's notes, but for those that no container explains.
-    if grown.objects < _NOTES and grown.objects - sum(a.objects_per_round for a in told) < OBJECTS_FLOOR:
+    # So few objects are a host's records, except for those that no container explains.
+    if grown.objects < _RECORDS and grown.objects - sum(a.objects_per_round for a in merged) < OBJECTS_FLOOR:
         grown = grown._replace(objects=0)
     if grown and not out and not notes:
         if not is_alone:
-            return [], [f"while other threads ran, {_amount(grown)}: whose that is cannot be told"]
-        out = [_of_nobody(target, grown)]
+            return [], [f"{_amount(grown)}, but other threads ran and may have caused it"]
+        out = [_unexplained(target, grown)]
     return out, notes
 
 
 def _kind(a: Accumulation, grown: Grown) -> Kind | None:
-    """Of objects if the process has more of them each round, else of memory if it is enough; `None` if it is noise."""
-    if a.is_tracked and grown.objects >= _NOTES:
+    """Objects if the process gained enough of them, else memory if that is enough; `None` for less than both."""
+    if a.is_tracked and grown.objects >= _RECORDS:
         return "object-growth"
     return "memory-growth" if a.bytes_per_round >= NATIVE_FLOOR_BYTES else None
 
@@ -68,14 +68,14 @@ def _amount(grown: Grown) -> str:
     if grown.objects:
         parts.append(f"{grown.objects} more {'object' if grown.objects == 1 else 'objects'}")
     if grown.blocks:
-        parts.append(f"{grown.blocks} more small blocks of memory")
+        parts.append(f"{grown.blocks} more small memory blocks")
     if grown.native_bytes:
-        parts.append(f"{grown.native_bytes} more bytes in the heap of C (malloc)")
+        parts.append(f"{grown.native_bytes} more bytes allocated by C code (malloc)")
     return f"each round left at least {', '.join(parts)}"
 
 
-def _together(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
-    """Those that only differ in a key, as the lists of one table do, as one."""
+def _merged(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
+    """The accumulations, with those that differ only in a key, such as the lists of one dict, merged into one."""
     out = []
     ordered = sorted(accumulations, key=lambda a: (_without_key(a.trace), a.trace))
     for trace, members in groupby(ordered, key=lambda a: _without_key(a.trace)):
@@ -112,22 +112,20 @@ def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Fin
         holder=a.holder,
         trace=a.trace,
         site=site,
-        details=(
-            f"{a.per_round:g} {what} more a round, {a.bytes_per_round:g} bytes with what only they have",
-        ),
+        details=(f"{a.per_round:g} more {what} per round, which retain {a.bytes_per_round:g} bytes",),
         advice=(
-            f"give {a.holder.path.removesuffix('[*]')} a bound (a maxlen, an lru_cache with a maxsize), let each "
-            "reload overwrite what the one before put there, or remove it when the code is unloaded"
+            f"limit {a.holder.path.removesuffix('[*]')} (deque maxlen, lru_cache maxsize), let each reload replace "
+            "its previous items, or remove them on unload"
         ),
     )
 
 
-def _of_nobody(target: str, grown: Grown) -> Finding:
-    """Growth of which no container is known that has it: a chain of objects, or memory of C code's."""
+def _unexplained(target: str, grown: Grown) -> Finding:
+    """Growth that no known container explains: a chain of objects, or memory allocated by C code."""
     kind: Kind = "object-growth" if grown.objects else "memory-growth"
     lines = [
         _amount(grown),
-        "no list, dict, set or deque is known that explains it: look for a chain of objects, or memory of C code's",
+        "no known container explains it: look for a chain of objects, or memory allocated by C code",
     ]
     return Finding(
         kind=kind,
@@ -135,7 +133,5 @@ def _of_nobody(target: str, grown: Grown) -> Finding:
         growth="growing",
         per_round=float(grown.objects or grown.blocks or grown.native_bytes),
         details=tuple(lines),
-        advice=(
-            "free what the module's body allocates when the code is unloaded, or allocate it once and outside of it"
-        ),
+        advice="on unload, free what the module body allocated, or allocate it once, outside the reloaded code",
     )

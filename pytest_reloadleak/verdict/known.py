@@ -1,8 +1,8 @@
-"""References that are expected, as data: which, why, in which versions, and where one can read of it.
+"""List the references that are expected, as data: which, why, in which versions, and where they are documented.
 
-Two kinds of expectation are no entry here. The interpreter's bounded caches are emptied before anybody looks
-(`heap.known`), and an `lru_cache` of a library tells its bound itself. What pytest and its plugins keep for a test is
-released, or named in a note.
+Other expected references need no entry. The interpreter's bounded caches are emptied before the check looks
+(`heap.interpreter_caches`), a library's `lru_cache` has its bound, and what pytest and its plugins keep for a test is
+released or named in a note.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Known:
     Attributes:
         pattern: `kind:holder-path`, with `*` for anything, as `--reload-leak-ignore` takes it; or the dotted path of a
             module's attribute if it is ignored.
-        why: one sentence for a reader of the report.
-        since: first version of Python that has it.
+        why: one sentence for the reader of the report.
+        since: first version of Python that has the reference.
         until: last version that has it.
         link: where it is documented or reported.
-        is_ignored: whether what the attribute refers to is never entered, rather than found and told apart.
+        is_ignored: whether the sweep never enters the attribute's value, instead of reporting a known finding.
 
     Raises:
         UsageError: a pattern or a sentence is missing, or the pattern names no kind.
@@ -45,30 +45,30 @@ class Known:
         kind, colon, path = self.pattern.partition(":")
         if self.is_ignored:
             if colon or "." not in self.pattern:
-                raise UsageError(f"an ignored reference is named module.attribute, not {self.pattern!r}")
+                raise UsageError(f"an ignored reference must be module.attribute, not {self.pattern!r}")
         elif not (kind and colon and path):
-            raise UsageError(f"a known reference is written kind:holder-path, not {self.pattern!r}")
+            raise UsageError(f"a known reference must be kind:holder-path, not {self.pattern!r}")
         if not self.why.strip():
             raise UsageError(f"the known reference {self.pattern!r} needs a reason")
 
     def applies(self) -> bool:
-        """Whether this interpreter has it."""
+        """Whether this interpreter has the reference."""
         return self.since <= sys.version_info[:2] <= self.until
 
     @property
     def sentence(self) -> str:
-        """Why, with the link."""
+        """The reason, with the link."""
         return f"{self.why} ({self.link})" if self.link else self.why
 
 
 KNOWN = (
     Known(
         pattern="*:re._cache*",
-        why="`re` keeps at most 512 patterns by type and text, those of the target's own subclass of str among them",
+        why="`re` keeps at most 512 patterns in its cache, including those that are instances of the target's classes",
         link="https://docs.python.org/3/library/re.html#re.purge",
     ),
 )
-"""What this tool itself knows of."""
+"""The references that are known in every project."""
 
 
 def reason_for(kind: str, path: str, known: Iterable[tuple[str, str]]) -> str | None:
@@ -84,5 +84,5 @@ def reason_for(kind: str, path: str, known: Iterable[tuple[str, str]]) -> str | 
 
 
 def _matches(where: str, pattern: str) -> bool:
-    # A path is full of brackets, which mean themselves here: `host.listeners[*]` is the path as it is printed.
+    # Brackets in a pattern are literal: `host.listeners[*]` is the path as it is printed.
     return where == pattern or fnmatchcase(where, pattern.replace("[", "[[]"))

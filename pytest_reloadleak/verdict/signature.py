@@ -1,4 +1,4 @@
-"""The stable id of a finding."""
+"""Compute the stable id of a finding."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import binascii
 from collections.abc import Iterable
 
 _crc32 = binascii.crc32
-"""An id among the findings of a project, not a defence: a cryptographic digest of which 32 bits are kept tells no more
-apart, and its library alone would cost a worker as much time as half of the check."""
+"""An id among the findings of a project, not a defence: 32 bits of a cryptographic digest distinguish no more, and its
+library alone would cost a worker half as much time as the check."""
 
 
 def signature(kind: str, target: str, trace: Iterable[str]) -> str:
-    """Eight hex digits of what does not change when lines move or other names change.
+    """Eight hex digits that stay the same when lines move or other names change.
 
     Args:
         kind: the finding's kind.

@@ -1,4 +1,4 @@
-"""The line that created something, out of the frames that were on the stack when it was allocated."""
+"""Find the line that created an object among the frames that were on the stack when it was allocated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_reloadleak.strategies.dependencies.project import Project
 
 
 def site_of(frames: Frames, files: Collection[str], project: Project) -> Site | None:
-    """The innermost frame in the target's files, else the innermost first-party one; `None` if there is neither.
+    """The innermost frame in the target's files, else the innermost first-party frame; `None` without either.
 
     Args:
         frames: file and line of each, the innermost first.

@@ -97,7 +97,7 @@ def test_an_unknown_probe_is_a_usage_error(project):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = errors(result)
     assert line.startswith(
-        "--reload-leak-probes: unknown probe 'thread': use some of children, fds, growth, references"
+        "--reload-leak-probes: unknown probe 'thread': use children, fds, growth, references"
     )
     assert_no_traceback(result)
 
@@ -153,7 +153,7 @@ def test_a_probe_that_could_not_look_leaves_the_question_open(name, why, project
     clean = checked(project, {**files, "plugin.py": CURED})
     leaking = checked(project, {**files, "plugin.py": LEAKY})
 
-    assert (clean["outcome"], clean["reason"]) == ("inconclusive", f"not all could be looked at: {why}")
+    assert (clean["outcome"], clean["reason"]) == ("inconclusive", f"the check was incomplete: {why}")
     assert leaking["outcome"] == "leaking"
     assert why in clean["notes"]
     assert why in leaking["notes"]

@@ -94,7 +94,7 @@ def test_the_leaking_twin_is_one_finding(twins, strategy, tmp_path):
     assert finding["details"][0].startswith("registered at plugin.py:")
     assert finding["details"][0].endswith(f" in {twins.where}")
     if twins.registry in {"fork", "audit"}:
-        assert "can never be taken back: register it once" in finding["advice"]
+        assert "cannot be unregistered: register it once" in finding["advice"]
     assert (report["outcome"], report["error"]) == ("leaking", None)
 
 
@@ -365,7 +365,7 @@ def test_a_fault_of_the_probe_is_not_the_programs(probe, monkeypatch):
     assert atexit.register(bye) is bye
 
     atexit.unregister(bye)
-    assert "a registration could not be noted: ZeroDivisionError" in probe.blind()
+    assert "a registration could not be recorded: ZeroDivisionError" in probe.blind()
 
 
 def test_each_function_exists_here_or_nowhere():

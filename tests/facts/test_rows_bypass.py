@@ -151,12 +151,12 @@ def test_row_25_restored_on_failure(strategy, place):
 REFUSED = {
     "sys": "a builtin module",
     "_frozen_importlib": "a frozen module",
-    "threading": "it owns state of the whole process",
-    "logging": "it owns state of the whole process",
-    "asyncio": "it owns state of the whole process",
-    "typing": "it owns state of the whole process",
-    "_pytest.monkeypatch": "it is part of the pytest that runs this check",
-    "pytest_reloadleak.check": "the tool cannot reload itself while it checks",
+    "threading": "it owns process-wide state",
+    "logging": "it owns process-wide state",
+    "asyncio": "it owns process-wide state",
+    "typing": "it owns process-wide state",
+    "_pytest.monkeypatch": "it is part of the running pytest or its plugins",
+    "pytest_reloadleak.check": "pytest-reloadleak cannot reload itself",
 }
 UNFORCEABLE = {"sys", "_frozen_importlib", "pytest_reloadleak.check"}
 
@@ -190,7 +190,7 @@ def test_row_26_a_split_identity(place):
     report = place.check("errors")
 
     assert (
-        "isinstance and except with this errors.Err miss objects of generation 3"
+        "isinstance and except with this errors.Err do not match objects of generation 3"
         in report.findings[0].details
     )
     place.drop("errors")
@@ -207,7 +207,8 @@ def test_row_27_restart(place):
     cured, plugin = audit(map(to_dict, reports))
 
     assert (plugin["target"], plugin["safe"]) == ("plugin", None)
-    assert plugin["advice"] == "restart the process: retained-generation: host.kept[*] holds plugin.act"
+    why = "retained-generation: host.kept[*] holds plugin.act"
+    assert plugin["advice"] == f"no strategy is safe; restart the process: {why}"
     assert (cured["target"], cured["safe"]) == ("cured", "reload")
     isolated = place.check("plugin", strategy="worker", rounds=1)
     (row,) = audit(map(to_dict, [*reports[:5], isolated]))

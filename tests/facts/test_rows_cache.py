@@ -215,7 +215,7 @@ def test_row_10_another_reloader(how, strategy, place):
 
     report = place.check("plugin", strategy=strategy, dispose=other)
 
-    note = "plugin was loaded anew between rounds, by somebody else than the reload that is checked"
+    note = "plugin was reloaded between rounds by something other than the reload being checked"
     assert (report.outcome, report.notes) == ("clean", (note,))
     assert sys.modules["plugin"] is original
     assert place.check("plugin", strategy=strategy).notes == ()

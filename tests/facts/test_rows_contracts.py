@@ -273,4 +273,4 @@ def test_row_50_an_import_that_waits_for_us_is_refused(program):
     assert sys.modules["app"] is module
     ((kind, text),) = program.host.log
     assert kind is RoundError
-    assert "app is being imported just now" in text
+    assert "app is still being imported" in text

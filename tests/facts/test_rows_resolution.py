@@ -126,7 +126,7 @@ def test_row_18_one_file_under_two_names(strategy, place, monkeypatch):
     report = place.check("src.mod", strategy=strategy)
 
     assert report.notes[0].startswith(
-        "src.mod and mod are two modules of one file, each with a state of its own: mod is not reloaded"
+        "src.mod and mod are separate modules loaded from one file, each with its own state: mod is not reloaded"
     )
 
 

@@ -197,7 +197,7 @@ def test_what_has_a_bound_is_a_note_that_says_it(body, path, tmp_path):
 
     assert (report.outcome, report.findings) == ("clean", ())
     (note,) = [note for note in report.notes if "at most 100" in note]
-    assert note.endswith("that it grew is no leak")
+    assert note.endswith(" items: not a leak")
 
 
 def test_growth_that_a_leak_explains_is_not_told_twice(tmp_path):
@@ -253,7 +253,7 @@ def test_what_a_keeper_puts_there_is_a_note(others, tmp_path):
         report = Check(["plugin"], settings_for(rounds=3), runner=runner).perform()
 
     assert [f.holder.path for f in report.findings] == (["host.names[*]"] if others else [])
-    assert "a plugin keeps more with each round: not a leak" in report.notes
+    assert "a plugin keeps more items after each round: not a leak" in report.notes
 
 
 def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):

@@ -86,7 +86,7 @@ def test_a_class_that_is_caught_or_registered_by_an_old_name_no_longer_matches(p
 
     report = measure_reload("plugin", rounds=3)
 
-    misses = "isinstance and except with this plugin.Broken miss objects of generation 3"
+    misses = "isinstance and except with this plugin.Broken do not match objects of generation 3"
     found = details(report)
     assert misses in found["consumer.Broken"]
     assert found["registry.classes['broken']"] == (misses,)

@@ -82,7 +82,7 @@ LEAK = "host.listeners.append(plugin.on_event)"
 FOUND = [("host.listeners[*]", "plugin.on_event", "growing")]
 
 
-OTHERS = ("site: ", "the calls that pytest's hooks remember keep ", " keeps more with each round")
+OTHERS = ("site: ", "pytest's record of hook calls keeps ", " keeps more items after each round")
 """In notes that are about something else: the second of warnings in tests that came before, the last of numbers."""
 
 

@@ -3,7 +3,7 @@
 import pytest
 from noise_cases import Case, different, run
 
-CALLED = ("a mock keeps {}, which it was called with or answers with: not a leak",)
+CALLED = ("a mock keeps {} from its calls, answers or spec: not a leak",)
 
 
 def noted(held):

@@ -693,7 +693,9 @@ def test_explicit_checks_are_skipped_on_demand(app, body):
     skipped = run(app, test, "--no-reload-leak-check", "-rs")
 
     skipped.assert_outcomes(skipped=1)
-    skipped.stdout.fnmatch_lines(["SKIPPED * --no-reload-leak-check: explicit checks are skipped"])
+    skipped.stdout.fnmatch_lines(
+        ["SKIPPED * --no-reload-leak-check skips checks with the reload_leaks fixture"]
+    )
     assert app.checks() == []
 
     app.write({"pytest.ini": "[pytest]\npythonpath = .\nreload_leak_check = false\n"})
@@ -719,7 +721,7 @@ MISUSE = {
         "watch takes no reload=: the block itself reloads; use check(..., reload=...) for a callable"
     ),
     "next(reload_leaks.watch('app').rounds(3))": (
-        "watch.rounds(...) is for use inside `with reload_leaks.watch(...) as watch`"
+        "watch.rounds(...) works only inside its block: `with reload_leaks.watch(...) as watch:`"
     ),
     "with reload_leaks.watch('app') as w: next(w.rounds(0))": "*rounds must be at least 1, not 0*",
 }

@@ -218,12 +218,12 @@ def test_a_failure_is_the_report_and_nothing_else(plugins):
     result.stdout.fnmatch_lines(
         [
             "*_ reload-leak::leaky?reimport? _*",
-            "leaky (reimport) leaks on reload: 5 old generations still alive after 5 reloads: 1 finding, 1 growing",
+            "leaky (reimport) leaks on reload: 5 old generations still alive after 5 reloads: 1 growing finding",
             "",
-            "  retained-generation *, growing by 1 a round, generations -1 to 3",
+            "  retained-generation *, growing by 1 per round, generations -1 to 3",
             "    holder  host.listeners[[]*] (list, root sys.modules)",
             "    holds   function leaky.on_event, leaky.py:4",
-            "    do      remove leaky.on_event from host.listeners[[]*] before the reload, *",
+            "    fix     remove leaky.on_event from host.listeners[[]*] before the reload, *",
         ]
     )
     assert_no_traceback(result)
@@ -426,14 +426,14 @@ def test_a_target_sees_the_working_directory_and_path_of_the_session(project):
 # -- what running a target can do ----------------------------------------------------------------------------
 
 ENDINGS = {
-    "abort": ("import os\nos.abort()\n", "the worker was ended by signal SIGABRT"),
-    "segfault": ("import ctypes\nctypes.string_at(0)\n", "the worker was ended by signal SIGSEGV"),
+    "abort": ("import os\nos.abort()\n", "the worker was killed by signal SIGABRT"),
+    "segfault": ("import ctypes\nctypes.string_at(0)\n", "the worker was killed by signal SIGSEGV"),
     "killed": (
         "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
-        "the worker was ended by signal SIGKILL",
+        "the worker was killed by signal SIGKILL",
     ),
-    "_exit(3)": ("import os\nos._exit(3)\n", "the worker exited with status 3 before the check was over"),
-    "_exit(0)": ("import os\nos._exit(0)\n", "the worker exited with status 0 before the check was over"),
+    "_exit(3)": ("import os\nos._exit(3)\n", "the worker exited with status 3 before the check finished"),
+    "_exit(0)": ("import os\nos._exit(0)\n", "the worker exited with status 0 before the check finished"),
     "sys.exit": ("import sys\nsys.exit('done')\n", "the target could not be imported: SystemExit: done"),
     "sys.exit(0)": ("import sys\nsys.exit(0)\n", "the target could not be imported: SystemExit: 0"),
     "interrupt": ("raise KeyboardInterrupt\n", "the target could not be imported: KeyboardInterrupt"),
@@ -584,7 +584,7 @@ def test_a_hang_ends_with_the_timeout(plugins, source):
     assert time.monotonic() - begun_s < 30
     assert plugins.outcomes() == {"cured": "clean", "hang": "error"}
     hang = next(c for c in plugins.checks() if c["target"] == "hang")
-    assert hang["reason"] == "the worker was ended after 1.5 s, the timeout (--reload-leak-timeout)"
+    assert hang["reason"] == "timed out after 1.5 s (--reload-leak-timeout)"
 
 
 def test_a_hang_shows_where_it_hung(plugins):
@@ -600,7 +600,7 @@ def test_a_hang_shows_where_it_hung(plugins):
 
     result.stdout.fnmatch_lines(
         [
-            "hang (reimport) could not be checked: *timeout*",
+            "hang (reimport) could not be checked: timed out*",
             "*Captured output of the target call*",
             '*File "*hang.py", line 2 in <module>',
         ]
@@ -729,7 +729,7 @@ def test_endless_output_is_cut_at_its_beginning(project):
     result = project.check(*target("floods"))
 
     assert len(result.stdout.str()) < 200_000
-    result.stdout.fnmatch_lines(["... * bytes before this are left out"])
+    result.stdout.fnmatch_lines(["... * earlier bytes are omitted"])
 
 
 def test_a_target_cannot_read_the_terminal(project):

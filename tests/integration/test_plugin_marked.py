@@ -1032,12 +1032,12 @@ BAD = {
         "name a module of your own"
     ),
     '"threading"': (
-        "target 'threading' is refused: it owns state of the whole process, which a copy would split; "
-        "use --reload-leak-force to check it all the same"
+        "target 'threading' is refused: it owns process-wide state, which a copy would split; "
+        "use --reload-leak-force to check it anyway"
     ),
     "host": "a target must be the name of a module, not <module 'host' from *",
     "3": "a target must be the name of a module, not 3",
-    '"app", reload="nowhere"': "reloadable: reload='nowhere' names no fixture of this test",
+    '"app", reload="nowhere"': "reloadable: reload='nowhere' is no fixture: pass the name of one",
     '"app", reload=3': "reloadable: reload must be a callable or the name of a fixture, not 3",
     '"app", reload="not_callable"': "reloadable: reload must be a callable or the name of a fixture, not *",
 }
@@ -1106,7 +1106,7 @@ def test_the_fixture_needs_the_marker(app, flag):
     result = app.spawn(*flag)
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the fixture `reloaded` is for tests marked @pytest.mark.reloadable(...)"])
+    result.stdout.fnmatch_lines(["*the fixture `reloaded` needs a marker: add @pytest.mark.reloadable(...)"])
     assert_no_traceback(result)
 
 

@@ -30,7 +30,7 @@ def test_a_leak_that_is_not_found_is_said(was_clean, monkeypatch):
 
     assert (
         canaries.defeated(was_clean=was_clean)
-        == "the environment defeats the check: a leak that was made on purpose was not found"
+        == "checks are unreliable in this process: a deliberate leak was not found"
     )
 
 
@@ -40,10 +40,7 @@ def test_a_leak_that_is_held_elsewhere_is_not_the_one_that_was_made(monkeypatch)
     held = f"import {canaries._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
     monkeypatch.setitem(canaries._SOURCES, canaries._LEAKS, held)
 
-    assert (
-        canaries.defeated()
-        == "the environment defeats the check: a leak that was made on purpose was not found"
-    )
+    assert canaries.defeated() == "checks are unreliable in this process: a deliberate leak was not found"
 
 
 def test_a_clean_module_that_is_held_is_said(monkeypatch):
@@ -53,7 +50,7 @@ def test_a_clean_module_that_is_held_is_said(monkeypatch):
     monkeypatch.setitem(canaries._SOURCES, canaries._CLEAN, held)
 
     assert canaries.defeated() == (
-        "the environment defeats the check: a module that does nothing was found to be held, by "
+        "checks are unreliable in this process: a clean module was reported as held by "
         "reloadleak_canary_host.other[*]"
     )
 
@@ -65,7 +62,7 @@ def test_what_cannot_be_imported_at_all_is_said(monkeypatch):
     reason = canaries.defeated()
 
     assert reason is not None
-    assert reason.startswith("the environment defeats the check: the self-check failed with ")
+    assert reason.startswith("checks are unreliable in this process: the self-check failed with ")
     assert "no imports here" in reason
 
 
@@ -93,5 +90,5 @@ def test_an_environment_that_keeps_whatever_runs_is_inconclusive(project, keeper
     (entry,) = project.checks()
     assert entry["outcome"] == outcome
     if outcome == "inconclusive":
-        assert "the environment defeats the check" in entry["reason"]
-        assert any(note.startswith("without that, the outcome would be ") for note in entry["notes"])
+        assert "checks are unreliable in this process" in entry["reason"]
+        assert any(note.startswith("the unreliable outcome was ") for note in entry["notes"])

@@ -123,12 +123,12 @@ def test_a_hook_at_exit_does_not_run(write, tmp_path):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("import os\nos._exit(7)\n", "the worker exited with status 7 before the check was over"),
-        ("import os\nos._exit(0)\n", "the worker exited with status 0 before the check was over"),
-        ("import os\nos.kill(os.getpid(), 9)\n", "the worker was ended by signal SIGKILL"),
+        ("import os\nos._exit(7)\n", "the worker exited with status 7 before the check finished"),
+        ("import os\nos._exit(0)\n", "the worker exited with status 0 before the check finished"),
+        ("import os\nos.kill(os.getpid(), 9)\n", "the worker was killed by signal SIGKILL"),
         (
             "import time\ntime.sleep(60)\n",
-            "the worker was ended after 1 s, the timeout (--reload-leak-timeout)",
+            "timed out after 1 s (--reload-leak-timeout)",
         ),
     ],
     ids=["status 7", "status 0", "killed", "timeout"],
@@ -189,7 +189,7 @@ def test_long_output_keeps_its_end(write):
 
     first, _, rest = output.partition("\n")
     assert first.startswith("... ")
-    assert first.endswith(" bytes before this are left out")
+    assert first.endswith(" earlier bytes are omitted")
     assert rest.endswith("the end\n")
     assert len(rest) <= 64 * 1024
 

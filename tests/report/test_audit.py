@@ -58,9 +58,9 @@ def test_each_strategy_has_a_verdict_and_the_cheapest_safe_one_is_told(project):
             "*= reloadability =*",
             "target      reload   decache  reimport  cascade  alias    worker",
             "app.config  bounded  bounded  bounded   clean    growing  clean",
-            "  use cascade (* ms a reload)",
+            "  use cascade (* ms per reload)",
             "  reload, decache, reimport: stale-reference: app.db.TABLE holds app.config.TABLE",
-            "  alias: its own: each reload leaves one more module in sys.modules",
+            "  alias: by design, each reload leaves one more module in sys.modules",
         ]
     )
     result.assert_outcomes(failed=3, passed=4)
@@ -167,7 +167,8 @@ def test_where_nothing_is_safe_the_process_has_to_be_restarted():
     (row,) = audit([check("reload", "error"), check("reimport", "leaking", ["growing", "growing"])])
 
     assert row["safe"] is None
-    assert row["advice"] == ("restart the process: retained-generation: host.kept[*] holds t.f, and 1 more")
+    why = "retained-generation: host.kept[*] holds t.f, and 1 more"
+    assert row["advice"] == f"no strategy is safe; restart the process: {why}"
 
 
 def test_the_cheapest_is_told_whatever_the_order_of_the_checks():
@@ -177,7 +178,7 @@ def test_the_cheapest_is_told_whatever_the_order_of_the_checks():
 
     assert row["safe"] == "reimport"
     assert list(row["strategies"]) == ["reload", "reimport", "cascade", "worker"]
-    assert "  use reimport (1000.0 ms a reload)" in list(table([row]))
+    assert "  use reimport (1000.0 ms per reload)" in list(table([row]))
 
 
 def test_targets_are_sorted_and_columns_aligned():
@@ -189,8 +190,8 @@ def test_targets_are_sorted_and_columns_aligned():
     assert list(table(rows)) == [
         "target      reload",
         "alpha.long  bounded",
-        "  restart the process: retained-generation: host.kept[*] holds t.f",
+        "  no strategy is safe; restart the process: retained-generation: host.kept[*] holds t.f",
         "  reload: retained-generation: host.kept[*] holds t.f",
         "zeta        clean",
-        "  use reload (10.0 ms a reload)",
+        "  use reload (10.0 ms per reload)",
     ]

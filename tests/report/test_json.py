@@ -357,7 +357,7 @@ REPORT = Report(
     rounds=5,
     warmup=1,
     outcome="clean",
-    reason="5 reloads, nothing of an old generation is alive",
+    reason="5 reloads left nothing behind",
     duration_s=0.5,
     reload_s=0.25,
     series=Series(rounds=(0, 5), objects=(10, 11), tasks=(None, None)),

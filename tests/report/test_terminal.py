@@ -73,33 +73,33 @@ LEAKING = Report(
     retained_generations=(-1, 0, 1, 2, 3, 4, 9),
     findings=(LISTENERS, STALE, NATIVE),
     not_reloaded=("myapp.weather._speedups",),
-    notes=("site: the line that created a reference is not recorded by this version", "a second note"),
+    notes=("site: the line that created an item is recorded only for growing containers", "a second note"),
 )
 
 SHORT = """\
 myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 reloads: 3 findings, 2 growing
 
-  retained-generation 7c1e9a04, growing by 1 a round, generations -1 to 3
+  retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
     holder  myapp.bus.listeners[*] (list, root sys.modules)
     holds   function myapp.weather.on_event, myapp/weather.py:31
-    do      remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
+    fix     remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
 
   stale-reference 00aa11bb, bounded, generation 0
-    holder  myapp.cli.Weather (module, root sys.modules) (not alone: the other holders must let go too)
+    holder  myapp.cli.Weather (module, root sys.modules) (one of several holders; all must release it)
     holds   class myapp.weather.Weather, /elsewhere/weather.py
-    do      look myapp.weather.Weather up where it is used
+    fix     look myapp.weather.Weather up where it is used
 
-  retained-generation ffee0099, growing by 0.5 a round, generations 0, 2 to 4, 9
+  retained-generation ffee0099, growing by 0.5 per round, generations 0, 2 to 4, 9
     holder  atexit (unknown, root native)
     holds   myapp.weather.Plugin
-    do      unregister it
+    fix     unregister it
 
   not reloaded: myapp.weather._speedups"""
 
 LONG = """\
 myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 reloads: 3 findings, 2 growing
 
-  retained-generation 7c1e9a04, growing by 1 a round, generations -1 to 3
+  retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
     holder  myapp.bus.listeners[*] (list, root sys.modules)
     holds   function myapp.weather.on_event, myapp/weather.py:31
     trace   sys.modules['myapp.bus']
@@ -108,27 +108,27 @@ myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 
                   function myapp.weather.on_event
                     .__globals__
     keeps   40 objects, 38.0 KiB
-    do      remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
+    fix     remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
 
   stale-reference 00aa11bb, bounded, generation 0
-    holder  myapp.cli.Weather (module, root sys.modules) (not alone: the other holders must let go too)
+    holder  myapp.cli.Weather (module, root sys.modules) (one of several holders; all must release it)
     holds   class myapp.weather.Weather, /elsewhere/weather.py
     trace   sys.modules['myapp.cli']
               .Weather
                 class myapp.weather.Weather
     keeps   3 objects, 900 bytes
-    do      look myapp.weather.Weather up where it is used
+    fix     look myapp.weather.Weather up where it is used
 
-  retained-generation ffee0099, growing by 0.5 a round, generations 0, 2 to 4, 9
+  retained-generation ffee0099, growing by 0.5 per round, generations 0, 2 to 4, 9
     holder  atexit (unknown, root native)
     holds   myapp.weather.Plugin
     trace   native
               myapp.weather.Plugin
-    do      unregister it
+    fix     unregister it
 
   not reloaded: myapp.weather._speedups
 
-  note: site: the line that created a reference is not recorded by this version
+  note: site: the line that created an item is recorded only for growing containers
   note: a second note"""
 
 
@@ -142,13 +142,13 @@ def test_a_leaking_report(verbose, golden):
     ("changes", "short", "more"),
     [
         (
-            {"outcome": "clean", "reason": "5 reloads, nothing of an old generation is alive"},
-            "a.b (reimport) is clean: 5 reloads, nothing of an old generation is alive",
+            {"outcome": "clean", "reason": "5 reloads left nothing behind"},
+            "a.b (reimport) is clean: 5 reloads left nothing behind",
             "\n\n  not reloaded: a.b.c\n\n  note: one",
         ),
         (
             {"outcome": "known", "reason": "2 known findings"},
-            "a.b (reimport) has known findings only: 2 known findings",
+            "a.b (reimport) has only known findings: 2 known findings",
             "\n\n  not reloaded: a.b.c\n\n  note: one",
         ),
         (
@@ -222,17 +222,17 @@ def test_many_findings_are_cut_without_verbosity():
     short, verbose = (terminal.text(report, verbose=verbose) for verbose in (False, True))
 
     assert short.count("retained-generation") == terminal.SHORT_FINDINGS
-    assert short.endswith("\n\n  ... and 3 findings more (-v shows them all)")
+    assert short.endswith("\n\n  ... and 3 more findings (-v shows all)")
     assert verbose.count("retained-generation") == 13
     assert "more (-v" not in verbose
 
 
-@pytest.mark.parametrize(("count", "words"), [(11, "1 finding more"), (12, "2 findings more")])
+@pytest.mark.parametrize(("count", "words"), [(11, "1 more finding"), (12, "2 more findings")])
 def test_what_is_left_out_is_counted_in_words(count, words):
     """One finding that is left out is not called `findings`."""
     report = dataclasses.replace(LEAKING, findings=(LISTENERS,) * count, not_reloaded=(), notes=())
 
-    assert terminal.text(report, verbose=False).endswith(f"\n\n  ... and {words} (-v shows them all)")
+    assert terminal.text(report, verbose=False).endswith(f"\n\n  ... and {words} (-v shows all)")
 
 
 def test_a_single_generation_is_called_one():
@@ -273,9 +273,9 @@ def test_a_finding_without_a_holder_shows_its_trace():
 
     shown = terminal.text(report, verbose=False)
 
-    assert "  memory-growth 7c1e9a04, growing by 512 a round" in shown.splitlines()
+    assert "  memory-growth 7c1e9a04, growing by 512 per round" in shown.splitlines()
     assert "    holder " not in shown
-    assert shown.endswith(f"    do      {LISTENERS.advice}")
+    assert shown.endswith(f"    fix     {LISTENERS.advice}")
 
 
 def test_the_text_of_a_report_is_plain():

@@ -176,7 +176,7 @@ def test_a_module_without_a_file_cannot_be_loaded_so(place, monkeypatch):
         report = place.measure("made", "alias")
 
     assert report.outcome == "error"
-    assert "the strategy alias cannot load made: it has no file of its own" in report.error
+    assert "strategy alias: made has no file of its own; use another strategy" in report.error
     assert "made" not in sys.modules
 
 

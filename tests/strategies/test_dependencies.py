@@ -73,8 +73,8 @@ def test_what_a_source_imports(source, expected, place):
     """Wherever in the source and however it is written; what is for the type checker only is not imported."""
     place.load({"app.it": source + "\n"}, "app.it")
 
-    assert ours(importers.among(["app.it"])["app.it"]) == expected
-    assert ours(importers.written("app.it")) == expected
+    assert ours(importers.dependencies(["app.it"])["app.it"]) == expected
+    assert ours(importers.source_imports("app.it")) == expected
 
 
 def test_a_package_resolves_against_itself(place):
@@ -85,7 +85,7 @@ def test_a_package_resolves_against_itself(place):
     )
     importlib.reload(sys.modules["app.sub"])
 
-    assert ours(importers.written("app.sub")) == {"app.sub.deep", "app.base"}
+    assert ours(importers.source_imports("app.sub")) == {"app.sub.deep", "app.base"}
 
 
 def test_a_module_that_is_not_loaded_is_told_too(place):
@@ -95,7 +95,7 @@ def test_a_module_that_is_not_loaded_is_told_too(place):
     )
     place.write({"app.unloaded": "", "app.away": "def f(): pass\n"})
 
-    assert {"app.unloaded", "app.away"} <= importers.among(["app.it"])["app.it"]
+    assert {"app.unloaded", "app.away"} <= importers.dependencies(["app.it"])["app.it"]
 
 
 def test_the_source_is_read_without_a_word(place):
@@ -106,7 +106,7 @@ def test_the_source_is_read_without_a_word(place):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert ours(importers.written("app.it")) == {"app.base"}
+        assert ours(importers.source_imports("app.it")) == {"app.base"}
 
 
 # -- sources that cannot be read --------------------------------------------------------------------------------------
@@ -187,8 +187,8 @@ def test_without_a_source_bindings_tell(source, expected, spoil, place):
     place.load({"app.it": source + "\n"}, "app.it")
     spoil(sys.modules["app.it"])
 
-    assert ours(importers.among(["app.base", "app.it"])["app.it"]) == expected
-    assert ours(importers.among(["app.base", "app.it"])["app.base"]) == set()
+    assert ours(importers.dependencies(["app.base", "app.it"])["app.it"]) == expected
+    assert ours(importers.dependencies(["app.base", "app.it"])["app.base"]) == set()
 
 
 def test_data_of_a_library_is_nobodys(place):
@@ -196,7 +196,7 @@ def test_data_of_a_library_is_nobodys(place):
     place.load({"app.it": "import logging\nlogger = logging.root\ndel logging\n"}, "app.it")
     spoil_text(sys.modules["app.it"])
 
-    assert importers.among(["app.it"])["app.it"] == {"log"}
+    assert importers.dependencies(["app.it"])["app.it"] == {"log"}
 
 
 def test_a_loader_without_get_source_has_its_file_read(place):
@@ -204,7 +204,7 @@ def test_a_loader_without_get_source_has_its_file_read(place):
     place.load({"app.it": "def late():\n    import app.base as it\n"}, "app.it")
     sys.modules["app.it"].__spec__.loader = NoSource()
 
-    assert ours(importers.written("app.it")) == {"app.base"}
+    assert ours(importers.source_imports("app.it")) == {"app.base"}
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_odd_entries_of_sys_modules_depend_on_nothing(entry, place, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "app.it", entry)
 
-        assert importers.among(["app.it"]) == {"app.it": set()}
+        assert importers.dependencies(["app.it"]) == {"app.it": set()}
 
 
 # -- from bindings ----------------------------------------------------------------------------------------------------
@@ -226,8 +226,8 @@ def test_names_are_bound_to_modules_and_to_what_they_define(place):
     app, base, other = (sys.modules[name] for name in ("app", "app.base", "app.other"))
     vars(other).update(one=base.f, two=base.Base, three=app)
 
-    assert ours(importers.bound("app.other")) == {"app", "app.base"}
-    assert ours(importers.bound("app")) == set()
+    assert ours(importers.bound_modules("app.other")) == {"app", "app.base"}
+    assert ours(importers.bound_modules("app")) == set()
 
 
 def test_whoever_has_a_slot_depends_on_nobody_who_fills_it(place):
@@ -241,9 +241,9 @@ def test_whoever_has_a_slot_depends_on_nobody_who_fills_it(place):
         "app.plugin",
     )
     names = ["app.host", "app.api", "app.plugin"]
-    assert ours(importers.bound("app.host")) == {"app.plugin"}
+    assert ours(importers.bound_modules("app.host")) == {"app.plugin"}
 
-    assert {name: ours(needs) for name, needs in importers.among(names).items()} == {
+    assert {name: ours(needs) for name, needs in importers.dependencies(names).items()} == {
         "app.host": set(),
         "app.api": {"app.host"},
         "app.plugin": {"app.api"},
@@ -266,7 +266,7 @@ def test_two_that_share_a_thing_by_chance_do_not_depend_on_each_other(line, plac
     """What both have from a library, or what the interpreter and libraries keep only one of."""
     place.load({"app.one": line + "\n", "app.two": line + "\n"}, "app.one", "app.two")
 
-    needs = importers.among(["app.one", "app.two"])
+    needs = importers.dependencies(["app.one", "app.two"])
 
     assert ours(needs["app.one"]) == ours(needs["app.two"]) == set()
 
@@ -276,5 +276,5 @@ def test_a_name_made_up_at_run_time_is_told_by_the_data_it_brought(place):
     dynamic = "from importlib import import_module\nTABLE = import_module('.'.join(['app', 'base'])).TABLE\n"
     place.load({"app.it": dynamic}, "app.it")
 
-    assert "app.base" in importers.among(["app.base", "app.it"])["app.it"]
-    assert "app.it" not in importers.among(["app.base", "app.it"])["app.base"]
+    assert "app.base" in importers.dependencies(["app.base", "app.it"])["app.it"]
+    assert "app.it" not in importers.dependencies(["app.base", "app.it"])["app.base"]

@@ -223,8 +223,8 @@ def test_a_hook_that_raises_stops_no_other(error, keyword, strategy, program, tm
 CANCELLED = "import asyncio\nasync def __reload_dispose__(): raise asyncio.CancelledError"
 OWN_CLASS = "class Own(Exception): pass\ndef __reload_dispose__(): raise Own"
 ERRORS = {
-    "no name": ("", "nope", "dispose='nope': app has no function of this name"),
-    "no hook": ("", "__reload_dispose__", "dispose='__reload_dispose__': app has no function of this name"),
+    "no name": ("", "nope", "dispose='nope': no such function in app; correct the name"),
+    "no hook": ("", "__reload_dispose__", "dispose='__reload_dispose__': no such function in app; define it"),
     "a number": ("__reload_dispose__ = 1", None, "app.__reload_dispose__ must be a function, not int"),
     "own class": (OWN_CLASS, None, "disposing generation -1: app.__reload_dispose__ raised: Own"),
     "cancelled": (CANCELLED, None, "disposing generation -1: app.__reload_dispose__ raised: CancelledError"),

@@ -94,7 +94,7 @@ def test_two_that_wait_for_each_other_are_told_apart(place, threads):
         threads.gate.go.set()
         waits_for_a_lock(thread)
         with (
-            pytest.raises(RoundError, match="the reload was refused: t is being imported just now"),
+            pytest.raises(RoundError, match="the reload was refused: t is still being imported"),
             imports_locked(["t"]),
         ):
             raise AssertionError("entered")
@@ -233,8 +233,8 @@ def test_a_module_that_is_reloaded_by_its_own_import_is_refused(strategy, place)
     (report,) = reports
     assert report.outcome == "error"
     assert report.error == (
-        "the reload was refused: t is being imported just now, and whoever imports it waits for this reload; "
-        "reload it when its import is over"
+        "the reload was refused: t is still being imported, and that import waits for this reload; "
+        "reload it after its import has finished"
     )
     assert t is sys.modules["t"]
     assert (t.begun, t.f.__module__) == (1, "t")
@@ -253,6 +253,6 @@ def test_a_cascade_by_the_import_of_a_dependent_is_refused(place):
     main = importlib.import_module("main")
 
     assert [report.outcome for report in reports] == ["error", "clean"]
-    assert reports[0].error.startswith("the reload was refused: main is being imported just now")
+    assert reports[0].error.startswith("the reload was refused: main is still being imported")
     assert main.ended == 1
     assert main.f is sys.modules["t"].f

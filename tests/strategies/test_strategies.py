@@ -256,9 +256,9 @@ def test_an_extension_submodule_that_keeps_old_data_is_told_as_any_importer(leak
 
     report = measure_reload("app", strategy=strategy, rounds=3)
 
-    told = [(f.kind, f.holder and f.holder.path, f.advice.partition(":")[0]) for f in report.findings]
+    told = [(f.kind, f.holder and f.holder.path, f.advice.partition(";")[0]) for f in report.findings]
     bound = f"app.{name}.GIVEN"
-    expected = [("stale-reference", bound, f"{bound} was bound once and never renewed")]
+    expected = [("stale-reference", bound, f"{bound} was bound once and still points to the old version")]
     assert told == (expected if leaks else [])
 
 

@@ -92,10 +92,10 @@ def born(directory):
 
 REPORT = """\
 filed (worker) leaks on reload: *
-  registration *, growing by 1 a round, generations -1, 0
+  registration *, growing by 1 per round, generations -1, 0
     holder  temporary files: file .log (file, root temporary files)
-    seen    *.log: outlived its process
-    do      remove the file before the worker ends, in __reload_dispose__ or in an exit hook: nobody else will
+    detail  *.log: outlived its process
+    fix     remove the file before the worker ends, in __reload_dispose__ or an exit hook (atexit); nothing else does
 """
 LEAKS = {
     "threaded": "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
@@ -200,8 +200,8 @@ def test_requests_in_flight_are_answered(check, tmp_path, monkeypatch):
     assert [asked[0].result()[2], asked[1].result()] == [born(tmp_path)[1], 3]
 
 
-CANNOT = "{} cannot be passed on to another process, as the strategy worker has to: {}; use plain values"
-OWN = "app.it.Thing is the target's own, and the target is not loaded there"
+CANNOT = "{} cannot pass between processes (strategy worker): {}; use plain values"
+OWN = "app.it.Thing belongs to the target, which the receiver has not loaded"
 LOCK = "TypeError: cannot pickle '_thread.lock' object"
 
 
@@ -232,10 +232,10 @@ def test_what_is_passed(check, tmp_path, capfd):
         assert told(it.read, kind=EOFError).startswith("EOFError: EOF when reading a line")
         assert told(it.own).startswith("Own: my text (")
         assert told(it.holds).startswith("ValueError: <unlocked _thread.lock object")
-        assert told(it.lock) == CANNOT.format("what app.it.lock returns", LOCK)
-        assert told(it.Thing) == CANNOT.format("what app.it.Thing returns", OWN)
+        assert told(it.lock) == CANNOT.format("the result of app.it.lock", LOCK)
+        assert told(it.Thing) == CANNOT.format("the result of app.it.Thing", OWN)
         assert told(getattr, it, "thing") == CANNOT.format("app.it.thing", OWN)
-        assert "what app.it.echo is called with cannot be passed on" in told(it.echo, exercise)
+        assert "an argument of app.it.echo cannot pass between processes" in told(it.echo, exercise)
         assert "app.it.items cannot be set from here" in told(setattr, it, "items", [], kind=AttributeError)
         asyncio.run(use(it))
         trio.run(use, it)
@@ -249,19 +249,19 @@ def test_what_is_passed(check, tmp_path, capfd):
 
 
 HANDS = "def __reload_dispose__(data): data['x'] = {}"
-HANDED = f"disposing generation -1: {CANNOT.format('what app.__reload_dispose__ hands over', '{}')}"
+HANDED = f"disposing generation -1: {CANNOT.format('the data from app.__reload_dispose__', '{}')}"
 RAISES = "def __reload_dispose__(): raise LookupError('no')"
 RAISED = "app.__reload_dispose__ raised: LookupError: no ({} in __reload_dispose__)"
 LINE = "LookupError: no ({} in <module>)"
-SLOW = "disposing generation {n}: the worker did not end within {s} s of being told to, and was killed: "
-THREAD = "it waits for what is no daemon, the thread 'poller'; end it in __reload_dispose__"
+SLOW = "disposing generation {n}: the worker did not end within {s} s and was killed: "
+THREAD = "it waited for the non-daemon thread 'poller'; stop it in __reload_dispose__"
 EXIT = "look for an exit hook (atexit) that waits"
 POLLS = "told = threading.Event()\nthreading.Thread(target=told.wait, name='poller').start()\n"
 NOW, LATER = "the target could not be imported: {}", "round 2: the reload raised: {}"
-DIED = "the worker {} and did not answer"
+DIED = "the worker {} before it answered"
 ENDS = {
     "os._exit(3)": DIED.format("exited with status 3"),
-    "os.kill(os.getpid(), 9)": DIED.format("was ended by SIGKILL"),
+    "os.kill(os.getpid(), 9)": DIED.format("was killed by SIGKILL"),
     "os.fork() or time.sleep(3); os._exit(3)": DIED.format("exited with status 3"),
 }
 """The last one leaves a process that was forked, and that must keep nobody waiting."""
@@ -318,7 +318,7 @@ def test_a_worker_that_ends_between_requests(check):
         while worker.status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
 
-    assert check(BORN, exercise).error == f"disposing generation 0: {DIED.format('was ended by SIGKILL')}"
+    assert check(BORN, exercise).error == f"disposing generation 0: {DIED.format('was killed by SIGKILL')}"
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="interrupted by a signal")

@@ -220,8 +220,8 @@ def test_an_extension_module_is_refused(force, place):
 def test_owners_of_process_wide_state_are_refused_unless_forced(name):
     """A second copy splits the state; who insists may check them."""
     assert refused(name) == (
-        f"target {name!r} is refused: it owns state of the whole process, which a copy would split; "
-        "use --reload-leak-force to check it all the same"
+        f"target {name!r} is refused: it owns process-wide state, which a copy would split; "
+        "use --reload-leak-force to check it anyway"
     )
     assert targets.resolve(name, force=True) == [name]
 
@@ -230,8 +230,8 @@ def test_owners_of_process_wide_state_are_refused_unless_forced(name):
 def test_what_runs_the_check_is_refused_unless_forced(name):
     """Pytest and what it is made of."""
     assert refused(name) == (
-        f"target {name!r} is refused: it is part of the pytest that runs this check; "
-        "use --reload-leak-force to check it all the same"
+        f"target {name!r} is refused: it is part of the running pytest or its plugins; "
+        "use --reload-leak-force to check it anyway"
     )
     assert targets.resolve(name, force=True) == [name]
 
@@ -242,7 +242,7 @@ def test_plugins_of_the_running_pytest_are_refused_unless_forced(place):
     plugins = ["shelf.plugin"]
 
     for name in ("shelf.plugin", "shelf"):
-        assert "is refused: it is part of the pytest that runs this check" in refused(name, plugins=plugins)
+        assert "is refused: it is part of the running pytest or its plugins" in refused(name, plugins=plugins)
         assert targets.resolve(name, plugins=plugins, force=True) == [name]
     assert targets.resolve("shelf.other", plugins=plugins) == ["shelf.other"]
 
@@ -254,7 +254,7 @@ def test_plugins_of_the_running_pytest_are_refused_unless_forced(place):
 def test_the_tool_itself_is_refused(name, force):
     """By force too: it would pull the rug from under its own feet."""
     assert refused(name, force=force) == (
-        f"target {name!r} is refused: the tool cannot reload itself while it checks"
+        f"target {name!r} is refused: pytest-reloadleak cannot reload itself; name a module of your own"
     )
 
 
@@ -289,7 +289,7 @@ def test_a_module_without_a_spec_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "handmade", types.ModuleType("handmade"))
 
     assert refused("handmade") == (
-        "target 'handmade' has no module spec, so the import system cannot load it again; use reload=<a callable>"
+        "target 'handmade' has no module spec, so imports cannot load it again; pass a callable as reload="
     )
 
 
@@ -324,10 +324,10 @@ def test_names_with_empty_parts_are_refused(name):
 
 def test_a_glob_without_a_match_is_refused(place):
     """One line; another when there are matches that are all refused."""
-    advice = "check the pattern and that the package can be imported from here"
+    advice = "check the pattern and that the package can be imported"
 
     assert refused("nosuch.*") == f"target 'nosuch.*': no module matches; {advice}"
-    assert refused("marsha?") == f"target 'marsha?': all 1 that match are refused; {advice}"
+    assert refused("marsha?") == f"target 'marsha?': all matching modules (1) are refused; {advice}"
 
 
 def test_a_finder_that_raises_is_the_targets_fault(monkeypatch):

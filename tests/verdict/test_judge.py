@@ -75,7 +75,7 @@ def test_what_the_second_look_misses_becomes_a_note():
     verdict = judged(LIST)
 
     assert verdict.outcome == "clean"
-    assert verdict.notes == ("app.bus[*] let go of plug.on_event during the second pass: not a leak",)
+    assert verdict.notes == ("app.bus[*] released plug.on_event during the second pass: not a leak",)
 
 
 def test_a_holder_that_now_holds_something_else_let_go():
@@ -135,8 +135,7 @@ def test_what_is_left_of_a_generation_that_is_gone_retains_none():
 
     assert (verdict.outcome, verdict.retained_generations) == ("leaking", ())
     assert (
-        verdict.reason
-        == "5 reloads left something behind, though no old generation is alive: 1 finding, 1 growing"
+        verdict.reason == "5 reloads left effects or data behind; no old code is retained: 1 growing finding"
     )
     alive = judged(LIST, LIST._replace(generations=MORE))
     assert alive.retained_generations == LIST.generations

@@ -29,14 +29,14 @@ CASES = {
     "library's cache": (
         f"from urllib.parse import urlsplit\n{OWN_TEXT}urlsplit(Text('http://a'))",
         "known",
-        "functools.lru_cache of urllib.parse keeps at most 128 results",
-        "functools.lru_cache of urllib.parse keeps at most 128 results",
+        "functools.lru_cache in urllib.parse keeps at most 128 results",
+        "functools.lru_cache in urllib.parse keeps at most 128 results",
     ),
     "own cache": (
         f"import host\n{OWN_TEXT}host.look_up(Text('a'))",
         "leaking",
         None,
-        "functools.lru_cache of host keeps at most 16 results",
+        "functools.lru_cache in host keeps at most 16 results",
     ),
     "library's cache of a function": (
         KEEPS_CACHE,
@@ -97,16 +97,16 @@ def test_a_pattern_is_the_path_as_it_is_printed():
     [
         (
             {"pattern": "host.kept", "why": "x"},
-            "a known reference is written kind:holder-path, not 'host.kept'",
+            "a known reference must be kind:holder-path, not 'host.kept'",
         ),
         (
             {"pattern": "live-thread:", "why": "x"},
-            "a known reference is written kind:holder-path, not 'live-thread:'",
+            "a known reference must be kind:holder-path, not 'live-thread:'",
         ),
         ({"pattern": "*:a", "why": " "}, "the known reference '*:a' needs a reason"),
         (
             {"pattern": "a:b.c", "why": "x", "is_ignored": True},
-            "an ignored reference is named module.attribute, not 'a:b.c'",
+            "an ignored reference must be module.attribute, not 'a:b.c'",
         ),
     ],
 )

@@ -1,1 +1,1 @@
-"""The probe for work that event loops still have to do, and nothing that runs or closes a loop."""
+"""Find pending work on event loops, but run and close none of them."""

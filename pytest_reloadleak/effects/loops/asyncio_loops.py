@@ -1,7 +1,7 @@
-"""Find asyncio's event loops without being told, and list what each has to do.
+"""Find asyncio's event loops without help from the program, and list the pending work of each.
 
-A loop that runs is found through its thread; one that is merely kept is known to nobody, so the collector is asked when
-asyncio is first seen and whenever a look is taken. From then on it is remembered, weakly.
+A running loop is found through its thread. No list has a loop that is merely kept, so it is searched among the
+collector's objects when asyncio is first seen and at each inspection. From then on it is remembered, weakly.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pytest_reloadleak.holders.roots import SIGNAL_NAMES
 
 @dataclass(slots=True, eq=False, repr=False)
 class Entry:
-    """A handle that a loop has. Lives only while the process is looked at."""
+    """One handle of a loop. Lives only while the process is inspected."""
 
     word: str
-    """What the loop has it for."""
+    """What the loop uses it for."""
     handle: Any
     callback: Any
     """`None` if the handle was cancelled, or is the loop's own."""
@@ -33,23 +33,18 @@ class Entry:
 
 
 class LoopTable:
-    """The event loops that were found so far.
-
-    Args:
-        asyncio: the library.
-        owns: whether a module name belongs to the target.
-    """
+    """The event loops found so far. `owns` says whether a module name belongs to the target."""
 
     def __init__(self, asyncio: Library, owns: Callable[[str], bool]) -> None:
         self._asyncio = asyncio
         self._owns = owns
         self._before: dict[int, weakref.ref[Any]] = {}
         self._modules: dict[str, int] = {}
-        """Id of each module that needs no further look, by name."""
+        """By name, the ids of modules that need no further search."""
         self._known: dict[int, weakref.ref[Any]] = {}
 
     def loops(self) -> list[Any]:
-        """Loops that are known or easily found."""
+        """Loops that are known or easy to find."""
         for loop in self._at_hand():
             self._add(loop)
         alive = [loop for reference in self._known.values() if (loop := reference()) is not None]
@@ -57,17 +52,14 @@ class LoopTable:
         return alive
 
     def begin(self) -> None:
-        """The loops that are known now were there before the run."""
+        """Record that the loops known now existed before the run."""
         self._before = dict(self._known)
 
     def piling_up(self, threads_before: set[int]) -> set[int]:
-        """Ids of loops that run in threads of their own, where there is more than one such since the run began.
+        """Ids of the run's loops in threads with idents other than `threads_before`, if there is more than one.
 
-        Then the threads are what piles up, and what runs on the loops ends with them. A single one is the program's,
-        which the first round may have started.
-
-        Args:
-            threads_before: idents of the threads that were there before the run.
+        Then the threads are what piles up, and the work on their loops ends with them. A single one is the program's,
+        and the first round may have started it.
         """
         idents = {id(loop): field(loop, "_thread_id") for loop in self.loops() if self._is_new(loop)}
         apart = {key for key, ident in idents.items() if type(ident) is int and ident not in threads_before}
@@ -78,11 +70,11 @@ class LoopTable:
         return reference is None or reference() is not loop
 
     def classes(self) -> tuple[type, ...]:
-        """Of which classes the live instances are to be found for `take`."""
+        """The classes whose live instances `take` needs."""
         return (self._asyncio.abstract_loop, *self._asyncio.future)
 
     def take(self, objects: list[Any]) -> list[Any]:
-        """Remember the loops among `objects`; returns the futures that are not done, tasks aside."""
+        """Remember the loops among `objects`. Returns the futures that are not done, without tasks."""
         asyncio = self._asyncio
         if not self._modules:
             self._modules = {name: id(m) for name, m in foreign.loaded_modules() if not self._owns(name)}
@@ -112,7 +104,7 @@ class LoopTable:
         yield from self._in_new_modules()
 
     def _in_new_modules(self) -> Iterator[Any]:
-        """Globals of modules that were not there before, and of the target's."""
+        """Globals of the modules that are new, and of the target's modules."""
         for name, module in foreign.loaded_modules():
             if self._modules.get(name) != id(module):
                 if not self._owns(name):
@@ -137,7 +129,7 @@ def entries(asyncio: Library, loop: Any) -> Iterator[Entry]:
 
 
 def _handles(loop: Any) -> Iterator[tuple[str, Any]]:
-    """What a loop's attributes list. Each is copied at once: another thread may run the loop."""
+    """The handles in a loop's attributes. Each list is copied at once, since another thread may run the loop."""
     for attribute in ("_scheduled", "_ready"):
         listed = field(loop, attribute)
         if type(listed) is list or type(listed) is collections.deque:
@@ -152,12 +144,12 @@ def _handles(loop: Any) -> Iterator[tuple[str, Any]]:
 
 
 def containers(loop: Any) -> Iterator[Any]:
-    """What merely lists a loop's handles until it has time to drop those that were cancelled."""
+    """The lists of a loop's handles. A cancelled handle stays there until the loop has time to drop it."""
     yield from (listed for name in ("_scheduled", "_ready") if (listed := field(loop, name)) is not None)
 
 
 def generators(asyncgens: Any) -> Iterator[Any]:
-    """Suspended async generators that a loop would close at its end, from its weak set of them."""
+    """The suspended async generators in a loop's weak set, which the loop would close at its end."""
     if type(asyncgens) is weakref.WeakSet:
         for reference in list(vars(asyncgens)["data"]):
             generator = reference()
@@ -176,10 +168,10 @@ def _is_of_loop(callback: Any, loop: Any) -> bool:
 
 
 def signal_name(number: Any) -> str:
-    """Name of a signal; those between the first and the last real-time one have none."""
+    """The name of a signal. Those between the first and the last real-time signal have none."""
     return SIGNAL_NAMES.get(number, "SIGRTMIN+*") if issubclass(type(number), int) else "*"
 
 
 def is_own(asyncio: Library, loop: Any) -> bool:
-    """Whether a loop is built on asyncio's, so that it lists its handles in the same way."""
+    """Whether a loop's class extends asyncio's base loop, so that it lists its handles in the same way."""
     return issubclass(type(loop), asyncio.base_loop)

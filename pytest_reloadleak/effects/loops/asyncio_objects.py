@@ -1,7 +1,7 @@
 """Read asyncio's objects: what a handle calls, what a future wakes, where a coroutine is suspended.
 
-The classes of asyncio may be derived from by the program, so attributes are read through the descriptors of asyncio's
-own classes. Futures and tasks are of C or of Python; both are read alike.
+The program may subclass asyncio's classes, so attributes are read through the descriptors of asyncio's own classes.
+Futures and tasks exist in C and in Python; both are read in the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_reloadleak.heap import foreign, instances
 from pytest_reloadleak.heap.references import frame_locals
 
 _MOST = 64
-"""How far to follow asyncio's own objects from a handle."""
+"""The most objects to follow from a handle or a coroutine."""
 _FRAMES = 8
 """Frames of a task that the report shows."""
 _DESCRIPTORS = foreign.type_ids(types.GetSetDescriptorType, types.MemberDescriptorType)
@@ -29,11 +29,11 @@ _STEPS = {
     id(types.AsyncGeneratorType): ("ag_frame", "ag_await"),
 }
 _OPAQUE = frozenset({"coroutine_wrapper", "async_generator_asend", "async_generator_athrow"})
-"""Types of the interpreter's that lead to suspended code and have no attribute for it."""
+"""Interpreter types that lead to suspended code but have no attribute for it."""
 
 
 class Library(NamedTuple):
-    """The parts of asyncio that are needed, as they were when it was first seen: a target may patch them."""
+    """The parts of asyncio that the probe needs, taken when it is first seen: a target may patch them later."""
 
     abstract_loop: type
     base_loop: type
@@ -47,7 +47,7 @@ class Library(NamedTuple):
     policy: Callable[[], Any]
 
     def is_task(self, o: Any) -> bool:
-        """Whether `o` is a task, of C or of Python."""
+        """Whether `o` is a task, in C or in Python."""
         return any(issubclass(type(o), cls) for cls in self.task)
 
     def is_future(self, o: Any) -> bool:
@@ -56,7 +56,7 @@ class Library(NamedTuple):
 
 
 def library() -> Library | None:
-    """asyncio, if the program has loaded it: it is never imported for the sake of a check."""
+    """The parts of asyncio, if the program has loaded it; a check never imports it."""
     names = ("base_events", "events", "futures", "tasks")
     modules = [sys.modules.get(f"asyncio.{name}") for name in names]
     if any(module is None for module in modules):
@@ -75,12 +75,12 @@ def library() -> Library | None:
             run_forever=base_events["BaseEventLoop"].run_forever.__code__,
             policy=lambda: events.get("_event_loop_policy"),
         )
-    except KeyError:  # another thread is in the middle of importing it
+    except KeyError:  # another thread is still importing it
         return None
 
 
 def field(o: Any, name: str) -> Any:
-    """An attribute of one of asyncio's objects; `None` if there is none."""
+    """An attribute of an asyncio object; `None` if it has none of this name."""
     own = foreign.instance_dict(o)
     if own is not None and name in own:
         return dict.get(own, name)
@@ -95,16 +95,16 @@ def field(o: Any, name: str) -> Any:
 
 
 def call(o: Any, name: str, classes: Iterable[type]) -> Any:
-    """What a method of asyncio's own class says of `o`, whatever a class derived from it says."""
+    """Call a method of asyncio's own class on `o`, even if a subclass overrides it."""
     method = next((m for cls in classes if (m := foreign.class_dict(cls).get(name)) is not None), None)
     try:
         return method(o) if method is not None else None
-    except TypeError:  # of C, and `o` is of Python, or the other way round
+    except TypeError:  # the method is in C and `o` in Python, or vice versa
         return None
 
 
 def of_task(asyncio: Library, task: Any, name: str) -> Any:
-    """What `get_name` or `get_coro` of a task say."""
+    """The result of a task's `get_name` or `get_coro`."""
     own = [cls for cls in asyncio.task if issubclass(type(task), cls)]
     return call(task, name, own)
 
@@ -116,10 +116,10 @@ def callbacks(future: Any) -> list[Any]:
 
 
 def parts(asyncio: Library, start: Iterable[Any]) -> list[Any]:
-    """What some callbacks are made of, as far as asyncio itself has put it together.
+    """What callbacks are made of, as far as asyncio itself built it.
 
-    asyncio calls the program's functions through objects of its own: futures that wake tasks, transports that have a
-    protocol, functions that have a callback in their closure. Those are followed, the program's own are not.
+    asyncio calls the program's functions through objects of its own: futures that wake tasks, transports with a
+    protocol, functions with a callback in their closure. Those are followed; the program's own objects are not.
     """
     queue = collections.deque(start)
     seen: set[int] = set()
@@ -161,7 +161,7 @@ def _is_internal(module: str) -> bool:
 
 
 def _is_single(o: Any) -> bool:
-    """Whether `o` is no collection: those list siblings, which are not what a callback is made of."""
+    """Whether `o` is not a collection: a callback is not made of its siblings in a list."""
     return not foreign.is_exactly(o, _COLLECTIONS)
 
 
@@ -169,12 +169,12 @@ _COLLECTIONS = foreign.type_ids(list, tuple, dict, set, frozenset, collections.d
 
 
 def _contents(function: types.FunctionType) -> list[Any]:
-    # A cell that is not bound yet has no contents.
+    # An unbound cell has no contents.
     return [o for cell in function.__closure__ or () for o in instances.referents(cell)]
 
 
 def chain(coroutine: Any) -> list[Any]:
-    """A suspended coroutine, what it awaits, and so on to the innermost."""
+    """A suspended coroutine, what it awaits, and so on to the innermost one."""
     out: list[Any] = []
     o = coroutine
     while o is not None and len(out) < _MOST:
@@ -189,7 +189,7 @@ def chain(coroutine: Any) -> list[Any]:
 
 
 def arguments(suspended: Any) -> list[Any]:
-    """What suspended code was called with, those of `*args` and `**kwargs` one by one."""
+    """The arguments of suspended code, with those of `*args` and `**kwargs` one by one."""
     frame = object.__getattribute__(suspended, _STEPS[id(type(suspended))][0])
     if frame is None:
         return []
@@ -222,7 +222,7 @@ def suspended_at(suspended: list[Any]) -> tuple[str, ...]:
 
 
 def name_of(callback: Any) -> str:
-    """A callback as a reader knows it: qualified, without its module."""
+    """The name of a callback for readers: qualified, without its module."""
     if type(callback) is functools.partial:
         return name_of(callback.func)
     if type(callback) is types.MethodType:

@@ -1,7 +1,7 @@
-"""What event loops have to do: tasks, timers, callbacks, readers, signal handlers and suspended async generators.
+"""Find what is pending on event loops: tasks, timers, callbacks, readers, signal handlers, suspended async generators.
 
-Only what is a cause of its own is told: a timer that merely wakes a sleeping task, and a task that only another one
-waits for, are parts of that one.
+Only separate causes are reported. A timer that merely wakes a sleeping task is part of that task, and a task that only
+another task awaits is part of that other one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Loops(Probe):
         self._is_searched = False
 
     def begin(self, scope: Scope) -> None:
-        """Find the loops that there are."""
+        """Find the loops that already exist."""
         super().begin(scope)
         self._search()
         self._threads_before = set(current_frames())
@@ -50,12 +50,12 @@ class Loops(Probe):
             self._table.begin()
 
     def end(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._serials.clear()
         self._asyncio = None
 
     def _has_asyncio(self) -> bool:
-        """Whether the program has loaded asyncio; when it has for the first time, the loops are searched."""
+        """Whether the program has loaded asyncio. Searches for its loops the first time it has."""
         if self._asyncio is None:
             self._asyncio = asyncio_objects.library()
             if self._asyncio is not None:
@@ -64,17 +64,15 @@ class Loops(Probe):
         return self._asyncio is not None
 
     def _search(self) -> list[Any]:
-        """Find all loops in one pass over the heap; returns the pending futures, which only such a pass can find."""
+        """Find all loops in one walk over the heap. Returns the pending futures, which only such a walk can find."""
         has_asyncio = self._has_asyncio()
         classes = (*self._runs.classes(), *(self._table.classes() if has_asyncio else ()))
         objects = instances.instances(classes) if classes else []
         self._runs.take(objects)
         return self._table.take(objects) if has_asyncio else []
 
-    # -- each round ---------------------------------------------------------------------------------------------------
-
     def identities(self) -> Iterable[Identity]:
-        """Numbers of tasks, handles and async generators; timers that are over count for as long as they are kept."""
+        """Numbers of tasks, handles and async generators. A timer that is over counts as long as something keeps it."""
         self._is_searched = False
         present = [self._serial(task) for task in self._runs.tasks()]
         if self._has_asyncio():
@@ -90,14 +88,12 @@ class Loops(Probe):
 
     def _noted(self, entry: Entry) -> Serial:
         def first(serial: Serial) -> None:
-            """A handle forgets its callback when it is cancelled."""
+            """Remember the callback: a cancelled handle forgets it."""
             if entry.word == "call_later timer" and entry.callback is not None:
                 serial.name = self._name(entry.callback)
                 serial.held = self._owner(self._made_of(entry))
 
         return self._serials.of(entry.handle, is_dated=True, first=first)
-
-    # -- what there is ------------------------------------------------------------------------------------------------
 
     def _tasks_of(self, loop: Any) -> list[Any]:
         assert self._asyncio is not None
@@ -119,10 +115,8 @@ class Loops(Probe):
     def _name(self, callback: Any) -> str:
         return self.scope.rename(name_of(callback))
 
-    # -- a look -------------------------------------------------------------------------------------------------------
-
     def effects(self) -> list[Effect]:
-        """Everything pending, on the loops of all threads. While one waits for it to end, the heap is searched once."""
+        """Everything pending on the loops of all threads. Searches the heap once, however long settling waits."""
         futures = [] if self._is_searched else self._search()
         self._is_searched = True
         tasks = {id(task): loop_tasks.of_trio(task, self.scope) for task in self._runs.tasks()}
@@ -147,20 +141,16 @@ class Loops(Probe):
         return [*out, *loop_tasks.effects(tasks, self._serials)]
 
     def blind(self) -> str | None:
-        """Loops of other libraries do not tell what they have scheduled."""
+        """Loops of other libraries do not list what they have scheduled."""
         if self._asyncio is not None:
             for loop in self._table.loops():
                 if not (asyncio_loops.is_own(self._asyncio, loop) or other_loops.is_uvloop(loop)):
-                    return (
-                        f"a loop of type {foreign.type_name(loop)} does not list its timers and callbacks: of what "
-                        "it has to do only the tasks were seen"
-                    )
+                    name = foreign.type_name(loop)
+                    return f"a loop of type {name} does not list its timers and callbacks; only its tasks were seen"
         return None
 
-    # -- handles ------------------------------------------------------------------------------------------------------
-
     def _of_entry(self, entry: Entry, tasks: dict[int, Task], reached: set[int]) -> Iterator[Effect]:
-        """A handle, unless it is asyncio's own and only serves a task; that task's, if it is the target's."""
+        """The effect of a handle. One of asyncio's that only serves a task counts as part of it, or not at all."""
         made_of = self._made_of(entry)
         reached.update(map(id, made_of))
         serial = self._serials.of(entry.handle, is_dated=False)
@@ -184,9 +174,9 @@ class Loops(Probe):
         )
 
     def _cancelled(self, loops: list[Any]) -> Iterator[Effect]:
-        """Timers that were cancelled, if anybody but the loop keeps them: it drops them in its own time."""
+        """Cancelled timers that something other than the loop keeps: the loop drops them in its own time."""
         containers = [c for loop in loops for c in _containers(loop)]
-        for handle in self._kept(self._over(), containers):
+        for handle in self._kept(self._cancelled_handles(), containers):
             serial = self._serials.of(handle, is_dated=False)
             path = f"call_later timer {serial.name} (cancelled)"
             yield Effect(
@@ -194,30 +184,28 @@ class Loops(Probe):
                 Cause("live-timer", "timer", path, foreign.type_name(handle)),
                 (handle,),
                 held=serial.held,
-                advice=f"let go of the {path}: it was cancelled, and is still kept",
+                advice=f"drop the reference to the {path}; something other than its loop keeps it",
             )
 
-    def _over(self) -> list[Any]:
-        """Timers of the target's that were cancelled."""
+    def _cancelled_handles(self) -> list[Any]:
+        """The target's timers that were cancelled."""
         timers = [handle for handle, serial in self._serials.alive() if serial.held is not None]
         return [handle for handle in timers if _is_cancelled(handle)]
 
     def _kept(self, objects: list[Any], containers: list[Any]) -> list[Any]:
-        """Those that others than the target's own objects keep: what only an old generation has goes with it."""
+        """The objects that something outside the target keeps. What only an old generation keeps dies with it."""
         owns = self.scope.owns
 
-        def is_theirs(o: Any) -> bool:
+        def is_ignored(o: Any) -> bool:
             if type(o) is dict:
                 return owns(foreign.module_name(o))
             return is_owned(o, owns) or foreign.class_module(type(o)).partition(".")[0] == _PACKAGE
 
-        held = instances.held_besides(objects, [*containers, containers], is_theirs)
+        held = instances.held_besides(objects, [*containers, containers], is_ignored)
         return [o for o in objects if id(o) in held]
 
-    # -- futures and async generators ---------------------------------------------------------------------------------
-
     def _futures(self, futures: list[Any]) -> Iterator[Effect]:
-        """Futures that will call the target, of which no list tells who waits for them."""
+        """Pending futures that will call the target. No list has them."""
         assert self._asyncio is not None
         found = []
         for future in futures:
@@ -232,7 +220,7 @@ class Loops(Probe):
                 (self._serials.of(future, is_dated=False).number,),
                 Cause("pending-task", "loop", path, foreign.type_name(future)),
                 (future, *parts(self._asyncio, callbacks)),
-                advice=f"cancel the {path} when its code is unloaded, or remove_done_callback()",
+                advice=f"cancel the {path} on unload, or call its remove_done_callback()",
             )
 
     def _generators(self, loops: list[Any], running: set[int]) -> Iterator[Effect]:
@@ -246,7 +234,7 @@ class Loops(Probe):
                 Cause("pending-task", "loop", path, "async_generator"),
                 (generator,),
                 details=asyncio_objects.suspended_at([generator]),
-                advice=f"await aclose() of the {path} when its code is unloaded",
+                advice=f"close the {path} on unload: await its aclose()",
             )
 
 
@@ -273,16 +261,14 @@ def _due(handle: Any) -> tuple[str, ...]:
 
 
 _ADVICE: dict[str, Callable[[str], str]] = {
-    "call_later timer": lambda path: (
-        f"cancel() the {path} when its code is unloaded: it keeps its function, and will call it"
-    ),
-    "reader": lambda path: f"remove_reader() of the {path} when its code is unloaded",
-    "writer": lambda path: f"remove_writer() of the {path} when its code is unloaded",
-    "handle": lambda path: f"run the loop of the {path}, or close it: it keeps what it was given to call",
+    "call_later timer": lambda path: f"cancel() the {path} on unload; it keeps old code and will call it",
+    "reader": lambda path: f"call the loop's remove_reader() on unload; the {path} still calls old code",
+    "writer": lambda path: f"call the loop's remove_writer() on unload; the {path} still calls old code",
+    "handle": lambda path: f"run or close the loop on unload; until then it keeps the {path}",
 }
 
 
 def _advice(word: str, path: str) -> str:
     if word in _ADVICE:
         return _ADVICE[word](path)
-    return f"remove_signal_handler() when the code of the {path} is unloaded"
+    return f"call the loop's remove_signal_handler() on unload; the {path} still calls old code"

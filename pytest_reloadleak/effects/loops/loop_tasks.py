@@ -1,4 +1,4 @@
-"""Tasks as effects: whose they are, where they are suspended, and which of them only serve another one."""
+"""Describe tasks as effects: what they run, where they are suspended, and which only serve another task."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFAULT_NAME = re.compile(r"Task-\d+")
 
 @dataclass(slots=True, eq=False, repr=False)
 class Task:
-    """One task, of asyncio's or trio's. Lives only while the process is looked at."""
+    """One task of asyncio or trio. Lives only while the process is inspected."""
 
     task: Any
     label: str
@@ -31,18 +31,18 @@ class Task:
     awaited_by: list[Any]
     """Tasks that wait for it."""
     held: Held | None
-    """What of the target it runs."""
+    """The target's object that it runs."""
     is_borrowed: bool = False
-    """Whether a foreign function runs in it, with or for the target: then it may be older than what it has of that."""
+    """Whether it runs a foreign function with or for the target. It may be older than the target's objects in it."""
 
     @property
     def cause(self) -> Cause:
-        """Tasks with equal names that run equal functions are one cause."""
+        """Tasks with equal names that run equal functions have one cause."""
         return Cause("pending-task", "task", self.label, foreign.type_name(self.task))
 
 
 def of_asyncio(asyncio: Library, task: Any, scope: Scope) -> Task:
-    """Describe a task of asyncio's. A name that asyncio itself gave says nothing, so its function is named too."""
+    """Describe an asyncio task. A name that asyncio itself gave says nothing, so the label names the function too."""
     name = asyncio_objects.of_task(asyncio, task, "get_name")
     name = foreign.text(name) if foreign.is_text(name) else None
     coroutine = asyncio_objects.of_task(asyncio, task, "get_coro")
@@ -54,7 +54,7 @@ def of_asyncio(asyncio: Library, task: Any, scope: Scope) -> Task:
 
 
 def of_trio(task: Any, scope: Scope) -> Task:
-    """Describe a task of trio's; its name is that of its function."""
+    """Describe a trio task. Its name is that of its function."""
     label = f"task {foreign.key_text(foreign.text(task.name) or '*')}"
     above = other_loops.parent(task)
     return _described(task, label, task.coro, [above] if above is not None else [], scope)
@@ -69,11 +69,11 @@ def _described(task: Any, label: str, coroutine: Any, awaited_by: list[Any], sco
 
 
 def top(task: Task, tasks: dict[int, Task]) -> Task:
-    """The last task of the target's that waits for this one, through others or not; else this one itself."""
+    """The last of the target's tasks that wait for this one, directly or through others; else this one."""
     seen = {id(task.task)}
     above = [task]
     found = task
-    for waiting in above:  # it grows while it is walked
+    for waiting in above:  # the list grows while the loop runs
         if waiting.held is not None:
             found = waiting
         fresh = [id(o) for o in waiting.awaited_by if id(o) in tasks and id(o) not in seen]
@@ -83,9 +83,9 @@ def top(task: Task, tasks: dict[int, Task]) -> Task:
 
 
 def effects(tasks: dict[int, Task], serials: Serials) -> Iterable[Effect]:
-    """Each task as an effect; those that only serve one of the target's are of its cause, and not counted.
+    """Each task as an effect. One that only serves a task of the target has that task's cause, and is not counted.
 
-    Nor is a foreign one: whether what it has of the target's is of an old generation, only the heap can tell.
+    Nor is a foreign task: only the heap search can show whether it keeps objects of an old generation.
     """
     for task in tasks.values():
         first = top(task, tasks)
@@ -97,5 +97,5 @@ def effects(tasks: dict[int, Task], serials: Serials) -> Iterable[Effect]:
             held=task.held,
             is_certain=first is not task,
             details=asyncio_objects.suspended_at(task.suspended),
-            advice=f"cancel the {first.label} when its code is unloaded: its code goes on running",
+            advice=f"cancel {first.label} on unload; it still runs old code",
         )

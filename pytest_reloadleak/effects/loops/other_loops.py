@@ -1,7 +1,7 @@
-"""Event loops that are not asyncio's own: uvloop's, which take their place, and trio's runs.
+"""Read event loops that are not asyncio's own: uvloop's, which replace them, and trio's runs.
 
-uvloop's loops and handles are of C and have no attributes, but show the collector what they refer to. trio lists its
-tasks to who runs in its thread; from one task of a run all others can be reached from any thread.
+uvloop's loops and handles are C objects without attributes, but they show the collector what they refer to. trio lists
+its tasks only to code in its own thread; but one task of a run leads to all others, from any thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def is_uvloop(loop: Any) -> bool:
 
 
 def uv_entries(loop: Any) -> Iterator[Entry]:
-    """Every handle of one of uvloop's loops."""
+    """Every handle of a uvloop loop."""
     for listed in instances.referents(loop):
         if type(listed) is set or type(listed) is collections.deque:
             for handle in list(listed):
@@ -62,18 +62,18 @@ def _uv_entry(word: str, handle: Any) -> Entry:
 
 
 def uv_is_cancelled(handle: Any) -> bool:
-    """Whether a handle has nothing to call any more."""
+    """Whether a handle has nothing left to call."""
     return _uv_entry("", handle).callback is None
 
 
 class TrioRuns:
-    """The runs of trio that were found so far, by their root tasks."""
+    """The trio runs found so far, by their root tasks."""
 
     def __init__(self) -> None:
         self._roots: dict[int, weakref.ref[Any]] = {}
 
     def classes(self) -> tuple[type, ...]:
-        """Of which classes the live instances are to be found for `take`."""
+        """The classes whose live instances `take` needs."""
         trio = sys.modules.get("trio.lowlevel")
         return (vars(trio)["Task"],) if trio is not None else ()
 
@@ -81,7 +81,7 @@ class TrioRuns:
         """Remember the runs of the tasks among `objects`."""
         for cls in self.classes():
             for o in objects:
-                if type(o) is cls:  # trio lets nobody derive from it
+                if type(o) is cls:  # trio forbids subclasses
                     self._add(o)
 
     def _add(self, task: Any) -> None:
@@ -92,7 +92,7 @@ class TrioRuns:
             self._roots[id(task)] = weakref.ref(task)
 
     def tasks(self) -> list[Any]:
-        """Every task of the runs that are known, that of the present thread included."""
+        """Every task of the known runs, including the run of the current thread."""
         trio = sys.modules.get("trio.lowlevel")
         if trio is None:
             return []
@@ -102,18 +102,18 @@ class TrioRuns:
                 self._add(root)
         alive = [root for reference in self._roots.values() if (root := reference()) is not None]
         self._roots = {id(root): self._roots[id(root)] for root in alive}
-        for task in alive:  # it grows while it is walked
+        for task in alive:  # the list grows while the loop runs
             for nursery in list(task.child_nurseries):
                 alive += nursery.child_tasks
         return [task for task in alive if not is_over(task)]
 
 
 def is_over(task: Any) -> bool:
-    """Whether a task of trio's has ended."""
+    """Whether a trio task has ended."""
     coroutine = task.coro
     return foreign.type_name(coroutine) == "coroutine" and coroutine.cr_frame is None
 
 
 def parent(task: Any) -> Any:
-    """The task of trio's that waits for this one."""
+    """The trio task that waits for this one."""
     return task.parent_nursery.parent_task if task.parent_nursery is not None else None

@@ -1,4 +1,4 @@
-"""Number objects as they are first seen, so that one that has the address of a dead one is not taken for it."""
+"""Number objects when they are first seen, so that one at the address of a dead one is not mistaken for it."""
 
 from __future__ import annotations
 
@@ -13,32 +13,26 @@ from pytest_reloadleak.model import Held
 
 @dataclass(slots=True, eq=False, repr=False)
 class Serial:
-    """What is remembered of an object: values, and a weak reference."""
+    """What is remembered of an object: values and a weak reference."""
 
     number: int
     is_dated: bool
-    """Whether it was first seen in a round. What a later look turned up may be older than that."""
+    """Whether a round saw it first. An object that only an inspection found may be older."""
     reference: weakref.ref[Any]
     name: str = ""
     held: Held | None = None
-    """What of the target it was made of, when it was first seen."""
+    """The target's object that it was made of when it was first seen."""
 
 
 class Serials:
-    """Numbers of the objects seen so far, of types that can be weakly referenced."""
+    """Numbers of the objects seen so far. Their types must support weak references."""
 
     def __init__(self) -> None:
         self._known: dict[int, Serial] = {}
         self._numbers = itertools.count(1)
 
     def of(self, o: Any, *, is_dated: bool, first: Callable[[Serial], None] | None = None) -> Serial:
-        """The number of an object.
-
-        Args:
-            o: the object.
-            is_dated: whether a round is noted; counts for those that were not seen before.
-            first: completes what is remembered of an object that was not seen before.
-        """
+        """What is remembered of an object. For a new one, `is_dated` says if a round sees it, and `first` adds more."""
         known = self._known.get(id(o))
         if known is not None and known.reference() is o:
             return known
@@ -49,12 +43,12 @@ class Serials:
         return new
 
     def alive(self) -> list[tuple[Any, Serial]]:
-        """Those that are still alive; the others are forgotten."""
+        """The objects that are still alive. Forgets the others."""
         found = [(serial.reference(), serial) for serial in self._known.values()]
         alive = [(o, serial) for o, serial in found if o is not None]
         self._known = {id(o): serial for o, serial in alive}
         return alive
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._known.clear()

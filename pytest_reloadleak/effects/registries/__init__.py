@@ -1,1 +1,1 @@
-"""The probes for entries in process-wide registries, and nothing that removes an entry."""
+"""Find entries left in process-wide registries; never remove one."""

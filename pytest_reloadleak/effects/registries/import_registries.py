@@ -1,4 +1,4 @@
-"""The registries of the import system."""
+"""Define the registries of the import system."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _path_hooks() -> Iterator[Entry]:
 
 
 def _path() -> Iterator[Entry]:
-    """Directories by name and occurrence. A path of this machine has no place in a signature, so all are alike."""
+    """Directories by name and occurrence. All share one path, as a signature must not name a local directory."""
     return of_list("sys.path", "sys.path[*]", namespace("sys").get("path"))
 
 
 def _importer_cache() -> Iterator[Entry]:
-    """Finders of directories that are not on `sys.path`: those of the others are there because of it."""
+    """Finders of directories outside `sys.path`. The others are consequences of an entry in `sys.path`."""
     on_path = {entry.identity[1] for entry in _path()}
     for entry in of_table(_CACHE, _CACHE, namespace("sys").get("path_importer_cache")):
         if entry.identity[2] not in on_path:
@@ -59,32 +59,32 @@ IMPORT = (
         name="sys.meta_path",
         module="sys",
         entries=_meta_path,
-        undo="remove the finder from sys.meta_path",
+        undo="on unload, remove the finder from sys.meta_path",
     ),
     Registry(
         name="sys.path_hooks",
         module="sys",
         entries=_path_hooks,
-        undo="remove the hook from sys.path_hooks, and clear what it made in sys.path_importer_cache",
+        undo="on unload, remove the hook from sys.path_hooks, and its finders from sys.path_importer_cache",
     ),
     Registry(
         name="sys.path",
         module="sys",
         entries=_path,
-        undo="remove the directory from sys.path, or insert it only if it is not there",
+        undo="on unload, remove the directory from sys.path; or insert it only if it is missing",
     ),
     Registry(
         name=_CACHE,
         module="sys",
         entries=_importer_cache,
         identities=_cache_identities,
-        undo="drop the directory's finder from sys.path_importer_cache along with the directory",
+        undo="on unload, also delete the directory's finder from sys.path_importer_cache",
     ),
     Registry(
         name="sys.modules",
         module="sys",
         entries=_modules,
-        undo="delete the name from sys.modules, or use the same name each time: nothing else ever removes it",
+        undo="on unload, delete the name from sys.modules; or use the same name each time: Python never removes one",
         bars=True,
         identities=_module_identities,
     ),

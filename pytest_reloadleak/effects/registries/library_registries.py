@@ -1,7 +1,7 @@
-"""Registries of other parts of the standard library.
+"""Define the registries of other standard library modules.
 
-The registries of `abc` and its caches hold their classes weakly, so nothing is left in them. What `faulthandler` was
-given is kept in C and cannot be listed; it is one slot, as is the locale that `setlocale` sets.
+Left out: the registries and caches of `abc`, which hold their classes weakly; the file given to `faulthandler`, which C
+code keeps and nothing can list; the locale set by `setlocale`. The last two are single slots.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pytest_reloadleak.effects.registries.registry import (
 from pytest_reloadleak.heap import foreign
 
 _DISPATCHER = vars(types.FunctionType)["__code__"].__get__(functools.singledispatch(lambda _: None))
-"""Every function that `functools.singledispatch` makes has this code."""
+"""The code of every function that `functools.singledispatch` makes."""
 
 
 def _attribute(module: str, path: str) -> object:
-    """What stands at a dotted path below a module, looked up in namespaces alone; `None` if nothing does."""
+    """The object at a dotted path below a module, read from namespaces only; `None` if there is none."""
     found: Any = None
     names: Any = namespace(module)
     for name in path.split("."):
@@ -47,7 +47,7 @@ def _filters() -> Iterator[Entry]:
 
 
 def _finalizers() -> Iterator[Entry]:
-    """What `weakref.finalize` is going to call: the function, and with which arguments."""
+    """Functions that `weakref.finalize` will call, with their arguments."""
     table = _attribute("weakref", "finalize._registry")
     if type(table) is not dict:
         return
@@ -67,7 +67,7 @@ def _finalizers() -> Iterator[Entry]:
 
 
 def _patches() -> Iterator[Entry]:
-    """Patches that were started and not stopped."""
+    """Patches that were started but not stopped."""
     active = _attribute("unittest.mock", "_patch._active_patches")
     for entry in of_list("unittest.mock", "unittest.mock.patch", active):
         own = foreign.instance_dict(entry.values[0]) if entry.values else None
@@ -77,10 +77,7 @@ def _patches() -> Iterator[Entry]:
 
 
 def _dispatchers() -> Iterator[Entry]:
-    """Implementations registered with the `functools.singledispatch` functions among the globals of modules.
-
-    Any other is found on the heap, as whatever holds it.
-    """
+    """Implementations of `functools.singledispatch` functions that are globals. The sweep finds all others."""
     for module, loaded in foreign.loaded_modules():
         globals_ = foreign.module_dict(loaded) or {}
         for name, value in list(globals_.items()):
@@ -102,7 +99,7 @@ def _implementations(module: str, path: str, function: types.FunctionType) -> It
 def _content(cell: types.CellType | None) -> object:
     try:
         return cell.cell_contents if cell is not None else None
-    except ValueError:  # it is empty
+    except ValueError:  # the cell is empty
         return None
 
 
@@ -115,9 +112,11 @@ def _identities(name: str, module: str, path: str, newest: int | None) -> list[I
 
 
 def _of(module: str, path: str, undo: str, *, newest: int | None = None) -> Registry:
-    """The registry that is a dict at a path below the module that it is named for."""
+    """A registry that is named after its module, and is a dict at a path below it."""
     where = (module, module, path, newest)
-    return Registry(module, module, partial(_table, *where), undo, identities=partial(_identities, *where))
+    return Registry(
+        module, module, partial(_table, *where), f"on unload, {undo}", identities=partial(_identities, *where)
+    )
 
 
 LIBRARY = (
@@ -125,37 +124,37 @@ LIBRARY = (
         name="warnings",
         module="warnings",
         entries=_filters,
-        undo="filter within warnings.catch_warnings(), or remove the filter from warnings.filters",
+        undo="filter inside warnings.catch_warnings(), or remove the filter from warnings.filters on unload",
     ),
     Registry(
         name="weakref.finalize",
         module="weakref",
         entries=_finalizers,
-        undo="detach() the finalizer: it keeps its function and arguments until the object that it watches dies",
+        undo="on unload, detach() the finalizer: it keeps function and arguments until the object that it watches dies",
     ),
     Registry(
         name="unittest.mock",
         module="unittest.mock",
         entries=_patches,
-        undo="stop() the patch",
+        undo="on unload, stop() the patch",
     ),
     Registry(
         name="functools.singledispatch",
         module="functools",
         entries=_dispatchers,
-        undo="register it with a function that is made anew too: an implementation cannot be taken back",
+        undo="register with a function that is reloaded too: singledispatch cannot unregister an implementation",
         identities=tuple,
     ),
     _of("copyreg", "dispatch_table", "delete the class from copyreg.dispatch_table"),
     _of("copyreg", "_extension_registry", "call copyreg.remove_extension()"),
-    _of("copy", "_copy_dispatch", "delete the class from the table"),
-    _of("copy", "_deepcopy_dispatch", "delete the class from the table"),
-    _of("pickle", "_Pickler.dispatch", "delete the class from the table"),
-    _of("pickle", "_Unpickler.dispatch", "delete it from the table"),
-    _of("sqlite3", "adapters", "delete it from sqlite3.adapters"),
-    _of("sqlite3", "converters", "delete it from sqlite3.converters"),
+    _of("copy", "_copy_dispatch", "delete the class from copy._copy_dispatch"),
+    _of("copy", "_deepcopy_dispatch", "delete the class from copy._deepcopy_dispatch"),
+    _of("pickle", "_Pickler.dispatch", "delete the class from pickle._Pickler.dispatch"),
+    _of("pickle", "_Unpickler.dispatch", "delete the entry from pickle._Unpickler.dispatch"),
+    _of("sqlite3", "adapters", "delete the adapter from sqlite3.adapters"),
+    _of("sqlite3", "converters", "delete the converter from sqlite3.converters"),
     _of("shutil", "_ARCHIVE_FORMATS", "call shutil.unregister_archive_format()"),
     _of("shutil", "_UNPACK_FORMATS", "call shutil.unregister_unpack_format()"),
-    _of("mimetypes", "types_map", "use a MimeTypes() of its own", newest=NEWEST),
+    _of("mimetypes", "types_map", "delete the type, or use your own mimetypes.MimeTypes()", newest=NEWEST),
     _of("locale", "locale_alias", "delete the name from locale.locale_alias", newest=NEWEST),
 )

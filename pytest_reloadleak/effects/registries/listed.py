@@ -1,4 +1,4 @@
-"""Entries that are left in process-wide registries, of all that can be listed."""
+"""Find entries left in the process-wide registries that can be listed."""
 
 from __future__ import annotations
 
@@ -25,49 +25,49 @@ from pytest_reloadleak.model import Held
 REGISTRIES: tuple[Registry, ...] = (*PROCESS, *IMPORT, *LOGGING, *LIBRARY)
 
 _KEYS = re.compile(r"[\[(].*")
-"""Where in a registry: the part of a path in which numbers may change from round to round."""
+"""The place in a registry: the part of a path whose numbers may change from round to round."""
 _QUOTED = re.compile(r"(?<=[\[(]')([^']*)(?='[\])])")
-"""A key within its brackets and quotes."""
+"""A key inside its brackets and quotes."""
 _COLLECTIONS = foreign.type_ids(tuple, list, set, frozenset)
 
 
 class Registrations(Probe):
-    """What is registered.
+    """Entries of registries that can be listed.
 
-    An entry that is the target's is dated by the heap, which knows of which generation it is: a date of its own would
-    be wrong where an entry takes the place, and so the address, of its predecessor. All others are dated by round.
+    The heap dates the target's entries, since it knows their generation. A date by identity would be wrong for an entry
+    that reuses the address of the one it replaces. All other entries are dated by round.
     """
 
     name = "registrations"
     kinds = ("registration",)
 
     def begin(self, scope: Scope) -> None:
-        """Note what is there before the target is."""
+        """Note the entries that exist before the target is loaded."""
         super().begin(scope)
         self._keys: dict[str, str] = {}
         self._before = frozenset(_identities())
 
     def identities(self) -> Iterable[Identity]:
-        """Every entry: texts by what they say, objects by their address."""
+        """Every entry: texts by content, objects by address."""
         present = _identities()
         self._before = self._before.intersection(present)
         return present
 
     def effects(self) -> list[Effect]:
-        """Every entry that is new or the target's."""
+        """Every entry that is new or is the target's."""
         return [self._effect(registry, entry, held) for registry, entry, held in self._entries()]
 
     def containers(self) -> Iterable[object]:
-        """The lists and dicts of those entries. One without any of them stays what it is: somebody's list."""
+        """The lists and dicts of those entries. Any other list remains an ordinary holder."""
         for _, entry, _ in self._entries():
             yield from entry.containers
 
     def _entries(self) -> Iterator[tuple[Registry, Entry, Held | None]]:
-        """Entries that are the target's, with what of it they are, and others that are new."""
+        """The target's entries, each with the object of the target, and other entries that are new."""
         for registry in _loaded():
             new: collections.Counter[str] = collections.Counter()
             for entry in registry.entries():
-                if self.scope.owns(entry.module) or (entry.part_of and self._is_told(entry.part_of, new)):
+                if self.scope.owns(entry.module) or (entry.part_of and self._is_reported(entry.part_of, new)):
                     continue
                 held = self._owner(entry)
                 if held is None and owner((entry.ends_with,), self.scope.owns, self.scope.rename) is not None:
@@ -77,35 +77,35 @@ class Registrations(Probe):
                 if held is not None or is_new:
                     yield registry, entry, held
 
-    def _is_told(self, entry: Entry, new: Mapping[str, int]) -> bool:
-        """Whether an entry is reported: as the target's, or because there are ever more of them."""
+    def _is_reported(self, entry: Entry, new: Mapping[str, int]) -> bool:
+        """Whether an entry is reported, because it is the target's or because its number grows."""
         return self._owner(entry) is not None or new[entry.path] > 1
 
     def _owner(self, entry: Entry) -> Held | None:
-        return owner(_asked(entry.values), self.scope.owns, self.scope.rename)
+        return owner(_with_items(entry.values), self.scope.owns, self.scope.rename)
 
     def _effect(self, registry: Registry, entry: Entry, held: Held | None) -> Effect:
-        path = _KEYS.sub(lambda found: self._open(found[0]), self.scope.rename(entry.path))
+        path = _KEYS.sub(lambda found: self._stable_place(found[0]), self.scope.rename(entry.path))
         return Effect(
             identity=entry.identity if held is None else ("of the target", *entry.identity),
             cause=Cause("registration", registry.name, path, self._type(entry, held), registry.name),
             values=entry.values,
             held=held,
             bars=registry.bars,
-            advice=f"when its code is unloaded, {registry.undo}",
+            advice=registry.undo,
         )
 
-    def _open(self, where: str) -> str:
-        """A place in a registry without the numbers that may be others in the next round or run.
+    def _stable_place(self, where: str) -> str:
+        """A place in a registry, without the numbers that may differ in the next round or run.
 
-        Entries that agree in a number now may all have the one of this process, so that they agree proves nothing. One
-        in the name of a module, which its file has too, is no such number.
+        Equal numbers in several entries prove nothing: all may stem from this process. A number in the name of a module
+        stays if the module's file has it too.
         """
         parts = _QUOTED.split(where)
         return "".join(self._key(part) if at % 2 else open_numbers(part) for at, part in enumerate(parts))
 
     def _key(self, text: str) -> str:
-        """Decided once: the same entry must be called the same when its module is unloaded."""
+        """Decided once, so that an entry keeps its name when its module is unloaded."""
         if open_numbers(text) == text:
             return text
         if text not in self._keys:
@@ -131,7 +131,7 @@ def _identities() -> list[Identity]:
 
 
 def _of_module(text: str) -> str:
-    """The longest part of a dotted text that names a loaded module, as its file has it; '' if there is none."""
+    """The longest start of a dotted text that names a loaded module whose file has that name; '' if there is none."""
     names = text.split(".")
     for count in range(len(names), 0, -1):
         spec = namespace(".".join(names[:count])).get("__spec__")
@@ -148,8 +148,8 @@ def _loaded() -> Iterator[Registry]:
     return (registry for registry in REGISTRIES if registry.module in sys.modules)
 
 
-def _asked(values: tuple[Any, ...]) -> Iterator[Any]:
-    """What tells whose an entry is: its values, and what is in them if they are collections."""
+def _with_items(values: tuple[Any, ...]) -> Iterator[Any]:
+    """The objects that decide whether an entry is the target's: its values, and the items of collections."""
     for value in values:
         yield value
         if foreign.is_exactly(value, _COLLECTIONS):

@@ -1,4 +1,4 @@
-"""What `logging` keeps: handlers, filters, names, and the classes and factories it makes its objects with."""
+"""Define the registries of `logging`: handlers, filters, names, and the classes and factories of its objects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_reloadleak.heap import foreign
 
 
 def _manager() -> dict[Any, Any]:
-    """What the manager of all loggers has; it is an attribute of their class."""
+    """The attributes of the manager of all loggers, which is an attribute of their class."""
     cls = namespace("logging").get("Logger")
     manager = foreign.class_dict(cls).get("manager") if cls is not None and foreign.is_class(cls) else None
     return foreign.instance_dict(manager) or {}
 
 
 def _loggers() -> list[tuple[str, object]]:
-    """Name and logger of each, the root logger, which has no name, first. Placeholders are among them."""
+    """The name and object of every logger and placeholder. The root logger comes first, with an empty name."""
     table: Any = dict.get(_manager(), "loggerDict")
     named: list[tuple[Any, Any]] = list(dict.items(table)) if issubclass(type(table), dict) else []
     return [
@@ -55,11 +55,11 @@ _OWN_LOGGERS = frozenset({"logging.Logger", "logging.PlaceHolder", "logging.Root
 
 
 def _names() -> Iterator[Entry]:
-    """Names of loggers, which nothing ever removes, and the loggers where they are of a class of the program's."""
+    """Names of loggers and levels, which nothing ever removes, and loggers whose class is the program's."""
     for name, logger in _loggers()[1:]:
         kind = foreign.type_name(logger)
         values = () if kind in _OWN_LOGGERS else (logger,)
-        # What stands for a name changes as loggers below and above it are made: not its type, but the name is new.
+        # The object for a name changes when loggers above or below it are made, so only the name shows what is new.
         yield Entry(("logging name", name), _spelled(name), values, type="logging.Logger")
     levels = namespace("logging").get("_nameToLevel")
     yield from of_table("logging level", "logging.getLevelNamesMapping()", levels)
@@ -78,20 +78,20 @@ LOGGING = (
         name="logging",
         module="logging",
         entries=_handlers,
-        undo="call removeHandler() or removeFilter() with it",
+        undo="on unload, remove it with removeHandler() or removeFilter()",
     ),
     Registry(
         name="logging",
         module="logging",
         entries=_names,
-        undo="use a name that stays the same, such as __name__: logging keeps each one for good",
+        undo="use a name that stays the same, such as __name__: logging never removes a name",
         bars=True,
     ),
     Registry(
         name="logging",
         module="logging",
         entries=_makers,
-        undo="set what was there before, and build on the original instead of on what is there",
+        undo="on unload, restore the previous one; derive yours from the original, not from the current one",
         bars=True,
     ),
 )

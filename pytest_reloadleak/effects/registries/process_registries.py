@@ -1,7 +1,7 @@
-"""Registries of the process and of the interpreter: handlers, hooks, the environment and the context.
+"""Define the registries of the process and the interpreter: handlers, hooks, environment and context.
 
-`atexit` can be listed too, yet not cheaply: it is watched. The ids of `sys.monitoring` are six, so they run out before
-they could be seen to grow, and the reload raises; its callbacks are watched.
+Left out: `atexit`, which is watched, since listing it is not cheap; and the tool ids of `sys.monitoring`. There are six
+ids, so they run out and the reload raises before growth could show. Its callbacks are watched.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _signals() -> Iterator[Entry]:
             type(handler) is types.FunctionType
             and foreign.module_name(handler.__globals__) == "asyncio.unix_events"
         ):
-            continue  # an event loop's: told by the probe of loops
+            continue  # an event loop's handler, which the probe for loops reports
         if handler is not None and not foreign.is_atom(handler):
             name = roots.SIGNAL_NAMES.get(number, str(number))
             yield from slot("signal", f"signal.{name}", handler)
@@ -42,7 +42,7 @@ def _context() -> Iterator[Entry]:
 
 
 def _decimal() -> Iterator[Entry]:
-    """The context of `decimal`, which is a context variable."""
+    """The context of `decimal`, which is stored in a context variable."""
     return (entry._replace(path="decimal.setcontext") for entry in _variables() if entry.path == _DECIMAL)
 
 
@@ -50,10 +50,7 @@ _DECIMAL = "contextvars['decimal_context']"
 
 
 def _variables() -> Iterator[Entry]:
-    """The variables that are set in the current context, and what they are set to.
-
-    The context keeps such a variable for good, and the variable its default.
-    """
+    """The variables set in the current context, which it never drops, with their values and their defaults."""
     for variable, value in list(_copy_context().items()):
         path = f"contextvars[{foreign.key_text(foreign.text(variable.name))}]"
         set_to = Entry(_identity(variable, value), path, type="contextvars.ContextVar")
@@ -68,7 +65,7 @@ def _identity(variable: contextvars.ContextVar[Any], value: object) -> Identity:
 
 
 def _context_identities() -> list[Identity]:
-    """Those of the values alone: a default counts only if it is the target's."""
+    """Identities of the values only: a default counts only if it is the target's."""
     return [_identity(variable, value) for variable, value in list(_copy_context().items())]
 
 
@@ -80,7 +77,7 @@ def _default(variable: contextvars.ContextVar[Any]) -> object:
 
 
 def _environment() -> Iterator[Entry]:
-    """Variables by name, and the parts of one that is a list, such as `PATH`: by what they are, not what they say."""
+    """Variables by name, whatever their value, and the parts of a variable that is a list, such as `PATH`."""
     table = dict.get(foreign.instance_dict(_environ) or {}, "_data")
     for key, value in list(table.items()) if type(table) is dict else ():
         name, text = os.fsdecode(key), os.fsdecode(value)
@@ -106,7 +103,7 @@ def _asyncgen_hooks() -> Iterator[Entry]:
         yield from slot("sys.set_asyncgen_hooks", f"sys.set_asyncgen_hooks({name})", hook)
 
 
-_CHAIN = "set what was there before, and do not build on what an older generation left there"
+_RESTORE = "on unload, restore the previous hook; do not wrap one that an older generation left"
 _HOOKS: dict[str, Callable[[], object]] = {
     "sys.settrace": sys.gettrace,
     "sys.setprofile": sys.getprofile,
@@ -120,20 +117,20 @@ PROCESS = (
         name="signal",
         module="signal",
         entries=_signals,
-        undo=f"{_CHAIN}: signal.signal() returns it",
+        undo="on unload, restore the handler that signal.signal() returned; do not wrap one of an older generation",
     ),
     Registry(
         name="contextvars",
         module="contextvars",
         entries=_context,
-        undo="reset() the variable with the token that set() returned, or create it once, outside what is reloaded",
+        undo="on unload, reset() the variable with the token of set(); or create it once, outside reloaded modules",
         identities=_context_identities,
     ),
     Registry(
         name="decimal",
         module="decimal",
         entries=_decimal,
-        undo="use decimal.localcontext(), or set the context that was there before",
+        undo="use decimal.localcontext(), or restore the previous context on unload",
         bars=True,
         identities=tuple,
     ),
@@ -141,23 +138,23 @@ PROCESS = (
         name="os.environ",
         module="os",
         entries=_environment,
-        undo="delete the variable, or use a name that stays the same; add to a list only what is not there",
+        undo="on unload, delete the variable, or use a fixed name; add to a list such as PATH only what is missing",
     ),
     Registry(
         name="gc.callbacks",
         module="gc",
         entries=_collector,
-        undo="remove it from gc.callbacks",
+        undo="on unload, remove the callback from gc.callbacks",
     ),
     Registry(
         name="sys.set_asyncgen_hooks",
         module="sys",
         entries=_asyncgen_hooks,
-        undo=_CHAIN,
+        undo=_RESTORE,
         bars=True,
     ),
     *(
-        Registry(name=name, module="threading", entries=partial(_hook, name, get), undo=_CHAIN, bars=True)
+        Registry(name=name, module="threading", entries=partial(_hook, name, get), undo=_RESTORE, bars=True)
         for name, get in _HOOKS.items()
     ),
 )

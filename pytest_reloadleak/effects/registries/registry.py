@@ -1,4 +1,4 @@
-"""What a registry is, in data: where its entries stand, and what tells one entry from another."""
+"""Define registries as data: where their entries are, and what identifies an entry."""
 
 from __future__ import annotations
 
@@ -10,50 +10,46 @@ from pytest_reloadleak.effects.probe import Identity
 from pytest_reloadleak.heap import foreign
 
 NEWEST = 50
-"""How many entries of a long table of texts are looked at: new ones come last."""
+"""How many of the last entries of a long table of texts are read. New entries come last."""
 
 
 class Entry(NamedTuple):
-    """One entry of a registry. Lives only while the registry is read."""
+    """One entry of a registry. It lives only while the registry is read."""
 
     identity: Identity
-    """What stays the same for as long as the entry does, the registry's name first. A text is the same entry however
-    often it is set; an object is another one by its address."""
+    """Constant while the entry exists; begins with the registry's name. A text stays the same entry however often it is
+    set; an object is identified by its address."""
     path: str
-    """The registry's name and where in it, numbers included."""
+    """The registry's name and the place in it, numbers included."""
     values: tuple[Any, ...] = ()
-    """What is registered, the entry itself first; nothing if it is a text."""
+    """The registered objects, the entry itself first; empty for a text."""
     containers: tuple[object, ...] = ()
-    """Lists and dicts that merely list the entry."""
+    """Lists and dicts that only list the entry."""
     type: str = ""
-    """Type of what is registered, where the first of the values does not tell it."""
+    """The type of the registered object, if it is not that of the first value."""
     module: str = ""
-    """Name of the module that the entry is, if it is one: the target's own modules are no effects."""
+    """The name of the module that the entry is or belongs to. The target's own modules are no effects."""
     ends_with: object = None
-    """The object with which the entry goes by itself: where that is the target's, whoever keeps it keeps the entry."""
+    """The object whose death ends the entry. If it is the target's, its holder is the cause, not the entry."""
     part_of: Entry | None = None
-    """The entry that this one is a part of, as a filter is of a handler: where that is reported, it tells all. It comes
-    before its parts."""
+    """The containing entry, such as the handler of a filter; it comes first. If it is reported, this one is not."""
 
 
 class Registry(NamedTuple):
-    """One process-wide registry that can be listed.
-
-    A registry may be read by several of these, if they agree in the name.
-    """
+    """One process-wide registry that can be listed. Several may share a name, and each reads a part of it."""
 
     name: str
-    """As a finding's `registry`."""
+    """The `registry` of its findings."""
     module: str
-    """It is looked at only once this module is loaded."""
+    """The registry is read only if this module is loaded."""
     entries: Callable[[], Iterable[Entry]]
     undo: str
-    """How an entry of it is undone: the end of a sentence."""
+    """The advice of its findings: how to undo or avoid an entry."""
     bars: bool = False
-    """Whether its entries stand where nothing lists them that could be passed over, such as in an attribute of a
-    module: then whoever else refers to one is passed over too."""
+    """Whether no container lists the entries that the sweep could skip, for instance because they are attributes of a
+    module. The sweep then skips every other reference to an entry too."""
     identities: Callable[[], Iterable[Identity]] | None = None
-    """Identities of all entries, where there are so many that to describe them takes long."""
+    """Identities of all entries, for registries so large that describing each entry is slow."""
 
 
 def namespace(module: str) -> dict[str, Any]:
@@ -62,31 +58,31 @@ def namespace(module: str) -> dict[str, Any]:
 
 
 def parts(o: Any) -> tuple[Any, ...]:
-    """What an entry consists of: the items of a tuple, or itself; nothing if it is a text or number."""
+    """The objects of an entry: the items of a tuple, or the entry itself; none for a text or number."""
     if type(o) is tuple:
         return tuple(item for item in tuple.__iter__(o) if not foreign.is_atom(item))
     return () if foreign.is_atom(o) else (o,)
 
 
 def of_list(name: str, path: str, items: object) -> Iterator[Entry]:
-    """Entries of a list, equal texts told apart by their occurrence: of a thing that is no list there are none."""
+    """Entries of a list, none of anything else. Equal texts are numbered by occurrence."""
     if not issubclass(type(items), list):
         return
     counts: dict[int | str, int] = {}
-    for item in list.__getitem__(items, slice(None)):  # type: ignore[call-overload]  # asked above
+    for item in list.__getitem__(items, slice(None)):  # type: ignore[call-overload]  # checked above
         key = item if type(item) is str else id(item)
         counts[key] = counts.get(key, 0) + 1
         yield Entry((name, key, counts[key]), path, parts(item), (items,), "str" if type(item) is str else "")
 
 
 def of_table(name: str, path: str, table: object, *, newest: int | None = None) -> Iterator[Entry]:
-    """Entries of a dict, each with its key: of a thing that is no dict there are none.
+    """Entries of a dict, each with its key; none of anything else.
 
     Args:
-        name: the registry's.
-        path: the table's.
+        name: the registry's name.
+        path: the dict's path.
         table: the dict.
-        newest: how many of its last entries are looked at; `None` for all.
+        newest: how many of its last entries to read; `None` for all.
     """
     for key, value in _items(table, newest):
         values = (*parts(value), *parts(key))
@@ -96,14 +92,14 @@ def of_table(name: str, path: str, table: object, *, newest: int | None = None) 
 
 
 def table_identities(name: str, path: str, table: object, *, newest: int | None = None) -> list[Identity]:
-    """The identities that `of_table` gives."""
+    """The identities of the entries that `of_table` yields."""
     return [_in_table(name, path, key, value) for key, value in _items(table, newest)]
 
 
 def _items(table: object, newest: int | None) -> list[tuple[Any, Any]]:
     if not issubclass(type(table), dict):
         return []
-    items: list[tuple[Any, Any]] = list(dict.items(table))  # type: ignore[arg-type]  # asked above
+    items: list[tuple[Any, Any]] = list(dict.items(table))  # type: ignore[arg-type]  # checked above
     return items[-newest:] if newest is not None else items
 
 
@@ -113,6 +109,6 @@ def _in_table(name: str, path: str, key: Any, value: Any) -> Identity:
 
 
 def slot(name: str, path: str, value: object) -> Iterator[Entry]:
-    """The entry that a single slot is, if something is in it."""
+    """The entry in a registry with a single slot, if the slot is filled."""
     if value is not None and not foreign.is_atom(value):
         yield Entry((name, path, id(value)), path, (value,))

@@ -1,12 +1,12 @@
-"""Stand in for functions of the interpreter while somebody wants to know who calls them, and leave no trace.
+"""Replace functions of the interpreter by stand-ins while a check listens to their calls, and leave no trace.
 
-A stand-in takes the place of its original in the namespace of every loaded module, under whatever name it was imported
-there. It is not found in class attributes, closures, default arguments and containers that took the original before:
-calls through those are not seen. The reverse is harmless: a stand-in that somebody took along delegates for ever.
+A stand-in replaces its original in the namespace of every loaded module, under any name. Class attributes, closures,
+default arguments and containers keep the original, so calls through them are not seen. The reverse is harmless: a
+stand-in that the program kept delegates for ever.
 
-A stand-in is no plain function, because a function that becomes a class attribute binds its instance and a builtin does
-not. It refers to its original and to strings; who listens is known to this module alone, so that no path leads from a
-program's namespace through a stand-in into a check.
+A stand-in is not a plain function, because a function as a class attribute binds its instance; a builtin does not. It
+refers to its original and to strings only. Only this module knows the listeners, so no reference leads from a program's
+namespace through a stand-in into a check.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from typing import Any
 from pytest_reloadleak.heap import foreign
 
 Listener = Callable[[str, Sequence[Any], Mapping[str, Any]], None]
-"""Is told the function and the arguments of each call that raised nothing, in the thread of the call."""
+"""Gets the function and the arguments of each call that did not raise, in the thread of the call."""
 
 _COPIED = ("__name__", "__qualname__", "__doc__", "__module__", "__self__", "__text_signature__")
 
 
 class StandIn:
-    """Behaves as a builtin function, and tells the listeners of its calls.
+    """Behaves like a builtin function, and reports its calls to the listeners.
 
-    It is no equal of its original: a class with an `__eq__` and a `__call__` is what keeps `heap.roots` from listing
-    the callbacks of `atexit`.
+    It never equals its original: with an `__eq__`, it would keep `heap.roots` from listing the callbacks of `atexit`.
 
     Args:
-        spelling: the function's name in the words of a program: `codecs.register`.
+        spelling: the function's name as a program writes it: `codecs.register`.
         original: the function.
     """
 
@@ -44,7 +43,7 @@ class StandIn:
             self.__dict__[name] = object.__getattribute__(original, name)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call the original, and tell who listens."""
+        """Call the original, then the listeners."""
         result = self.__wrapped__(*args, **kwargs)
         for listener in _listeners:
             listener(self._spelling, args, kwargs)
@@ -61,18 +60,18 @@ _listeners: tuple[Listener, ...] = ()
 """Replaced as a whole, so that calls in other threads need no lock."""
 _installed: dict[str, StandIn] = {}
 _kept: weakref.WeakValueDictionary[str, StandIn] = weakref.WeakValueDictionary()
-"""Stand-ins that somebody took along: they serve the next check too."""
+"""Stand-ins that the program kept: the next check uses them again."""
 _lock = threading.RLock()
 
 
 def listen(functions: Mapping[str, Any], listener: Listener) -> None:
-    """Tell `listener` of calls of some functions, until `unlisten`. The first listener has the stand-ins put up.
+    """Report calls of some functions to `listener` until `unlisten`. The first listener installs the stand-ins.
 
     Args:
-        functions: the functions by their names in the words of a program, the same for all listeners.
+        functions: the functions by their names as a program writes them, the same for all listeners.
         listener: must not raise.
     """
-    global _listeners  # noqa: PLW0603 - who listens is a fact of the process, as the stand-ins are
+    global _listeners  # noqa: PLW0603 - the listeners are process-wide, as the stand-ins are
     with _lock:
         _listeners = (*_listeners, listener)
         for spelling, original in functions.items():
@@ -85,10 +84,9 @@ def listen(functions: Mapping[str, Any], listener: Listener) -> None:
 
 
 def unlisten(listener: Listener) -> None:
-    """Tell `listener` no more; the last one has the originals put back. Nothing happens if it does not listen.
+    """Stop reporting to `listener`, if it listens. The last one to stop puts the originals back.
 
-    What the program has meanwhile put in a function's place stays: only stand-ins are exchanged, those included that
-    modules have imported since.
+    Only stand-ins are replaced, including those that modules imported since. A replacement of the program's own stays.
     """
     global _listeners  # noqa: PLW0603 - as above
     with _lock:
@@ -99,16 +97,16 @@ def unlisten(listener: Listener) -> None:
 
 
 def is_standing_in(o: object) -> bool:
-    """Whether `o` is a stand-in that is put up."""
+    """Whether `o` is an installed stand-in."""
     return any(o is stand_in for stand_in in _installed.values())
 
 
 def _exchange(pairs: Iterable[tuple[object, object]]) -> None:
-    """Put the second of each pair in the place of the first, in the namespaces of all loaded modules."""
+    """Replace the first of each pair by the second, in the namespaces of all loaded modules."""
     others = {id(old): (old, new) for old, new in pairs}
     wanted = frozenset(others)
     for namespace in _namespaces():
-        # Nearly all namespaces have none of them, which this tells without a step of Python per name.
+        # Nearly all namespaces have none of them. This finds out without running Python code for each name.
         if wanted.isdisjoint(map(id, list(namespace.values()))):
             continue
         for name, value in list(namespace.items()):
@@ -118,14 +116,14 @@ def _exchange(pairs: Iterable[tuple[object, object]]) -> None:
 
 def _namespaces() -> Iterator[dict[str, Any]]:
     modules = [module for _, module in foreign.loaded_modules()]
-    for module in (*modules, vars(sys).get("monitoring")):  # which is in no table of modules
+    for module in (*modules, vars(sys).get("monitoring")):  # which `sys.modules` does not list
         namespace = foreign.module_dict(module)
         if namespace is not None:
             yield namespace
 
 
 def builtin(module: str, name: str) -> Any | None:
-    """A builtin function of a loaded module; `None` if this interpreter has none, or the program replaced it."""
+    """A builtin function of a loaded module; `None` if it does not exist or the program replaced it."""
     place = vars(sys).get("monitoring") if module == "sys.monitoring" else sys.modules.get(module)
     found = dict.get(foreign.module_dict(place) or {}, name)
     if type(found) is StandIn:

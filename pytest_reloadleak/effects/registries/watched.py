@@ -1,9 +1,9 @@
-"""Registrations that cannot be listed: who registered what is noted when it happens, and until it is undone.
+"""Find registrations that cannot be listed: record each call that registers, until it is undone.
 
-Whose is an entry? The target's if the entry itself is, or what it keeps. Where the entry is somebody else's function,
-the target is to blame if its code is what led to the call, and did so in more than one generation: a registration that
-the first generation made for good is the cure and not the leak. What the checking thread registered without the target
-must grow with the rounds, as any effect that nobody owns; what other threads did without the target is none of it.
+An entry is the target's if it is one of the target's objects, or keeps one. Any other function counts against the
+target if the target's code led to the call in more than one generation: one registration that the first generation
+makes for good is the cure, not the leak. An entry that the checking thread made without the target must grow with the
+rounds, like every effect without an owner. Entries that other threads made without the target are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pytest_reloadleak.effects.registries.watched_functions import (
     WATCHES,
     Watch,
     advice,
-    likeness,
+    equality_key,
     slot_key,
 )
 from pytest_reloadleak.heap import foreign
@@ -39,29 +39,29 @@ _get_ident = threading.get_ident
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Record:
-    """One entry. It keeps nothing alive: the registry does, for as long as the entry is there."""
+    """One entry. The record keeps nothing alive; the registry does so while the entry exists."""
 
     watch: Watch
     cause: Cause
     names: str
-    """The entry, described."""
+    """A description of the entry."""
     held: Held | None
-    """What of the target the entry is, or keeps."""
+    """The object of the target that the entry is or keeps."""
     caller: Held | None
     """The target's code that led to the call."""
     where: str
     generation: int
-    is_apart: bool
-    """Whether another thread than that of the check made it."""
-    likeness: tuple[object, ...]
+    is_other_thread: bool
+    """Whether a thread other than the checking one made the entry."""
+    equality: tuple[object, ...]
     slot: tuple[str | int, ...]
     entries: tuple[int, ...]
-    """Ids of what the entry consists of, and of what it keeps."""
+    """Ids of the entry's objects, and of what it keeps."""
     references: tuple[weakref.ref[Any] | None, ...]
-    """To the same; `None` for what has no weak references."""
+    """Weak references to the same objects; `None` where an object supports none."""
 
     def values(self) -> tuple[Any, ...] | None:
-        """What is left of the entry; `None` if its first part is gone, and the entry with it."""
+        """The objects still alive; `None` if the first one is dead, which means that the entry is gone."""
         values = [reference() if reference is not None else None for reference in self.references]
         if values[0] is None and self.references[0] is not None:
             return None
@@ -83,7 +83,7 @@ class Watched(Probe):
         self._is_older = False
 
     def begin(self, scope: Scope) -> None:
-        """Have the registration functions watched."""
+        """Start watching the registration functions."""
         self.scope = scope
         self._thread = _get_ident()
         self._is_older = any(type(name) is str and scope.owns(name) for name in list(sys.modules))
@@ -96,19 +96,19 @@ class Watched(Probe):
             raise
 
     def end(self) -> None:
-        """Stop watching; the last to do so has the functions put back."""
+        """Stop watching. The last probe to stop has the functions put back."""
         stand_ins.unlisten(self._called)
         self._records.clear()
 
     def blind(self) -> str | None:
-        """Whether somebody else had replaced a function before."""
+        """Calls that the probe could not see: a function was already replaced, or recording failed."""
         if self._failure is not None:
-            return f"a registration could not be noted: {self._failure}"
+            return f"a registration could not be recorded: {self._failure}"
         if self._unseen:
             verb = "was" if len(self._unseen) == 1 else "were"
             return (
-                f"{', '.join(self._unseen)} {verb} replaced by the program before the check, so what is registered "
-                "through it is not seen"
+                f"{', '.join(self._unseen)} {verb} replaced by the program before the check, so registrations "
+                "through it are not seen"
             )
         return None
 
@@ -117,11 +117,11 @@ class Watched(Probe):
         return [(number,) for number in list(self._records)]
 
     def watched(self) -> Mapping[int, Cause]:
-        """The causes of all entries by the ids of what they consist of."""
+        """The causes of all entries, by the ids of the entries' objects."""
         return {key: record.cause for record in self._present().values() for key in record.entries}
 
     def effects(self) -> list[Effect]:
-        """The entries that may be the target's."""
+        """Entries that may be the target's."""
         present = self._present()
         generations: dict[Cause, set[int]] = {}
         for record in present.values():
@@ -131,14 +131,14 @@ class Watched(Probe):
         found = [
             _effect(number, record, record.cause in repeated)
             for number, record in present.items()
-            if record.held is not None or record.caller is not None or not record.is_apart
+            if record.held is not None or record.caller is not None or not record.is_other_thread
         ]
         if not self._is_older:
             return found
         return found + self._older({record.entries[0] for record in present.values()})
 
     def _older(self, noted: set[int]) -> list[Effect]:
-        """Callbacks of `atexit` that the target registered before the check began: what they keep is theirs."""
+        """Callbacks of `atexit` that the target registered before the check: each holds what it keeps."""
         out = []
         for callback in _listed():
             held = owner([callback], self.scope.owns, self.scope.rename)
@@ -153,13 +153,13 @@ class Watched(Probe):
         return out
 
     def _present(self) -> dict[int, _Record]:
-        """The entries that are still there, as far as can be told."""
+        """The entries that still exist, as far as the probe can know."""
         present = {n: record for n, record in list(self._records.items()) if record.values() is not None}
         listed: dict[int, int] = {}
         if any(record.watch.registry == "atexit" for record in present.values()):
             for callback in _listed():
                 listed[id(callback)] = listed.get(id(callback), 0) + 1
-        if listed:  # otherwise they could not be listed
+        if listed:  # empty if the callbacks could not be listed
             for number in sorted(present, reverse=True):
                 if present[number].watch.registry == "atexit":
                     key = present[number].entries[0]
@@ -169,24 +169,24 @@ class Watched(Probe):
         return present
 
     def _called(self, spelling: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Note a call that succeeded. A fault of this tool must not become one of the program."""
+        """Record a call that succeeded. An error of this tool must not become an error of the program."""
         try:
             watch = BY_SPELLING[spelling]
             if watch.undoes:
                 self._undo(watch, args, kwargs)
             else:
                 self._note(watch, args, kwargs)
-        except Exception as error:  # noqa: BLE001 - as above: it is reported by `blind`
+        except Exception as error:  # noqa: BLE001 - as above; `blind` reports it
             self._failure = foreign.exception_text(error)
 
     def _undo(self, watch: Watch, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        like = likeness(args[0]) if args else ()
+        equal_to = equality_key(args[0]) if args else ()
         slot = slot_key(watch.slot(args, kwargs))
         for number, record in list(self._records.items()):
             if record.watch.registry != watch.registry:
                 continue
             if watch.undoes == "equal":
-                is_meant = not record.slot and record.likeness == like
+                is_meant = not record.slot and record.equality == equal_to
             elif watch.undoes == "same":
                 is_meant = not record.slot and record.entries[0] == id(args[0])
             else:
@@ -217,8 +217,8 @@ class Watched(Probe):
             caller=_code_of(frame, scope) if frame is not None else None,
             where=_where(frame),
             generation=scope.generation(),
-            is_apart=_get_ident() != self._thread,
-            likeness=likeness(entries[0]),
+            is_other_thread=_get_ident() != self._thread,
+            equality=equality_key(entries[0]),
             slot=slot,
             entries=tuple(map(id, values)),
             references=tuple(map(_weak, values)),
@@ -226,12 +226,12 @@ class Watched(Probe):
 
 
 def _listed() -> list[Any]:
-    """The callbacks of `atexit`; nothing where to list them could run code of the program's."""
+    """The callbacks of `atexit`; empty if listing them could run code of the program."""
     return [root.value for root in roots.registered() if root.kind == "atexit"]
 
 
 def _is_replaced(watch: Watch) -> bool:
-    """Whether the name that programs call is somebody else's function."""
+    """Whether the program replaced the function under the name that programs call."""
     module, _, name = watch.spelling.rpartition(".")
     place = vars(sys).get("monitoring") if module == "sys.monitoring" else sys.modules.get(module)
     found = dict.get(foreign.module_dict(place) or {}, name)
@@ -254,7 +254,7 @@ def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
 
 
 def _caller(scope: Scope) -> types.FrameType | None:
-    """The innermost frame of the target's."""
+    """The innermost frame that runs the target's code."""
     frame: types.FrameType | None = getframe(1)
     while frame is not None and not scope.owns(foreign.module_name(frame.f_globals)):
         frame = frame.f_back
@@ -262,7 +262,7 @@ def _caller(scope: Scope) -> types.FrameType | None:
 
 
 def _code_of(frame: types.FrameType, scope: Scope) -> Held:
-    """The function that a frame runs, or the module whose body it is."""
+    """The function that a frame runs, or the module whose body it runs."""
     module, code = foreign.module_name(frame.f_globals), frame.f_code
     file, line = foreign.code_location(code)
     if foreign.code_text(code) == "<module>":
@@ -282,5 +282,5 @@ def _where(frame: types.FrameType | None) -> str:
 def _weak(o: Any) -> weakref.ref[Any] | None:
     try:
         return weakref.ref(o)
-    except TypeError:  # an int, a list, an instance with slots only
+    except TypeError:  # an int, a list, or an instance that has only slots
         return None

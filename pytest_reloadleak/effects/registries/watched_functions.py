@@ -1,8 +1,8 @@
-"""The functions that register something where it cannot be listed, as data.
+"""Define, as data, the functions that register something that cannot be listed.
 
-What can be listed is left to the probes that list: a signal's handler, `sqlite3.adapters`, the completer of `readline`,
-the current contexts of `decimal` and `locale`, which are values of a variable or slots that can be read. `atexit` can
-be listed, yet not who registered what; so it is watched as well.
+The listing probes cover the rest, which is the value of a variable or a readable slot: a signal's handler,
+`sqlite3.adapters`, the completer of `readline`, the current contexts of `decimal` and `locale`. A list of the callbacks
+of `atexit` does not show who registered them, so `atexit` is watched too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _first(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _first_or(keyword: str) -> Found:
-    """The first argument, which may be passed by name too."""
+    """Find the first argument, which may also be passed by name."""
     return lambda args, kwargs: tuple(args[:1]) or ((kwargs[keyword],) if keyword in kwargs else ())
 
 
@@ -53,7 +53,7 @@ def _audit(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _file(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The file that `faulthandler` is to write to; without one it takes `sys.stderr`, and keeps that."""
+    """The file that `faulthandler` writes to. Without a file it takes `sys.stderr`, and keeps that."""
     given = (*args[1:2], kwargs.get("file"))[0]
     return (sys.stderr if given is None else given,)
 
@@ -63,25 +63,25 @@ def _tool_and_event(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[An
 
 
 class Watch(NamedTuple):
-    """One function to watch."""
+    """One watched function."""
 
     spelling: str
-    """As a program calls it."""
+    """The name by which a program calls it."""
     module: str
-    """The module whose builtin it is."""
+    """The module that defines the builtin."""
     registry: str
     entries: Found = _nothing
-    """What is registered: one entry, whatever it consists of."""
+    """The registered objects, which form one entry."""
     also: Found = _nothing
-    """What the entry keeps besides."""
+    """Other objects that the entry keeps."""
     slot: Found = _nothing
-    """The name of the slot that the entry takes from whatever had it; no slot if there is none."""
+    """The name of the slot whose previous entry this one replaces; empty if there is no slot."""
     undoes: str = ""
-    """`equal`: takes away all entries that equal its first argument; `same`: the first that is it; `slot`: what is in
-    the slot; `slots`: what is in those whose names begin like that; otherwise it registers."""
+    """Which entries it removes. `equal`: all that equal its first argument; `same`: the first that is that object;
+    `slot`: the one in the slot; `slots`: those in slots whose names begin like it. Empty: it registers an entry."""
 
     bars: bool = False
-    """Whether the collector sees the registry's own references, which are then this registration and nothing else."""
+    """Whether the collector sees the registry's references, which then count as this registration only."""
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ WATCHES = (
     ),
     Watch("sys.monitoring.clear_tool_id", "sys.monitoring", "sys.monitoring", slot=_first, undoes="slots"),
     *(
-        # Before, it kept the callbacks.
+        # Before 3.14, it kept the callbacks.
         [
             Watch(
                 "sys.monitoring.free_tool_id", "sys.monitoring", "sys.monitoring", slot=_first, undoes="slots"
@@ -122,7 +122,7 @@ BY_SPELLING = {watch.spelling: watch for watch in WATCHES}
 
 
 def slot_key(values: tuple[Any, ...]) -> tuple[str | int, ...]:
-    """The name of a slot in plain values, which no subclass of `str` or `int` is."""
+    """The name of a slot as plain `str` and `int` values; instances of subclasses are converted."""
     return tuple(
         str.__str__(v) if issubclass(type(v), str) else int.__int__(v)
         for v in values
@@ -130,22 +130,16 @@ def slot_key(values: tuple[Any, ...]) -> tuple[str | int, ...]:
     )
 
 
-def likeness(o: Any) -> tuple[object, ...]:
-    """Equal for callables of CPython's own types that are equal, and for what is one object.
-
-    Each access to a method makes another object; two are equal if they are the same function of the same object.
-    """
-    if type(o) is types.MethodType:
+def equality_key(o: Any) -> tuple[object, ...]:
+    """A key that is equal for identical objects, and for equal callables of CPython's own types."""
+    if type(o) is types.MethodType:  # each access to a method makes a new object
         return ("method", id(o.__func__), id(o.__self__))
     if type(o) is types.BuiltinFunctionType and o.__self__ is not None:
         return ("builtin", id(o.__self__), o.__name__)
     return ("object", id(o))
 
 
-_ONCE = (
-    "can never be taken back: register it once, from a module that is not reloaded, and let that one call "
-    "whatever the present generation is"
-)
+_ONCE = "cannot be unregistered: register it once, outside reloaded modules, and let it call the current generation"
 
 
 def advice(spelling: str, name: str) -> str:
@@ -153,18 +147,18 @@ def advice(spelling: str, name: str) -> str:
 
     Args:
         spelling: the function that registered it.
-        name: the entry, described.
+        name: a description of the entry.
     """
     if spelling == "atexit.register":
-        return f"call atexit.unregister() for {name} when its code is unloaded"
+        return f"on unload, call atexit.unregister() for {name}"
     if spelling == "codecs.register":
-        return f"call codecs.unregister() for {name} when its code is unloaded"
+        return f"on unload, call codecs.unregister() for {name}"
     if spelling == "codecs.register_error":
-        return f"register {name} under one name in each generation, so that the newest takes the place of the others"
+        return f"register {name} under the same name in each generation, so that the newest replaces the rest"
     if spelling == "faulthandler.register":
-        return f"call faulthandler.unregister() for the signal of {name} when its code is unloaded"
+        return f"on unload, call faulthandler.unregister() for the signal of {name}"
     if spelling == "os.register_at_fork":
         return f"the fork hook {name} {_ONCE}"
     if spelling == "sys.addaudithook":
         return f"the audit hook {name} {_ONCE}"
-    return f"register None in the place of {name} when its code is unloaded, and free the tool's id"
+    return f"on unload, register None in place of {name}, and free the tool id"

@@ -1,1 +1,1 @@
-"""The probes for what the operating system counts, and nothing that closes, ends or joins it."""
+"""Observe what the operating system counts, but close, end and join none of it."""

@@ -1,4 +1,4 @@
-"""Which line of the program allocated something: `tracemalloc`, switched on for a few rounds, and off again."""
+"""Find the line of the program that allocated an object: with `tracemalloc`, switched on for a few rounds only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pytest_reloadleak.heap.own_objects import PACKAGE
 from pytest_reloadleak.holders.container_growth import Frames
 
 FRAMES = 16
-"""How many frames of an allocation are kept: a target's own lies below those of what it calls and of the import."""
+"""Frames to keep for each allocation. The target's own lie below those of what it calls and of the import."""
 
-# The module around it imports pickle, which no program needs for us.
+# Its wrapper `tracemalloc` imports pickle, which a check should not load into the program.
 _c: Any = importlib.import_module("_tracemalloc")
 _start, _stop, _is_tracing, _frames_of = _c.start, _c.stop, _c.is_tracing, _c._get_object_traceback
 _MACHINERY = (PACKAGE, "<frozen importlib", str(importlib.__file__))
@@ -22,10 +22,10 @@ _MACHINERY = (PACKAGE, "<frozen importlib", str(importlib.__file__))
 
 @contextmanager
 def tracing() -> Iterator[None]:
-    """Trace allocations within the block. A program that traces its own goes on doing so.
+    """Trace allocations within the block. A program that already traces continues to do so.
 
-    Before 3.13 nothing is traced where the program has sub-interpreters: as soon as one is made or destroyed meanwhile,
-    the process hangs (3.10, 3.11) or is aborted for an invalid pointer (3.12.1); `tracemalloc` alone does it.
+    Before 3.13, trace nothing if the program has sub-interpreters: creating or destroying one meanwhile hangs the
+    process (3.10, 3.11) or aborts it with an invalid pointer (3.12.1). `tracemalloc` alone is enough to cause this.
     """
     is_safe = sys.version_info >= (3, 13) or "_xxsubinterpreters" not in sys.modules
     is_ours = is_safe and not _is_tracing()
@@ -39,10 +39,7 @@ def tracing() -> Iterator[None]:
 
 
 def frames_of(objects: Iterable[object]) -> Frames:
-    """Where the first of some objects that was traced was allocated: innermost frame first; empty if none was.
-
-    One that was made from a free list of the interpreter's is not traced.
-    """
+    """Where the first traced object was allocated, innermost frame first; `()` if none. Free lists are not traced."""
     for o in objects:
         found = _frames_of(o)
         if found is not None:

@@ -1,7 +1,7 @@
-"""Child processes: those that run, and zombies that nobody waited for.
+"""Find child processes: those that run, and zombies that nothing waited for.
 
-A process that one of `multiprocessing`'s servers forked is the server's child, and is known from the program's own
-object of it. One whose parent ended is known by its environment.
+A process that a `multiprocessing` server forked is the server's child. It is found through the program's own object for
+it, and a process whose parent ended is found by its environment.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
 
 _TASKS = "/proc/self/task"
-_SHOWN, _TOLD = 60, 200
-"""Characters of a command line in a name, and in the details."""
+_IN_NAME, _IN_DETAILS = 60, 200
+"""Characters of a command line that a name and the details show."""
 
 _stat = os.stat
 _listdir = os.listdir
@@ -41,21 +41,21 @@ class Children(Probe):
         self._escaped: Escaped | None = None
 
     def begin(self, scope: Scope) -> None:
-        """What is there before the first generation is not the target's."""
+        """Record the children from before the first generation: they are not the target's."""
         super().begin(scope)
         self._directory = os.getcwd()
         self._escaped = Escaped()
         self._first = set(self.identities())
 
     def identities(self) -> Iterable[Identity]:
-        """Number and time of birth: the system gives the number of a child that ended to another one."""
+        """Number and start time: the system reuses the number of a child that ended."""
         return [*present().items(), *self._without_parent().items()]
 
     def _without_parent(self) -> dict[int, int | str]:
         return _dated(self._escaped.present()) if self._escaped is not None else {}
 
     def effects(self) -> list[Effect]:
-        """Every child that came after the first generation."""
+        """Every child that appeared after the first generation."""
         orphans = self._without_parent()
         found = {p: s for p, s in {**orphans, **present()}.items() if (p, s) not in self._first}
         if not found:
@@ -66,17 +66,17 @@ class Children(Probe):
         return [_effect(child, found[child.pid], names[child.name]) for child in children]
 
     def end(self) -> None:
-        """Take what marks the children out of the environment."""
+        """Remove the mark for children from the environment."""
         if self._escaped is not None:
             self._escaped.end()
 
     def containers(self) -> Iterable[object]:
-        """Where `subprocess` and `multiprocessing` list what was not waited for."""
+        """The lists in which `subprocess` and `multiprocessing` keep processes that nothing waited for."""
         return [o for o in (_attribute("subprocess", "_active"), _started()) if o is not None]
 
 
 def present() -> dict[int, int | str]:
-    """When each child was started, by its number."""
+    """The start time of each child, by its number."""
     pids = {*(() if _is_childless() else _direct()), *_of_servers()}
     return _dated(pids)
 
@@ -92,7 +92,7 @@ def _dated(pids: Iterable[int]) -> dict[int, int | str]:
 
 
 def _is_childless() -> bool:
-    """Whether the system says so, in one call. It is asked so that it reaps nobody."""
+    """Whether the system says so, in one call that reaps no child."""
     if _waitid is None:
         return False
     try:
@@ -105,7 +105,7 @@ def _is_childless() -> bool:
 def _direct() -> list[int]:
     if _is_there(f"{_TASKS}/{_getpid()}/children"):
         return [pid for task in _listdir(_TASKS) for pid in _of_task(task)]
-    import psutil  # not Linux, or one that does not list them
+    import psutil  # not Linux, or a Linux without these lists
 
     return [child.pid for child in psutil.Process(_getpid()).children()]
 
@@ -127,7 +127,7 @@ def _of_task(task: str) -> list[int]:
 
 
 def _of_servers() -> list[int]:
-    """Processes of `multiprocessing` that its own server forked."""
+    """Processes of `multiprocessing`, including those that its server forked."""
     pids = []
     for process in list(_started() or ()):
         starter = dict.get(foreign.instance_dict(process) or {}, "_popen")
@@ -148,7 +148,7 @@ def _attribute(module: str, name: str) -> object:
 
 
 def _since(pid: int) -> int | str | None:
-    """When a process was started, in some unit; `None` if there is none of this number."""
+    """When a process was started, in whichever unit; `None` if no process has this number."""
     try:
         with _open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[19])
@@ -166,7 +166,7 @@ def _since(pid: int) -> int | str | None:
 
 
 class _Child:
-    """One child as it presents itself."""
+    """One child as the system describes it."""
 
     def __init__(self, pid: int, known: owners.Child | None, directory: str, *, is_orphan: bool) -> None:
         import psutil
@@ -193,10 +193,10 @@ class _Child:
         if self.is_orphan:
             prefix = "orphaned process"
         if self.known is not None and self.known.name is not None:
-            # What `multiprocessing` named bears a number that counts all processes of the program.
+            # `multiprocessing`'s names contain a number that counts all processes of the program.
             named = spelling.numbered(f"{prefix} {foreign.key_text(self.known.name)}")
             return spelling.Spelled(named.exact, named.open, is_loose=named.exact != named.open)
-        if is_fork or not line:  # one that was forked bears the command line of whoever runs the tests
+        if is_fork or not line:  # a fork has the command line of the test run
             return spelling.Spelled(f"{prefix} (forked)", f"{prefix} (forked)")
         parts = [
             spelling.file(part, directory) if os.path.isabs(part) else spelling.numbered(part)
@@ -221,7 +221,7 @@ def _own_command() -> list[str]:
 
 def _shortened(parts: Iterable[str]) -> str:
     text = " ".join(parts)
-    return foreign.key_text(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...")
+    return foreign.key_text(text if len(text) <= _IN_NAME else f"{text[: _IN_NAME - 3]}...")
 
 
 def _effect(child: _Child, since: int | str, path: str) -> Effect:
@@ -229,14 +229,14 @@ def _effect(child: _Child, since: int | str, path: str) -> Effect:
     kind = foreign.type_name(known.objects[0]) if known is not None else "process"
     text = f"process {child.pid}: {child.status}"
     if child.command:
-        text += f", {child.command[:_TOLD]}"
+        text += f", {child.command[:_IN_DETAILS]}"
     details = [text]
     if known is not None and known.descriptors:
         details.append(f"with descriptors {', '.join(map(str, sorted(known.descriptors)))}")
-    do = "wait for" if child.is_zombie else "end and wait for"
-    advice = f"{do} the {path} when its code is unloaded: nobody else will"
+    do = f"wait for the {path}" if child.is_zombie else f"end the {path} and wait for it"
+    advice = f"{do} on unload; nothing else does"
     if child.is_orphan:
-        advice = f"end the {path} before the process that started it ends: its parent is gone, so nobody will"
+        advice = f"end the {path} before the process that started it ends; its parent is gone, so nothing else does"
     return Effect(
         (child.pid, since),
         Cause("child-process", "child", path, kind),

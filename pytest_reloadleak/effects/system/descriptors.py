@@ -1,8 +1,8 @@
-"""Descriptors: every one that this process has open, told by its number and by what it is.
+"""Find every descriptor that this process has open, and identify it by its number and by what it is.
 
-Not by its path: a loop that opens one file twenty times has opened twenty descriptors. Sockets and pipes have a number
-of their own in the system, so each is another; a file that is closed and opened again under the same number looks the
-same, as do all epolls, eventfds and timers, which the system does not tell apart.
+The path is not enough: a file that is opened twenty times has twenty descriptors. The system numbers sockets and pipes,
+so each is distinct. A file that is closed and reopened under the same number looks the same, and so do all epolls,
+eventfds and timers, which the system does not distinguish.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
 
 _DIRECTORIES = ("/proc/self/fd", "/dev/fd")
-"""Where systems list them. The first has links that say what each is."""
+"""Where systems list them. The first has links that show what each one is."""
 
 _listdir = os.listdir
 _readlink = os.readlink
@@ -28,17 +28,17 @@ _fstat = os.fstat
 
 
 class _Open(NamedTuple):
-    """An open descriptor, in values."""
+    """An open descriptor, as values."""
 
     number: int
     device: int
     inode: int
     mode: int
-    """The type of file, as `stat.S_IFMT` has it."""
+    """The type of file, as `stat.S_IFMT` returns it."""
     text: str = ""
-    """Where the system lists no descriptors: the path or address."""
+    """The path or address, only where the system lists no descriptors."""
     again: int = 0
-    """Likewise: which of several with the same text it is."""
+    """The count among those with the same text, only where `text` is set."""
 
     @property
     def identity(self) -> Identity:
@@ -53,7 +53,7 @@ class Descriptors(Probe):
     judges_older = False
 
     def begin(self, scope: Scope) -> None:
-        """What is open before the first generation is not the target's."""
+        """Record what is open before the first generation: it is not the target's."""
         super().begin(scope)
         self._cwd = os.getcwd()
         self._directory = next((path for path in _DIRECTORIES if os.path.isdir(path)), None)
@@ -74,7 +74,7 @@ class Descriptors(Probe):
         return list(present)
 
     def effects(self) -> list[Effect]:
-        """Every descriptor that was opened after the first generation, but for the pipes of children."""
+        """Every descriptor that was opened after the first generation, except the pipes of children."""
         found = [one for one in self._present() if one.identity not in self._first]
         if not found:
             return []
@@ -89,16 +89,16 @@ class Descriptors(Probe):
         ]
 
     def collected(self, gone: Iterable[Identity]) -> Iterable[str]:
-        """What to note of those that were open when the process began to settle, and were not when it had."""
+        """Notes about descriptors that were open when the process began to settle, and closed when it had settled."""
         links = [(key, self._earlier[key]) for key in gone if key in self._earlier]
         names = [files.thing(int(key[3]), link, self._cwd).name.open for key, link in links]
         return [f"relied on the collector to close: {name}" for name in sorted(set(names))]
 
     def blind(self) -> str | None:
-        """Without a directory of them, `psutil` lists files and sockets only."""
+        """Without a directory of descriptors, `psutil` lists only files and sockets."""
         if self._directory is not None:
             return None
-        return "descriptors: this system lists files and sockets only, so pipes and all others were not seen"
+        return "descriptors: this system lists only files and sockets, so pipes and other kinds were not seen"
 
     def end(self) -> None:
         """Forget what was there."""
@@ -114,7 +114,7 @@ class Descriptors(Probe):
             return ""
 
     def _things(self, found: list[_Open], owned: dict[int, tuple[Any, ...]]) -> list[Thing]:
-        """What each is. Sockets and, where there are no links, files are asked of `psutil`, at once."""
+        """Describe each one. `psutil` lists all sockets at once and, where there are no links, all files."""
         has_sockets = any(one.mode == stat.S_IFSOCK and not one.text for one in found)
         addresses = sockets.addresses() if has_sockets else {}
         links = {one.number: one.text or self._link(one.number) for one in found}
@@ -139,7 +139,7 @@ class Descriptors(Probe):
 
 
 def _listed(directory: str) -> list[_Open]:
-    """All that are open, as the system lists them; the one that reads the list is closed by then."""
+    """All open descriptors, as the system lists them. The one that read the list is closed by then."""
     found = []
     for name in _listdir(directory):
         try:
@@ -151,7 +151,7 @@ def _listed(directory: str) -> list[_Open]:
 
 
 def _reported() -> list[_Open]:
-    """Files and sockets, as `psutil` has them. Some systems tell no numbers, so those with one path are counted."""
+    """Files and sockets, as `psutil` lists them. Some systems give no numbers, so those with one path are counted."""
     import psutil
 
     process = psutil.Process()
@@ -178,7 +178,7 @@ def _paths() -> dict[int, str]:
 
 
 def _of_children() -> set[int]:
-    """Descriptors that are a child's: whoever waits for it closes them, so they are the child's finding."""
+    """Descriptors that close when the program waits for a child. They belong to the child's finding."""
     alive = children.present()
     if not alive:
         return set()
@@ -187,12 +187,12 @@ def _of_children() -> set[int]:
 
 def _effect(one: _Open, thing: Thing, name: str, objects: tuple[Any, ...]) -> Effect:
     path = f"fd * {name}"
-    whose = f", owned by a {foreign.type_name(objects[0])}" if objects else ""
+    owner = f", owned by a {foreign.type_name(objects[0])}" if objects else ""
     return Effect(
         one.identity,
         Cause("open-fd", "fd", path, thing.type),
         objects,
         ends_with_owner=bool(objects),
-        details=(f"fd {one.number}: {thing.detail}{whose}",),
-        advice=f"close the {path.replace('fd * ', '', 1)} when its code is unloaded",
+        details=(f"fd {one.number}: {thing.detail}{owner}",),
+        advice=f"close the {path.replace('fd * ', '', 1)} on unload",
     )

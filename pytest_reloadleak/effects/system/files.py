@@ -1,4 +1,4 @@
-"""Say what a descriptor is that is no socket, from its type and the system's own link to it."""
+"""Describe a descriptor that is not a socket, by its type and the system's link to it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BY_TYPE = {stat.S_IFBLK: "block device", stat.S_IFDIR: "directory", stat.S_IFRE
 
 
 def thing(mode: int, link: str, directory: str) -> Thing:
-    """What a descriptor is.
+    """Describe a descriptor.
 
     Args:
-        mode: the type of file, as `stat.S_IFMT` has it.
-        link: where it leads: a path, or what the system says of a thing without one; '' if that is not known.
-        directory: where the program runs.
+        mode: the type of file, as `stat.S_IFMT` returns it.
+        link: the path, or the system's name for something without one; '' if unknown.
+        directory: the program's working directory.
     """
     if link.startswith("anon_inode:"):
         return _plain(link.removeprefix("anon_inode:").strip("[]"))
@@ -32,7 +32,7 @@ def thing(mode: int, link: str, directory: str) -> Thing:
     if mode == stat.S_IFIFO:
         return _at("fifo", link, directory) if os.path.isabs(link) else _plain("pipe")
     if mode == stat.S_IFCHR and _PTY.match(link):
-        return Thing("pty", Spelled("pty", "pty"), f"pty {link}")  # both ends, which one call opens
+        return Thing("pty", Spelled("pty", "pty"), f"pty {link}")  # one call opens both ends
     if mode == stat.S_IFCHR:
         return _at("terminal" if _TERMINAL.match(link) else "device", link, directory)
     if mode in _BY_TYPE:

@@ -1,4 +1,4 @@
-"""Take the numbers of the process, and judge whether they grow: without what taking them and watching costs."""
+"""Take samples of the process, and judge whether they grow, leaving out what the tool itself costs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pytest_reloadleak.heap import settle
 OBJECTS_FLOOR = 20
 """Tracked objects that each settled round must leave to count as growth. Clean targets leave none (measured)."""
 BLOCKS_FLOOR = 1000
-"""The same for small blocks of memory. Interpreters go on filling tables of their own for a hundred rounds (importing
-`csv` anew takes 25 blocks a round at first), and each execution of a module may be noted by its name."""
+"""The same for small blocks of memory. Interpreters fill their own tables for a hundred rounds (importing `csv` again
+takes 25 blocks per round at first), and other code may note each execution of a module by its name."""
 NATIVE_FLOOR_BYTES = 32 * 1024
-"""The same for memory from malloc: its own bookkeeping is good for up to 5 KiB a round, in rare rounds for 10."""
+"""The same for memory from malloc. Its own bookkeeping takes up to 5 KiB per round, in rare rounds 10."""
 _BLOCKS_PER_MODULE, _BYTES_PER_MODULE = 25, 1024
-"""The floors of a unit of many modules: 500 small ones leave 600 blocks and 90 KiB a round (measured, 3.11)."""
+"""The floors for a unit of many modules: 500 small ones leave 600 blocks and 90 KiB per round (measured, 3.11)."""
 _AT_ONCE_OBJECTS = 50
 _AT_ONCE_BYTES = 160 * 1024
-"""What the first pass may leave once."""
+"""Growth that the first pass may leave once."""
 _LARGE_BLOCKS = 500_000
-"""Small blocks of a heap on which a clean check would notice the time that counting its objects takes: half of what a
-collection does. A long test session with many plugins has 300,000."""
+"""Small blocks of a heap so large that counting its objects would slow a clean check noticeably: it takes half as long
+as a collection. A long test session with many plugins has 300,000."""
 
 
 class Grown(NamedTuple):
-    """What each of some settled rounds left at least; 0 where not every round was above the noise."""
+    """The least that any of some settled rounds left; 0 where a round did not exceed the noise."""
 
     objects: int = 0
     blocks: int = 0
@@ -43,17 +43,12 @@ class Meter:
 
     def __init__(self) -> None:
         self._taken = 0
-        """Samples, each of which is an object."""
+        """The number of samples, each of which is an object."""
         self._own: _Numbers = (0, 0, 0)
-        """What is the tool's: see `_numbers`."""
+        """The tool's own share of `_numbers`."""
 
     def sample(self, number: int, *, is_quick: bool = False) -> Sample:
-        """The numbers at a settled round, without what `unseen` actions left.
-
-        Args:
-            number: which round this is.
-            is_quick: whether to leave out the number of objects where counting them takes long.
-        """
+        """Sample a settled round without what `unseen` actions left. `is_quick` skips the objects of a large heap."""
         has_objects = not is_quick or sys.getallocatedblocks() < _LARGE_BLOCKS
         taken = sample(number, lambda: self._memory(has_objects=has_objects))
         self._taken += 1
@@ -69,9 +64,9 @@ class Meter:
         )
 
     def unseen(self, action: Callable[[], None]) -> None:
-        """Do something of the tool's own, and do not count what it leaves."""
+        """Run an action of the tool itself, and do not count what it leaves."""
         was_enabled = settle.is_enabled()
-        # A collection in between would free, or cease to track, what is the program's.
+        # A collection in between would free or untrack objects of the program.
         settle.put_back(enabled=False)
         try:
             before = _numbers()
@@ -86,12 +81,12 @@ _Numbers = tuple[int, int, int | None]
 
 
 def _numbers(*, has_objects: bool = True) -> _Numbers:
-    """Objects, blocks, and bytes from malloc: without a detour that would leave garbage."""
+    """Objects, blocks, and bytes from malloc, read without leaving garbage."""
     return settle.tracked_count() if has_objects else 0, sys.getallocatedblocks(), native_bytes()
 
 
 def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
-    """What is the tool's, and what it has taken since."""
+    """The tool's share, with what its last action added."""
     native = None
     if own[2] is not None and before[2] is not None and after[2] is not None:
         native = own[2] + after[2] - before[2]
@@ -99,16 +94,11 @@ def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
 
 
 def may_have_grown(first: Sample, last: Sample, rounds: int, modules: int) -> bool:
-    """Whether the process has grown by so much in some rounds that a closer look is worth its price.
+    """Whether some rounds, each of which reloads so many modules, made the process grow enough for a closer look.
 
-    Of the tool's own objects one or two may be gone by then, so half of what a leak would leave is enough. Where they
-    were not counted the blocks tell, as an object has at least one.
-
-    Args:
-        first: the settled state before them.
-        last: the settled state after them.
-        rounds: how many there were.
-        modules: how many modules each of them reloaded.
+    `first` and `last` are the settled states before and after them. One or two of the tool's own objects may be gone by
+    then, so half of what a leak would leave is enough. Where objects were not counted, blocks stand in for them: an
+    object has at least one.
     """
     blocks = _difference(first.blocks, last.blocks)
     is_counted = first.objects is not None and last.objects is not None
@@ -124,14 +114,14 @@ def may_have_grown(first: Sample, last: Sample, rounds: int, modules: int) -> bo
 
 
 def _floors(modules: int) -> tuple[int, int]:
-    """Blocks, and bytes from malloc, that a round must leave to count as growth, by how many modules it reloads."""
+    """Blocks, and bytes from malloc, that a round that reloads so many modules must leave to count as growth."""
     return max(BLOCKS_FLOOR, _BLOCKS_PER_MODULE * modules), max(
         NATIVE_FLOOR_BYTES, _BYTES_PER_MODULE * modules
     )
 
 
 def grown(samples: Sequence[Sample], modules: int) -> Grown:
-    """By how much every one of some settled rounds, which reload so many modules, left the process larger."""
+    """How much each of some settled rounds, which reload so many modules, made the process grow at least."""
     blocks_floor, native_floor_bytes = _floors(modules)
 
     def least(numbers: list[int | None], floor: int) -> int:

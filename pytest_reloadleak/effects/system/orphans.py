@@ -1,8 +1,8 @@
-"""Processes whose parent has ended: the system gives them to another one, and no list of this process has them.
+"""Find processes whose parent has ended. The system gives them a new parent, so no list of this process has them.
 
-They are known by a variable of their environment, which every process inherits from the one that started it. A process
-that was forked and never executed anything shows the environment with which its program was started: so it is known in
-a check of its own process, which is started with the variable, and not in one that shares its process with the tests.
+A variable of their environment identifies them: every process inherits it from the one that started it. A process that
+was forked and never executed a program shows the environment with which its program was started. So a check in its own
+process, which starts with the variable, finds such a fork, and a check that shares its process with the tests does not.
 """
 
 from __future__ import annotations
@@ -18,19 +18,15 @@ _getpid = os.getpid
 
 
 class Marked:
-    """Processes that were started after this was made, and inherited a mark. None where there is no `/proc`.
-
-    Args:
-        mark: the variable's value.
-    """
+    """Processes that start after this object is created and inherit `mark` in `VARIABLE`; none without `/proc`."""
 
     def __init__(self, mark: str) -> None:
         self._mark = f"{VARIABLE}={mark}".encode()
         self._strangers = set(_numbers())
-        """Who does not bear it, for good: each is asked once, so that a look costs one listing of a directory."""
+        """Processes that will never have the mark. Each is read once, so `running` costs one directory listing."""
 
     def running(self) -> list[int]:
-        """Their numbers."""
+        """The numbers of the marked processes that run now."""
         return [pid for pid in _numbers() if pid not in self._strangers and self._has_mark(pid)]
 
     def _has_mark(self, pid: int) -> bool:
@@ -41,13 +37,13 @@ class Marked:
             self._strangers.add(pid)
             return False
         found = self._mark in content.split(b"\0")
-        if not found and content:  # for a moment after it executed a program, a process shows none
+        if not found and content:  # a process that has just executed a program shows none yet
             self._strangers.add(pid)
         return found
 
 
 class Escaped:
-    """Who was started in the course of a check, below this process, and is below it no more."""
+    """Processes that were started below this one during a check, and are no longer below it."""
 
     def __init__(self) -> None:
         self._is_ours = VARIABLE not in os.environ
@@ -56,19 +52,19 @@ class Escaped:
         self._marked = Marked(os.environ[VARIABLE])
 
     def end(self) -> None:
-        """Take the variable out of the environment again."""
+        """Remove the variable from the environment."""
         if self._is_ours:
             os.environ.pop(VARIABLE, None)
 
     def present(self) -> list[int]:
-        """Numbers of those that run now."""
+        """The numbers of those that run now."""
         found = self._marked.running()
         parents = {pid: _parent(pid) for pid in found}
         return [pid for pid in found if not _is_below(pid, parents)]
 
 
 def token() -> str:
-    """What marks the processes of one check of this process."""
+    """A mark for the processes of one check in this process."""
     return f"{_getpid()}-{os.urandom(8).hex()}"
 
 
@@ -80,7 +76,7 @@ def _numbers() -> Iterable[int]:
 
 
 def _is_below(pid: int, parents: Mapping[int, int]) -> bool:
-    """Whether a process descends from this one, by processes that are marked as well."""
+    """Whether a process descends from this one through marked processes."""
     here, seen = _getpid(), set()
     while pid != here and pid in parents and pid not in seen:
         seen.add(pid)

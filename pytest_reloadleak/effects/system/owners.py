@@ -1,9 +1,8 @@
-"""Which objects own descriptors and child processes? One pass over what the collector tracks.
+"""Find the objects that own descriptors and child processes, in one walk over what the collector tracks.
 
-Only types of the standard library are asked, and through the methods that they have in C or the attributes that they
-keep in their dict: a subclass may define `fileno` or `__getattribute__` as it likes, and none of it runs. What the
-collector does not track (`select.epoll`, `os.scandir`) is found through what it does, if at all; a `mmap` has a
-descriptor of its own and does not tell which.
+Only types of the standard library are read, through their methods in C or the attributes in their dict. A subclass may
+define `fileno` or `__getattribute__`: neither runs. An object that the collector does not track (`select.epoll`,
+`os.scandir`) is found through one that it tracks, if at all. An `mmap` has a descriptor but does not say which.
 """
 
 from __future__ import annotations
@@ -27,17 +26,13 @@ _IN_DICT = (
     ("multiprocessing.connection", "_ConnectionBase", "_handle"),
     ("multiprocessing.shared_memory", "SharedMemory", "_fd"),
 )
-"""Classes in Python that keep the number in their dict."""
+"""Python classes that keep the number in their dict."""
 _SELECTORS = ("selectors", "BaseSelector")
 _POLLS = ("epoll", "kqueue", "devpoll")
 
 
 def of_descriptors(numbers: Collection[int]) -> dict[int, tuple[Any, ...]]:
-    """The objects by which a program knows its descriptors: the outermost first, so a text file before its buffer.
-
-    Args:
-        numbers: the descriptors that are asked about.
-    """
+    """The program's objects for the descriptors `numbers`, the outermost first: a text file before its buffer."""
     in_dict = [_class(module, name) for module, name, _ in _IN_DICT]
     found = _instances(
         io.FileIO, *_BUFFERED, io.TextIOWrapper, _class("_socket", "socket"), _class(*_SELECTORS), *in_dict
@@ -73,7 +68,7 @@ def _sockets(sockets: list[Any]) -> list[tuple[object, Any]]:
 
 
 def _polls(selectors: list[Any]) -> Iterator[tuple[object, Any]]:
-    """What selectors wait with. Selectors are tracked by the collector, unlike what they wait with."""
+    """The descriptors that selectors wait with. The collector tracks selectors, but not the objects inside them."""
     kinds = [cls for cls in (_class("select", poll) for poll in _POLLS) if cls is not None]
     for o in selectors:
         inner = dict.get(foreign.instance_dict(o) or {}, "_selector")
@@ -84,12 +79,12 @@ def _polls(selectors: list[Any]) -> Iterator[tuple[object, Any]]:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Child:
-    """What the program keeps of a child process. Lives only while the process is looked at."""
+    """What the program keeps of a child process. Lives only while the process is inspected."""
 
     objects: list[Any] = field(default_factory=list)
-    """The object that the program has of it first, then those that this one is made of."""
+    """The program's object for it first, then those that this object is made of."""
     descriptors: set[int] = field(default_factory=set)
-    """Pipes between this process and the child, which are closed with it."""
+    """Pipes between this process and the child, which close with it."""
     name: str | None = None
     """Its name, if `multiprocessing` gave it one."""
     command: tuple[str, ...] | None = None
@@ -97,7 +92,7 @@ class Child:
 
 
 def of_children() -> dict[int, Child]:
-    """What the program keeps of its children by their number: of `subprocess` and `multiprocessing`."""
+    """What the program keeps of its `subprocess` and `multiprocessing` children, by their number."""
     popens, starters, processes = _instances(
         _class("subprocess", "Popen"),
         _class("multiprocessing.popen_fork", "Popen"),
@@ -123,7 +118,7 @@ def of_children() -> dict[int, Child]:
 
 
 def _sentinels(own: dict[Any, Any]) -> Iterator[int]:
-    """The descriptors that a process of `multiprocessing` closes once it is over."""
+    """The descriptors that `multiprocessing` closes when a process is over."""
     closing = foreign.instance_dict(dict.get(own, "finalizer")) or {}
     arguments = dict.get(closing, "_args")
     numbers = arguments if type(arguments) is tuple or type(arguments) is list else ()
@@ -157,7 +152,7 @@ def _class(module: str, name: str) -> Any:
 
 
 def _instances(*classes: Any) -> list[list[Any]]:
-    """Live instances of each class and of its subclasses, in one pass; none of what is `None`."""
+    """Live instances of each class and its subclasses, found in one walk; none for `None`."""
     found: list[list[Any]] = [[] for _ in classes]
     kinds = {
         id(kind): of_class
@@ -171,7 +166,7 @@ def _instances(*classes: Any) -> list[list[Any]]:
 
 
 def _called(method: Any, o: Any) -> Any:
-    """What a method of C says of an object, `None` if it is closed, detached or not yet initialised."""
+    """Call a C method on an object; `None` if the object is closed, detached or not yet initialised."""
     try:
         return method(o)
     except (ValueError, AttributeError, OSError):
@@ -179,7 +174,7 @@ def _called(method: Any, o: Any) -> Any:
 
 
 def of_loops() -> set[int]:
-    """Descriptors that event loops of `asyncio` opened for themselves: closing the loop closes them."""
+    """Descriptors that `asyncio` event loops opened for themselves. Closing the loop closes them."""
     (loops,) = _instances(_class("asyncio.base_events", "BaseEventLoop"))
     found: set[int] = set()
     for loop in loops:

@@ -1,4 +1,4 @@
-"""The numbers of the process: cheap counts, taken at settled rounds, for the report's series."""
+"""Take the numbers of the process at settled rounds: cheap counts for the report's series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_reloadleak.heap.own_objects import adopt
 
 
 class Sample(NamedTuple):
-    """The process at one settled round. A number is `None` where this platform or interpreter cannot tell it."""
+    """The process at one settled round. A number is `None` if this platform or interpreter cannot give it."""
 
     round: int
     objects: int | None
@@ -24,11 +24,11 @@ class Sample(NamedTuple):
 
 
 def prepare() -> None:
-    """Import what looks at the process, before the target is loaded.
+    """Import what inspects the process, before the target is loaded.
 
-    Imported later it would be one of those who bind what the target has patched: `sys.stdout` in a default argument.
+    Imported later, it could bind what the target has patched, such as `sys.stdout` in a default argument.
     """
-    import faulthandler  # noqa: F401 - its functions are watched, for which the module has to be there
+    import faulthandler  # noqa: F401 - its functions are watched, so the module must be loaded
 
     if "psutil" not in sys.modules:
         adopt("psutil")
@@ -38,12 +38,10 @@ def prepare() -> None:
 
 
 def sample(round_: int, memory: Callable[[], tuple[int | None, int, int | None]]) -> Sample:
-    """Take the numbers.
+    """Take the numbers of a round.
 
-    Args:
-        round_: which round this is.
-        memory: tells how many objects the collector tracks, how many small blocks are allocated, and how many bytes
-            malloc has given out. Asked last: what psutil asks makes caches of classes when it does so first.
+    `memory` returns how many objects the collector tracks, how many small blocks are allocated, and how many bytes
+    malloc has given out. It is called last, since the first use of psutil creates caches of classes.
     """
     import psutil
 
@@ -65,7 +63,7 @@ def sample(round_: int, memory: Callable[[], tuple[int | None, int, int | None]]
 
 
 def native_bytes() -> int | None:
-    """Bytes that malloc has given out, from its heap and by mmap; `None` where the platform does not tell."""
+    """Bytes that malloc has given out, from its heap and by mmap; `None` if the platform does not say."""
     import psutil
 
     heap = vars(psutil).get("heap_info")
@@ -73,16 +71,16 @@ def native_bytes() -> int | None:
 
 
 def _number(read: Callable[[], int]) -> int | None:
-    """A number that the platform may refuse to tell, or a target that has patched what psutil asks."""
+    """A number; `None` if the platform refuses it, or if the target has patched what psutil calls."""
     try:
         return int(read())
-    except Exception:  # noqa: BLE001 - a number that is missing is `None`, whatever the reason
+    except Exception:  # noqa: BLE001 - a missing number is `None`, whatever the reason
         return None
 
 
 def _tasks() -> int | None:
     """Tasks of the running event loop; `None` where no loop runs."""
-    # Without it no loop of its runs; importing it would take longer than a check.
+    # If it is not loaded, none of its loops runs. Importing it would take longer than a check.
     asyncio = sys.modules.get("asyncio")
     try:
         return len(asyncio.all_tasks()) if asyncio is not None else None

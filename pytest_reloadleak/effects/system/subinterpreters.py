@@ -1,7 +1,6 @@
-"""Sub-interpreters: each has modules, and megabytes, of its own, and ends only when somebody destroys it.
+"""Find sub-interpreters. Each has modules and megabytes of its own, and ends only when the program destroys it.
 
-They are asked of the module by which the program makes them, if it is loaded. Its name differs between versions, and
-none of them is documented.
+The module that creates them lists them, if it is loaded. Its name is undocumented and differs between versions.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ class Interpreters(Probe):
     kinds = ("registration",)
 
     def identities(self) -> Iterable[Identity]:
-        """Their numbers, none of which is given twice."""
+        """Their numbers. No number is used twice."""
         for module in _MODULES:
             list_all = (foreign.module_dict(sys.modules.get(module)) or {}).get("list_all")
             if list_all is not None:
-                # Since 3.13 a pair: the number, and who made it.
+                # Since 3.13 a pair: the number, and what created it.
                 return [(int(one[0] if type(one) is tuple else one),) for one in list_all()]
         return ()
 
     def effects(self) -> list[Effect]:
-        """Each but the main one."""
+        """Every interpreter except the main one."""
         return [_effect(number) for (number,) in self.identities() if number]
 
 
@@ -42,5 +41,5 @@ def _effect(number: int | str) -> Effect:
         (number,),
         _CAUSE,
         details=(f"interpreter {number}",),
-        advice="destroy the interpreter when the code that made it is unloaded",
+        advice="destroy the interpreter on unload; nothing else does",
     )

@@ -1,4 +1,4 @@
-"""Threads and `threading.Timer`s: those of `threading`, and raw ones of `_thread`, which only their frames betray."""
+"""Find threads and timers: those of `threading`, and raw ones of `_thread`, which only their frames reveal."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Threads(Probe):
     is_transient = True
 
     def identities(self) -> Iterable[Identity]:
-        """Ident and address: the interpreter gives the ident of a thread that ended to another one."""
+        """Ident and address: the interpreter reuses the ident of a thread that ended."""
         known = {thread.ident: id(thread) for thread in _enumerate()}
         return [(ident, known.get(ident, 0)) for ident in current_frames()]
 
     def effects(self) -> list[Effect]:
-        """Every thread but this one and the main one."""
+        """Every thread except this one and the main one."""
         known = {thread.ident: thread for thread in _enumerate()}
         spared = {_get_ident(), threading.main_thread().ident}
         return [
@@ -48,7 +48,7 @@ class Threads(Probe):
 
 def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType) -> Effect:
     frames = list(_outward(frame))
-    # A running frame shows the collector neither its locals nor its globals (since 3.11).
+    # Since 3.11 a running frame shows the collector neither its locals nor its globals.
     also = tuple(value for f in frames for value in (f.f_globals, *(local for _, local in frame_locals(f))))
     outermost_first = tuple(reversed(frames))
     if thread is None:
@@ -62,10 +62,10 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
             also,
             frozenset({ident}),
             details=_stack(frames),
-            advice=_advice("thread", name),
+            advice=f"stop the {name} on unload; it still runs old code",
         )
     own = foreign.instance_dict(thread) or {}
-    # The frames do not say whose thread it is: one of a pool runs now this generation's function, now that one's.
+    # The frames do not say whose thread it is: a pool thread runs functions of different generations in turn.
     values: tuple[Any, ...] = (thread, *(dict.get(own, key) for key in ("_target", "function")))
     is_timer = issubclass(type(thread), threading.Timer)
     label = dict.get(own, "_name")
@@ -87,8 +87,8 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
 
 def _advice(what: str, path: str) -> str:
     if what == "timer":
-        return f"cancel() the {path} when its code is unloaded: it keeps its function, and will call it"
-    return f"tell the {path} to stop and join() it when its code is unloaded: its code goes on running"
+        return f"cancel() {path} on unload; it keeps old code and will call it"
+    return f"stop and join() {path} on unload; it still runs old code"
 
 
 def _outward(frame: types.FrameType | None) -> Iterable[types.FrameType]:
@@ -98,7 +98,7 @@ def _outward(frame: types.FrameType | None) -> Iterable[types.FrameType]:
 
 
 def _stack(frames: list[types.FrameType]) -> tuple[str, ...]:
-    """The present stack, innermost first."""
+    """The current stack, innermost frame first."""
     return tuple(
         f"at {os.path.basename(foreign.code_location(f.f_code)[0])}:{f.f_lineno} in {foreign.code_text(f.f_code)}"
         for f in frames[:_STACK]

@@ -1,7 +1,6 @@
-"""What pytest and its plugins keep of a program's objects: noise, which is told from leaks and named.
+"""Handle noise: the program's objects that pytest and its plugins keep, which are no leaks.
 
-What they keep as text just as well is flattened (`release`), and what a test's body replaced is put back at the end of
-each round (`a_round`). What must stay as it is until the test is over is recognised (`keepers`): a
-note says who keeps what. `table.KEEPERS` lists them all. No plugin is imported for it: one that is not loaded keeps
-nothing.
+`release` turns into text what may as well be kept as text. `undoing_patches` undoes at the end of each round what a
+test's body patched. `keepers` recognises what must stay until the test ends, and a note names each keeper.
+`table.KEEPERS` lists all keepers. No plugin is imported for this: a plugin that is not loaded keeps nothing.
 """

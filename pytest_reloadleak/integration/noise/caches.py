@@ -1,4 +1,4 @@
-"""Bounded caches of test libraries, which fill up with the target's classes: emptied, as they refill when used."""
+"""Empty bounded caches of test libraries, which fill with the target's classes and refill when used."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Cache:
     """A cache of a test library."""
 
     module: str
-    """It exists only if this module is loaded."""
+    """The module with the cache. If it is not loaded, there is no cache."""
     clear: str
-    """What empties it, an attribute of the module."""
+    """The attribute of the module that empties the cache."""
     why: str
     bound: str
     versions: str
-    """Versions in which this was seen."""
+    """Versions in which this was observed."""
     link: str
 
 
@@ -34,7 +34,7 @@ CACHES = (
     Cache(
         module="hypothesis.internal.constants_ast",
         clear="constants_from_module.cache_clear",
-        why="hypothesis looks for constants in the project's modules, and has those modules as keys",
+        why="hypothesis caches the constants of the project's modules, with the modules as keys",
         bound="4096 modules",
         versions="hypothesis 6.170",
         link="https://hypothesis.readthedocs.io/en/latest/changelog.html",
@@ -43,13 +43,13 @@ CACHES = (
 
 
 def clear() -> None:
-    """Empty them."""
+    """Empty all caches."""
     for cache in CACHES:
         module = sys.modules.get(cache.module)
         if module is None:
             continue
         try:
             empty = attrgetter(cache.clear)(module)
-        except AttributeError:  # another version has it under another name, or not at all
+        except AttributeError:  # another version has another name for it, or no such cache
             continue
         empty()

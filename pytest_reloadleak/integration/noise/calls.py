@@ -1,4 +1,4 @@
-"""Mocks note every call with its arguments, and what they stand for: a test double is the test's, and no host."""
+"""Find what mocks keep: recorded calls, answers and specs. A mock belongs to the test, so what it keeps is noise."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CALLS = frozenset(
         "spy_return_list",
     }
 )
-"""Attributes of a mock that note calls; the last is of pytest-mock's spies."""
-_STAND = frozenset(
+"""Attributes of a mock that record calls. The last one is for pytest-mock's spies."""
+_ANSWERS = frozenset(
     {
         "_mock_return_value",
         "_mock_side_effect",
@@ -32,15 +32,15 @@ _STAND = frozenset(
         "spy_exception",
     }
 )
-"""Attributes that hold what a mock answers with, or stands for; the last are of pytest-mock's spies."""
+"""Attributes with a mock's answers and specs. The last three are for pytest-mock's spies."""
 
 
-def recorded(mock: Any) -> Iterator[object]:
-    """What a mock noted of its calls."""
+def recorded_calls(mock: Any) -> Iterator[object]:
+    """The lists and tuples of the calls that a mock recorded."""
     state = vars(mock)
     yield from (state[name] for name in state if name in _CALLS and isinstance(state[name], (list, tuple)))
 
 
-def places(mock: Any) -> Iterator[Place]:
-    """The attributes with which it answers."""
-    yield from ((mock, f".{name}") for name in vars(mock) if name in _STAND)
+def places_of_answers(mock: Any) -> Iterator[Place]:
+    """Attributes of a mock that hold its answers and specs."""
+    yield from ((mock, f".{name}") for name in vars(mock) if name in _ANSWERS)

@@ -1,4 +1,4 @@
-"""pytest-django: settings of a test, and what Django's test client leaves at each request."""
+"""Find what pytest-django's settings keep, and what Django's test client leaves behind after each request."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pytest_reloadleak.integration.noise.patches import Place
 
 
 def saved_settings(wrapper: Any) -> Iterator[object]:
-    """What the fixture `settings` will put back, one override for each assignment."""
+    """The overrides that the fixture `settings` will undo, one for each assignment."""
     yield wrapper._to_restore
 
 
 def places_of_settings(wrapper: Any) -> Iterator[Place]:
-    """Where it put something: each override has an object of settings before that of the one before it."""
+    """The replaced settings. Each override puts an object in front of the settings object before it."""
     names = {f".{name}" for override in wrapper._to_restore for name in override.options}
     held = vars(sys.modules["django.conf"].settings)["_wrapped"]
     while type(held).__name__ == "UserSettingsHolder":
@@ -25,9 +25,9 @@ def places_of_settings(wrapper: Any) -> Iterator[Place]:
 
 
 def finalizers_of_client(client: Any) -> Iterator[object]:
-    """At each request a client connects the same receivers to the same signals, with a finalizer on each every time.
+    """Finalizers that a client adds at each request, when it connects the same receivers to the same signals.
 
-    One is a method of its own; the other is a function of `django.db`, which it disconnects while it handles a request.
+    One receiver is a method of the client. The other is a function of `django.db`, disconnected during each request.
     """
     closes = vars(sys.modules["django.db"])["close_old_connections"]
     for finalizer, info in list(vars(weakref.finalize)["_registry"].items()):

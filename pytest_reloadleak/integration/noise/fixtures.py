@@ -1,4 +1,4 @@
-"""Fixtures: pytest caches their values, and keeps what is to be done when their scope ends."""
+"""Find the values that pytest caches for fixtures, and the finalizers that it will call when a scope ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def values(item: pytest.Item) -> dict[str, Any]:
-    """The values of all fixtures that are set up, this test's own first: they are the program's hosts in a test."""
+    """The values of all fixtures that are set up, this test's first. In a test they are the program's hosts."""
     found: dict[str, Any] = dict(getattr(item, "funcargs", {}))
     manager = getattr(item.session, "_fixturemanager", None)
     for name, definitions in getattr(manager, "_arg2fixturedefs", {}).items():
@@ -21,18 +21,10 @@ def values(item: pytest.Item) -> dict[str, Any]:
 
 
 def finalizers(definition: Any) -> Iterator[object]:
-    """What is to be called when a fixture's scope ends.
-
-    Args:
-        definition: an instance of `FixtureDef`.
-    """
+    """The list of what pytest will call when the scope of a fixture (a `FixtureDef`) ends."""
     yield definition._finalizers
 
 
 def finalizers_of_nodes(state: Any) -> Iterator[object]:
-    """What is to be called when the test, its class, its module or the session ends.
-
-    Args:
-        state: an instance of `SetupState`.
-    """
+    """Lists of what pytest will call, kept in its `SetupState`, when the test, class, module or session ends."""
     yield from (entry[0] for entry in state.stack.values())

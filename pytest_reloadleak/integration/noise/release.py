@@ -1,4 +1,4 @@
-"""What can be let go of while the test goes on, each time that the check settles."""
+"""Release what pytest need not keep during the test, each time that the check settles."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from pytest_reloadleak.integration.noise import caches, logs, warned
 
 
 def release(item: pytest.Item, test_modules: Iterable[dict[str, Any]]) -> None:
-    """Turn what pytest's recorders keep into text, empty bounded caches, drop the interpreter's last exception.
-
-    Args:
-        item: the test that is run.
-        test_modules: globals of the test modules.
-    """
+    """Turn the entries of pytest's recorders into text, empty bounded caches, drop the interpreter's last exception."""
     caches.clear()
     logs.release(item)
     warned.release(test_modules)
@@ -25,7 +20,7 @@ def release(item: pytest.Item, test_modules: Iterable[dict[str, Any]]) -> None:
 
 
 def _forget_last_exception() -> None:
-    """The runner sets it for debuggers when a test fails; it keeps every frame of its traceback."""
+    """Drop the exception that pytest stores for debuggers when a test fails. It keeps every frame of its traceback."""
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         if hasattr(sys, name):
             delattr(sys, name)

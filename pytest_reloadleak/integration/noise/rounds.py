@@ -1,7 +1,7 @@
-"""Each round is a run of the test's body: what that patched is put back at its end, as at the end of the test.
+"""Undo at the end of each round what a test's body patched, as pytest does at the end of a test.
 
-Otherwise each round would patch what the round before had put there, and the end of the test would put back what the
-first round found: a module of that round instead of the original.
+Otherwise each round would patch the previous round's replacement, and the end of the test would put back what the first
+round found: a module of that round instead of the original.
 """
 
 from __future__ import annotations
@@ -13,14 +13,8 @@ from typing import Any
 
 
 @contextmanager
-def a_round(fixtures: Iterable[object]) -> Iterator[None]:
-    """Around one call of the body: what `monkeypatch` and `mocker` do in it ends with it.
-
-    What fixtures did with them before stays.
-
-    Args:
-        fixtures: the values of the test's fixtures.
-    """
+def undoing_patches(fixtures: Iterable[object]) -> Iterator[None]:
+    """Undo what `monkeypatch` and `mocker` do inside the block, but not what fixtures did with them before."""
     with ExitStack() as stack:
         for value in fixtures:
             if _is(value, "_pytest.monkeypatch", "MonkeyPatch"):
@@ -39,7 +33,7 @@ def _is(value: object, module: str, name: str) -> bool:
 def _monkeypatched(patch: Any) -> Iterator[None]:
     attributes = ("_setattr", "_setitem", "_cwd", "_savesyspath")
     before = {name: vars(patch)[name] for name in attributes if name in vars(patch)}
-    if len(before) < len(attributes):  # a version that keeps its patches elsewhere: they end with the test
+    if len(before) < len(attributes):  # another version, whose patches last until the test ends
         yield
         return
     patch._setattr, patch._setitem, patch._cwd, patch._savesyspath = [], [], None, None

@@ -1,8 +1,8 @@
-"""The keepers as data: who keeps what until the test is over, how it is recognised, and how the note says it.
+"""Define the keepers as data: what keeps the program's objects until the test ends, how to recognise it, and its note.
 
-A keeper is recognised by its type. `kept` are objects of its own through which nothing else leads; `places` are
-attributes and items of the program that it replaced and will put back. Where there is neither, what only it and the
-runner's other objects lead to is its doing.
+A keeper is recognised by its type. `kept` finds its own objects through which nothing else is reached. `places` finds
+attributes and items of the program that it replaced and will put back. A keeper with neither is responsible for what
+only it and other objects of the runner reach.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _PUT_BACK = "keeps {held} until it puts the original back: not a leak"
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """One who keeps objects of the program."""
+    """A type that keeps objects of the program."""
 
     module: str
-    """Where its type is. If that is not loaded, it keeps nothing."""
+    """The module that defines the type. While it is not loaded, nothing is kept."""
     name: str
     sentence: str
-    """The note; `{held}` is what it keeps, `{name}` its own name."""
+    """The note. `{held}` is the kept object, `{name}` the keeper's own name."""
     versions: str
-    """Versions in which this was seen."""
+    """Versions in which this was observed."""
     link: str
     named: str = ""
-    """The attribute that is its own name, if it has one."""
+    """The attribute with the keeper's own name, if it has one."""
     kept: Callable[[Any], Iterable[object]] | None = None
     places: Callable[[Any], Iterable[patches.Place]] | None = None
 
     def kind(self) -> type | None:
-        """Its type, if that is loaded."""
+        """The type, if it is loaded."""
         found = getattr(sys.modules.get(self.module), self.name, None)
         return found if isinstance(found, type) else None
 
@@ -61,7 +61,7 @@ KEEPERS = (
         "pytest_mock.plugin",
         "MockerFixture",
         f"pytest-mock's mocker {_PUT_BACK}",
-        "pytest-mock 3.17; older ones are known by their patches alone",
+        "pytest-mock 3.17; older versions are recognised by their patches only",
         "https://pytest-mock.readthedocs.io/en/latest/usage.html",
         kept=patches.saved_by_mocker,
         places=patches.places_of_mocker,
@@ -87,16 +87,16 @@ KEEPERS = (
     Keeper(
         "unittest.mock",
         "NonCallableMock",
-        "a mock keeps {held}, which it was called with or answers with: not a leak",
+        "a mock keeps {held} from its calls, answers or spec: not a leak",
         "Python 3.10 to 3.15",
         "https://docs.python.org/3/library/unittest.mock.html#the-mock-class",
-        kept=calls.recorded,
-        places=calls.places,
+        kept=calls.recorded_calls,
+        places=calls.places_of_answers,
     ),
     Keeper(
         "freezegun.api",
         "_freeze_time",
-        "freezegun keeps {held} until its clock runs again: not a leak",
+        "freezegun keeps {held} until it unfreezes time: not a leak",
         "freezegun 1.5",
         "https://github.com/spulec/freezegun#freezegun-let-your-python-tests-travel-through-time",
         kept=patches.saved_by_freezegun,
@@ -105,7 +105,7 @@ KEEPERS = (
         Keeper(
             "pytest_django.fixtures",
             name,
-            f"pytest-django's settings {_PUT_BACK}",
+            f"pytest-django's settings fixture {_PUT_BACK}",
             versions,
             "https://pytest-django.readthedocs.io/en/latest/helpers.html#settings",
             kept=django_tests.saved_settings,
@@ -127,15 +127,15 @@ KEEPERS = (
         f"a warning recorder {_OVER}",
         "Python 3.10 to 3.15",
         f"{_PYTEST}how-to/capture-warnings.html#recwarn",
-        kept=warned.kept,
+        kept=warned.recorder_lists,
     ),
     Keeper(
         "pluggy._hooks",
         "HookCaller",
-        "the calls that pytest's hooks remember keep {held} until the session ends: not a leak",
+        "pytest's record of hook calls keeps {held} until the session ends: not a leak",
         "pluggy 1.7",
         f"{_PYTEST}reference/reference.html#pytest.hookspec.pytest_warning_recorded",
-        kept=warned.reported,
+        kept=warned.reported_warnings,
     ),
     Keeper(
         "_pytest.fixtures",
@@ -169,7 +169,7 @@ KEEPERS = (
         f"{_PYTEST}how-to/writing_hook_functions.html#storing-data-on-items-across-hook-functions",
     ),
 )
-"""Of two that keep the same, the first is named."""
+"""If two keep the same object, the note names the first."""
 
 _FAILURES = (
     f"{_PYTEST}how-to/failures.html#warning-about-unraisable-exceptions-and-unhandled-thread-exceptions"
@@ -185,20 +185,16 @@ STASHED = (
     Keeper(
         "_pytest.unraisableexception",
         "unraisable_exceptions",
-        f"pytest's record of exceptions that could not be raised {_OVER}",
+        f"pytest's record of unraisable exceptions {_OVER}",
         "pytest 9.2",
         _FAILURES,
     ),
 )
-"""What pytest keeps in its configuration's stash, by the key that has this name."""
+"""Keepers in the stash of pytest's configuration. `name` is the variable of the key."""
 
 
 def keepers(item: pytest.Item) -> Noise:
-    """Who keeps what just now: one pass over the heap.
-
-    Args:
-        item: the test in which it is asked.
-    """
+    """The keepers and what they keep while a test runs; one pass over the heap."""
     found = Noise(
         runner=[item, item.session, item.config, item.config.pluginmanager],
         types={f"{k.module}.{k.name}": (k.sentence, k.named) for k in KEEPERS},
@@ -211,7 +207,7 @@ def keepers(item: pytest.Item) -> Noise:
     alive = instances(kind for _, kind in active)
     for keeper, kind in active:
         for o in [o for o in alive if issubclass(type(o), kind)]:
-            _ask(keeper, o, found)
+            _add(keeper, o, found)
     for keeper in STASHED:
         key = getattr(sys.modules.get(keeper.module), keeper.name, None)
         value = item.config.stash.get(key, None) if isinstance(key, pytest.StashKey) else None
@@ -220,8 +216,8 @@ def keepers(item: pytest.Item) -> Noise:
     return found
 
 
-def _ask(keeper: Keeper, o: Any, found: Noise) -> None:
-    """Ask a keeper. One of another version than those that are known may have other attributes: then it is silent."""
+def _add(keeper: Keeper, o: Any, found: Noise) -> None:
+    """Add what a keeper keeps. A keeper of another version may have other attributes; it then adds nothing."""
     try:
         kept = list(keeper.kept(o)) if keeper.kept is not None else []
         places = list(keeper.places(o)) if keeper.places is not None else []

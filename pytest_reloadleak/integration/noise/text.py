@@ -1,4 +1,4 @@
-"""What keeps nothing but itself, and what a value says of itself."""
+"""Distinguish plain data from values that keep other objects, and turn a value into text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pytest_reloadleak.heap import foreign
 
 
 def is_text(value: object) -> bool:
-    """Whether a value keeps nothing else: a scalar, or a plain container of such."""
+    """Whether a value is plain data: a scalar, or a plain container of plain data."""
     if type(value) is list or type(value) is set or type(value) is tuple:
         return all(map(is_text, value))
     if type(value) is dict:
@@ -14,9 +14,9 @@ def is_text(value: object) -> bool:
     return foreign.is_atom(value)
 
 
-def said(value: object) -> str:
-    """What a value says of itself, as it would have been printed."""
+def safe_str(value: object) -> str:
+    """The text that printing a value shows, or its type if `__str__` raises."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - a value whose `__str__` raises would have raised where it is shown, too
+    except Exception:  # noqa: BLE001 - a `__str__` that raises would also raise where the value is shown
         return str(type(value))

@@ -1,4 +1,4 @@
-"""Warning recorders keep each warning's instance, its class and its source: as text from now on."""
+"""Turn recorded warnings into text: a recorder keeps each warning's instance, class and source."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pytest_reloadleak.integration.noise.text import is_text, said
+from pytest_reloadleak.integration.noise.text import is_text, safe_str
 
 
 def release(namespaces: Iterable[dict[str, Any]]) -> None:
-    """Flatten what is recorded at present, and have warnings issued anew.
+    """Turn the warnings recorded so far into text, and empty the test modules' registries of issued warnings.
 
-    Args:
-        namespaces: globals of the test modules. Each has a registry of the warnings that were issued from it, whose
-            keys hold the warnings' classes; pytest lets every test issue them anew.
+    Their keys hold the warnings' classes. pytest too lets every test issue each warning again.
     """
     for namespace in namespaces:
         registry = namespace.get("__warningregistry__")
@@ -25,12 +23,8 @@ def release(namespaces: Iterable[dict[str, Any]]) -> None:
             _flatten(entry)
 
 
-def kept(context: Any) -> Iterator[object]:
-    """The lists of recorders: its own, that of the one it stands before, and the one that is filled at present.
-
-    Args:
-        context: an instance of `warnings.catch_warnings`, of which pytest's recorders are derived.
-    """
+def recorder_lists(context: Any) -> Iterator[object]:
+    """The lists of a recorder (a `warnings.catch_warnings`), of the recorder that it replaced, and the active one."""
     state = vars(context)
     for entries in (state.get("_list"), getattr(state.get("_showwarnmsg_impl"), "__self__", None)):
         if isinstance(entries, list):
@@ -38,18 +32,14 @@ def kept(context: Any) -> Iterator[object]:
     yield _recording()
 
 
-def reported(hook: Any) -> Iterator[object]:
-    """The warnings of all tests so far: pytest tells plugins that come later of each.
-
-    Args:
-        hook: an instance of pluggy's `HookCaller`; few remember their calls.
-    """
+def reported_warnings(hook: Any) -> Iterator[object]:
+    """The warnings so far, which a hook (a pluggy `HookCaller`) replays to later plugins. Few hooks record calls."""
     if hook._call_history:
         yield hook._call_history
 
 
 def _recording() -> list[object]:
-    """The list that `warnings.catch_warnings(record=True)` fills at present, if one does."""
+    """The list that an active `warnings.catch_warnings(record=True)` fills; empty without one."""
     sink = vars(warnings).get("_showwarnmsg_impl")
     entries = getattr(sink, "__self__", None)
     if isinstance(entries, list):
@@ -68,7 +58,7 @@ def _flatten(entry: Any) -> None:
         text = f"{category.__module__}.{category.__qualname__}: {message}"
         entry.category, entry._category_name = foreign, foreign.__name__
     elif isinstance(message, BaseException) and not (is_text(message.args) and is_text(vars(message))):
-        text = said(message)
+        text = safe_str(message)
     else:
         return
     entry.message = foreign(text)

@@ -1,1 +1,1 @@
-"""Which module depends on which, and which are first-party, without reloading any."""
+"""Find which modules depend on which and which are first-party, without reloading any."""

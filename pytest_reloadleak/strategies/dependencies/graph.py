@@ -1,4 +1,4 @@
-"""Who has to be reloaded when a module is, and in which order: arithmetic on names.
+"""Find which modules must be reloaded when one is, and in which order, from names alone.
 
 Not `graphlib`, which refuses circles: here a circle is one island, in the order in which it was entered.
 """
@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 Edges = Mapping[str, Collection[str]]
-"""For each module those that it depends on."""
+"""For each module, the modules that it depends on."""
 
 
 def dependents(edges: Edges, start: Iterable[str], stops: Callable[[str, str], bool]) -> dict[str, str]:
-    """Modules that depend on some others, directly or not.
+    """Modules that depend on any of some others, directly or not.
 
     Args:
-        edges: who depends on whom.
+        edges: the dependencies of each module.
         start: the modules that change.
-        stops: whether a module (the first argument) takes an update of another (the second) by itself, so that the
-            climb ends there.
+        stops: whether a module (the first argument) accepts an update of another (the second): the search ends there.
 
     Returns:
-        Those that have to change as well, each with the module through which it was reached, `start` excluded.
+        The modules that must change as well, without `start`, each with the module through which it was reached.
     """
     reverse: dict[str, list[str]] = {}
     for name, needs in edges.items():
@@ -41,14 +40,14 @@ def dependents(edges: Edges, start: Iterable[str], stops: Callable[[str, str], b
 
 
 def islands(names: Collection[str], edges: Edges) -> list[list[str]]:
-    """Modules in the order of their dependencies; those that import each other in a circle are one island.
+    """Modules grouped into islands, dependencies first; modules that import each other in a circle are one island.
 
-    Tarjan's strongly connected components ("Depth-first search and linear graph algorithms", 1972), which come out in
-    this order by themselves; without recursion, since a chain of imports may be longer than the stack allows.
+    Tarjan's strongly connected components ("Depth-first search and linear graph algorithms", 1972) come out in this
+    order. The code does not recurse, since a chain of imports may be longer than the stack allows.
 
     Args:
-        names: the modules, in the order that decides where dependencies leave it open.
-        edges: who depends on whom; modules beside `names` are passed over.
+        names: the modules; their order decides where dependencies do not.
+        edges: the dependencies of each module; modules outside `names` are ignored.
 
     Returns:
         The islands, each after those it depends on, its members in the order of `names`.

@@ -1,9 +1,9 @@
-"""Record who imports whom while a program runs: names only.
+"""Record which module imports which while a program runs: names only.
 
-Import statements are better read from the source. What that does not tell are imports by a name that is made up at run
-time. Two places see them: the finders, of which each is asked when a module is loaded for the first time, and
-`importlib.import_module`, which is called for those that are loaded already too. `builtins.__import__` is left alone:
-it is run for every import statement, and would tell nothing more than the source does.
+Import statements are better read from the source, but the source does not show imports by a name that is made up at
+run time. Two places see those: the finders, which are asked when a module is loaded for the first time, and
+`importlib.import_module`, which is called for loaded modules too. `builtins.__import__` is left alone: it runs for
+every import statement, and would show no more than the source does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SELF = __name__.partition(".")[0]
 
 
 class _Finder:
-    """Finds nothing, and notes who asks: see `importlib.abc.MetaPathFinder`."""
+    """Finds nothing, but notes which module asks: see `importlib.abc.MetaPathFinder`."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
@@ -44,7 +44,7 @@ _finder = _Finder()
 def _recording(name: str, package: str | None = None) -> Any:
     __tracebackhide__ = True
     if type(name) is str and (package is None or type(package) is str):
-        _note(getframe(1), name, package)  # from the caller's frame on: this one is the tool's
+        _note(getframe(1), name, package)  # start at the caller's frame: this one is the tool's
     return _import_module(name, package)
 
 
@@ -52,7 +52,7 @@ def _note(frame: types.FrameType | None, name: str, package: str | None = None) 
     while frame is not None:
         importer = foreign.module_name(frame.f_globals)
         if importer.startswith(f"{_SELF}."):
-            return  # a strategy of this tool, which depends on nobody
+            return  # a strategy of this tool: a reload is no dependency
         if importer not in _MACHINERY:
             break
         frame = frame.f_back
@@ -61,15 +61,15 @@ def _note(frame: types.FrameType | None, name: str, package: str | None = None) 
     if name.startswith("."):
         try:
             name = importlib.util.resolve_name(name, package)
-        except (ImportError, ValueError):  # it is about to be raised to whoever asked
+        except (ImportError, ValueError):  # the importer is about to get this error
             return
     if type(name) is str and importer:
         _records.setdefault(importer, set()).add(name)
 
 
 def start() -> None:
-    """Begin to record, or go on: each call needs one of `stop`."""
-    global _recorders  # noqa: PLW0603 - what the process imports is a fact of the process
+    """Start recording, or continue: each call needs a matching call of `stop`."""
+    global _recorders  # noqa: PLW0603 - the process has one import system
     _recorders += 1
     if _recorders == 1:
         sys.meta_path.insert(0, _finder)
@@ -77,7 +77,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Record no longer, if nobody else wants to; what was recorded stays."""
+    """Stop recording after the last matching call; the records stay."""
     global _recorders  # noqa: PLW0603 - as above
     _recorders -= 1
     if _recorders == 0:
@@ -88,5 +88,5 @@ def stop() -> None:
 
 
 def imported_by(name: str) -> frozenset[str]:
-    """What a module was seen to import."""
+    """The modules that a module was seen to import."""
     return frozenset(_records.get(name, ()))

@@ -1,7 +1,7 @@
-"""What a module depends on: from its source, from what it was seen to import, and from what its names are bound to.
+"""Find what a module depends on: from its source, its recorded imports, and what its names are bound to.
 
-Each misses what another sees: the source a name that is made up at run time, the record what was imported before it
-began, the bindings what a function imports late.
+Each misses what another sees: the source misses a name that is made up at run time, the record misses what was
+imported before it began, the bindings miss what a function imports late.
 """
 
 from __future__ import annotations
@@ -22,27 +22,21 @@ from pytest_reloadleak.strategies.imports.unit import module_names, spec_of
 _IMPORTERS = frozenset({"import_module", "__import__"})
 
 
-def among(names: Iterable[str]) -> dict[str, set[str]]:
-    """For each of some loaded modules those that it depends on, as far as anything tells; unloaded ones may be there.
-
-    A binding tells nothing where its home depends on the module itself: it was put there by whoever is at home there,
-    as a plugin fills the slot of its host.
-    """
-    told = {name: written(name) | import_records.imported_by(name) for name in names}
-    data = bound_data(told)
+def dependencies(names: Iterable[str]) -> dict[str, set[str]]:
+    """For each of some loaded modules, the modules that it is known to depend on; these need not be loaded."""
+    known = {name: source_imports(name) | import_records.imported_by(name) for name in names}
+    data = bound_data(known)
     out = {}
-    for name, needs in told.items():
-        more = (bound(name) | data[name]) - needs
-        above = graph.dependents(told, [name], lambda *_: False) if more else {}
+    for name, needs in known.items():
+        more = (bound_modules(name) | data[name]) - needs
+        # A binding does not count if its home depends on the module: the home put it there, as a plugin fills a slot.
+        above = graph.dependents(known, [name], lambda *_: False) if more else {}
         out[name] = needs | more.difference(above)
     return out
 
 
-def bound(name: str) -> set[str]:
-    """Modules that a module's names lead to: those bound, and the homes of functions and classes that are.
-
-    Not the submodules that a package has as attributes only because somebody imported them.
-    """
+def bound_modules(name: str) -> set[str]:
+    """Modules that a module's names lead to: bound modules, and the homes of bound functions and classes."""
     found = set()
     for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
         home: object = (foreign.module_dict(value) or {}).get("__name__")
@@ -50,30 +44,28 @@ def bound(name: str) -> set[str]:
             home = value.__module__
         elif foreign.is_class(value):
             home = foreign.class_module(value)
+        # A submodule that its package has as an attribute only because it was imported does not count.
         if type(home) is str and not (foreign.is_module(value) and home == f"{name}.{key}"):
             found.add(home)
     return found - {name, ""}
 
 
 def bound_data(names: Iterable[str]) -> dict[str, set[str]]:
-    """Who binds a thing that another module's namespace has too, by identity: `TABLE = import_module(where).TABLE`.
+    """For each module, the modules that bound one of its objects before it: `TABLE = import_module(where).TABLE`.
 
-    Only for modules whose source does not tell what they import, since two that have nothing to do with each other may
-    share a thing: a logger, a compiled pattern, what both took from a library. The thing does not tell where it is
-    from, so whoever was imported first is taken for its home. Values that are compared by value are passed over.
+    Only for modules whose source does not show all imports, since unrelated modules may share an object: a logger, a
+    compiled pattern, something that both took from a library. The object does not name its module, so the module that
+    was imported first counts as its home. Identity decides, so values that are compared by value are skipped.
 
     Args:
         names: the modules that may depend on each other.
-
-    Returns:
-        For each module those that had one of its things before.
     """
     out: dict[str, set[str]] = {name: set() for name in names}
     silent = {name for name in out if not _read(name).is_all}
     homes: dict[int, str] = {}
-    for name in module_names() if silent else ():  # a module moves to the end when its import is over
+    for name in module_names() if silent else ():  # a module moves to the end when its import ends
         for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
-            if type(key) is not str or key.startswith("__") or foreign.is_atom(value) or _tells_home(value):
+            if type(key) is not str or key.startswith("__") or foreign.is_atom(value) or _names_home(value):
                 continue
             home = homes.setdefault(id(value), name)
             if name in silent and home != name and home in out:
@@ -81,15 +73,12 @@ def bound_data(names: Iterable[str]) -> dict[str, set[str]]:
     return out
 
 
-def _tells_home(value: object) -> bool:
+def _names_home(value: object) -> bool:
     return type(value) is types.FunctionType or foreign.is_class(value) or foreign.is_module(value)
 
 
-def written(name: str) -> set[str]:
-    """Modules that a module's source imports, anywhere in it: in functions and under conditions too.
-
-    What is imported for the type checker only is no dependency of the running program.
-    """
+def source_imports(name: str) -> set[str]:
+    """Modules that a module's source imports at run time, also in functions and under conditions."""
     source = _read(name)
     found = set(source.modules)
     for base, members in source.members:
@@ -101,17 +90,17 @@ def written(name: str) -> set[str]:
 
 
 class _Source(NamedTuple):
-    """What a source imports, as it says."""
+    """What a source text imports."""
 
     modules: frozenset[str] = frozenset()
     members: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each `from base import members`: the members may be submodules."""
     is_all: bool = False
-    """Whether nothing is imported by a name that is made up at run time."""
+    """Whether no import uses a name that is made up at run time."""
 
 
 def _read(name: str) -> _Source:
-    """What the source of a loaded module imports; nothing if it cannot be read."""
+    """What the source of a loaded module imports; nothing if the source cannot be read."""
     module = sys.modules.get(name)
     package = (foreign.module_dict(module) or {}).get("__package__")
     spec = spec_of(module)
@@ -119,17 +108,17 @@ def _read(name: str) -> _Source:
         loader: Any = getattr(spec, "loader", None)
         if hasattr(loader, "get_source"):
             source = loader.get_source(name)
-        else:  # pytest's rewriting loader, for one
+        else:  # such as pytest's rewriting loader
             with open(getattr(spec, "origin", ""), "rb") as file:
                 source = importlib.util.decode_source(file.read())
         return _parsed(source, package if type(package) is str else None)
-    except Exception:  # noqa: BLE001 - a loader without sources, or a foreign one that raises what it likes
+    except Exception:  # noqa: BLE001 - a loader without sources, or one that raises anything
         return _Source()
 
 
 @lru_cache(maxsize=4096)
 def _parsed(source: str, package: str | None) -> _Source:
-    """Kept by its text: each target of a session asks for all modules of the project."""
+    """What a source imports, cached: each target of a session asks for all modules of the project."""
     modules: set[str] = set()
     members: list[tuple[str, tuple[str, ...]]] = []
     is_all = True
@@ -137,7 +126,7 @@ def _parsed(source: str, package: str | None) -> _Source:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 modules.add(alias.name)
-                if alias.asname is None:  # it binds the first name, and reaches the others through it
+                if alias.asname is None:  # it binds the first name, and reaches the rest through it
                     modules.add(alias.name.partition(".")[0])
         elif isinstance(node, ast.ImportFrom):
             base = resolved("." * node.level + (node.module or ""), package)
@@ -151,14 +140,14 @@ def _parsed(source: str, package: str | None) -> _Source:
 
 
 def parsed(source: str) -> ast.Module:
-    """A source's syntax tree, without the warnings that its own import has given already."""
+    """A source's syntax tree, without the warnings that its import has already given."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(source)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING:`."""
+    """All nodes except those under `if TYPE_CHECKING:`, which are no dependency of the running program."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -181,12 +170,12 @@ def _is_importer(function: ast.expr) -> bool:
 
 
 def _text(node: ast.expr) -> str | None:
-    """The text that an expression is, if it stands there."""
+    """The text of an expression that is a string literal; `None` for any other."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def resolved(name: str, package: str | None) -> str:
-    """The absolute name of a module that a module of a package names, leading dots and all; empty if there is none."""
+    """The absolute name for a module name in a package's code, leading dots included; empty if there is none."""
     try:
         return importlib.util.resolve_name(name, package)
     except (ImportError, ValueError):

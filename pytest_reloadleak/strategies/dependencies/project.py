@@ -1,4 +1,4 @@
-"""Which modules are the project's own?
+"""Decide which modules are first-party.
 
 First-party is what lies under the rootdir, or belongs to the distribution that the rootdir's `pyproject.toml` names,
 editable or not; never a test module, a `conftest.py`, or anything else in `site-packages`.
@@ -24,14 +24,14 @@ _SELF = __name__.partition(".")[0]
 
 
 class Project(NamedTuple):
-    """A project: where it lies, and how its test files are called."""
+    """A project: its rootdir, and the patterns of its test files."""
 
     root: str
     test_files: tuple[str, ...] = TEST_FILES
 
     @classmethod
     def nowhere(cls) -> Project:
-        """A project of no files, for who has none."""
+        """A project without files."""
         return cls(os.devnull)
 
     def owns(self, name: str) -> bool:
@@ -49,11 +49,11 @@ class Project(NamedTuple):
         directory = dirname(path)
         if _is_below(path, realpath(self.root)) and not _is_installed(directory):
             return True
-        # Last, as it takes 14 ms, and a project of which nothing is installed need not be asked about the library.
+        # Last, as it takes 14 ms; not for the standard library, which never belongs to the project's distribution.
         return not _is_of_library(directory) and path in _distribution_files(self.root)
 
     def is_library(self, name: str) -> bool:
-        """Whether a loaded module is the standard library's, or an installed one that is not the project's own."""
+        """Whether a loaded module is in the standard library, or is installed and not the project's own."""
         if name in sys.builtin_module_names:
             return True
         file = (foreign.module_dict(sys.modules.get(name)) or {}).get("__file__")
@@ -65,19 +65,19 @@ class Project(NamedTuple):
         return name == "conftest.py" or package_of_tests or any(fnmatch(name, p) for p in self.test_files)
 
     def _below(self, path: str) -> list[str]:
-        """Names of the directories between the rootdir and a file; of another file, of the one that it is in."""
+        """Names of the directories from the rootdir to a file; outside the rootdir, only that of its directory."""
         root, directory = realpath(self.root), dirname(path)
         return relpath(directory, root).split(os.sep) if _is_below(path, root) else [basename(directory)]
 
 
 def _is_below(path: str, directory: str) -> bool:
-    """Whether a real path is a directory's, or of something below it."""
+    """Whether a real path is a directory or something below it."""
     return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
 @lru_cache(maxsize=4096)
 def _is_installed(directory: str) -> bool:
-    """Whether a directory belongs to an environment or to Python itself, wherever that lies."""
+    """Whether a directory belongs to a Python environment or to Python itself, wherever they lie."""
     if _is_packages(directory) or _is_of_library(directory):
         return True
     while not (isfile(join(directory, "pyvenv.cfg")) or isdir(join(directory, "conda-meta"))):
@@ -92,13 +92,13 @@ def _is_packages(directory: str) -> bool:
 
 
 def _is_of_library(directory: str) -> bool:
-    """Whether a directory is the standard library's."""
+    """Whether a directory belongs to the standard library."""
     return not _is_packages(directory) and any(_is_below(directory, library) for library in _libraries())
 
 
 @lru_cache(maxsize=1)
 def _libraries() -> tuple[str, ...]:
-    """Where the standard library lies."""
+    """Directories of the standard library."""
     return tuple({realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 
 
@@ -108,7 +108,7 @@ def _distribution_files(root: str) -> frozenset[str]:
     name = _project_name(root)
     if name is None:
         return frozenset()
-    metadata: Any = _import_module("importlib.metadata")  # takes 14 ms, and most have no such file
+    metadata: Any = _import_module("importlib.metadata")  # takes 14 ms, and most projects need none
     try:
         files = metadata.files(name) or []
     except metadata.PackageNotFoundError:

@@ -1,1 +1,1 @@
-"""Tools for the import system that strategies share, and no strategy."""
+"""Work on the import system for all strategies; this folder has no strategy."""

@@ -1,8 +1,8 @@
 """Keep a stale `.pyc` from hiding an edit.
 
-Python believes a `.pyc` whose recorded size and *whole-second* modification time match the source, so a second edit of
-the same size within the same second is not seen (reload facts, E10). Such a `.pyc` is recognised by being no younger
-than its source, to the nanosecond; while one is about, the cache is neither read nor written.
+Python trusts a `.pyc` whose recorded size and *whole-second* modification time match the source, so it misses a second
+edit of the same size within the same second (reload facts, E10). Such a `.pyc` is recognised because it is no younger
+than its source, to the nanosecond. While there is one, the bytecode cache is neither read nor written.
 """
 
 from __future__ import annotations
@@ -42,16 +42,14 @@ def _is_doubtful(namespace: dict[str, Any]) -> bool:
 
 @contextmanager
 def fresh(modules: Iterable[str]) -> Iterator[None]:
-    """Within the block, imports see the sources of `modules` as they are.
-
-    With `sys.implementation.cache_tag` set to `None` the import system has no bytecode cache (PEP 421). The
-    alternatives are worse: deleting the file touches the user's disk, a cache prefix compiles every dependency anew.
-    """
+    """Within the block, imports see the present sources of `modules`."""
     if not has_doubtful_cache(modules):
         yield
         return
     implementation = cast(Any, sys.implementation)
     tag = implementation.cache_tag
+    # Without a cache tag the import system has no bytecode cache (PEP 421). The alternatives are worse: deleting the
+    # file touches the user's disk, and a cache prefix compiles every dependency again.
     implementation.cache_tag = None
     try:
         yield

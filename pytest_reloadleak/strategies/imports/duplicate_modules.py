@@ -1,7 +1,7 @@
-"""Two live modules from one file: `mod` and `src.mod`, with two roots on the path.
+"""Find two live modules from one file, such as `mod` and `src.mod` with two roots on the path.
 
-Each is executed and has a state of its own, and a reload of one leaves the other as it is (reload facts, row 18).
-Nothing of it need be old, so it is no finding; but who edits the file and reloads it will wonder.
+Each is executed and has its own state, and a reload of one leaves the other as it is (reload facts, row 18). Nothing of
+it need be old, so it is no finding; but a user who edits the file and reloads it will wonder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_reloadleak.strategies.imports.unit import Unit
 
 
 def notes(unit: Unit) -> list[str]:
-    """A line for each file of the unit's that a module outside of it was loaded from as well."""
+    """A line for each file of the unit from which a module outside the unit was loaded as well."""
     mine = {
         file: name for name in reversed(unit.loaded()) if (file := _file(sys.modules.get(name))) is not None
     }
@@ -23,8 +23,8 @@ def notes(unit: Unit) -> list[str]:
         first = mine.get(_file(module) or "") if not unit.owns(name) else None
         if first is not None and sys.modules.get(first) is not module:
             out.append(
-                f"{first} and {name} are two modules of one file, each with a state of its own: "
-                f"{name} is not reloaded; import the file under one name"
+                f"{first} and {name} are separate modules loaded from one file, each with its own state: "
+                f"{name} is not reloaded; import the file under one name only"
             )
     return sorted(out)
 

@@ -1,7 +1,7 @@
-"""Extension modules of a unit stay: their code cannot be executed again, and often their state is the process's.
+"""Keep the extension modules of a unit: their code cannot be executed again, and their state is often process-wide.
 
-They still have to be found by the fresh code, under their name and as an attribute of their fresh package. The import
-system binds that attribute only when it loads a module, so for the length of a reload a finder hands out what is kept.
+The fresh code must still find them, under their name and as an attribute of their fresh package. The import system
+binds that attribute only when it loads a module, so during a reload a finder hands out the kept modules.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class _Finder:
     ) -> ModuleSpec | None:
         """The spec of a kept module."""
         del path, target
-        return ModuleSpec(name, self) if name in self._modules else None  # type: ignore[arg-type]  # a loader by duck
+        return ModuleSpec(name, self) if name in self._modules else None  # type: ignore[arg-type]  # duck-typed
 
     def create_module(self, spec: ModuleSpec) -> Any:
         """The kept module itself."""
         return self._modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing but give the module its own spec back, which the import system has just replaced."""
+        """Only give the module its own spec back, which the import system has just replaced."""
         namespace = foreign.module_dict(module) or {}
         spec = self._specs[namespace["__spec__"].name]
         namespace["__spec__"] = spec
@@ -48,7 +48,7 @@ class _Finder:
 
 @contextmanager
 def kept_modules(names: list[str]) -> Iterator[None]:
-    """Within the block, importing any of `names` gives the module that is loaded now."""
+    """Within the block, importing any of `names` returns the module that is loaded now."""
     if not names:
         yield
         return

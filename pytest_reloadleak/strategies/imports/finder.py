@@ -1,4 +1,4 @@
-"""A finder that is asked before all others, for the length of a block."""
+"""Put a finder before all others for the length of a block."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from typing import Any
 def in_front(finder: Any) -> Iterator[None]:
     """Within the block, the import system asks a finder first.
 
-    It is looked for by identity afterwards, as the others may be the program's own and have an `__eq__`, and it may be
-    gone already: what is imported within the block may change the list.
-
     Args:
         finder: see `importlib.abc.MetaPathFinder`.
     """
@@ -22,6 +19,7 @@ def in_front(finder: Any) -> Iterator[None]:
     try:
         yield
     finally:
+        # By identity, as the program's own finders may define `__eq__`; code imported here may have removed it already.
         for at, other in enumerate(sys.meta_path):
             if other is finder:
                 del sys.meta_path[at]

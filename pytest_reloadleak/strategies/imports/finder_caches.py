@@ -1,4 +1,4 @@
-"""`importlib.invalidate_caches`, without importing what it would import for nothing."""
+"""Do what `importlib.invalidate_caches` does, without a needless import that it makes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ _invalidate_caches = importlib.invalidate_caches
 _NAMESPACE_PATH: Any = vars(sys.modules["_frozen_importlib_external"]).get("_NamespacePath", object)
 """The class of a namespace package's `__path__`, which counts how often the caches were emptied."""
 _IMPORTS = sys.version_info >= (3, 12) and "_epoch" in vars(_NAMESPACE_PATH)
-"""Whether `PathFinder.invalidate_caches` of this interpreter imports, and does else what is done here."""
+"""Whether this interpreter's `PathFinder.invalidate_caches` imports, and otherwise does what is done here."""
 
 
 def invalidate_caches() -> None:
-    """Let every finder look at its directories again.
-
-    Since 3.12 `PathFinder.invalidate_caches` imports `importlib.metadata` in order to empty a cache of that module's.
-    Where nobody has imported it there is no such cache, and importing it takes about 14 ms of a check of 150.
-    """
+    """Make every finder look at its directories again."""
+    # Since 3.12 `PathFinder.invalidate_caches` imports `importlib.metadata` to empty a cache of that module. If that is
+    # not loaded there is no such cache, and importing it takes about 14 ms of a check of 150.
     if not _IMPORTS or "importlib.metadata" in sys.modules:
         _invalidate_caches()
         return

@@ -1,7 +1,7 @@
-"""Give a module names before its code runs: what its predecessor handed over.
+"""Give a module names before its code runs: the data that its predecessor handed over.
 
-The finders that are there find the module, and its own loader loads it; for the length of one reload the loader's
-`exec_module` is preceded by an assignment. Nothing of it stays: not the finder, and not the attribute of the loader.
+The existing finders find the module, and its own loader loads it; during one reload, an assignment precedes the
+loader's `exec_module`. Nothing of this stays: neither the finder nor the attribute of the loader.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pytest_reloadleak.strategies.imports.finder import in_front
 
 
 class _Finder:
-    """Finds with the finders behind it, and prepares what they found: see `importlib.abc.MetaPathFinder`."""
+    """Asks the finders behind it, and prepares the loaders that they find: see `importlib.abc.MetaPathFinder`."""
 
     def __init__(self, names: Mapping[str, Mapping[str, Any]]) -> None:
         self._names = dict(names)
@@ -26,8 +26,8 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of a module that something is to be given to. Who asks for it may not go on to load the module."""
-        given = self._names.pop(name, None)  # gone while others are asked, who may ask this one in turn
+        """The spec of a module that is to receive names. A caller may ask for the spec and never load the module."""
+        given = self._names.pop(name, None)  # removed while other finders are asked, which may ask this one
         if given is None:
             return None
         try:
@@ -43,7 +43,7 @@ class _Finder:
             find_spec = getattr(finder, "find_spec", None)
             spec = find_spec(name, path, target) if finder is not self and find_spec is not None else None
             if spec is not None:
-                return spec  # type: ignore[no-any-return]  # a finder returns a spec, or it is none
+                return spec  # type: ignore[no-any-return]  # a true finder returns a spec
         return None
 
     def _prepare(self, loader: Any) -> None:
@@ -58,12 +58,12 @@ class _Finder:
 
         try:
             loader.exec_module = exec_module
-        except AttributeError:  # a loader with slots: its modules do without
+        except AttributeError:  # a loader with slots: its modules receive no names
             return
         self._loaders.append(loader)
 
     def take(self, name: str) -> Mapping[str, Any]:
-        """What a module is to find: once."""
+        """The names for a module; they are handed out once."""
         return self._names.pop(name, {})
 
     def end(self) -> None:
@@ -76,16 +76,16 @@ _given: list[_Finder] = []
 
 
 def names_for(name: str) -> Mapping[str, Any]:
-    """What is to be given to a module, for who executes it without asking the import system to."""
+    """The names for a module that the caller executes without the import system."""
     return {key: value for finder in _given for key, value in finder.take(name).items()}
 
 
 @contextmanager
 def given(names: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-    """Within the block, each module of `names` that is executed finds the names that it is mapped to in its namespace.
+    """Within the block, each module of `names` finds its given names in its namespace when it is executed.
 
     Args:
-        names: what to give, by module.
+        names: the names to give, by module.
     """
     if not names:
         yield

@@ -1,8 +1,8 @@
-"""Notice that `sys.modules` itself was replaced, and have it back.
+"""Detect that `sys.modules` itself was replaced, and put it back.
 
-The import statement goes on with the interpreter's own table, `importlib.import_module` obeys the name: from then on
-each loads modules that the other does not see (reload facts, row 5). A check of such a target would judge one table
-while the program lives in two, so it ends with what happened, as loudly as if the reload had raised.
+Import statements continue with the interpreter's own table, but `importlib.import_module` uses the replacement: each
+then loads modules that the other does not see (reload facts, row 5). A check would judge one table while the program
+uses two, so the check ends with an error, as if the reload had raised.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pytest_reloadleak.errors import RoundError
 
 @contextmanager
 def kept_table(table: dict[str, Any], when: str) -> Iterator[None]:
-    """The block must leave `sys.modules` the object that it was.
+    """The block must leave `sys.modules` the same object.
 
     Args:
         table: the table that the check began with.
-        when: the part of the check that the block is, as messages name it.
+        when: the part of the check that runs in the block, for messages.
 
     Raises:
-        RoundError: it did not, or it had been replaced before; instead of what the block itself raises, which follows.
+        RoundError: the table was replaced, in the block or before it. This hides the block's own error, a consequence.
     """
     _assert_kept(table, f"before {when}")
     try:
@@ -38,6 +38,6 @@ def _assert_kept(table: dict[str, Any], when: str) -> None:
         return
     sys.modules = table
     raise RoundError(
-        f"{when}: sys.modules was replaced by another table, which import statements ignore and "
-        "importlib.import_module obeys, so that modules are loaded twice; change its entries instead"
+        f"{when}: sys.modules was replaced by another table, which importlib.import_module uses and import "
+        "statements ignore, so modules are loaded twice; change entries of the original table instead"
     )

@@ -1,7 +1,7 @@
-"""Give each round's code a name of its own identity.
+"""Give the code of each round its own string object as module name.
 
-A function's and a class's `__module__` is the very string object that was the namespace's `__name__` when it was
-made. A fresh, equal string per round therefore dates everything that the round bore, wherever it went.
+The `__module__` of a function or class is the very string object that was the namespace's `__name__` when it was
+made. A fresh, equal string per round therefore dates everything that the round created, wherever it went.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pytest_reloadleak.heap import foreign
 
 
 def fresh_name(name: str) -> str:
-    """An equal string that is a new object; one letter is shared by the whole interpreter and stays the same."""
+    """An equal string that is a new object; a string of one letter stays the same, as the interpreter shares it."""
     return name[:1] + name[1:]
 
 
 def stamp_specs(names: list[str]) -> None:
-    """Give the specs of loaded modules a fresh name, which `importlib.reload` hands on to the namespace."""
+    """Give the specs of loaded modules a fresh name, which `importlib.reload` passes on to the namespace."""
     for name in names:
         spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
         if type(spec) is ModuleSpec and spec.name == name:

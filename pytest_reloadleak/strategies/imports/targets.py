@@ -1,7 +1,7 @@
-"""Resolve what the user named as a target, without importing it, and refuse what cannot be reloaded.
+"""Resolve the targets that the user named, without importing them, and refuse those that cannot be reloaded.
 
-Everything is asked of the import system's own finders and specs, never of the file system: that is what makes zip
-files, editable installs and rewritten modules work alike.
+All answers come from the import system's own finders and specs, never from the file system. That is why zip files,
+editable installs and rewritten modules all work.
 """
 
 from __future__ import annotations
@@ -24,18 +24,15 @@ PROCESS_WIDE = frozenset({
     "encodings", "enum", "functools", "gc", "importlib", "io", "logging", "multiprocessing", "os", "re", "runpy",
     "signal", "site", "sys", "threading", "types", "typing", "warnings", "weakref", "zipimport",
 })  # fmt: skip
-"""Modules of the standard library that own state of the whole process: a second copy splits it, and `isinstance`,
-`except` and pickling stop to agree between the two (reload facts, E33 and E34)."""
+"""Modules of the standard library that own process-wide state: a second copy splits it, and `isinstance`, `except` and
+pickling no longer agree between the two (reload facts, E33 and E34)."""
 
 _RUNNERS = frozenset({"pytest", "_pytest", "pluggy", "py", "iniconfig", "xdist", "execnet"})
 _SELF = "pytest_reloadleak"
 
 
 def find(name: str) -> ModuleSpec | None:
-    """The spec of a module, found without executing anything that is not loaded yet; `None` if there is no such module.
-
-    Parents that are not loaded are walked by the search locations of their specs.
-    """
+    """The spec of a module, found without executing any code of unloaded parents; `None` if there is no such module."""
     loaded = sys.modules.get(name)
     if loaded is not None:
         known = (foreign.module_dict(loaded) or {}).get("__spec__")
@@ -56,7 +53,7 @@ def find(name: str) -> ModuleSpec | None:
 
 
 def search_locations(package: str) -> list[str] | None:
-    """Where a package's submodules are looked for; `None` if it is not a package or does not exist."""
+    """The places to look for a package's submodules; `None` if it is not a package or does not exist."""
     loaded = sys.modules.get(package)
     path = (foreign.module_dict(loaded) or {}).get("__path__")
     if path is not None:
@@ -72,11 +69,11 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
 
     Args:
         name: a module, a package, or a glob of modules.
-        force: accept what is refused by default, as far as it can be reloaded at all.
+        force: accept targets that are refused by default, if they can be reloaded at all.
         plugins: modules of the registered pytest plugins, which are refused.
 
     Returns:
-        Module names in sorted order; those of a glob that are refused are left out.
+        Module names in sorted order; a glob leaves out those that are refused.
 
     Raises:
         UsageError: the target does not exist or is refused.
@@ -90,7 +87,7 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
             )
         if not all(name.split(".")):
             raise UsageError(
-                f"unknown target {name!r}: a module name has no empty part; name it from the top"
+                f"unknown target {name!r}: the name has an empty part; write it in full, such as 'package.module'"
             )
         reason = refusal(name, force=force, plugins=plugins)
         if reason is not None:
@@ -99,10 +96,8 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
     matches = sorted(n for n in _candidates(name) if fnmatchcase(n, name))
     accepted = [n for n in matches if refusal(n, force=force, plugins=plugins) is None]
     if not accepted:
-        found = f"all {len(matches)} that match are refused" if matches else "no module matches"
-        raise UsageError(
-            f"target {name!r}: {found}; check the pattern and that the package can be imported from here"
-        )
+        found = f"all matching modules ({len(matches)}) are refused" if matches else "no module matches"
+        raise UsageError(f"target {name!r}: {found}; check the pattern and that the package can be imported")
     return accepted
 
 
@@ -113,7 +108,7 @@ def assert_name(name: object) -> None:
 
 
 def _candidates(pattern: str) -> set[str]:
-    """Modules that may match a glob: the loaded ones, and those below the part of it that has no wildcard."""
+    """Modules that may match a glob: the loaded ones, and those below its part without wildcards."""
     names = set(module_names())
     stem = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition(".")[0]
     if stem:
@@ -139,26 +134,30 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
     """Why a target cannot be checked, as one line that says what to do; `None` if it can."""
     top = name.partition(".")[0]
     if top == _SELF:
-        return f"target {name!r} is refused: the tool cannot reload itself while it checks"
+        return (
+            f"target {name!r} is refused: pytest-reloadleak cannot reload itself; name a module of your own"
+        )
     try:
         spec = find(name)
-    except Exception as error:  # noqa: BLE001 - a foreign finder may raise anything; the target is what is wrong
+    except Exception as error:  # noqa: BLE001 - a foreign finder may raise anything; the refusal reports it
         return f"target {name!r} cannot be looked up: {type(error).__name__}: {error}"
     if spec is None and name not in sys.modules:
         where = f"package {name.rpartition('.')[0]!r}" if "." in name else "sys.path"
         return f"unknown target {name!r}: no such module in {where}; check the spelling and where pytest is started"
     if spec is None:
-        return f"target {name!r} has no module spec, so the import system cannot load it again; use reload=<a callable>"
+        return (
+            f"target {name!r} has no module spec, so imports cannot load it again; pass a callable as reload="
+        )
     kind = _unloadable(spec)
     if kind is not None:
         return f"target {name!r} is refused: it is {kind}, which Python cannot execute again; name a module of your own"
     if force:
         return None
-    hint = "use --reload-leak-force to check it all the same"
+    hint = "use --reload-leak-force to check it anyway"
     if top in PROCESS_WIDE:
-        return f"target {name!r} is refused: it owns state of the whole process, which a copy would split; {hint}"
+        return f"target {name!r} is refused: it owns process-wide state, which a copy would split; {hint}"
     if top in _RUNNERS or any(name == plugin or plugin.startswith(f"{name}.") for plugin in plugins):
-        return f"target {name!r} is refused: it is part of the pytest that runs this check; {hint}"
+        return f"target {name!r} is refused: it is part of the running pytest or its plugins; {hint}"
     return None
 
 

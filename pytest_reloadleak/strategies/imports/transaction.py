@@ -1,7 +1,7 @@
-"""Everything back as it was: `sys.modules`, parent attributes, namespaces, the marker's key.
+"""Put everything back as it was: `sys.modules`, parent attributes, namespaces, the marker's key.
 
-The state is taken once, when the check begins, and put back once, however it ends. Identity counts: the modules that
-come back are the same objects with the same dicts, so the rest of the process never notices.
+The state is taken once, when the check begins, and put back once, however the check ends. Identity counts: the same
+module objects with the same dicts come back, so the rest of the process never notices.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Transaction:
 
     unit: Unit
     table: dict[str, Any] = field(default_factory=lambda: sys.modules)
-    """`sys.modules` itself, which a program can replace, and which is then not what the import system uses."""
+    """`sys.modules` itself. A program can replace it, but import statements ignore the replacement."""
     modules: dict[str, Any] = field(default_factory=dict)
-    """`sys.modules` at the beginning. Foreign modules too: a target may replace others there."""
+    """The entries of `sys.modules`, foreign modules included: a target may replace those too."""
     attributes: dict[str, Any] = field(default_factory=dict)
-    """For each module of the unit below a package: what the parent had under its name."""
+    """For each module of the unit in a package: the parent's attribute of that name."""
     namespaces: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
-    """For each loaded module of the unit: its dict and a copy of what that contained."""
+    """For each loaded module of the unit: its dict and a copy of the contents."""
 
     @classmethod
     def begin(cls, unit: Unit) -> Transaction:
@@ -42,7 +42,7 @@ class Transaction:
         return now
 
     def let_go(self, names: Collection[str]) -> None:
-        """Keep some modules' contents, and no longer the modules: as objects they die when they are dropped."""
+        """Keep the contents of some modules but not the module objects, which then die when they are dropped."""
         for name in names:
             module = self.modules.pop(name, None)
             self.attributes.pop(name, None)
@@ -51,7 +51,7 @@ class Transaction:
                     del saved[key]
 
     def widen(self, unit: Unit) -> None:
-        """Take over a wider unit: the state of those of its modules that were loaded from the beginning."""
+        """Take over a wider unit, with the state of the added modules that were loaded from the beginning."""
         added = [name for name in unit.loaded() if not self.unit.owns(name) and name in self.modules]
         self.unit = unit
         for name in added:
@@ -65,7 +65,7 @@ class Transaction:
         self.remember_attribute(name)
 
     def remember_attribute(self, name: str) -> None:
-        """Take what a module's parent has under its name, before anything rebinds it."""
+        """Take the parent's attribute for a module, before anything rebinds it."""
         parent, _, leaf = name.rpartition(".")
         holder = foreign.module_dict(sys.modules.get(parent))
         if parent and name not in self.attributes and holder is not None:
@@ -95,11 +95,8 @@ class Transaction:
 
 
 def _put_back(namespace: dict[Any, Any], saved: dict[Any, Any]) -> None:
-    """Restore a namespace key by key: emptied first, it would be seen empty by whoever runs in it meanwhile.
-
-    Unless it has keys that are no strings, which may be objects that do not like to be hashed: copying a dict asks
-    none of them.
-    """
+    """Restore a namespace key by key, since code that runs in it meanwhile must not see it empty."""
+    # Keys that are no strings may raise when hashed; copying a dict hashes none, so here it is emptied and copied.
     if _odd_keys(namespace) != _odd_keys(saved):
         namespace.clear()
         namespace.update(saved)

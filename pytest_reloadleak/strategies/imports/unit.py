@@ -1,4 +1,4 @@
-"""The unit: the modules that are reloaded together, named by what the user called the target."""
+"""Define the unit: the modules that are reloaded together, named as the user named the target."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Unit:
     """The target's modules: each name with all its submodules, or everything that matches a pattern."""
 
     names: tuple[str, ...]
-    """What the user called the target."""
+    """The target as the user named it."""
     dependents: frozenset[str] = frozenset()
     """Modules that are reloaded with it, each without its submodules."""
     invented: tuple[str, ...] = ()
-    """Patterns of the names that a strategy makes up for it."""
+    """Patterns of the names that a strategy invents for it."""
 
     @property
     def target(self) -> str:
@@ -43,11 +43,11 @@ class Unit:
         return bool(self.invented) and _owns(self.invented, module)
 
     def invents(self, module: str) -> bool:
-        """Whether a module's name is one of those that the application makes up, and a pattern stands for."""
+        """Whether a pattern of the unit stands for a module's name, which the application invents."""
         return any(is_glob(name) and fnmatchcase(module, name) for name in (*self.names, *self.invented))
 
     def rename(self, text: str) -> str:
-        """Text with the names that the application invents per round replaced by the pattern that matches them."""
+        """Text in which the pattern replaces each name that the application invents per round."""
         for name in (*self.names, *self.invented):
             if is_glob(name):
                 for word in _dotted(text, name.count(".") + 1):
@@ -56,21 +56,21 @@ class Unit:
         return text
 
     def _candidates(self) -> list[str]:
-        """The loaded modules, those of other packages left out where that is quickly told: asked many times a round."""
+        """The loaded modules, without other packages where that is cheap to find: called many times per round."""
         tops = tuple(name.partition(".")[0] for name in self.names)
         if self.dependents or self.invented or any(map(is_glob, tops)):
             return module_names()
         return [name for name in module_names() if name.startswith(tops)]
 
     def loaded(self) -> list[str]:
-        """Names of the unit's loaded modules, parents before children, otherwise in the order of their import."""
+        """Names of the unit's loaded modules, parents before children, otherwise in import order."""
         mine = [name for name in self._candidates() if self.owns(name)]
         return sorted(mine, key=lambda name: name.count("."))
 
 
 @functools.lru_cache(maxsize=16384)
 def _owns(names: tuple[str, ...], module: str) -> bool:
-    """Asked for every module and class of the process, in every round."""
+    """Whether a module has one of the names; cached, as each round asks for every module and class of the process."""
     return any(
         fnmatchcase(module, name) if is_glob(name) else module == name or module.startswith(f"{name}.")
         for name in names
@@ -88,7 +88,7 @@ def spec_of(module: object) -> object:
 
 
 def module_names() -> list[str]:
-    """Names of the loaded modules. Programs put `None` into `sys.modules` too."""
+    """Names of the loaded modules, without those that a program has set to `None` in `sys.modules`."""
     return [name for name, module in foreign.loaded_modules() if module is not None]
 
 

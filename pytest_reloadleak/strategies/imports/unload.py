@@ -1,4 +1,4 @@
-"""Unload: drop the unit from wherever the import system keeps it, and import nothing."""
+"""Drop the unit from everywhere in the import system, and import nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_reloadleak.strategies.imports.unit import reloadable
 def unload(names: list[str]) -> None:
     """Drop modules from `sys.modules` and from their parents' attributes; extension modules stay where they are.
 
-    A parent that is dropped too keeps its attributes: the import system does not find it any more, and whoever goes on
-    with the old version, be it a thread in the middle of a call, has it whole.
+    A parent that is dropped too keeps its attributes: the import system no longer finds it, and code that continues
+    with the old version, such as a thread in the middle of a call, still has it whole.
 
     Args:
         names: the unit's loaded modules.

@@ -1,1 +1,1 @@
-"""The strategy `worker`, whose generations each live in a process, and nothing about isolated checks."""
+"""Run each generation in a process: the strategy `worker`. Isolated checks are not here."""

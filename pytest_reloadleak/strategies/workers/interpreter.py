@@ -1,4 +1,4 @@
-"""Start another interpreter like this one: the same executable, flags and search path."""
+"""Start another interpreter like this one: with the same executable, flags and search path."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ BOOT = (
     "import json,sys;job=json.load(open(sys.argv.pop(),encoding='utf-8'));sys.path[:]=job['path'];"
     "import importlib;importlib.import_module(job['module']).main(job)"
 )
-"""What it starts with: the parent's `sys.path` must stand before anything of ours can be imported."""
+"""The code it starts with: it must set the parent's `sys.path` before it can import this package."""
 
 
 def command(job: str) -> list[str]:
-    """The command line.
+    """The command line of the interpreter.
 
     Args:
         job: a JSON file with at least `path` (see `search_path`) and `module`, whose `main` is called with all of it.
@@ -24,5 +24,5 @@ def command(job: str) -> list[str]:
 
 
 def search_path() -> list[str]:
-    """`sys.path` with what stands for the working directory spelled out."""
+    """`sys.path` with the entry for the working directory spelled out."""
     return [entry or os.getcwd() for entry in sys.path]

@@ -1,4 +1,4 @@
-"""What ended workers left on the machine: temporary files and shared memory, known by the worker that made them."""
+"""Find what ended workers left on the machine: temporary files and shared memory, by the worker that made them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class WorkerLeftovers(Probe):
 
     def __init__(self) -> None:
         self._found: dict[Path, tuple[str, int]] = {}
-        """Registry and generation."""
+        """Registry and generation by path."""
 
     def generation(self) -> int:
-        """The generation whose worker ends."""
+        """The generation whose worker is ending."""
         return self.scope.generation()
 
     def note(self, folder: Path, segments: Iterable[str]) -> None:
@@ -41,10 +41,10 @@ class WorkerLeftovers(Probe):
             self._found[_SEGMENTS / name.lstrip("/")] = (_MEMORY, generation)
 
     def _new(self, folder: Path) -> Iterator[Path]:
-        """What came since the last worker, in directories that it left too; a new directory is one thing."""
+        """What appeared since the last worker, also in directories that it left; a new directory counts as one."""
         try:
             found = sorted(folder.iterdir())
-        except OSError:  # the target may do what it likes with it
+        except OSError:  # the target may do anything to it
             return
         for path in found:
             if path not in self._found:
@@ -53,14 +53,11 @@ class WorkerLeftovers(Probe):
                 yield from self._new(path)
 
     def identities(self) -> Iterable[Identity]:
-        """The files that are there."""
+        """The files that still exist."""
         return [(str(path),) for path in self._found if os.path.lexists(path)]
 
     def effects(self) -> list[Effect]:
-        """The files that are there, each with the generation of its worker; but none that it took one worker to leave.
-
-        A cache or a lock of a fixed name is made once, and found there by all who come later.
-        """
+        """The files that still exist, if several workers left such: a cache or lock of a fixed name is made once."""
         effects = [
             _effect(path, registry, generation)
             for path, (registry, generation) in self._found.items()
@@ -72,7 +69,7 @@ class WorkerLeftovers(Probe):
         return [effect for effect in effects if len(makers[effect.cause]) > 1]
 
     def remove(self) -> None:
-        """Remove the shared memory: the workers were the check's. The files go with their folder."""
+        """Remove the shared memory, as the check started the workers. The files go with their folder."""
         for path, (registry, _) in self._found.items():
             if registry == _MEMORY:
                 path.unlink(missing_ok=True)
@@ -94,5 +91,5 @@ def _effect(path: Path, registry: str, generation: int) -> Effect:
         is_certain=True,
         bars=False,
         details=(f"{path.name}: outlived its process",),
-        advice=f"{advice}, in __reload_dispose__ or in an exit hook: nobody else will",
+        advice=f"{advice}, in __reload_dispose__ or an exit hook (atexit); nothing else does",
     )

@@ -1,10 +1,10 @@
-"""Messages between a check and the worker of a generation: pickles, each with its length before it.
+"""Exchange messages between a check and the worker of a generation: pickles, each with its length before it.
 
-A message itself is of plain values, so that it can always be read. Objects of the user's travel in it as pickles of
-their own: one that cannot be passed on is one clear error then, and the next message is read as ever.
+A message itself consists of plain values, so it can always be read. The user's objects travel in it as separate
+pickles: an object that cannot be passed causes one clear error, and the next message can still be read.
 
-Not `multiprocessing.connection`, which does the same: it would be imported in each worker, and a target that uses
-`multiprocessing` would be loaded into another process than its program is.
+Not `multiprocessing.connection`, which does the same: each worker would import it, and a target that uses
+`multiprocessing` would be loaded into a process unlike that of its program.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def receive(stream: IO[bytes]) -> Any:
 
 
 def pack(value: object, what: str) -> bytes:
-    """An object of the user's, to be put into a message.
+    """Pickle an object of the user's, to be put into a message.
 
     Args:
         value: the object.
-        what: what it is, for the error.
+        what: its name in the error.
 
     Raises:
         TargetError: it cannot be pickled.
@@ -51,7 +51,7 @@ def pack(value: object, what: str) -> bytes:
     __tracebackhide__ = True
     try:
         return pickle.dumps(value)
-    except Exception as error:  # noqa: BLE001 - objects pickle themselves, and may raise what they like
+    except Exception as error:  # noqa: BLE001 - objects pickle themselves, and may raise anything
         reason = foreign.exception_text(error)
     raise TargetError(_refusal(what, reason))
 
@@ -61,11 +61,11 @@ def unpack(content: bytes, what: str, is_missing: Callable[[str], bool]) -> Any:
 
     Args:
         content: what `pack` returned.
-        what: what it is, for the error.
-        is_missing: whether a module of this name is not there, and must not be imported for the object's sake.
+        what: its name in the error.
+        is_missing: whether a module of this name is not loaded, and must not be imported for the object.
 
     Raises:
-        TargetError: it cannot be made here.
+        TargetError: it cannot be created here.
     """
     __tracebackhide__ = True
     try:
@@ -78,7 +78,7 @@ def unpack(content: bytes, what: str, is_missing: Callable[[str], bool]) -> Any:
 
 
 def _refusal(what: str, reason: str) -> str:
-    return f"{what} cannot be passed on to another process, as the strategy worker has to: {reason}; use plain values"
+    return f"{what} cannot pass between processes (strategy worker): {reason}; use plain values"
 
 
 class _MissingError(Exception):
@@ -86,7 +86,7 @@ class _MissingError(Exception):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Imports no module of the target: one that is not loaded on this side is not meant to be."""
+    """Imports no module of the target: one that is not loaded on this side must stay so."""
 
     def __init__(self, content: bytes, is_missing: Callable[[str], bool]) -> None:
         super().__init__(io.BytesIO(content))
@@ -95,7 +95,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """The class or function that a pickle names."""
         if self._is_missing(module):
-            raise _MissingError(f"{module}.{name} is the target's own, and the target is not loaded there")
+            raise _MissingError(f"{module}.{name} belongs to the target, which the receiver has not loaded")
         return super().find_class(module, name)
 
 

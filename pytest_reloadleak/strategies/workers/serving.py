@@ -1,7 +1,7 @@
-"""The worker of one generation: imports the target, answers requests one after the other, disposes, and ends.
+"""Serve one generation in its worker: import the target, answer requests one by one, dispose, and end.
 
-Requests run in the main thread, as a program's own code mostly does: a function that sets a signal handler or runs an
-event loop may be called. The interpreter then ends as any other does, exit hooks and all.
+Requests run in the main thread, as most code of a program does, so a function may set a signal handler or run an event
+loop. The interpreter then ends like any other, exit hooks included.
 """
 
 from __future__ import annotations
@@ -38,11 +38,7 @@ def main(job: dict[str, Any]) -> None:
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes to the check, taken away from the target: what that prints goes to standard error.
-
-    And from processes that the target forks: one that ran on with them would answer as well, and would keep the check
-    waiting for a worker that has ended.
-    """
+    """The pipes to the check, taken away from the target: what the target prints goes to standard error."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -51,6 +47,7 @@ def _streams() -> tuple[IO[bytes], IO[bytes]]:
     if hasattr(os, "register_at_fork"):
 
         def part() -> None:
+            # A fork that kept the pipes would answer too, and keep the check waiting for a worker that has ended.
             for stream in (requests, answers):
                 os.dup2(nothing, stream.fileno(), inheritable=False)
 
@@ -59,7 +56,7 @@ def _streams() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _watch_segments() -> list[str]:
-    """Names of the shared memory segments that this process makes, as they come."""
+    """A list to which this process adds the name of each shared memory segment that it makes."""
     names: list[str] = []
     try:
         module: Any = import_module("_posixshmem")
@@ -78,12 +75,12 @@ def _watch_segments() -> list[str]:
 
 
 class Served:
-    """The worker's side.
+    """The worker's side of the exchange.
 
     Args:
         unit: the target.
-        requests: where messages come from.
-        answers: where they go to.
+        requests: the stream of messages from the check.
+        answers: the stream of answers to it.
         segments: names of the shared memory segments that were made.
     """
 
@@ -108,7 +105,7 @@ class Served:
                 name, *arguments = messages.receive(self._requests)
             except (EOFError, OSError):  # the check has ended, or the target has closed all descriptors
                 return
-            except KeyboardInterrupt:  # Ctrl-C is sent to the check as well, which ends then
+            except KeyboardInterrupt:  # Ctrl-C reaches the check as well, which then ends
                 return
             if name == "end":
                 self._answer(True, self._end())
@@ -124,11 +121,11 @@ class Served:
             messages.send(self._answers, (is_good, content))
 
     def _load(self, data: dict[str, bytes]) -> None:
-        handed = {name: {DATA: messages.unpack(d, _handed(name), _nothing)} for name, d in data.items()}
+        handed = {name: {DATA: messages.unpack(d, _handover(name), _is_missing)} for name, d in data.items()}
         with given(handed):
             for name in self._unit.names:
                 import_module(name)
-        self._disposal.born(self._unit.loaded())
+        self._disposal.note_executed(self._unit.loaded())
 
     def _find(self, module: str, path: str) -> Any:
         found: Any = sys.modules[module]
@@ -146,13 +143,13 @@ class Served:
         return messages.pack(self._find(module, path), f"{module}.{path}")
 
     def _call(self, module: str, path: str, content: bytes) -> tuple[bool, bytes]:
-        """Returns whether what the function returned was awaited, and the result."""
-        args, kwargs = messages.unpack(content, f"what {module}.{path} is called with", _nothing)
+        """Call a function; returns whether its result was awaited, and the result."""
+        args, kwargs = messages.unpack(content, f"an argument of {module}.{path}", _is_missing)
         result = self._find(module, path)(*args, **kwargs)
         is_awaitable = inspect.isawaitable(result)
         if is_awaitable:
             result = self._awaited(result)
-        return is_awaitable, messages.pack(result, f"what {module}.{path} returns")
+        return is_awaitable, messages.pack(result, f"the result of {module}.{path}")
 
     def _awaited(self, result: Any) -> Any:
         import asyncio
@@ -166,12 +163,12 @@ class Served:
         return self._loop.run_until_complete(wait())
 
     def _end(self) -> dict[str, Any]:
-        """Dispose, and say what is handed over, what went wrong, which segments were made and who runs on."""
+        """Dispose; returns the data to hand over, the errors, the segments that were made and the lasting threads."""
         calls = self._disposal.calls(children_first(self._unit.loaded()), self._unit.names)
         errors = [text for call in calls for text in self._disposed(call)]
         errors += self._disposal.errors
         packed = {
-            name: self._packed(names[DATA], _handed(name))
+            name: self._packed(names[DATA], _handover(name))
             for name, names in self._disposal.handover().items()
         }
         data = {name: content for name, content in packed.items() if isinstance(content, bytes)}
@@ -181,7 +178,7 @@ class Served:
         return {"data": data, "errors": errors, "segments": self._segments, "threads": _lasting_threads()}
 
     def _packed(self, data: Any, what: str) -> bytes | str:
-        """What is handed over, if it can be read before the next generation is loaded; otherwise why it cannot."""
+        """The data to hand over, if it can be read before the next generation is loaded; otherwise why it cannot."""
         try:
             content = messages.pack(data, what)
             messages.unpack(content, what, self._unit.owns)
@@ -194,13 +191,13 @@ class Served:
             result = call.start()
             if inspect.isawaitable(result):
                 self._awaited(result)
-        except BaseException as error:  # noqa: BLE001 - as everywhere: it is reported, and stops no other hook
+        except BaseException as error:  # noqa: BLE001 - it is reported, and stops no other hook
             return [f"{call.where} raised: {failure_text(error)}"]
         return []
 
 
 def _raised(error: BaseException) -> tuple[bytes | None, str]:
-    """What was raised, if it can be passed on, and its text with the user's frames."""
+    """What was raised, if it can be pickled, and its text with the user's frames."""
     if isinstance(error, TargetError):
         return None, str(error)
     text = failure_text(error)
@@ -217,11 +214,11 @@ def _lasting_threads() -> list[str]:
     return [thread.name for thread in threads]
 
 
-def _nothing(module: str) -> bool:
-    """Which module of the target is missing here: none, this process is there to load it."""
+def _is_missing(module: str) -> bool:
+    """Whether a module of the target must not be imported here: never, as this process exists to load it."""
     del module
     return False
 
 
-def _handed(name: str) -> str:
-    return f"what {name}.{HOOK} hands over"
+def _handover(name: str) -> str:
+    return f"the data from {name}.{HOOK}"

@@ -1,12 +1,11 @@
-"""Each generation in an interpreter of its own: a fresh process, shared within the round and ended with it.
+"""Run each generation in its own interpreter: a fresh process, shared within the round and ended with it.
 
-The outgoing worker is drained (a request that is in flight is answered), disposes, and ends as any interpreter does;
-the next one is loaded with what it handed over, and whoever asks meanwhile waits for that. Nothing of the target is
-loaded here. What it may leave behind is watched for: processes without a parent, shared memory and temporary files.
+The outgoing worker is drained (it answers a pending request), disposes, and ends as any interpreter does. The next one
+loads the target with the data handed over, and callers wait meanwhile. Nothing of the target is loaded here. The check
+watches what a worker may leave behind: processes without a parent, shared memory and temporary files.
 
 Not a sub-interpreter (`concurrent.interpreters`, since 3.14), which would start faster: it shares descriptors, child
-processes, the environment and the working directory with its host, so that what a generation leaves of them stays. See
-`docs/strategies.md`.
+processes, environment and working directory with its host, where leftovers of a generation stay: `docs/strategies.md`.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ from pytest_reloadleak.strategies.workers import interpreter, messages
 from pytest_reloadleak.strategies.workers.leftovers import WorkerLeftovers
 
 _PATIENCE_S = 5.0
-"""How long a worker that was told to end may take: its threads that are no daemons are waited for."""
+"""How long a worker may take to end: its non-daemon threads are waited for."""
 _IMPATIENCE_S = 0.5
-"""How long those after one that took longer may: what keeps one generation keeps the others, and all is said."""
+"""The same for workers after one that took longer: what delays one delays the others, and it is already reported."""
 
 
 class Worker(Strategy):
@@ -48,14 +47,14 @@ class Worker(Strategy):
         self._process: _Process | None = None
         self._unit = Unit(())
         self._turn = threading.RLock()
-        """Held by whoever talks to the worker, and while one takes the other's place."""
+        """Held by a caller of the worker, and while the next worker replaces it."""
         self._leftovers = WorkerLeftovers()
         self._count = 0
         self._patience_s = _PATIENCE_S
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def begin(self) -> None:
-        """Make room for the workers' temporary files, which tells whose they are."""
+        """Create a folder for the workers' temporary files, which shows that they are theirs."""
         self._folder = tempfile.TemporaryDirectory(prefix="reloadleak-", ignore_cleanup_errors=True)
 
     def end(self) -> None:
@@ -73,7 +72,7 @@ class Worker(Strategy):
         return unit
 
     def probes(self) -> list[Probe]:
-        """What the workers leave on the machine."""
+        """The probe for what workers leave on the machine."""
         return [self._leftovers]
 
     def reload(self, names: list[str]) -> None:
@@ -93,12 +92,12 @@ class Worker(Strategy):
         return set(self._unit.names)
 
     def outgoing(self, names: list[str]) -> list[str]:
-        """None here: what is loaded in this process is not reloaded, and the worker disposes its own."""
+        """None here: nothing in this process is reloaded, and the worker disposes its own modules."""
         del names
         return []
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """None: an interpreter starts with nothing."""
+        """None: a new interpreter has no old modules."""
         del unit, same
         return []
 
@@ -110,14 +109,14 @@ class Worker(Strategy):
         """Ask the present worker, and wait for the answer.
 
         Raises:
-            Exception: what the target raised there, if it can be passed on; `TargetError` with its text otherwise. That
-                is the cause of the other as well: it tells where in the target's files it was raised.
+            Exception: what the target raised there, if it can be pickled; its cause is a `TargetError` that names the
+                place in the target's files. Otherwise that `TargetError` itself.
         """
         __tracebackhide__ = True
         with self._turn:
             if self._process is None:
                 raise TargetError(
-                    "the worker has ended, since the check is over: nothing can be called any more"
+                    "the worker has ended because the check is over; call the target only during the check"
                 )
             is_good, content = self._process.request(*message)
         if is_good:
@@ -132,7 +131,7 @@ class Worker(Strategy):
         raise error from TargetError(text)
 
     def unpacked(self, content: bytes, what: str) -> Any:
-        """What the worker packed. Raises `TargetError` where it needs the target, which is not loaded here."""
+        """What the worker packed. Raises `TargetError` if it needs the target, which is not loaded here."""
         __tracebackhide__ = True
         return messages.unpack(content, what, lambda name: name not in sys.modules and self._unit.owns(name))
 
@@ -151,12 +150,12 @@ class Worker(Strategy):
         self._process = process
 
     def _temporary(self) -> Path:
-        """Where the workers' temporary files go, all in one place: one that each overwrites is one."""
+        """The folder for the temporary files of all workers: a file that each worker overwrites counts as one."""
         assert self._folder is not None
         return Path(self._folder.name, "temporary")
 
     def _stop(self) -> dict[str, bytes]:
-        """Drain and end the present worker; returns what it handed over."""
+        """Drain and end the present worker; returns the data that it handed over."""
         process, self._process = self._process, None
         if process is None:
             return {}
@@ -171,12 +170,12 @@ class Worker(Strategy):
 
 
 class _Process:
-    """One worker, seen from here.
+    """One worker, as the check sees it.
 
     Args:
-        targets: what it is to load.
+        targets: the modules to load.
         folder: where its temporary files go.
-        job: a file to be written, which tells it what to do.
+        job: a file that is written here, with the worker's instructions.
     """
 
     def __init__(self, targets: tuple[str, ...], folder: Path, job: Path) -> None:
@@ -188,7 +187,7 @@ class _Process:
         job.write_text(json.dumps(content), encoding="utf-8")
         variables = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
         self._lost = ""
-        """Why it cannot be asked any more."""
+        """Why it takes no more requests; empty while it does."""
         self.was_slow = False
         self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
             interpreter.command(str(job)),
@@ -198,18 +197,18 @@ class _Process:
         )
 
     def request(self, *message: Any) -> tuple[bool, Any]:
-        """Send a message and wait for the answer: whether all went well, and what came of it.
+        """Send a message and wait for the answer: whether it succeeded, and the result.
 
         Raises:
             TargetError: the worker has ended.
         """
         __tracebackhide__ = True
         if not self._lost:
-            self._lost = "the worker was ended, since a request to it was interrupted before the answer came"
+            self._lost = "the worker was ended because a request was interrupted before its answer came"
             try:
                 return self._exchanged(message)
             except (EOFError, BrokenPipeError):
-                self._lost = f"the worker {self._end_of_it()} and did not answer"
+                self._lost = f"the worker {self._how_it_ended()} before it answered"
         raise TargetError(self._lost)
 
     def _exchanged(self, message: Any) -> tuple[bool, Any]:
@@ -220,17 +219,17 @@ class _Process:
         self._lost = ""
         return is_good, content
 
-    def _end_of_it(self) -> str:
+    def _how_it_ended(self) -> str:
         status = self._popen.wait()
         if status >= 0:
             return f"exited with status {status}"
         try:
-            return f"was ended by {signal.Signals(-status).name}"
+            return f"was killed by {signal.Signals(-status).name}"
         except ValueError:
-            return f"was ended by signal {-status}"
+            return f"was killed by signal {-status}"
 
     def stop(self, patience_s: float) -> dict[str, Any]:
-        """Let it dispose and end; returns what it said at the end."""
+        """Let it dispose and end; returns its last answer."""
         said: dict[str, Any] = {"data": {}, "errors": [], "segments": [], "threads": []}
         try:
             said = self.request("end")[1]
@@ -250,7 +249,7 @@ class _Process:
         self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream is not None:
-                with contextlib.suppress(OSError):  # what could not be sent is sent again, in vain
+                with contextlib.suppress(OSError):  # it tries in vain to send the rest
                     stream.close()
 
 
@@ -259,13 +258,13 @@ def _slow(patience_s: float, threads: list[str]) -> str:
         why = "look for an exit hook (atexit) that waits"
     else:
         named = ", ".join(map(repr, threads))
-        why = f"it waits for what is no daemon, the {'thread' if len(threads) == 1 else 'threads'} {named}; end "
+        why = f"it waited for the non-daemon {'thread' if len(threads) == 1 else 'threads'} {named}; stop "
         why += f"{'it' if len(threads) == 1 else 'them'} in {HOOK}"
-    return f"the worker did not end within {patience_s:g} s of being told to, and was killed: {why}"
+    return f"the worker did not end within {patience_s:g} s and was killed: {why}"
 
 
 class _Remote:
-    """What stands for something in the worker."""
+    """A stand-in for something in the worker."""
 
     def __init__(self, worker: Worker, module: str, path: str = "") -> None:
         vars(self).update(_worker=worker, _module=module, _path=path)
@@ -278,7 +277,7 @@ class _Remote:
         path = f"{self._path}.{name}" if self._path else name
         if self._path and name.startswith("__") and name.endswith("__"):
             raise AttributeError(
-                f"{self._module}.{path} is not at hand: a function stands for it, in another process"
+                f"{self._module}.{path} is only in the worker; read it there, in a function of the target"
             )
         kind = self._worker.request("kind", self._module, path)
         if kind == "value":
@@ -290,21 +289,21 @@ class _Remote:
         __tracebackhide__ = True
         where = ".".join(filter(None, (self._module, self._path, name)))
         raise AttributeError(
-            f"{where} cannot be set from here, since the strategy worker has the target in another process: "
-            "call a function of the target's that sets it"
+            f"{where} cannot be set from here: the strategy worker runs the target in another process; "
+            "call a function of the target that sets it"
         )
 
 
 class RemoteModule(_Remote):
-    """Stands for the target's module: its functions run in the worker, and its values are copies.
+    """A stand-in for the target's module: its functions run in the worker, and its values are copies.
 
-    Arguments and results are passed by pickle; an instance of a class of the target's cannot be, unless the target is
-    loaded on this side as well.
+    Arguments and results are pickled. An instance of the target's own class cannot pass unless the target is loaded on
+    this side as well.
     """
 
 
 class RemoteFunction(_Remote):
-    """Stands for a function of the target's, or a class, which is called there; or for a submodule."""
+    """A stand-in for a function or class of the target, called in the worker; or for a submodule."""
 
     def __init__(self, worker: Worker, module: str, path: str, *, is_async: bool) -> None:
         super().__init__(worker, module, path)
@@ -315,22 +314,22 @@ class RemoteFunction(_Remote):
         """Call it in the worker of the present round."""
         __tracebackhide__ = True
         name = f"{self._module}.{self._path}"
-        content = messages.pack((args, kwargs), f"what {name} is called with")
+        content = messages.pack((args, kwargs), f"an argument of {name}")
         message = ("call", self._module, self._path, content)
 
         def call() -> tuple[bool, Any]:
             __tracebackhide__ = True
             was_awaited, result = self._worker.request(*message)
-            return was_awaited, self._worker.unpacked(result, f"what {name} returns")
+            return was_awaited, self._worker.unpacked(result, f"the result of {name}")
 
         if self._is_async:
             return _in_thread(call)
         was_awaited, result = call()
-        return _given(result) if was_awaited else result
+        return _awaitable(result) if was_awaited else result
 
 
 async def _in_thread(call: Callable[[], tuple[bool, Any]]) -> Any:
-    """Call in a thread, so that the loop runs on meanwhile: asyncio's or trio's."""
+    """Call in a thread, so that the event loop (asyncio's or trio's) keeps running."""
     __tracebackhide__ = True
     import asyncio
 
@@ -344,6 +343,6 @@ async def _in_thread(call: Callable[[], tuple[bool, Any]]) -> Any:
     return (await asyncio.to_thread(call))[1]
 
 
-async def _given(result: Any) -> Any:
-    """What a function that is not known to be a coroutine function returned to be awaited."""
+async def _awaitable(result: Any) -> Any:
+    """The result of a function that returned an awaitable without being a known coroutine function."""
     return result
