@@ -527,6 +527,21 @@ def test_an_object_that_resurrects_itself_until_the_next_one_does_is_clean(cycli
     assert host.newest[0] >= ROUNDS - 1  # they did resurrect
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_a_resurrected_object_replaces_takes_one_more_collection(strategy, world):
+    """The last collection resurrects the newest guest, which drops the one before: garbage, and not retained."""
+    world.host("import gc, itertools\nnumbers = itertools.count()\ngc.disable()\n", leaks=False)
+    body = "guest.self = guest\nguest.number = next(host.numbers)\n"
+    # The second last execution collects, so the guest before it is resurrected; the last one leaves that to the check.
+    collects = f"if guest.number == {ROUNDS}: host.gc.collect()\n"
+    try:
+        world.write({"plugin": PLUGIN + RESURRECTED + body + collects})
+
+        assert_clean(measured(strategy=strategy))
+    finally:
+        gc.enable()
+
+
 # -- modules that are not what they seem ------------------------------------------------------------------------------
 
 FACADE = "import sys, types\nclass Facade:\n    def work(self): pass\n"
