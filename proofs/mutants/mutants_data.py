@@ -340,9 +340,9 @@ HEAP = (
     ),
     Mutant(
         "the first discovered is told",
-        "holders/diagnosis.py",
-        "        if trace.rank < group.first.rank:",
-        "        if trace.is_one and trace.rank < group.first.rank:",
+        "holders/grouping.py",
+        "        if other.first.rank < self.first.rank:",
+        "        if self.first.is_one and other.first.rank < self.first.rank:",
         "what the second look discovers in another order is missed",
         ("tests/holders/test_oracle_targets.py::test_names_that_differ_in_numbers_only",),
     ),
@@ -1096,4 +1096,79 @@ GROWTH = (
     ),
 )
 
-MUTANTS = (*HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH)
+PATHS = (
+    Mutant(
+        "the target's own names first",
+        "holders/search.py",
+        "    return Sweep(groups, sinks, skip, {3: withheld})\n",
+        "    return Sweep([groups[3], *groups[:3], *groups[4:]], sinks, skip)\n",
+        "a holder is named by a name that the target has for it",
+        ("tests/holders/test_homes.py::test_what_the_target_imports_is_at_home_elsewhere",),
+    ),
+    Mutant(
+        "guests are at home",
+        "holders/homes.py",
+        "        return 0 if not is_taken else 1 if name in self.made else _GUEST\n",
+        "        return 0\n",
+        "a list is named by whoever imported it",
+        ("tests/holders/test_homes.py::test_signature_and_holder_do_not_depend_on_who_imports",),
+    ),
+    Mutant(
+        "no deeper home",
+        "holders/homes.py",
+        "            if deeper is not None:\n",
+        "            if deeper is None:\n",
+        "a name for a part of the host is taken for its home",
+        ("tests/holders/test_homes.py::test_a_name_for_a_part_of_the_host_is_a_guest",),
+    ),
+    Mutant(
+        "every number is left open",
+        "holders/grouping.py",
+        'return "".join(same[0] if len(set(same)) == 1 else "*" for same in parts)',
+        'return "".join("*" if same[0].isdigit() else same[0] for same in parts)',
+        "a constant number in a name is told as one that differs",
+        ("tests/holders/test_grouping.py::test_only_the_number_that_differs_is_left_open",),
+    ),
+    Mutant(
+        "numbers are never joined",
+        "holders/grouping.py",
+        "        if len(single) < 2 or len(generations) < 2:\n",
+        "        if single or not single:\n",
+        "each generation is a finding of its own",
+        ("tests/holders/test_grouping.py::test_only_the_number_that_differs_is_left_open",),
+    ),
+    Mutant(
+        "chains are not folded",
+        "holders/grouping.py",
+        "            if count > 1 and count * size > best[0]:\n",
+        "            if count > 99 and count * size > best[0]:\n",
+        "each link of a chain is a finding of its own",
+        ("tests/holders/test_grouping.py::test_a_chain_is_one_finding",),
+    ),
+    Mutant(
+        "two containers are a chain",
+        "holders/grouping.py",
+        "_LENGTHS = 3\n",
+        "_LENGTHS = 0\n",
+        "two holders, one within the other, are told as one",
+        ("tests/holders/test_grouping.py::test_containers_within_each_other_are_no_chain",),
+    ),
+    Mutant(
+        "parts of one object are several causes",
+        "holders/grouping.py",
+        "        if len(alike) < 2 or edge is None:\n",
+        "        if alike:\n",
+        "a route is told once for each of its attributes",
+        ("tests/holders/test_grouping.py::test_parts_of_one_object_are_one_finding",),
+    ),
+    Mutant(
+        "one way is enough",
+        "holders/diagnosis.py",
+        "        self._follow_other_ways()\n",
+        "",
+        "of two tables that hold an object one is told, as the only one",
+        ("tests/holders/test_grouping.py::test_an_object_in_two_tables_has_two_holders",),
+    ),
+)
+
+MUTANTS = (*PATHS, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH)

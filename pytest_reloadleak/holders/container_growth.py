@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references
-from pytest_reloadleak.holders import sweep_order
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
-from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import own_size
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.holders.trace import runner_cause, without_numbers
@@ -123,7 +122,7 @@ class Growing:
         search.ask_runner()
         sinks = {id(o): o for o, _ in _with_lengths(self._last, self._owners)}
         own = [*search.own_objects(), self, self.__dict__, sinks]
-        sweep = sweep_order.sweep_of(search, own, sinks)
+        sweep = sweep_of(search, own, sinks)
         out: dict[tuple[str, ...], Accumulation] = {}
         noise: list[tuple[Cause, str]] = []
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from itertools import filterfalse
 from typing import Any
 
@@ -17,15 +16,16 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.heap.weak_entries import ends_with
 from pytest_reloadleak.holders import native
+from pytest_reloadleak.holders.grouping import Group, joined, own_parts
+from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.runner_noise import is_noise
-from pytest_reloadleak.holders.search import Search
-from pytest_reloadleak.holders.sizes import Reach, Reaches
+from pytest_reloadleak.holders.search import Search, sweep_of
+from pytest_reloadleak.holders.sizes import Reaches
 from pytest_reloadleak.holders.skew import sights
 from pytest_reloadleak.holders.skew import text as skewed
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
-from pytest_reloadleak.holders.sweep_order import sweep_of
 from pytest_reloadleak.holders.trace import (
     Trace,
     cause_at,
@@ -34,7 +34,6 @@ from pytest_reloadleak.holders.trace import (
     of_owned_root,
     runner_cause,
     trace_of,
-    without_numbers,
 )
 from pytest_reloadleak.model import Held, Holder
 
@@ -99,31 +98,6 @@ def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
         diagnosis.close()
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class _Group:
-    """References with the same trace."""
-
-    first: Trace
-    sinks: dict[int, Any] = field(default_factory=dict)
-    tops: set[int] = field(default_factory=set)
-    """Ids of the held objects."""
-    differs: bool = False
-    """Whether the numbers in the paths differ."""
-
-    @property
-    def holder(self) -> Holder:
-        """The holder, with `*` for numbers that differ."""
-        path = without_numbers(self.first.holder.path) if self.differs else self.first.holder.path
-        return replace(self.first.holder, path=path)
-
-    @property
-    def trace(self) -> tuple[str, ...]:
-        """The whole trace, with `*` for numbers that differ."""
-        first = self.first
-        steps = tuple(map(without_numbers, first.to_held)) if self.differs else first.to_held
-        return (first.root, *steps, *first.tail)
-
-
 def _is_heap_listing(o: object) -> bool:
     """Whether `o` is a list of the heap's objects that a function of the tool made: it leads to what others hold."""
     return type(o) is list and len(o) > _HEAP
@@ -135,7 +109,7 @@ class _HolderSearch:
     def __init__(self, search: Search, retained: Retained) -> None:
         self._search = search
         self._retained = retained
-        self._groups: dict[tuple[Any, ...], _Group] = {}
+        self._groups: dict[tuple[Any, ...], Group] = {}
         self._spared: list[Any] = []
         self._own = [
             *search.own_objects(),
@@ -147,6 +121,7 @@ class _HolderSearch:
         ]
         self._sweep = sweep_of(search, self._own, retained.objects)
         self._reach = Reaches(self._sweep, retained)
+        self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of the owners of other effects, by the effect that keeps these owners."""
         self._note_consequences()
@@ -154,6 +129,7 @@ class _HolderSearch:
     def retentions(self) -> tuple[Retention, ...]:
         """Every holder, grouped by cause."""
         self._add_arrivals()
+        self._follow_other_ways()
         self._add_native(self._unexplained())
         return self._grouped()
 
@@ -184,7 +160,7 @@ class _HolderSearch:
         # binding. This data must not hide what it leads to.
         below: dict[int, set[int]] = {}
         within: dict[int, list[Arrival]] = {}
-        for arrival in arrivals:
+        for arrival in self._homes.rehomed(arrivals):
             generation = self._retained.born[id(arrival.path[-1])]
             if generation == self._search.kept and ends_with(arrival.path, self._retained.ours):
                 self._spared.append(arrival.path[-1])
@@ -205,7 +181,8 @@ class _HolderSearch:
                 elif trace.is_spared:
                     self._spared += [a.path[-1] for a in together] if is_one else [trace.sink]
                 else:
-                    self._add(trace, [a.path[-1] for a in together] if is_one else [trace.sink])
+                    sinks = [a.path[-1] for a in together] if is_one else [trace.sink]
+                    self._add(trace, sinks, arrival.path)
         return unbound
 
     def _trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
@@ -219,20 +196,34 @@ class _HolderSearch:
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
         return (of_owned_root if is_owned else trace_of)(arrival, self._search, self._retained)
 
-    def _add(self, trace: Trace, sinks: list[Any]) -> None:
-        group = self._groups.setdefault(trace.key, _Group(trace))
-        group.differs = group.differs or trace.holder.path != group.first.holder.path
-        if trace.rank < group.first.rank:  # the second diagnosis may discover another one first
-            group.first = trace
-        group.sinks.update((id(sink), sink) for sink in sinks)
-        group.tops.add(trace.top)
+    def _add(self, trace: Trace, sinks: list[Any], path: tuple[Any, ...]) -> None:
+        key = trace.exact_key
+        group = Group(trace, {id(sink): sink for sink in sinks}, {trace.top}, [path])
+        if key in self._groups:
+            self._groups[key].add(group)
+        else:
+            self._groups[key] = group
 
-    def _reaches(self) -> dict[tuple[Any, ...], Reach]:
-        return {key: self._reach.of(group.sinks) for key, group in self._groups.items()}
+    def _follow_other_ways(self) -> None:
+        """Find what else refers to an object that came with one generation, and add the ways over it."""
+        own = own_parts(self._groups.values(), self._retained.born.__getitem__)
+        skip = {*map(id, self._own), *own, *self._retained.objects}
+        found = self._sweep.ways([parts[0][1][0] for parts in own.values()], skip)
+        arrivals = []
+        for key, parts in own.items():
+            known = {id(holder) for holder, _ in parts}
+            others = [way for way in found[key] if len(way[1]) < 2 or id(way[1][-2]) not in known]
+            rests = {tuple(map(id, rest)): rest for _, rest in parts}.values() if others else ()
+            arrivals += [Arrival(root, (*path[:-1], *rest)) for root, path in others for rest in rests]
+        for arrival in self._homes.rehomed(arrivals):
+            trace = self._trace(arrival, {id(arrival.root): set()})
+            if not trace.is_spared:
+                self._add(trace, [trace.sink], arrival.path)
 
     def _unexplained(self) -> dict[int, Any]:
         """Retained objects that no holder found so far keeps, without those that only the check keeps."""
-        explained: set[int] = set().union(*(reach.ids for reach in self._reaches().values()))
+        reaches = [self._reach.of(group.sinks) for group in self._groups.values()]
+        explained: set[int] = set().union(*(reach.ids for reach in reaches))
         explained |= native.led_to(self._spared, self._sweep)
         only_kept = self._kept_ids() - self._retained.held_outside
         missing = {
@@ -288,9 +279,9 @@ class _HolderSearch:
             if (
                 is_seen
                 or self._retained.born[id(trace.sink)] != self._search.kept
-                or trace.key in self._groups
+                or trace.exact_key in self._groups
             ):
-                self._add(trace, [trace.sink])
+                self._add(trace, [trace.sink], holder.path)
 
     @staticmethod
     def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:
@@ -309,33 +300,34 @@ class _HolderSearch:
         )
 
     def _grouped(self) -> tuple[Retention, ...]:
-        reaches = self._reaches()
+        groups = joined(self._groups.values(), self._retained.born.__getitem__)
+        reaches = [self._reach.of(group.sinks) for group in groups]
         holders: dict[int, int] = {}
-        for reach in (r for key, r in reaches.items() if not is_noise(self._groups[key].first.cause)):
-            for generation in reach.generations:
+        for group, reach in zip(groups, reaches, strict=True):
+            for generation in reach.generations if not is_noise(group.first.cause) else ():
                 holders[generation] = holders.get(generation, 0) + 1
         alike: dict[tuple[str, Held], tuple[set[int], set[int]]] = {}
-        for key, group in self._groups.items():
+        for group, reach in zip(groups, reaches, strict=True):
             tops, generations = alike.setdefault((group.holder.type, group.first.held), (set(), set()))
             tops |= group.tops
-            generations |= reaches[key].generations
+            generations |= reach.generations
         numbers = {key: (len(tops), len(generations)) for key, (tops, generations) in alike.items()}
         return tuple(
             Retention(
                 holder=group.holder,
                 held=group.first.held,
                 trace=group.trace,
-                generations=tuple(sorted(reaches[key].generations)),
+                generations=tuple(sorted(reach.generations)),
                 items=len(group.tops),
-                objects=reaches[key].objects,
-                size_bytes=reaches[key].size_bytes,
-                is_sole=all(holders.get(g) == 1 for g in reaches[key].generations),
+                objects=reach.objects,
+                size_bytes=reach.size_bytes,
+                is_sole=all(holders.get(g) == 1 for g in reach.generations),
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
                 cause=group.first.cause,
                 cache=group.first.cache,
-                consequences=frozenset(reaches[key].ids & self._search.consequences),
+                consequences=frozenset(reach.ids & self._search.consequences),
                 alike=numbers[group.holder.type, group.first.held],
             )
-            for key, group in self._groups.items()
+            for group, reach in zip(groups, reaches, strict=True)
         )

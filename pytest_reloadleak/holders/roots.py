@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
 
 from pytest_reloadleak.heap import collector as gc
@@ -42,16 +42,23 @@ VALID_SIGNALS = tuple(sorted(map(int, signal.valid_signals())))
 getsignal = vars(signal)["_signal"].getsignal  # the public `signal.getsignal` makes an enum of each number
 
 
-def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[list[Root]]:
+def collect(
+    idents: Collection[int] = (),
+    barred: Collection[int] = (),
+    owns: Callable[[str], bool] = lambda _: False,
+) -> list[list[Root]]:
     """Every root, in the order that suits a reader best.
 
     Args:
         idents: threads that are effects; their frames belong to them and are left out.
         barred: ids of threads, tasks and registered objects that are effects.
+        owns: whether a module name belongs to the target. Its modules come late, so that a holder is named where it
+            lives, and not by a name that the target has for it.
 
     Returns:
         Groups to sweep one after the other: threads, tasks and modules; then the interpreter's registries; then
-        locals; and last the frames of the test runner, through which a trace explains the least.
+        locals; then the target's modules; and last the frames of the test runner, through which a trace explains the
+        least.
     """
     ours: list[Root] = []
     runners: list[Root] = []
@@ -65,7 +72,9 @@ def collect(idents: Collection[int] = (), barred: Collection[int] = ()) -> list[
     modules = sorted(_modules(), key=lambda root: (root.path.count("."), root.path))
     runners += [root for root in modules if root.is_runner]
     modules = [root for root in modules if not root.is_runner]
-    groups = [[*_threads(), *_tasks(), *modules], registered(), ours, runners]
+    targets = [root for root in modules if owns(root.path)]
+    modules = [root for root in modules if not owns(root.path)]
+    groups = [[*_threads(), *_tasks(), *modules], registered(), ours, targets, runners]
     return [[root for root in group if id(root.value) not in barred] for group in groups]
 
 

@@ -10,8 +10,9 @@ objects, whatever the number of targets) with one addition: it looks up each new
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
@@ -67,6 +68,10 @@ class Arrival:
     """Objects from the root's value to the sink, both included."""
 
 
+Way = tuple[Root, tuple[Any, ...]]
+"""A root, and the objects from its value to the object that was asked about, both included."""
+
+
 class Sweep:
     """A sweep from one group of roots after the other; each reaches what the earlier ones could not.
 
@@ -74,10 +79,15 @@ class Sweep:
         roots: where reachability starts, in groups.
         sinks: the target's old objects by id.
         skip: ids of objects that are not entered: the tool's own. Unsafe modules never are, nor may they be roots.
+        withheld: ids of objects that are not entered before the group with this number is swept.
     """
 
     def __init__(
-        self, roots: Sequence[Sequence[Root]], sinks: dict[int, object], skip: Iterable[int]
+        self,
+        roots: Sequence[Sequence[Root]],
+        sinks: dict[int, object],
+        skip: Iterable[int],
+        withheld: Mapping[int, Collection[int]] = MappingProxyType({}),
     ) -> None:
         self.sinks = sinks
         self.roots = [root for group in roots for root in group]
@@ -100,7 +110,10 @@ class Sweep:
         gc.disable()  # the lists below would trigger collections of the whole heap, one per quarter of its size
         try:
             start = 0
-            for group in roots:
+            late: set[int] = set().union(*withheld.values()) - self.seen
+            self.seen |= late
+            for number, group in enumerate(roots):
+                self.seen -= late.intersection(withheld.get(number, ()))
                 self._run(start, start + len(group))
                 start += len(group)
         finally:
@@ -196,6 +209,38 @@ class Sweep:
                 if traced is not None and traced[0].cause is not None:
                     found.setdefault(traced[0].cause, set()).add(id(objects[position]))
         self._reported_levels = len(self.levels)
+        return found
+
+    def ways(self, objects: list[Any], skip: Iterable[int]) -> dict[int, list[Way]]:
+        """Every way to some objects that were entered, by their ids: one for each object that refers to one of them.
+
+        The sweep enters an object by the first reference that it meets. Where the object leads to an old generation,
+        each other reference is a way too: whoever removes one of two keeps the leak. One call of `gc.get_referrers` for
+        all objects together is one pass over the heap in C.
+
+        Args:
+            objects: the objects.
+            skip: ids of objects whose references do not count.
+        """
+        wanted = set(map(id, objects))
+        found: dict[int, list[Way]] = {key: [] for key in wanted}
+        for root in self.roots:
+            if id(root.value) in wanted:
+                found[id(root.value)].append((root, (root.value,)))
+        left_out = {*skip, id(objects), *self.own_ids()}
+        referrers = gc.get_referrers(*objects) if objects else []
+        holding = {id(o) for o in referrers if id(o) in self.seen} - left_out
+        del referrers
+        for level, entered in enumerate(self.levels):
+            for position in [n for n, o in enumerate(entered) if id(o) in holding]:
+                traced = self.trace(level, position)
+                if traced is None:
+                    continue
+                root, path = traced
+                for o in gc.get_referents(path[-1]):
+                    # A way through the object itself is none.
+                    if id(o) in wanted and all(one is not o for one in path):
+                        found[id(o)].append((root, (*path, o)))
         return found
 
     def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:

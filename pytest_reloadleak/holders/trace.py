@@ -50,6 +50,8 @@ class Trace:
     """The effect that keeps the object."""
     cache: tuple[str, int] | None = None
     """As `Retention.cache`."""
+    kinds: tuple[int, ...] = ()
+    """Ids of the types of the objects on the way to the held object, that one included."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -60,6 +62,14 @@ class Trace:
             return (self.root, self.holder.type)
         path = _NUMBERED.sub("*", self.holder.path)
         return (self.root, tuple(_NUMBERED.sub("*", step) for step in self.to_held), path, self.holder.type)
+
+    @property
+    def exact_key(self) -> tuple[object, ...]:
+        """Equal for references with the same steps, numbers included; those in the held object's name may differ."""
+        if self.cause is not None or self.is_one:
+            return self.key
+        steps = (*self.to_held[:-1], without_numbers(self.to_held[-1]))
+        return (self.root, steps, self.holder.path, self.holder.type)
 
     @property
     def rank(self) -> tuple[bool, int, tuple[str, ...]]:
@@ -93,6 +103,7 @@ def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
         top=id(top),
         sink=sink,
         cache=_cache(path, search.ledger.owns),
+        kinds=tuple(id(type(o)) for o in (*(parent for parent, _, _ in before), top)),
     )
 
 

@@ -201,6 +201,9 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
     kind: Kind = "stale-reference" if growth == "bounded" and retention.is_binding else "retained-generation"
     if retention.cause is not None:
         kind = retention.cause.kind
+    details = retention.details
+    if kind == "patched-global" and len(retention.generations) > 1:
+        details = (*details, f"wrapped {len(retention.generations)} times by old generations")
     return Finding(
         kind=kind,
         signature=signature(kind, target, (*retention.trace, retention.holder.type)),
@@ -219,7 +222,7 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
         also_retains=retention.also_retains,
         advice=retention.advice or _advice(kind, retention),
         known=None,
-        details=retention.details,
+        details=details,
     )
 
 

@@ -1,0 +1,275 @@
+"""Join references that are one cause: those that differ in a number, in the length of a chain, or below one edge."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.holders.trace import Trace
+from pytest_reloadleak.model import Holder
+
+_CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
+_LONGEST_LINK = 4
+"""Steps from one link of a chain to the next, at most: a link, its dict, a closure and a cell."""
+_LENGTHS = 3
+"""Different lengths that show that builtin containers are links of a chain, and not merely within each other."""
+_NUMBER = re.compile(r"(\d+)")
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Group:
+    """References that are one cause. Lives only while the heap is looked at."""
+
+    first: Trace
+    """The trace that is reported."""
+    sinks: dict[int, Any] = field(default_factory=dict)
+    tops: set[int] = field(default_factory=set)
+    """Ids of the held objects."""
+    paths: list[tuple[Any, ...]] = field(default_factory=list)
+    """Objects from the root's value to the sink, of each reference."""
+    steps: tuple[str, ...] | None = None
+    """Steps to the held object with what differs left open; `None` where they are those of the first trace."""
+    at: int | None = None
+    """Where in the steps the holder ends, if a later object that it holds leads to all."""
+    holder_type: str = ""
+    """The holder's type in that case."""
+
+    @property
+    def holder(self) -> Holder:
+        """The holder, with what differs left open."""
+        holder = self.first.holder
+        if self.steps is None and self.at is None:
+            return holder
+        before = self.first.to_held[:-1] if self.steps is None else self.steps[:-1]
+        start = holder.path.removesuffix("".join(self.first.to_held[:-1]))
+        path = start + "".join(before[: self.at])
+        return replace(holder, path=path, type=self.holder_type or holder.type)
+
+    @property
+    def trace(self) -> tuple[str, ...]:
+        """The whole trace, with what differs left open."""
+        return (self.first.root, *(self.steps or self.first.to_held), *self.first.tail)
+
+    def add(self, other: Group) -> None:
+        """Take in another group's references."""
+        if other.first.rank < self.first.rank:  # the first to be discovered may be another in the second look
+            self.first = other.first
+        self.sinks |= other.sinks
+        self.tops |= other.tops
+        self.paths += other.paths
+
+
+Born = Callable[[int], int]
+"""The generation of a sink, by its id."""
+
+
+def joined(groups: Iterable[Group], born: Born) -> list[Group]:
+    """Groups that are one cause as one."""
+    alone: list[Group] = []
+    several: list[Group] = []
+    for group in groups:
+        is_fixed = group.first.cause is not None or group.first.is_one
+        (alone if is_fixed else several).append(group)
+    return [*alone, *_below_one_edge(_chains(_numbered(several, born)), born)]
+
+
+def _generations(group: Group, born: Born) -> set[int]:
+    return set(map(born, group.sinks))
+
+
+def _by(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[Group]]:
+    found: dict[Hashable, list[Group]] = defaultdict(list)
+    for group in groups:
+        found[key(group)].append(group)
+    return list(found.values())
+
+
+def _union(groups: Sequence[Group], steps: tuple[str, ...] | None = None) -> Group:
+    first, *others = sorted(groups, key=lambda group: group.first.rank)
+    for other in others:
+        first.add(other)
+    first.steps = steps or first.steps
+    return first
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _numbered(groups: list[Group], born: Born) -> list[Group]:
+    """Join groups of one generation each whose steps differ in numbers: each generation took the next name.
+
+    A name that holds several generations is a holder of its own, whatever number is in it.
+    """
+    out: list[Group] = []
+    for alike in _by(groups, lambda group: group.first.key):
+        single = [group for group in alike if len(_generations(group, born)) == 1]
+        generations = {generation for group in single for generation in _generations(group, born)}
+        if len(single) < 2 or len(generations) < 2:
+            out += alike
+            continue
+        steps = tuple(
+            _open(set(texts)) for texts in zip(*(group.first.to_held for group in single), strict=True)
+        )
+        out += [group for group in alike if group not in single]
+        out.append(_union(single, steps))
+    return out
+
+
+def _open(texts: set[str]) -> str:
+    """What some texts have in common, with those of their numbers left open that differ."""
+    if len(texts) == 1:
+        return next(iter(texts))
+    parts = zip_longest(*map(_NUMBER.split, sorted(texts)), fillvalue="")
+    return "".join(same[0] if len(set(same)) == 1 else "*" for same in parts)
+
+
+# -- chains -----------------------------------------------------------------------------------------------------------
+
+
+def _chains(groups: list[Group]) -> list[Group]:
+    """Join groups that hold what they hold by one link of a chain more or less, with the repeated steps folded."""
+    left, out = list(groups), []
+    for where, pattern in dict.fromkeys((_where(g), p) for g in groups if (p := _repeated(g)) is not None):
+        lengths = {id(g): pattern.length(_steps(g)[:-1]) for g in left if _where(g) == where}
+        chain = [g for g in left if lengths.get(id(g)) is not None]
+        are_containers = any(g.first.kinds[len(pattern.head)] in _CONTAINERS for g in chain)
+        if not chain or (are_containers and len(set(lengths.values()) - {None}) < _LENGTHS):
+            continue
+        left = [g for g in left if lengths.get(id(g)) is None]
+        held = min(_steps(g)[-1] for g in chain)
+        out.append(_union(chain, (*pattern.head, f"({''.join(pattern.link)})*", *pattern.end, held)))
+    return [*left, *out]
+
+
+def _where(group: Group) -> tuple[str, str]:
+    return group.first.root, group.first.holder.type
+
+
+def _steps(group: Group) -> tuple[str, ...]:
+    return group.steps or group.first.to_held
+
+
+def _repeated(group: Group) -> _Pattern | None:
+    """The longest chain in a group's steps, of links as short as can be; `None` where no step is repeated."""
+    steps, kinds = _steps(group)[:-1], group.first.kinds
+    best = (0, 0, 1)
+    for size in range(1, _LONGEST_LINK + 1):
+        at = 0
+        while at + 2 * size <= len(steps):
+            count = 1
+            # All links are of one type. The last of equal steps may lead out of the chain, as another item does.
+            while (
+                steps[at + count * size : at + (count + 1) * size] == steps[at : at + size]
+                and kinds[at + count * size] == kinds[at]
+            ):
+                count += 1
+            if kinds[at + count * size] != kinds[at]:
+                count -= 1
+            if count > 1 and count * size > best[0]:
+                best = (count * size, at, size)
+            at += max(count - 1, 0) * size + 1
+    length, at, size = best
+    return _Pattern(steps[:at], steps[at : at + size], steps[at + length :]) if length else None
+
+
+class _Pattern(NamedTuple):
+    """Steps in which links of a chain are repeated."""
+
+    head: tuple[str, ...]
+    link: tuple[str, ...]
+    end: tuple[str, ...]
+
+    def length(self, steps: tuple[str, ...]) -> int | None:
+        """How many links some steps have; `None` if they are of no such chain."""
+        count, rest = divmod(len(steps) - len(self.head) - len(self.end), len(self.link))
+        is_one = count >= 0 and not rest and steps == (*self.head, *self.link * count, *self.end)
+        return count if is_one else None
+
+
+# -- dominators -------------------------------------------------------------------------------------------------------
+
+
+def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
+    """Join groups of which all references lead over one edge: whoever removes that is done with all of them.
+
+    The edge leads to the first object of each path that belongs to one generation: a route in a host's list, of which
+    two attributes are the target's.
+    """
+    own = _own_parts(groups, born)
+    edges: dict[int, tuple[Hashable, int, frozenset[int], str] | None] = {
+        id(group): _edge(group, own) for group in groups
+    }
+    out = []
+    for alike in _by(groups, lambda group: edges[id(group)] or id(group)):
+        edge = edges[id(alike[0])]
+        if len(alike) < 2 or edge is None:
+            out += alike
+            continue
+        first = _union(alike)
+        _, first.at, tops, first.holder_type = edge
+        first.tops = set(tops)
+        out.append(first)
+    return out
+
+
+def _own_parts(groups: list[Group], born: Born) -> dict[int, set[int]]:
+    """By id, the generations to which each object on the paths leads."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for group in groups:
+        for path in group.paths:
+            generation = born(id(path[-1]))
+            for o in path[:-1]:
+                found[id(o)].add(generation)
+    return found
+
+
+def _edge(group: Group, own: dict[int, set[int]]) -> tuple[Hashable, int, frozenset[int], str] | None:
+    """The edge over which all of a group's references lead: its key, its steps, what it leads to, the holder's type."""
+    tops: set[int] = set()
+    found: set[tuple[int, str]] = set()
+    for path in group.paths:
+        at = next((n for n, o in enumerate(path[:-1]) if len(own[id(o)]) == 1), None)
+        if at is None or at == 0:
+            return None
+        tops.add(id(path[at]))
+        found.add(_reaching(path, at))
+    if len(found) != 1 or len(tops) < 2:
+        return None
+    ((count, kind),) = found
+    steps = _steps(group)[:count]
+    return ((group.first.root, steps, frozenset(tops)), count, frozenset(tops), kind)
+
+
+def _reaching(path: tuple[Any, ...], at: int) -> tuple[int, str]:
+    """How many steps lead to the object at a position of a path, and the type of the object that holds it."""
+    positions = {id(o): position for position, o in enumerate(path)}
+    for count, (parent, _, child) in enumerate(references.folded(path), start=1):
+        if positions[id(child)] >= at:
+            return count, "module" if foreign.is_module(parent) else foreign.type_name(parent)
+    raise AssertionError("the last step of a path leads to its last object")
+
+
+def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, tuple[Any, ...]]]]:
+    """Objects that each belong to one generation and lead to its sinks: a subscription, a partial, a wrapper.
+
+    It came with that generation, so whoever else refers to it holds the generation as well. Modules and classes are no
+    such objects, and none is known where all paths belong to one generation.
+
+    Returns:
+        For each, by its id: who refers to it, and the path from it to a sink, for each path that leads through it.
+    """
+    several = [g for g in groups if g.first.cause is None and not g.first.is_one]
+    several = [g for g in several if len(_generations(g, born)) > 1]
+    own = _own_parts(several, born)
+    found: dict[int, list[tuple[Any, tuple[Any, ...]]]] = defaultdict(list)
+    for group in several:
+        for path in group.paths:
+            for at, o in enumerate(path[:-1]):
+                if at and len(own[id(o)]) == 1 and not (foreign.is_module(o) or foreign.is_class(o)):
+                    found[id(o)].append((path[at - 1], path[at:]))
+    return found

@@ -1,0 +1,193 @@
+"""One cause is one finding: numbers that differ, chains of any length, parts of one object; and every way to it."""
+
+import pytest
+
+HOWS = ("reimport", "reload", "callable")
+
+
+ON = "def on(*args): pass\n"
+CLASS = "class Thing: pass\n"
+
+
+def growing(*paths, sole=True):
+    """What `found` returns for holders that grow."""
+    return sorted((("retained-generation", "growing", path, sole) for path in paths), key=str)
+
+
+NUMBERS = {
+    "an attribute": (
+        f"{CLASS}hold_12 = Thing()\nhold_12.kept = Thing()\nn = [0]\n",
+        "setattr(host.hold_12.kept, f'a{host.n[0]}', on); host.n[0] += 1",
+        ["host.hold_12.kept.a*"],
+    ),
+    "a part of a name": (
+        f"{CLASS}kept = Thing()\nn = [0]\n",
+        "setattr(host.kept, f'v2_slot{host.n[0]}_x1', on); host.n[0] += 1",
+        ["host.kept.v2_slot*_x1"],
+    ),
+    "a global": ("n = [0]\n", "setattr(host, f'kept{host.n[0]}', on); host.n[0] += 1", ["host.kept*"]),
+    "two holders": (
+        "kept_1, kept_2 = [], []\n",
+        "host.kept_1.append(on); host.kept_2.append(on)",
+        ["host.kept_1[*]", "host.kept_2[*]"],
+    ),
+    "one holder": ("kept_1, kept_2 = [], []\n", "host.kept_1.append(on)", ["host.kept_1[*]"]),
+}
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("case", NUMBERS)
+def test_only_the_number_that_differs_is_left_open(case, how, measured, found):
+    """A number is a part of a name unless each generation has another one there."""
+    host, line, paths = NUMBERS[case]
+
+    report = measured({"host": host, "plugin": f"import host\n{ON}{line}\n"}, how=how)
+
+    assert found(report) == growing(*paths, sole=len(paths) == 1)
+
+
+def test_a_package_with_a_number_keeps_its_name(measured, found):
+    """The part that differs is in an attribute, not in the package's name."""
+    files = {"k009_x.host": f"{CLASS}kept = Thing()\nn = [0]\n"}
+    files["plugin"] = (
+        f"from k009_x import host\n{ON}setattr(host.kept, f'a{{host.n[0]}}', on); host.n[0] += 1\n"
+    )
+
+    assert found(measured(files, loaded=("k009_x.host",))) == growing("k009_x.host.kept.a*")
+
+
+NODE = """
+    class Node:
+        def __init__(self, action, older):
+            self.action, self.older = action, older
+    class CHAIN: head = None
+    def call(f, inner): pass
+    chain = None
+"""
+CHAINS = {
+    "a linked list": ("host.CHAIN.head = host.Node(on, host.CHAIN.head)", "host.CHAIN.head(.older)*.action"),
+    "a list by slots": (
+        "s = host.Slots(); s.f, s.next, host.last = on, host.last, s; del s",
+        "host.last(.next)*.f",
+    ),
+    "nested tuples": ("host.chain = (on, host.chain)", "host.chain([*])*[*]"),
+    "nested lists": ("host.chain = [on, host.chain]", "host.chain([*])*[*]"),
+    "nested dicts": ("host.chain = {'f': on, 'next': host.chain}", "host.chain(['next'])*['f']"),
+    "partials": (
+        "import functools; host.chain = functools.partial(host.call, on, host.chain)",
+        "host.chain(.args[*])*.args[*]",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("case", CHAINS)
+def test_a_chain_is_one_finding(case, how, measured, found):
+    """Each generation is one link further away: one growing finding, with the repeated step folded."""
+    line, path = CHAINS[case]
+    host = NODE + "    class Slots: __slots__ = ('f', 'next')\n    last = None\n"
+
+    report = measured({"host": host, "plugin": f"import host\n{ON}{line}\n"}, how=how)
+
+    assert found(report) == growing(path)
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_the_signature_of_a_chain_does_not_depend_on_its_length(case, measured):
+    """Four rounds and eight are the same leak."""
+    line, _ = CHAINS[case]
+    host = NODE + "    class Slots: __slots__ = ('f', 'next')\n    last = None\n"
+    files = {"host": host, "plugin": f"import host\n{ON}{line}\n"}
+
+    (short,), (long,) = (measured(files, rounds=rounds).findings for rounds in (4, 8))
+
+    assert (short.signature, short.holder, short.trace) == (long.signature, long.holder, long.trace)
+
+
+def test_a_chain_that_is_cut_is_clean(measured, found):
+    """The cured twin keeps one link."""
+    report = measured({"host": NODE, "plugin": f"import host\n{ON}host.CHAIN.head = host.Node(on, None)\n"})
+
+    assert (report.outcome, found(report)) == ("clean", [])
+
+
+def test_containers_within_each_other_are_no_chain(measured, found):
+    """A list in a list and a list in a list in a list are two holders: nothing says that one continues the other."""
+    host = "outer = [[[]], []]\n"
+
+    lines = f"import host\n{ON}host.outer[0][0].append(on); host.outer[1].append(on)\n"
+
+    report = measured({"host": host, "plugin": lines})
+
+    assert found(report) == growing("host.outer[*][*]", "host.outer[*][*][*]", sole=False)
+
+
+ROUTES = """
+    class Route: pass
+    class Dependant: pass
+    routes, names, tables = [], {}, []
+    def add(f, *extra):
+        route = Route()
+        route.endpoint = f
+        route.dependant = Dependant()
+        route.dependant.call = f
+        routes.append(route)
+        return route
+"""
+SUBSCRIBED = """
+    class Subscription:
+        def __init__(self, f): self.f = f
+    topics, owners = [], {}
+    count = [0]
+    def add(f):
+        one = Subscription(f)
+        topics.append(one)
+        count[0] += 1
+        owners[count[0]] = one
+"""
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_parts_of_one_object_are_one_finding(how, measured, found):
+    """Whoever removes the route is done with its endpoint and its dependant: the edge to the route is the holder."""
+    report = measured({"host": ROUTES, "plugin": f"import host\n{ON}host.add(on)\n"}, how=how)
+
+    assert found(report) == growing("host.routes[*]")
+    (finding,) = report.findings
+    assert (finding.holder.type, finding.held.name) == ("list", "plugin.on")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_an_object_in_two_tables_has_two_holders(how, measured, found):
+    """To remove it from one of them is no cure, so both are named and neither is the only one."""
+    report = measured({"host": SUBSCRIBED, "plugin": f"import host\n{ON}host.add(on)\n"}, how=how)
+
+    assert found(report) == growing("host.topics[*].f", "host.owners[*].f", sole=False)
+
+
+@pytest.mark.parametrize("cured", ["topics.pop()", "owners.clear()"])
+def test_an_object_that_is_removed_from_one_table_has_one_holder(cured, measured, found):
+    """What is left is named, and it is the only one."""
+    left = {"topics.pop()": "host.owners[*].f", "owners.clear()": "host.topics[*].f"}
+
+    report = measured({"host": SUBSCRIBED, "plugin": f"import host\n{ON}host.add(on)\nhost.{cured}\n"})
+
+    assert found(report) == growing(left[cured])
+
+
+def test_an_object_that_is_removed_from_both_tables_is_gone(measured, found):
+    """The cured twin."""
+    lines = f"import host\n{ON}host.add(on)\nhost.topics.clear(); host.owners.clear()\n"
+
+    report = measured({"host": SUBSCRIBED, "plugin": lines})
+
+    assert (report.outcome, found(report)) == ("clean", [])
+
+
+def test_a_route_in_two_tables_is_two_findings(measured, found):
+    """One for each table, whatever the route has."""
+    lines = f"import host\n{ON}route = host.add(on)\nhost.names[len(host.names)] = route\ndel route\n"
+
+    report = measured({"host": ROUTES, "plugin": lines})
+
+    assert found(report) == growing("host.names[*]", "host.routes[*]", sole=False)
