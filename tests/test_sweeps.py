@@ -207,7 +207,7 @@ class Made:
         (".endless[*]", "holds nothing old"),
         (".tables[*]['b'][*]", "holds"),
         (".tables[*]['c']", "not there"),
-        (".both<reference>", "holds"),
+        (".both<in tests.Both>", "holds"),
         (".both[*]", "not there"),
         (".made", "holds"),
     ],

@@ -1071,6 +1071,14 @@ GROWTH = (
         ("tests/verdict/test_known.py",),
     ),
     Mutant(
+        "the order of what a C type holds",
+        "heap/c_references.py",
+        "at = min(at + 1, len(parts) - 1)",
+        "at = len(parts) - 1",
+        "what a C type holds has the name of another part",
+        ("tests/heap/test_c_references.py::test_the_name_of_what_is_held",),
+    ),
+    Mutant(
         "the canary's leak need not be found",
         "isolation/canaries.py",
         "if _PATH not in paths:",

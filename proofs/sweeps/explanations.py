@@ -126,7 +126,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         modules=("ctypes.wintypes",),
-        difference="*<reference>*: holds nothing old",
+        difference="*<type>*: holds nothing old",
         strategies=("reimport",),
         until=(3, 13),
         why="These are the same array types, to which a field's descriptor refers.",

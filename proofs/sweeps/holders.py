@@ -11,7 +11,7 @@ import sys
 import types
 from itertools import islice
 
-_STEP = re.compile(r"\.([\w*]+)|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]|<([\w ]+)>")
+_STEP = re.compile(r"\.([\w*]+)|\[(?:\*|\d+|('[^']*'|\"[^\"]*\"))\]|<([\w .]+)>")
 _DEPTH = 6
 _WIDTH = 5000
 

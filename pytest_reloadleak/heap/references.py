@@ -7,6 +7,7 @@ programmer would write: `.listeners`, `.__closure__['prev']`.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import datetime
 import functools
@@ -16,8 +17,8 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pytest_reloadleak.heap import c_references, foreign
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign
 
 _FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
 _WRAPPERS = {id(staticmethod): "__func__", id(classmethod): "__func__"}
@@ -25,9 +26,8 @@ _ITERABLES: tuple[Any, ...] = (list, tuple, collections.deque, set, frozenset)
 _WITH_TZINFO = (datetime.datetime, datetime.time)
 _ANNOTATE: Any = types.FunctionType.__dict__.get("__annotate__")
 """Getter of what computes a function's annotations (PEP 649, since 3.14); calling it runs nothing."""
-_FUTURES = frozenset({"_asyncio.Task", "_asyncio.Future"})
-"""C types whose references have no name that Python code could read without side effects."""
-_UNKNOWN = "<reference>"
+_FROZENDICT: Any = vars(builtins).get("frozendict", dict)
+"""A mapping of its own, since 3.15."""
 
 
 def step(parent: object, child: object) -> str:
@@ -39,9 +39,10 @@ def step(parent: object, child: object) -> str:
 
     Returns:
         `.name` for attributes, `[key]` for items of mappings, `[*]` for items of sequences and sets, whose indexes
-        change from round to round, and `<...>` for what has no Python spelling.
+        change from round to round, and `<...>` for what has no Python spelling: `<in type>` where no more is known.
     """
-    return next(_candidates(parent, child), _UNKNOWN)
+    name = next(_candidates(parent, child), None)
+    return c_references.part(parent, child) if name is None else name
 
 
 def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 - a branch per type
@@ -84,8 +85,6 @@ def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 -
         yield ".tzinfo"
     elif kind is types.CodeType:
         yield ".co_consts[*]"
-    elif foreign.type_name(parent) in _FUTURES:
-        yield "<coroutine>" if type(child) is types.CoroutineType else "<callback>"
     yield from _in_container(parent, child)
     yield from _in_instance(parent, child)
     if kind is types.FunctionType:
@@ -98,13 +97,13 @@ def _among(parent: object, child: object, names: Iterable[str]) -> Iterator[str]
             yield f".{name}"
 
 
-def _in_dict(d: dict[Any, Any], child: object, *, attribute: bool = False) -> Iterator[str]:
-    for key, value in dict.items(d):
+def _in_dict(d: Any, child: object, *, attribute: bool = False, kind: Any = dict) -> Iterator[str]:
+    for key, value in kind.items(d):
         if value is child:
             is_name = attribute and foreign.is_text(key)
             yield f".{foreign.text(key)}" if is_name else f"[{foreign.key_text(key)}]"
             return
-    for key in dict.keys(d):
+    for key in kind.keys(d):
         if key is child:
             yield "<key>"
             return
@@ -112,8 +111,9 @@ def _in_dict(d: dict[Any, Any], child: object, *, attribute: bool = False) -> It
 
 def _in_container(parent: Any, child: object) -> Iterator[str]:
     kind = type(parent)
-    if issubclass(kind, dict):
-        yield from _in_dict(parent, child)
+    for mapping in (dict, _FROZENDICT):
+        if issubclass(kind, mapping):
+            yield from _in_dict(parent, child, kind=mapping)
     for base in _ITERABLES:
         if kind is base or (issubclass(kind, base) and any(item is child for item in base.__iter__(parent))):
             yield "[*]"
@@ -324,7 +324,7 @@ def _through(parent: Any, middle: Any, child: object, name: str) -> str | None:
         return name
     if type(middle) is tuple and name in {".__bases__", ".__mro__"}:
         return next(_in_inheritance(parent, child), None) if foreign.is_class(parent) else None
-    return None
+    return c_references.through(parent, middle, child, name)
 
 
 def is_namespace(owner: Any, middle: object) -> bool:

@@ -237,7 +237,7 @@ def _stable(step: str, rename: Callable[[str], str]) -> str:
     """A step without what changes from round to round: indexes, and keys with a number."""
     if step.startswith("["):
         return rename(step) if step.startswith("['") and not _NUMBERED.search(step) else "[*]"
-    return step
+    return rename(step) if step.startswith("<in ") else step
 
 
 def without_numbers(text: str) -> str:

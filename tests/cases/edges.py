@@ -193,7 +193,7 @@ def hosted(
         leaking={"host": source(host), "plugin": PLUGIN + source(leaking)},
         cured={"host": source(host), "plugin": PLUGIN + source(cured)},
         expected=Expected(
-            at=tuple(re.split(r" (?=[.\[<])", at)),
+            at=tuple(re.split(r" (?=[.\[<(])", at)),
             holder=holder,
             held=held,
             tail=tail,
@@ -1231,6 +1231,102 @@ BINDINGS = (
     ),
 )
 
+PARTS_OF_C = (
+    kept("function of map", "host.keep(map(on_event, []))", more=("<function>",), holder="map"),
+    kept("function of filter", "host.keep(filter(on_event, []))", more=("<function>",), holder="filter"),
+    kept(
+        "item of what zip goes over",
+        "host.keep(zip([on_event], [1]))",
+        more=("<iterable>", "[*]"),
+        holder="list",
+    ),
+    kept(
+        "item of what an iterator goes over",
+        "host.keep(iter({1: on_event}.values()))",
+        more=("<iterable>", "[*]"),
+        holder="dict",
+    ),
+    kept(
+        "key function of groupby",
+        """
+            import itertools
+            host.keep(itertools.groupby([], on_event))
+        """,
+        more=("<function>",),
+        holder="itertools.groupby",
+    ),
+    kept(
+        "item of itemgetter",
+        """
+            import operator
+            host.keep(operator.itemgetter(on_event))
+        """,
+        more=("<item>",),
+        holder="operator.itemgetter",
+    ),
+    kept(
+        "element of a queue in C",
+        """
+            import queue
+            box = queue.SimpleQueue()
+            box.put((on_event, box.put))
+            host.keep(box)
+            del box
+        """,
+        more=("[*]", "[*]"),
+        holder="tuple",
+    ),
+    kept(
+        "attribute of a thread-local",
+        """
+            import threading
+            local = threading.local()
+            local.event = on_event
+            host.keep(local)
+            del local
+        """,
+        more=(".event",),
+        holder="_thread._local",
+    ),
+    kept(
+        "variable of a copied context",
+        """
+            import contextvars
+            context = contextvars.Context()
+            context.run(host.variable.set, on_event)
+            host.keep(context)
+            del context
+        """,
+        host="""
+            import contextvars
+            variable = contextvars.ContextVar('event')
+        """,
+        more=("['event']",),
+        holder="_contextvars.Context",
+    ),
+    hosted(
+        "ctypes callback",
+        host="""
+            import ctypes
+            TYPE = ctypes.CFUNCTYPE(ctypes.c_int)
+            kept = []
+        """,
+        leaking="host.kept.append(host.TYPE(on_event))",
+        cured="host.kept[:] = [host.TYPE(on_event)]",
+        at="host .kept [*]",
+        holder="list",
+        steps=("<function>",),
+    ),
+    hosted(
+        "chain of map objects",
+        host="chain = iter([])",
+        leaking="host.chain = map(on_event, host.chain)",
+        cured="host.chain = map(on_event, [])",
+        at="host .chain (<iterable>)* <function>",
+        holder="map",
+    ),
+)
+
 CHAINS = (
     hosted(
         "chain of generations",
@@ -1269,4 +1365,4 @@ CHAINS = (
     ),
 )
 
-TWINS = (*ITEMS, *FUNCTIONS, *CLASSES, *RUNNING, *WEAK, *REGISTRIES, *BINDINGS, *CHAINS)
+TWINS = (*ITEMS, *FUNCTIONS, *CLASSES, *RUNNING, *WEAK, *REGISTRIES, *BINDINGS, *PARTS_OF_C, *CHAINS)
