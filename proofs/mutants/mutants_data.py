@@ -1079,6 +1079,14 @@ GROWTH = (
         ("tests/heap/test_c_references.py::test_the_name_of_what_is_held",),
     ),
     Mutant(
+        "a known type in C is not told",
+        "holders/native.py",
+        '    if at is None or kind != "native":\n',
+        '    if at is None or kind == "native":\n',
+        "what C code holds says nothing of the library that it is of",
+        ("tests/holders/test_native.py::test_the_type_of_what_c_code_holds_is_named",),
+    ),
+    Mutant(
         "the canary's leak need not be found",
         "isolation/canaries.py",
         "if _PATH not in paths:",

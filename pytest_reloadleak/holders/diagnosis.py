@@ -258,14 +258,15 @@ class _HolderSearch:
         for holder in sorted(
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True
         ):
-            kind = holder.registry or "native"
+            path = holder.path
             root = (
                 holder.root
-                or self._running_effect(holder.path)
+                or self._running_effect(path)
                 or native.registration(holder, self._search.watched, self._search.rename)
-                or Root(kind, kind, kind, None)
             )
-            arrival = Arrival(root, holder.path)
+            if root is None:
+                root, path = native.in_c(holder)
+            arrival = Arrival(root, path)
             trace = (
                 of_effect(arrival, root.cause, self._search, self._retained)
                 if root.cause is not None
@@ -281,7 +282,7 @@ class _HolderSearch:
                 or self._retained.born[id(trace.sink)] != self._search.kept
                 or trace.exact_key in self._groups
             ):
-                self._add(trace, [trace.sink], holder.path)
+                self._add(trace, [trace.sink], path)
 
     @staticmethod
     def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import describe, foreign
 from pytest_reloadleak.heap.own_objects import PACKAGE
+from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.holders.sweep import SLICE, Cause, Root, Sweep
 
 
@@ -47,7 +48,7 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
         skip: ids of the tool's own objects.
     """
     explained: set[int] = set()
-    found = _below_unreached(_unreached_parents(sweep, skip), sinks, sweep, explained)
+    found = _below_unreached(_unreached_parents(sweep, skip, sinks), sinks, sweep, explained)
     found += _below_opaque(sinks, sweep, explained)
     rest = [o for key, o in sinks.items() if key not in explained]
     return found + [NativeHolder(None, None, (sink,)) for sink in _held_in_c(rest, sweep, explained)]
@@ -156,7 +157,7 @@ def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
     return ids
 
 
-def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
+def _unreached_parents(sweep: Sweep, skip: set[int], sinks: dict[int, Any]) -> dict[int, list[Any]]:
     """For each unreached object, the unreached objects that refer to it, except those inside the sinks."""
     mine = skip | sweep.own_ids()
     rest = [
@@ -169,7 +170,10 @@ def _unreached_parents(sweep: Sweep, skip: set[int]) -> dict[int, list[Any]]:
     for o in rest:
         if id(o) in inside or _is_ours(o):
             continue
-        for child in gc.get_referents(o):
+        stack = list(_in_greenlet(o, sinks))
+        if stack and any(id(above) in sweep.seen for above in gc.get_referrers(o)):
+            continue  # the sweep got there, and its path says more
+        for child in (*gc.get_referents(o), *stack):
             if id(child) not in sweep.seen:
                 parents.setdefault(id(child), []).append(o)
     return parents
@@ -264,12 +268,57 @@ def _hidden(o: Any) -> Sequence[Any]:
     return ()
 
 
+def _in_greenlet(o: Any, sinks: dict[int, Any]) -> Iterator[Any]:
+    """What a started greenlet holds: its attributes, and what is on its stack. It shows the collector neither."""
+    if gc.is_tracked(o):
+        return
+    cls = next((cls for cls in foreign.mro(type(o)) if foreign.class_name(cls) == "greenlet.greenlet"), None)
+    if (
+        cls is None or foreign.class_dict(cls)["parent"].__get__(o) is None
+    ):  # the main one's stack is the thread's
+        return
+    attributes = foreign.instance_dict(o)
+    if attributes:
+        yield attributes
+        yield from dict.values(attributes)
+    frame = foreign.class_dict(cls)["gr_frame"].__get__(o)
+    functions = {id(code): sink for sink in sinks.values() if (code := foreign.own_code(sink)) is not None}
+    while frame is not None:
+        yield functions.get(id(frame.f_code), frame.f_globals)
+        yield from (value for _, value in frame_locals(frame))
+        frame = frame.f_back
+
+
+def in_c(holder: NativeHolder) -> tuple[Root, tuple[Any, ...]]:
+    """The root of what C code holds, and the path from there.
+
+    Where an object on the path tells by its type which library that is, it is the root: a greenlet, or an object of an
+    extension module, whose types have no functions of Python.
+    """
+    kind = holder.registry or "native"
+    at = next((at for at, o in enumerate(holder.path[:-1]) if _tells_library(o)), None)
+    if at is None or kind != "native":
+        return Root(kind, kind, kind, None), holder.path
+    label = f"{kind} {foreign.type_name(holder.path[at])}"
+    return Root(kind, label, label, None), holder.path[at:]
+
+
+def _tells_library(o: object) -> bool:
+    cls = type(o)
+    name = foreign.class_module(cls).partition(".")[0]
+    if name in {"", "builtins"} or name in sys.stdlib_module_names or foreign.is_class(o):
+        return False
+    is_python = any(type(value) is types.FunctionType for value in foreign.class_dict(cls).values())
+    return not (is_python and gc.is_tracked(o))
+
+
 def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tuple[Any, ...]]]:
     """Roots and paths to `sinks` through reached objects that hide the last reference from the collector."""
     # An untracked instance hides the reference to its class.
     found = []
     for level, position, o in _untracked(sweep) if sinks else ():
-        hidden = [item for item in (*_hidden(o), type(o)) if id(item) in sinks]
+        shown = (*_hidden(o), *_in_greenlet(o, sinks), type(o))
+        hidden = list({id(item): item for item in shown if id(item) in sinks}.values())
         traced = sweep.trace(level, position) if hidden else None
         if traced is not None:
             found += [(traced[0], (*traced[1], o, item)) for item in hidden]
