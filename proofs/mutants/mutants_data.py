@@ -1087,6 +1087,16 @@ GROWTH = (
         ("tests/holders/test_native.py::test_the_type_of_what_c_code_holds_is_named",),
     ),
     Mutant(
+        "what C code calls is not looked for",
+        "heap/unseen_references.py",
+        "ours > numbers[id(found[at])]",
+        "ours > numbers[id(found[at])] + 1",
+        "a bound method that C code holds is told as a namespace",
+        (
+            "tests/holders/test_native.py::test_what_c_code_holds_is_named_although_the_namespace_leads_to_it_too",
+        ),
+    ),
+    Mutant(
         "the canary's leak need not be found",
         "isolation/canaries.py",
         "if _PATH not in paths:",

@@ -287,6 +287,8 @@ class _HolderSearch:
     @staticmethod
     def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:
         """Whether a native holder shows only that it exists: no path, or a container to which nothing refers."""
+        if holder.is_bare:
+            return True
         is_bare = root.kind == "native" and root.value is None
         return len(holder.path) < 2 or (is_bare and foreign.is_exactly(holder.path[0], _ANONYMOUS))
 

@@ -14,14 +14,14 @@ import datetime
 import importlib
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import describe, foreign
 from pytest_reloadleak.heap.own_objects import PACKAGE
-from pytest_reloadleak.heap.references import frame_locals
+from pytest_reloadleak.heap.unseen_references import callables_in_c, in_greenlet
 from pytest_reloadleak.holders.sweep import SLICE, Cause, Root, Sweep
 
 
@@ -37,6 +37,8 @@ class NativeHolder:
     """Objects from the topmost visible one to the sink, both included."""
     root: Root | None = None
     """Where the path of an opaque holder starts; `None` for a path that starts in C."""
+    is_bare: bool = False
+    """Whether no more is seen than that C code refers to the first object."""
 
 
 def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
@@ -51,7 +53,9 @@ def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHold
     found = _below_unreached(_unreached_parents(sweep, skip, sinks), sinks, sweep, explained)
     found += _below_opaque(sinks, sweep, explained)
     rest = [o for key, o in sinks.items() if key not in explained]
-    return found + [NativeHolder(None, None, (sink,)) for sink in _held_in_c(rest, sweep, explained)]
+    for path in _held_in_c(rest, sweep, explained):
+        found.append(NativeHolder(None, None, path, is_bare=True))
+    return found
 
 
 def registered(registry: str, entries: Sequence[Any], rename: Callable[[str], str]) -> Cause:
@@ -116,20 +120,37 @@ def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> l
     return found
 
 
-def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[Any]:
-    """The objects of `rest` with a reference that the collector does not see, then any to which these do not lead."""
+def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[tuple[Any, ...]]:
+    """Paths from what has a reference that the collector does not see, and then what of `rest` these do not lead to."""
     # Like the collector's own trial deletion, this counts the references among everything that they lead to, and
     # compares. The unseen reference may also go to an object between them that is not the target's.
     inner = _inner_references(rest, sweep)
     yardstick = [object()]
     ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table refer to each of them too
     held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
-    out: list[Any] = []
-    for o in (*(rest[at] for at in held), *rest):
-        if id(o) not in explained:
-            out.append(o)
+    # So may a bound method or a partial, which is no object of the target's.
+    others = callables_in_c(set(inner) - set(map(id, rest))) if len(held) < len(rest) else []
+    out: list[tuple[Any, ...]] = []
+    for o in (*(rest[at] for at in held), *others, *rest):
+        path = _down_to(o, rest, inner) if id(o) not in explained else None
+        if path is not None:
+            out.append(path)
             explained |= led_to([o], sweep)
     return out
+
+
+def _down_to(start: Any, ends: list[Any], inner: Collection[int]) -> tuple[Any, ...] | None:
+    """The shortest path from an object to one of `ends`, through objects with the ids `inner`; `None` if none leads."""
+    wanted, seen = set(map(id, ends)), {id(start)}
+    level: list[tuple[Any, ...]] = [(start,)]
+    while level:
+        for path in level:
+            if id(path[-1]) in wanted:
+                return path
+        below = [(*path, o) for path in level for o in gc.get_referents(path[-1]) if id(o) in inner]
+        level = [path for path in below if id(path[-1]) not in seen]
+        seen |= {id(path[-1]) for path in level}
+    return None
 
 
 def _inner_references(rest: list[Any], sweep: Sweep) -> dict[int, int]:
@@ -170,7 +191,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int], sinks: dict[int, Any]) -> d
     for o in rest:
         if id(o) in inside or _is_ours(o):
             continue
-        stack = list(_in_greenlet(o, sinks))
+        stack = list(in_greenlet(o, sinks))
         if stack and any(id(above) in sweep.seen for above in gc.get_referrers(o)):
             continue  # the sweep got there, and its path says more
         for child in (*gc.get_referents(o), *stack):
@@ -268,27 +289,6 @@ def _hidden(o: Any) -> Sequence[Any]:
     return ()
 
 
-def _in_greenlet(o: Any, sinks: dict[int, Any]) -> Iterator[Any]:
-    """What a started greenlet holds: its attributes, and what is on its stack. It shows the collector neither."""
-    if gc.is_tracked(o):
-        return
-    cls = next((cls for cls in foreign.mro(type(o)) if foreign.class_name(cls) == "greenlet.greenlet"), None)
-    if (
-        cls is None or foreign.class_dict(cls)["parent"].__get__(o) is None
-    ):  # the main one's stack is the thread's
-        return
-    attributes = foreign.instance_dict(o)
-    if attributes:
-        yield attributes
-        yield from dict.values(attributes)
-    frame = foreign.class_dict(cls)["gr_frame"].__get__(o)
-    functions = {id(code): sink for sink in sinks.values() if (code := foreign.own_code(sink)) is not None}
-    while frame is not None:
-        yield functions.get(id(frame.f_code), frame.f_globals)
-        yield from (value for _, value in frame_locals(frame))
-        frame = frame.f_back
-
-
 def in_c(holder: NativeHolder) -> tuple[Root, tuple[Any, ...]]:
     """The root of what C code holds, and the path from there.
 
@@ -317,7 +317,7 @@ def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tup
     # An untracked instance hides the reference to its class.
     found = []
     for level, position, o in _untracked(sweep) if sinks else ():
-        shown = (*_hidden(o), *_in_greenlet(o, sinks), type(o))
+        shown = (*_hidden(o), *in_greenlet(o, sinks), type(o))
         hidden = list({id(item): item for item in shown if id(item) in sinks}.values())
         traced = sweep.trace(level, position) if hidden else None
         if traced is not None:

@@ -89,6 +89,74 @@ def test_a_slot_that_is_connected_again_is_clean(strategy, program):
     assert (report.outcome, report.findings) == ("clean", ())
 
 
+HOLDING = """
+    import ctypes
+    last = []
+
+    def hold(o):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(o))
+
+    def hold_this_only(o):
+        if last:
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(last.pop()))
+        hold(o)
+        last.append(o)
+
+    def wrap(function):
+        return lambda: function()
+"""
+HELD_IN_C = {
+    "bound method": ("callback = Poll().poll", "native", "method", "plugin.Poll.poll"),
+    "bound method in a list": ("callback = [Poll().poll][0]", "native", "method", "plugin.Poll.poll"),
+    "partial": ("callback = functools.partial(poll, 1)", "native", "functools.partial", "plugin.poll"),
+    "function": ("callback = poll", "native", "function", "plugin.poll"),
+    "closure of the host's": (
+        "callback = host.wrap(poll)",
+        "native.__closure__['function']",
+        "function",
+        "plugin.poll",
+    ),
+}
+POLLING = """
+    import functools
+    import host
+
+    def poll(*args): ...
+
+    class Poll:
+        def poll(self): ...
+
+"""
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("what", HELD_IN_C)
+def test_what_c_code_holds_is_named_although_the_namespace_leads_to_it_too(what, strategy, program):
+    """It is named with its file and line, not as some namespace."""
+    line, path, kind, name = HELD_IN_C[what]
+    plugin = f"{textwrap.dedent(POLLING)}{line}\nhost.hold(callback)\n"
+    program("host", host=textwrap.dedent(HOLDING), plugin=plugin)
+
+    report = measure_reload("plugin", rounds=3, strategy=strategy)
+
+    assert [(f.kind, f.growth, f.holder.path, f.held.type, f.held.name) for f in report.findings] == [
+        ("retained-generation", "growing", path, kind, name)
+    ]
+    assert report.findings[0].held.line is not None
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("what", HELD_IN_C)
+def test_what_c_code_lets_go_is_clean(what, strategy, program):
+    """C code holds the newest one alone."""
+    plugin = f"{textwrap.dedent(POLLING)}{HELD_IN_C[what][0]}\nhost.hold_this_only(callback)\n"
+    program("host", host=textwrap.dedent(HOLDING), plugin=plugin)
+
+    report = measure_reload("plugin", rounds=3, strategy=strategy)
+
+    assert (report.outcome, report.findings) == ("clean", ())
+
+
 @pytest.mark.parametrize("strategy", BOTH)
 def test_a_waiting_greenlet_is_named(strategy, program):
     """Once it has started, it shows the collector neither its attributes nor its stack."""
