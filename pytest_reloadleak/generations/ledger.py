@@ -74,7 +74,7 @@ class Ledger:
         executed = set()
         for name, module in modules:
             for namespace in namespaces_of(name, module):
-                if self._note_namespace(birth, noted, name, namespace):
+                if self._note_namespace(birth, noted, name, namespace, module):
                     executed.add(name)
             if foreign.is_module(module):
                 birth.modules[id(module)] = weakref.ref(module)
@@ -90,20 +90,24 @@ class Ledger:
             if key not in noted.own.get(foreign.class_module(cls), {key}):
                 del birth.classes[key]
 
-    def _note_namespace(self, birth: Birth, noted: Noted, name: str, namespace: dict[str, Any]) -> bool:
-        fresh = self.markers.of(namespace) is None
+    def _note_namespace(
+        self, birth: Birth, noted: Noted, name: str, namespace: dict[str, Any], module: object
+    ) -> bool:
+        fresh = not self.markers.is_known(namespace, module)
+        emptied = not fresh and self.markers.of(namespace) is None
         executed = self._is_executed_again(name, namespace) and not fresh
-        if not fresh and not executed and self._invents(name):
+        if not fresh and not executed and not emptied and self._invents(name):
             return False  # one module per round: one that is still here is an earlier round's, not current
         self._note_stamp(birth.generation, namespace)
         if fresh:
-            self.markers.plant(birth.generation, name, namespace)
+            self.markers.plant(birth.generation, name, namespace, module)
         else:
-            self.markers.share(birth.generation, namespace)
+            self.markers.share(birth.generation, name, namespace)
         # The marker dates the functions of an unshared namespace, so looking for all of them pays only where the
         # namespace is reused, or may be by the next round.
         is_deep = not fresh or self.markers.count(name) <= 1
         found = walk(namespace, self.owns, is_deep=is_deep)
+        executed = executed or (emptied and not self._has_old(found, name))
         if fresh or executed:
             noted.own.setdefault(name, set())
         if not fresh and id(namespace) not in self._walked:
@@ -131,6 +135,12 @@ class Ledger:
         """Whether a walk found code or classes that no round saw before."""
         codes = any(not is_in(self._codes, code) for code in found.codes)
         return codes or any(not is_in(self._classes, cls) for cls in found.classes)
+
+    def _has_old(self, found: Found, name: str) -> bool:
+        """Whether a walk found code of the module itself that some round saw: the emptied namespace was put back."""
+        codes = any(is_in(self._codes, f.__code__) for f in found.functions)
+        own = [cls for cls in found.classes if foreign.class_module(cls) == name]
+        return codes or any(is_in(self._classes, cls) for cls in own)
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
         """Whether `importlib.reload` ran: it gives the module a new spec each time."""
@@ -196,7 +206,7 @@ class Ledger:
                 continue
             known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
             is_reexecuted = known is not None and type(spec) is ModuleSpec and known() is not spec
-            if is_reexecuted or self.markers.of(namespace) is None:
+            if is_reexecuted or not self.markers.is_home(namespace):
                 out.append(name)
         return out
 
@@ -293,7 +303,9 @@ class Ledger:
         return self._class_born(type(o)) if self.owns_class(type(o)) else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
-        if not self.owns_namespace(function.__globals__) or is_left_over(function):
+        if is_left_over(function) or not (
+            self.owns_namespace(function.__globals__) or self._is_of_emptied(function)
+        ):
             return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
         of_namespace = self.markers.generation(function.__globals__)
         if of_namespace is not None:
@@ -302,6 +314,10 @@ class Ledger:
             return self.current
         first = next((b.generation for b in self.births if is_in(b.codes, function.__code__)), None)
         return first if first is not None else self._stamped(function.__module__)
+
+    def _is_of_emptied(self, function: types.FunctionType) -> bool:
+        """Whether the program emptied a function's namespace, as some do on unload: nothing there tells whose it is."""
+        return not foreign.module_name(function.__globals__) and self.knows_code(function)
 
     def _class_born(self, cls: type) -> int | None:
         dates = [

@@ -11,6 +11,7 @@ import weakref
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
 
 MARKER = "__reloadleak_generation__"
 """Name of the marker in a namespace, underscored so that `from target import *` does not copy it."""
@@ -30,6 +31,7 @@ class Markers:
         self._markers: list[weakref.ref[Any]] = []
         self._planted: dict[str, int] = {}
         self._homes: dict[int, int] = {}
+        self._modules: dict[int, weakref.ref[Any]] = {}
         self._shared: set[int] = set()
 
     def of(self, namespace: object) -> Any:
@@ -37,21 +39,48 @@ class Markers:
         marker = dict.get(namespace, MARKER) if type(namespace) is dict else None
         return marker if type(marker) is self._type else None
 
-    def plant(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
-        """Plant a generation's marker in a namespace that has none."""
-        marker = self._type()
-        marker.generation, marker.module, marker.is_shared = generation, name, False
-        dict.__setitem__(namespace, MARKER, marker)
-        self._markers.append(weakref.ref(marker))
-        self._planted[name] = self.count(name) + 1
-        self._homes[id(namespace)] = generation
+    def plant(self, generation: int, name: str, namespace: dict[str, Any], module: object = None) -> None:
+        """Plant a generation's marker in a fresh namespace, which may be a copy of another with its marker.
 
-    def share(self, generation: int, namespace: dict[str, Any]) -> None:
-        """Note that a marked namespace is used again, so that it belongs to its newest generation."""
+        Args:
+            generation: number of the generation.
+            name: name of the module.
+            namespace: the namespace.
+            module: what `sys.modules` has under that name.
+        """
+        self._put(generation, name, namespace)
+        self._planted[name] = self.count(name) + 1
+        self._shared.discard(id(namespace))  # a new dict may have the id of an old one
+        self._modules.pop(id(namespace), None)
+        if foreign.module_dict(module) is namespace:
+            self._modules[id(namespace)] = weakref.ref(module)
+
+    def share(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
+        """Note that a known namespace is used again, so that it belongs to its newest generation."""
+        if self.of(namespace) is None:
+            self._put(generation, name, namespace)
         self._shared.add(id(namespace))
         marker = self.of(namespace)
         marker.generation, marker.is_shared = generation, True
         self._homes[id(namespace)] = generation
+
+    def _put(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
+        marker = self._type()
+        marker.generation, marker.module, marker.is_shared = generation, name, False
+        dict.__setitem__(namespace, MARKER, marker)
+        self._markers.append(weakref.ref(marker))
+        self._homes[id(namespace)] = generation
+
+    def is_known(self, namespace: dict[str, Any], module: object) -> bool:
+        """Whether a round marked this very dict: it has its marker, or is still the dict of the same module.
+
+        A reloader may empty the namespace before it executes the module again. The marker is gone then, but a module
+        never changes its dict.
+        """
+        if self.is_home(namespace):
+            return True
+        known = self._modules.get(id(namespace))
+        return known is not None and known() is module and foreign.module_dict(module) is namespace
 
     def count(self, name: str) -> int:
         """How many markers were planted for a module."""
@@ -89,6 +118,7 @@ class Markers:
         self._markers = [reference for reference in self._markers if reference() is not None]
         alive = {marker.generation for marker in self.alive()}
         self._homes = {key: generation for key, generation in self._homes.items() if generation in alive}
+        self._modules = {key: known for key, known in self._modules.items() if known() is not None}
 
     def remove(self) -> None:
         """Remove the markers from the namespaces that are alive."""

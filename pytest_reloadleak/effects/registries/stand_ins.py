@@ -42,6 +42,11 @@ class StandIn:
         for name in _COPIED:
             self.__dict__[name] = object.__getattribute__(original, name)
 
+    @property  # type: ignore[misc]  # nobody assigns it
+    def __class__(self) -> type:
+        """The original's type, for `isinstance` and `inspect.isbuiltin` of the program; `type()` tells the truth."""
+        return type(self.__wrapped__)
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the original, then the listeners."""
         result = self.__wrapped__(*args, **kwargs)

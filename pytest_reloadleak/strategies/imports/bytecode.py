@@ -2,35 +2,42 @@
 
 Python trusts a `.pyc` whose recorded size and *whole-second* modification time match the source, so it misses a second
 edit of the same size within the same second (reload facts, E10). Such a `.pyc` is recognised because it is no younger
-than its source, to the nanosecond. While there is one, the bytecode cache is neither read nor written.
+than its source, to the nanosecond. While there is one, the bytecode cache of that source is neither read nor written.
+
+Nothing else changes meanwhile. Without `sys.implementation.cache_tag`, the import system would have no bytecode cache
+at all (PEP 421), but a host that asks `importlib.util` for a path then gets an error: IPython's autoreload stops
+working without a word. Deleting the file would touch the user's disk, and a cache prefix compiles every dependency
+again. So only the loader itself gets another answer, and only for these sources.
 """
 
 from __future__ import annotations
 
+import importlib._bootstrap_external
 import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from typing import Any, cast
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import getframe
 
 _stat = os.stat  # a private copy, as the target may patch it
+_loaders = cast(Any, importlib._bootstrap_external)
+_get_code = SourceFileLoader.get_code.__code__
 
 
-def has_doubtful_cache(modules: Iterable[str]) -> bool:
-    """Whether any of the loaded `modules` has a `.pyc` that may be older than its source."""
-    return any(
-        _is_doubtful(foreign.module_dict(module) or {})
-        for name in modules
-        if (module := sys.modules.get(name)) is not None
-    )
+def doubtful_sources(modules: Iterable[str]) -> set[str]:
+    """The sources of those loaded `modules` that have a `.pyc` that may be older than they are."""
+    namespaces = (foreign.module_dict(sys.modules.get(name)) for name in modules)
+    sources = (namespace.get("__file__") for namespace in namespaces if namespace is not None)
+    return {source for source in sources if type(source) is str and _is_doubtful(source)}
 
 
-def _is_doubtful(namespace: dict[str, Any]) -> bool:
-    source = namespace.get("__file__")
-    if type(source) is not str or not source.endswith(".py"):
+def _is_doubtful(source: str) -> bool:
+    if not source.endswith(".py"):
         return False
     try:
         cached = importlib.util.cache_from_source(source)
@@ -43,15 +50,23 @@ def _is_doubtful(namespace: dict[str, Any]) -> bool:
 @contextmanager
 def fresh(modules: Iterable[str]) -> Iterator[None]:
     """Within the block, imports see the present sources of `modules`."""
-    if not has_doubtful_cache(modules):
+    sources = doubtful_sources(modules)
+    if not sources:
         yield
         return
-    implementation = cast(Any, sys.implementation)
-    tag = implementation.cache_tag
-    # Without a cache tag the import system has no bytecode cache (PEP 421). The alternatives are worse: deleting the
-    # file touches the user's disk, and a cache prefix compiles every dependency again.
-    implementation.cache_tag = None
+    original = _loaders.cache_from_source
+
+    def cache_from_source(path: Any, *args: Any, **keywords: Any) -> Any:
+        """Answer as the original does, but tell the loader of a doubtful source that it has no cache."""
+        if type(path) is str and path in sources and getframe(1).f_code is _get_code:
+            raise NotImplementedError("the .pyc may be older than the source")
+        return original(path, *args, **keywords)
+
+    # `importlib.util` has a name of its own for the original, so nobody else sees the difference.
+    _loaders.cache_from_source = cache_from_source
     try:
         yield
     finally:
-        implementation.cache_tag = tag
+        sources.clear()  # what wrapped this function meanwhile, and stays, calls it for ever
+        if _loaders.cache_from_source is cache_from_source:
+            _loaders.cache_from_source = original
