@@ -561,6 +561,26 @@ STRATEGIES = (
         ("tests/generations/test_emptied.py",),
     ),
     Mutant(
+        "the check's frames keep the target's trace function",
+        "heap/own_objects.py",
+        "            frame.f_trace = None\n",
+        "            pass\n",
+        "what the target registered itself as comes out as an old generation, held natively",
+        (
+            "tests/generations/test_patched_in_place.py::test_a_trace_function_that_each_generation_overwrites",
+        ),
+    ),
+    Mutant(
+        "an original that was patched once is of another generation",
+        "generations/ledger.py",
+        "        if is_in(self.births[0].functions, function):\n",
+        "        if False:\n",
+        "the check's own hold on the original is reported under IPython",
+        (
+            "tests/generations/test_patched_in_place.py::test_an_original_that_was_patched_once_is_the_checks_own",
+        ),
+    ),
+    Mutant(
         "everybody is told that there is no bytecode",
         "strategies/imports/bytecode.py",
         " and getframe(1).f_code is _get_code:\n",

@@ -312,6 +312,10 @@ class Ledger:
             return of_namespace
         if is_in(self.births[-1].codes, function.__code__):
             return self.current
+        if is_in(self.births[0].functions, function):
+            return self.births[
+                0
+            ].generation  # a patcher renewed it, but not in this round, so it is not in use any more
         first = next((b.generation for b in self.births if is_in(b.codes, function.__code__)), None)
         return first if first is not None else self._stamped(function.__module__)
 
@@ -327,7 +331,8 @@ class Ledger:
         if is_in(self.births[-1].classes, cls):
             return self.current
         first = next((b.generation for b in self.births if is_in(b.classes, cls)), None)
-        if newest is not None and (first is None or newest > first):
+        is_original = first == self.births[0].generation and newest != self.current
+        if newest is not None and not is_original and (first is None or newest > first):
             return newest
         return first if first is not None else self._stamped(type.__dict__["__module__"].__get__(cls))
 

@@ -22,6 +22,18 @@ _TRANSPARENT = _SIZED | foreign.type_ids(
     staticmethod, classmethod, property, types.MethodType, functools.partial
 )
 
+_CARRIERS = foreign.type_ids(
+    types.FunctionType,
+    staticmethod,
+    classmethod,
+    property,
+    functools.partial,
+    functools.partialmethod,
+    functools.cached_property,
+    type(functools.lru_cache(len)),
+)
+"""Types of what stands for one function, in a class or in an object that wraps it."""
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class Found:
@@ -87,12 +99,17 @@ def _inside(o: Any) -> list[Any]:
 
 
 def _wrapped(o: Any) -> list[Any]:
-    """Functions that a command, route or cache wraps: one step into it, no further."""
+    """Functions and classes that a command, route, proxy or cache wraps, and what carries one: one step into it."""
     near = gc.get_referents(o)
     near += [
         value for inner in near if type(inner) is dict and len(inner) <= _WIDEST for value in inner.values()
     ]
-    return [value for value in near if type(value) is types.FunctionType]
+    return [value for value in near if foreign.is_exactly(value, _CARRIERS) or _is_other_class(value, o)]
+
+
+def _is_other_class(value: Any, o: Any) -> bool:
+    """Whether an object's attribute is a class: a reloader of single classes puts a proxy in the place of each."""
+    return foreign.is_class(value) and value is not type(o)
 
 
 def site_of(code: types.CodeType) -> tuple[str, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
@@ -61,6 +61,19 @@ def kept_locals() -> list[object]:
     running = set(map(id, outward(gc.getframe())))
     frames = [o for o in gc.get_objects() if type(o) is types.FrameType and id(o) not in running]
     return [value for frame in frames if is_own(frame) for value in gc.get_referents(frame)]
+
+
+def untrace(is_targets: Callable[[object], bool]) -> None:
+    """Take the target's trace functions from the running frames of this tool.
+
+    A frame keeps the function that `sys.settrace` had set when the frame began, for as long as it runs.
+
+    Args:
+        is_targets: whether an object is the target's.
+    """
+    for frame in outward(gc.getframe()):
+        if frame.f_trace is not None and is_own(frame) and is_targets(frame.f_trace):
+            frame.f_trace = None
 
 
 def stack() -> list[types.FrameType]:

@@ -11,7 +11,8 @@ from pytest_reloadleak.effects.observe import observe
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.heap import foreign, settle
-from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces
+from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces, untrace
+from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.retained import is_suspicious
 from pytest_reloadleak.holders.retention import GRACE, UNLOADED, Diagnosis
@@ -52,18 +53,22 @@ class Looking:
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. A second pass does not wait between rounds: the first pass did."""
-        self._record.effects.note(self._record.generation)
+        self._before_settling()
         settle.settle(self._record.unfinished, self._subject.runner.release, is_patient=self._is_patient())
         self._settled()
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """Do as `settle` does, on the running loop."""
         is_patient = self._is_patient()
-        self._record.effects.note(self._record.generation)
+        self._before_settling()
         await settle.asettle(
             self._record.unfinished, self._subject.runner.release, pause, is_patient=is_patient
         )
         self._settled()
+
+    def _before_settling(self) -> None:
+        self._record.effects.note(self._record.generation)
+        untrace(lambda o: patches.is_of(o, self._subject.unit.owns))
 
     def _is_patient(self) -> bool:
         return not self._observations.first.retentions
