@@ -206,7 +206,7 @@ HEAP = (
     Mutant(
         "the newest date loses",
         "generations/ledger.py",
-        "if newest is not None and (first is None or newest > first):",
+        "if newest is not None and not is_original and (first is None or newest > first):",
         "if newest is not None and first is None:",
         "a class that an in-place patcher gave new methods stays old",
         ("tests/generations/test_ledger.py",),
@@ -579,6 +579,14 @@ STRATEGIES = (
         (
             "tests/generations/test_patched_in_place.py::test_an_original_that_was_patched_once_is_the_checks_own",
         ),
+    ),
+    Mutant(
+        "loops do not turn before the process is judged",
+        "heap/settle.py",
+        "        turns.give()\n",
+        "",
+        "what a loop would end in its next turn is reported",
+        ("tests/heap/test_turns.py",),
     ),
     Mutant(
         "everybody is told that there is no bytecode",

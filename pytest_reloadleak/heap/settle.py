@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import turns
 from pytest_reloadleak.heap.interpreter_caches import clear_known_caches
 
 PATIENCE_S = 0.5
@@ -80,6 +81,7 @@ def _attempts(
     before = None
     while True:
         release()
+        turns.give()
         clear_known_caches()
         gc.collect()
         left = waited_for()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Reloader = Callable[[], object]
 
+_TURNS = 3
+"""Turns of the check's own loop before the process settles: a running loop gets as many."""
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
 """Names of what asyncio and trio raise in a waiting task to cancel it; their modules need not be loaded."""
 
@@ -48,6 +50,7 @@ class Performer:
             elif step is Step.EXERCISE and exercise is not None:
                 exercise()
             elif step is Step.SETTLE:
+                self._turn()
                 self._run.looks.settle()
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
@@ -68,6 +71,13 @@ class Performer:
         if self._loop is not None:
             self._loop.close()
             self._loop = None
+
+    def _turn(self) -> None:
+        """Give the loop that was created for coroutines a few turns: what they cancelled ends in the next one."""
+        if self._loop is not None:
+            for _ in range(_TURNS):
+                self._loop.call_soon(self._loop.stop)
+                self._loop.run_forever()
 
     # -- dispose ------------------------------------------------------------------------------------------------------
 
