@@ -589,6 +589,14 @@ STRATEGIES = (
         ("tests/heap/test_turns.py",),
     ),
     Mutant(
+        "a wrapper of a helper is no patch",
+        "holders/patches.py",
+        "        is_patch = _are_wrappers(around, name) and ",
+        "        is_patch = not around and ",
+        "what wrapt, a partial or a helper put there comes out as a mere reference",
+        ("tests/effects/test_wrappers.py::test_a_wrapper_of_whatever_make_is_a_patch",),
+    ),
+    Mutant(
         "everybody is told that there is no bytecode",
         "strategies/imports/bytecode.py",
         " and getframe(1).f_code is _get_code:\n",

@@ -4,15 +4,20 @@ On the heap a patch looks like a binding: a module's attribute is an old generat
 bound it. The standard library never imports a target from outside it, so the target's objects there were put there. Any
 other module may import the target. There the reference is a patch if the attribute was a function or class from outside
 the target before the target was first loaded, or if it leads from the present generation's wrapper to an old one's: an
-onion, one layer per reload.
+onion, one layer per reload. A module that the target itself loaded has no "before": there the source says what it
+defines. The wrapper need not be the target's own function: a helper, `functools.partial` or wrapt may have made it, and
+what leads through wrappers alone to the target's function is a patch all the same.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
+import tokenize
 import types
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from pytest_reloadleak.heap import foreign, references
@@ -59,17 +64,79 @@ def patch_of(
         return None
     steps = references.folded(path)
     at = next((n for n, (_, _, child) in enumerate(steps) if is_of(child, owns)), None)
-    if at is None or at > 1 or not all(step.startswith(".") for _, step, _ in steps[: at + 1]):
+    if at is None:
         return None
-    if at == 1 and not foreign.is_class(steps[0][2]):
+    slot = 1 if at > 0 and foreign.is_class(steps[0][2]) else 0
+    if not all(step.startswith(".") for _, step, _ in steps[: slot + 1]):
         return None
-    is_onion = at + 1 < len(steps) and type(steps[at][2]) is types.FunctionType
-    is_replaced = at == 0 and steps[0][1][1:] in before.get(name, ())
+    attribute = "".join(step for _, step, _ in steps[: slot + 1])[1:]
     is_intruder = _is_standard(name) and not _is_standard(_home(steps[at][2]))
-    if is_intruder or is_onion or is_replaced:
-        spelled = name + "".join(step for _, step, _ in steps[: at + 1])
-        return Cause("patched-global", "sys.modules", spelled, "class" if at == 1 else "module")
-    return None
+    if at > slot:
+        around = [child for _, _, child in steps[slot:at]]
+        is_patch = _are_wrappers(around, name) and (is_intruder or attribute in _definitions(path[0]))
+    else:
+        is_onion = at + 1 < len(steps) and type(steps[at][2]) is types.FunctionType
+        is_replaced = slot == 0 and _was_function(name, attribute, path[0], before)
+        is_patch = is_intruder or is_onion or is_replaced
+    if not is_patch:
+        return None
+    return Cause("patched-global", "sys.modules", f"{name}.{attribute}", "class" if slot == 1 else "module")
+
+
+def _are_wrappers(objects: Sequence[Any], module: str) -> bool:
+    """Whether each of some objects wraps a function, and is not the module's own doing.
+
+    A list or table on the way is a registry: whoever reads it need not have been replaced.
+    """
+    is_argument = False  # of a `partial`, which keeps its arguments in a tuple and a dict
+    for o in objects:
+        if type(o) in (tuple, dict) and is_argument:
+            continue
+        is_argument = type(o) is partial
+        if type(o) is types.FunctionType:
+            if foreign.module_name(o.__globals__) == module:
+                return False
+        elif not (is_argument or type(o) is types.MethodType or _is_proxy(o)):
+            return False
+    return True
+
+
+def _is_proxy(o: Any) -> bool:
+    """Whether the class of an object says that it stands for another, as those of wrapt do."""
+    return any("__wrapped__" in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
+
+
+def _was_function(module: str, name: object, loaded: Any, before: Mapping[str, Collection[str]]) -> bool:
+    """Whether a module had a function or class of this name before the target replaced it."""
+    return name in before[module] if module in before else name in _definitions(loaded)
+
+
+_open = tokenize.open
+"""A private copy, as the target may patch what it likes."""
+
+
+def _definitions(module: Any) -> frozenset[str]:
+    """What a module's source defines without a decorator: functions, classes and their methods, `Class.method`."""
+    file = foreign.text(dict.get(foreign.module_dict(module) or {}, "__file__"))
+    return _definitions_in(file) if file.endswith(".py") else frozenset()
+
+
+@cache
+def _definitions_in(file: str) -> frozenset[str]:
+    try:
+        with warnings.catch_warnings(), _open(file) as source:
+            warnings.simplefilter("ignore")
+            body = ast.parse(source.read()).body
+    except Exception:  # noqa: BLE001 - a file that is gone, unreadable or no source defines nothing that is known
+        return frozenset()
+    classes = [node for node in body if type(node) is ast.ClassDef]
+    methods = {f"{cls.name}.{name}" for cls in classes for name in _defined(cls.body)}
+    return frozenset({*_defined(body), *methods})
+
+
+def _defined(body: Sequence[ast.stmt]) -> list[str]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return [node.name for node in body if isinstance(node, kinds) and not node.decorator_list]
 
 
 def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
@@ -87,7 +154,7 @@ def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection
         if namespace is None or owns(name):
             continue
         for key, value in list(namespace.items()):
-            if is_of(value, owns) and _is_patch(name, key, value, before):
+            if is_of(value, owns) and _is_patch(module, name, key, value, before):
                 found[put_name(value)] = Cause("patched-global", "sys.modules", f"{name}.{key}", "module")
             elif foreign.is_class(value) and foreign.class_module(value) == name:
                 for attribute, inner in list(foreign.class_dict(value).items()):
@@ -97,10 +164,13 @@ def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection
     return found
 
 
-def _is_patch(module: str, key: object, value: Any, before: Mapping[str, Collection[str]]) -> bool:
+def _is_patch(
+    loaded: Any, module: str, key: object, value: Any, before: Mapping[str, Collection[str]]
+) -> bool:
     if foreign.is_module(value) or (type(key) is str and key.startswith("__")):
         return False
-    return (_is_standard(module) and not _is_standard(_home(value))) or key in before.get(module, ())
+    is_intruder = _is_standard(module) and not _is_standard(_home(value))
+    return is_intruder or _was_function(module, key, loaded, before)
 
 
 def put_name(o: Any) -> str:
