@@ -136,7 +136,8 @@ def _definitions_in(file: str) -> frozenset[str]:
 
 def _defined(body: Sequence[ast.stmt]) -> list[str]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return [node.name for node in body if isinstance(node, kinds) and not node.decorator_list]
+    nodes: list[Any] = [node for node in body if type(node) in kinds]
+    return [node.name for node in nodes if not node.decorator_list]
 
 
 def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
