@@ -55,9 +55,14 @@ def note_unlisted(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -
             ledger.file_function(function)
 
 
-def retire(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int) -> None:
-    """Remember, as the check ends, the functions it leaves in namespaces that it puts back (args of `unlisted`)."""
-    first = ledger.births[0].functions if ledger.births else {}
+def retire(ledger: Ledger, namespaces: list[dict[str, Any]], ours: int, original: int) -> None:
+    """Remember, as the check ends, the functions it leaves in namespaces that it puts back (args of `unlisted`).
+
+    Those of the `original` generation are put back as well. There is none where a pattern matched modules that were
+    loaded before: then the first birth is already the check's own.
+    """
+    is_original = bool(ledger.births) and ledger.births[0].generation == original
+    first = ledger.births[0].functions if is_original else {}
     for function in (*_functions_of(ledger, namespaces).values(), *unlisted(ledger, namespaces, ours)):
         if not is_in(first, function):
             leave(function)

@@ -104,7 +104,7 @@ class Looking:
 
     def _not_reloaded(self) -> list[str]:
         unit, strategy = self._subject.unit, self._subject.strategy
-        same = [name for name in unit.loaded() if name not in self._record.executed]
+        same = [name for name in self._subject.loaded() if name not in self._record.executed]
         if strategy is None:
             return same
         try:

@@ -34,6 +34,8 @@ class Record:
         """Number of the current generation."""
         self.ledger = Ledger(lambda _: False)
         self.original = Original(first)
+        self._put_back: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        """The namespaces that the check puts back, with copies of their contents, by module name."""
         self.effects = EffectLedger(probes)
         self.scope = Scope(
             lambda name: subject.unit.owns(name),  # noqa: PLW0108 - the unit is widened at the start
@@ -58,8 +60,8 @@ class Record:
         self.effects.note(self.generation)
         self.ledger = Ledger(subject.unit.owns, subject.unit.invents)
         self._keep_original(state)
-        subject.disposal.note_executed([*subject.unit.loaded(), *subject.proof()])
-        if subject.unit.loaded() or not subject.is_loaded_here:
+        subject.disposal.note_executed([*subject.loaded(), *subject.proof()])
+        if subject.loaded() or not subject.is_loaded_here:
             self.note()
             if subject.is_in_place:
                 self._note_unlisted(list(subject.namespaces().values()))
@@ -68,7 +70,8 @@ class Record:
         """Keep the original generation in containers that are all known."""
         transaction, unit = state.transaction, self._subject.unit
         assert transaction is not None
-        loaded = unit.loaded()
+        self._put_back = transaction.namespaces
+        loaded = self._subject.loaded()
         fresh = [name for name in loaded if name not in transaction.modules]
         if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._subject.namespaces(), unit.owns):
             return  # nothing of it is put back, so it is judged like any other
@@ -78,10 +81,11 @@ class Record:
             taken.append(Transaction.begin(unit))
             # None of these is put back, so what waits for a module's end happens as usual.
             taken[-1].let_go(fresh)
-        self.original.namespaces = taken[-1].namespaces
-        self.original.containers = (
-            [c for t in taken for c in (t.modules, t.attributes, t.namespaces)] if loaded else []
-        )
+        self._put_back = taken[-1].namespaces
+        mine = {name: kept for name, kept in self._put_back.items() if name in loaded or not unit.invents(name)}
+        self.original.namespaces = mine
+        held = [c for t in taken for c in (t.modules, t.attributes, t.namespaces)]
+        self.original.containers = [*held, mine] if loaded else []
 
     def note(self) -> set[str]:
         """Note the current generation; returns the modules that were executed again."""
@@ -131,12 +135,14 @@ class Record:
 
     def retire(self) -> None:
         """Remember which functions stay in namespaces that are put back: they are older than the next check."""
-        shared = [n for n, _ in self.original.namespaces.values() if self.ledger.markers.is_shared(n)]
+        shared = [n for n, _ in self._put_back.values() if self.ledger.markers.is_shared(n)]
         if shared:
-            retire(self.ledger, shared, ours=1 + self.original.count())  # this list
+            ours = 1 + bool(self._put_back)  # this list
+            retire(self.ledger, shared, ours, self.first)
 
     def clear(self) -> None:
         """Release every object."""
         self.shared.clear()
+        self._put_back = {}
         self.original.clear()
         self.ledger = Ledger(self._subject.unit.owns)

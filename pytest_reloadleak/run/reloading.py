@@ -17,6 +17,7 @@ from pytest_reloadleak.run.process_state import ProcessState
 from pytest_reloadleak.run.record import Record
 from pytest_reloadleak.run.subject import Subject
 from pytest_reloadleak.strategies.imports import bytecode, name_stamps
+from pytest_reloadleak.strategies.imports.earlier import Earlier
 from pytest_reloadleak.strategies.imports.handover import given
 from pytest_reloadleak.strategies.imports.locks import imports_locked
 from pytest_reloadleak.strategies.strategy import Strategy
@@ -56,6 +57,8 @@ class Reloading:
         if strategy is not None:
             with self._state.kept_table("the import of the target"):
                 self._load(strategy)
+        assert self._state.transaction is not None
+        self._subject.earlier = Earlier(self._subject.unit, self._state.transaction.modules)
         self._record.begin_generations(self._state)
         self._subject.runner.begun(self._subject.unit)
 
@@ -132,7 +135,7 @@ class Reloading:
         context.enter_context(self._state.kept_table(record.where(record.generation + 1)))
         context.enter_context(bytecode.fresh(names))
         heir = subject.strategy.successor if subject.strategy is not None else str
-        data = subject.disposal.handover(names)
+        data = subject.disposal.handover(subject.loaded())
         context.enter_context(given({heir(name): content for name, content in data.items()}))
         return context
 

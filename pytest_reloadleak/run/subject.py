@@ -9,6 +9,7 @@ from typing import Any
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.strategies.dispose import Call, Disposal
+from pytest_reloadleak.strategies.imports.earlier import Earlier
 from pytest_reloadleak.strategies.imports.unit import Unit
 from pytest_reloadleak.strategies.imports.unload import unload
 from pytest_reloadleak.strategies.strategy import Strategy, children_first
@@ -24,6 +25,7 @@ class Subject:
         runner: the test runner's part.
         disposal: the dispose hooks.
         dependents: modules that depend on the target, to be imported with it, as a program would have them loaded.
+        earlier: modules that match the target's pattern but were there before the run.
     """
 
     unit: Unit
@@ -31,6 +33,7 @@ class Subject:
     runner: Runner = field(default_factory=Runner)
     disposal: Disposal = field(default_factory=Disposal)
     dependents: tuple[str, ...] = ()
+    earlier: Earlier = field(default_factory=Earlier)
 
     @property
     def is_loaded_here(self) -> bool:
@@ -47,9 +50,13 @@ class Subject:
         if self.strategy is not None:
             self.unit = self.strategy.widen(self.unit)
 
+    def loaded(self) -> list[str]:
+        """Names of the unit's loaded modules, parents first, without those that were there before the run."""
+        return [name for name in self.unit.loaded() if not self.earlier.has(name, sys.modules.get(name))]
+
     def entries(self) -> list[tuple[str, object]]:
         """Name and `sys.modules` entry of each loaded module of the unit."""
-        return [(name, sys.modules[name]) for name in self.unit.loaded()]
+        return [(name, sys.modules[name]) for name in self.loaded()]
 
     def namespaces(self) -> dict[str, dict[str, Any]]:
         """The unit's current namespaces by module name."""
@@ -66,7 +73,7 @@ class Subject:
 
     def unload(self) -> None:
         """Drop the last generation and import nothing: there is no successor to hand data to."""
-        loaded = self.unit.loaded()
+        loaded = self.loaded()
         self.disposal.handover(loaded)
         if self.strategy is not None:
             self.strategy.unload(loaded)
@@ -76,7 +83,7 @@ class Subject:
 
     def hooks_due(self) -> list[Call]:
         """The dispose hooks of the outgoing generation that have not run yet, in order."""
-        loaded = self.unit.loaded()
+        loaded = self.loaded()
         names = self.strategy.outgoing(loaded) if self.strategy is not None else children_first(loaded)
         return self.disposal.calls(names, self.unit.names, self.module)
 
