@@ -16,6 +16,7 @@ from typing import Any
 
 from pytest_reloadleak.generations.birth import Birth, Noted, References, is_in
 from pytest_reloadleak.generations.earlier_checks import is_left_over
+from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
 from pytest_reloadleak.generations.walk import Found, functions_of, namespaces_of, site_of, walk
 from pytest_reloadleak.heap import collector as gc
@@ -31,9 +32,16 @@ class Ledger:
     Args:
         owns: whether a module name belongs to the target's unit.
         invents: whether the application makes up a module of this name for one round only.
+        is_in_place: whether a reload may execute a module in its namespace.
     """
 
-    def __init__(self, owns: Callable[[str], bool], invents: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        owns: Callable[[str], bool],
+        invents: Callable[[str], bool] = lambda _: False,
+        *,
+        is_in_place: bool = True,
+    ) -> None:
         self._invents = invents
         self._owns = owns
         self._owned: dict[str, bool] = {}
@@ -45,6 +53,7 @@ class Ledger:
         self._renewed: set[int] = set()
         self._stamps: dict[int, tuple[str, int | None]] = {}
         self._specs: dict[str, weakref.ref[Any]] = {}
+        self._handed_out = HandedOut(is_in_place=is_in_place)
 
     def owns(self, module: str) -> bool:
         """Whether a module name belongs to the target's unit; cached, since every class of the heap is looked up."""
@@ -107,6 +116,9 @@ class Ledger:
         # namespace is reused, or may be by the next round.
         is_deep = not fresh or self.markers.count(name) <= 1
         found = walk(namespace, self.owns, is_deep=is_deep)
+        if executed and not self._is_any_new(found) and self._handed_out.is_again(name, namespace, found):
+            executed = False
+        self._handed_out.note(name, namespace)
         executed = executed or (emptied and not self._has_old(found, name))
         if fresh or executed:
             noted.own.setdefault(name, set())
@@ -141,6 +153,11 @@ class Ledger:
         codes = any(is_in(self._codes, f.__code__) for f in found.functions)
         own = [cls for cls in found.classes if foreign.class_module(cls) == name]
         return codes or any(is_in(self._classes, cls) for cls in own)
+
+    def _is_any_new(self, found: Found) -> bool:
+        """The same, or a function that no round saw: a loader may keep the code, and execute it again."""
+        older = [birth.functions for birth in self.births[:-1]]
+        return self._has_new(found) or any(not any(is_in(o, f) for o in older) for f in found.functions)
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
         """Whether `importlib.reload` ran: it gives the module a new spec each time."""

@@ -58,7 +58,9 @@ class Record:
         """Note the first generation, which may just have been loaded, and keep it if it must be put back."""
         subject = self._subject
         self.effects.note(self.generation)
-        self.ledger = Ledger(subject.unit.owns, subject.unit.invents)
+        self.ledger = Ledger(
+            subject.unit.owns, subject.unit.invents, is_in_place=subject.is_in_place
+        )
         self._keep_original(state)
         subject.disposal.note_executed([*subject.loaded(), *subject.proof()])
         if subject.loaded() or not subject.is_loaded_here:

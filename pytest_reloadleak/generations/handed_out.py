@@ -1,0 +1,79 @@
+"""Tell a module that was executed again in its namespace from one that an import merely handed out again.
+
+Both have a new spec, since the import system sets that before it asks the loader. A finder that keeps a module, and
+returns it for each import, executes nothing: then nothing in the namespace is new.
+"""
+
+from __future__ import annotations
+
+from importlib.machinery import (
+    BuiltinImporter,
+    FrozenImporter,
+    ModuleSpec,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from typing import Any
+from zipimport import zipimporter
+
+from pytest_reloadleak.generations.walk import Found
+from pytest_reloadleak.heap import foreign
+
+_EXECUTING = foreign.type_ids(SourceFileLoader, SourcelessFileLoader, zipimporter)
+_IMPORTERS = (BuiltinImporter, FrozenImporter)
+
+
+class HandedOut:
+    """What the namespaces of a unit were bound to, by ids: a new value of a name is made while the old one is bound.
+
+    Args:
+        is_in_place: whether a reload may execute a module in its namespace.
+    """
+
+    def __init__(self, *, is_in_place: bool) -> None:
+        self._is_in_place = is_in_place
+        self._bound: dict[str, dict[str, int]] = {}
+
+    def note(self, name: str, namespace: dict[str, Any]) -> None:
+        """Note the values of a module's names, where its loader may not execute it again."""
+        if not _executes(namespace):
+            self._bound[name] = _values(namespace)
+
+    def is_again(self, name: str, namespace: dict[str, Any], found: Found) -> bool:
+        """Whether a module with a new spec, in which no code is new, was not executed: nothing else is new either.
+
+        In place, that must be a function or a class, which each execution makes anew. Data proves nothing: it may be
+        another module's. The loaders of the standard library execute the module, which need not renew anything.
+
+        Args:
+            name: the module's.
+            namespace: the module's, which is the one of the round before.
+            found: what a walk found in it.
+        """
+        if _executes(namespace):
+            return False
+        before, now = self._bound.get(name, {}), _values(namespace)
+        if any(now.get(key) != value for key, value in before.items()):
+            return False
+        is_code = bool(found.functions) or any(foreign.class_module(cls) == name for cls in found.classes)
+        return is_code or not self._is_in_place
+
+
+def _executes(namespace: dict[str, Any]) -> bool:
+    """Whether a module's loader is one of the standard library's, which execute it whenever they are asked."""
+    spec = dict.get(namespace, "__spec__")
+    loader = spec.loader if type(spec) is ModuleSpec else None
+    is_importer = any(loader is importer for importer in _IMPORTERS)
+    return loader is None or is_importer or foreign.is_exactly(loader, _EXECUTING)
+
+
+def _values(namespace: dict[str, Any]) -> dict[str, int]:
+    """The names whose values an execution of a module may make anew, with the ids of these."""
+    return {
+        key: id(value)
+        for key, value in dict.items(namespace)
+        if type(key) is str and not key.startswith("__") and foreign.is_exactly(value, _DATA)
+    }
+
+
+_DATA = foreign.type_ids(list, dict, set)
