@@ -60,7 +60,8 @@ class Check:
     ) -> None:
         self.settings = settings
         runner = runner or Runner()
-        unit = Unit(tuple(_resolved(names, settings, reload, runner.plugins)))
+        known, refused = _resolved(names, settings, reload, runner.plugins)
+        unit = Unit(tuple(known))
         strategy = None if reload is not None else strategies.make(settings)
         if reload is not None:
             runner = dataclasses.replace(runner, spared=_spared_with(runner.spared, reload))
@@ -70,6 +71,7 @@ class Check:
             settings,
             catalogue.selected(settings.probes, runner.probes, own),
         )
+        self.run.observations.note(*refused)
         self.performer = Performer(self.run, reload)
         self._project = Project(settings.rootdir, settings.test_files)
         self._begun_s = _now_s()
@@ -165,12 +167,13 @@ class Check:
 
 def _resolved(
     names: Iterable[str], settings: Settings, reload: Reloader | None, plugins: tuple[str, ...]
-) -> list[str]:
+) -> tuple[list[str], Iterable[str]]:
+    """The targets, and the reasons why some globs match only what is refused."""
     out: list[str] = []
-    for name in names:
-        if reload is None:
-            out += targets.resolve(name, force=settings.force, plugins=plugins)
-            continue
+    refused: dict[str, str] = {}
+    if reload is None:
+        out, refused = targets.resolve_all(names, force=settings.force, plugins=plugins)
+    for name in names if reload is not None else ():
         targets.assert_name(name)
         reason = None if is_glob(name) else targets.refusal(name, force=settings.force, plugins=plugins)
         if reason is not None and "refused" in reason:
@@ -178,7 +181,7 @@ def _resolved(
         out.append(name.strip())
     if not out:
         raise UsageError("no target given: name a module, such as 'myapp.plugins.weather'")
-    return list(dict.fromkeys(out))
+    return list(dict.fromkeys(out)), refused.values()
 
 
 def _spared_with(

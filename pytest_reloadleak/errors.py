@@ -20,6 +20,10 @@ class UsageError(ValueError):
     """The request cannot be checked; the text says what is wrong, what was received and what to do."""
 
 
+class RefusedError(UsageError):
+    """A glob matches nothing but modules that are refused: the other targets can be checked."""
+
+
 class RoundError(Exception):
     """A round could not be completed; ends the check with the outcome `error`.
 

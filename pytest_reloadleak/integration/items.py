@@ -111,6 +111,27 @@ class TargetItem(pytest.Item):
         return self.config.rootpath, None, f"reload-leak::{self.name}"
 
 
+class RefusedItem(pytest.Item):
+    """A glob that matches only modules that are refused: it is skipped, and the other targets are checked."""
+
+    reason: str
+
+    @classmethod
+    def make(cls, parent: Targets, target: str, reason: str) -> RefusedItem:
+        """Return an item with the glob's name."""
+        item: RefusedItem = cls.from_parent(parent, name=target, nodeid=f"{parent.nodeid}::{target}")
+        item.reason = reason
+        return item
+
+    def runtest(self) -> None:
+        """Skip, with the reason."""
+        pytest.skip(self.reason)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """The location that `-v` and the summary show."""
+        return self.config.rootpath, None, f"reload-leak::{self.name}"
+
+
 def test_namespaces(item: pytest.Item) -> list[dict[str, Any]]:
     """Globals of the session's test modules and conftests, whose bindings belong to the tests."""
     modules = [getattr(i, "module", None) for i in item.session.items]

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration import automatic_targets, marked
-from pytest_reloadleak.integration.items import TargetItem, Targets
+from pytest_reloadleak.integration.items import RefusedItem, TargetItem, Targets
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reports import Collected, is_worker
 from pytest_reloadleak.report import audit, notes
@@ -35,7 +35,7 @@ class Session(Collected):
         """Add an item per target and strategy, before `-k` and `-m` deselect items."""
         plugins = _plugin_modules(session.config)
         try:
-            names = self._targets(items, plugins)
+            names, refused = self._targets(items, plugins)
         except UsageError as error:
             if not is_worker(session.config):
                 raise pytest.UsageError(str(error)) from None
@@ -43,7 +43,7 @@ class Session(Collected):
             session.config.workeroutput[_USAGE] = str(error)  # type: ignore[attr-defined]  # xdist's attribute
             items.clear()
             return
-        if not names:
+        if not names and not refused:
             return
         parent: Targets = Targets.from_parent(session, name="reload-leak", nodeid="reload-leak")
         items += [
@@ -51,17 +51,22 @@ class Session(Collected):
             for name in names
             for strategy in self.options.strategies
         ]
+        items += [RefusedItem.make(parent, name, reason) for name, reason in refused.items()]
 
-    def _targets(self, items: list[pytest.Item], plugins: tuple[str, ...]) -> list[str]:
+    def _targets(
+        self, items: list[pytest.Item], plugins: tuple[str, ...]
+    ) -> tuple[list[str], dict[str, str]]:
+        """The targets to check, and the reasons why globs beside them match only what is refused.
+
+        Raises:
+            UsageError: a target does not exist or is refused, or no target is left.
+        """
         if self.options.targets:
-            found = [
-                targets.resolve(t, force=self.options.force, plugins=plugins) for t in self.options.targets
-            ]
-            return list(dict.fromkeys(name for names in found for name in names))
+            return targets.resolve_all(self.options.targets, force=self.options.force, plugins=plugins)
         if any(item.get_closest_marker("reloadable") for item in items):
-            return []
+            return [], {}
         modules = {m.__name__ for item in items if isinstance(m := getattr(item, "module", None), ModuleType)}
-        return automatic_targets.loaded(self.config, modules)
+        return automatic_targets.loaded(self.config, modules), {}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

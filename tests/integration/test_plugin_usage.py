@@ -20,7 +20,10 @@ TARGETS = {
     "app/views.py": f"target 'app/views.py' {FILE}",
     "app/": f"target 'app/' {FILE}",
     "sys": f"target 'sys' is refused: it is a builtin module, {NOT_AGAIN}",
-    "zipimport": f"target 'zipimport' is refused: it is a frozen module, {NOT_AGAIN}",
+    "__hello__": f"target '__hello__' is refused: it is a frozen module, a part of the interpreter; {FORCE}",
+    "host.listeners": (
+        "unknown target 'host.listeners': it is a name of 'host', and only whole modules are reloaded; name 'host'"
+    ),
     EXTENSION: f"target '{EXTENSION}' is refused: it is an extension module, {NOT_AGAIN}",
     "threading": (
         "target 'threading' is refused: it owns process-wide state, which a copy would split; " + FORCE
@@ -118,6 +121,27 @@ def test_a_glob_whose_matches_are_all_refused_says_so(app):
     app.write({"threading_of_mine.py": ""})
     some = app.check("--collect-only", "-q", "-m", "reloadable", *target("threading*"))
     assert [line for line in some.outlines if "::" in line] == ["reload-leak::threading_of_mine[reimport]"]
+
+
+def test_a_refused_glob_beside_other_targets_is_skipped(app):
+    """The others are checked, and the skipped item says why. So does a note, where a test names several."""
+    app.write({"test_ran.py": "import pytest\n\n@pytest.mark.reloadable('cured', '_pytest.mark*')\ndef test_it(): pass\n"})
+    result = app.check(*target("cured", "_pytest.mark*"), "-rs")
+
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * target '_pytest.mark[*]': all matching modules (*) are refused; *"])
+    by_target = {check["nodeid"]: check for check in app.checks()}
+    assert set(by_target) == {"test_ran.py::test_it", "reload-leak::cured[reimport]"}
+    assert "are refused" in "".join(by_target["test_ran.py::test_it"]["notes"])
+
+
+@pytest.mark.parametrize("strategy", ["reload", "reimport"])
+def test_a_frozen_module_is_checked_by_force(app, strategy):
+    """Python executes it again from the interpreter."""
+    options = ("--reload-leak-force", f"--reload-leak-strategy={strategy}")
+    app.check(*target("__hello__", "cured"), *options).assert_outcomes(passed=3)
+
+    assert app.outcomes() == {"__hello__": "clean", "cured": "clean"}
 
 
 @pytest.mark.parametrize(("option", "text"), OPTIONS.items(), ids=OPTIONS)

@@ -5,6 +5,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import textwrap
 import types
 import zipfile
 from importlib.machinery import ModuleSpec
@@ -25,7 +26,7 @@ def place(tmp_path, monkeypatch):
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in {"bomb", "solo", "shelf", "zipped", "remote", "handmade", "space"}:
+        if name.partition(".")[0] in {"bomb", "solo", "shelf", "zipped", "remote", "handmade", "space", "shop", "torn"}:
             del sys.modules[name]
 
 
@@ -191,15 +192,98 @@ def test_a_pure_part_of_the_standard_library_may_be_a_target(name):
     [
         ("marshal", "a builtin module"),
         ("sys", "a builtin module"),
-        ("zipimport", "a frozen module"),
-        ("_frozen_importlib", "a frozen module"),
+        ("_frozen_importlib", "part of the import system"),
+        ("importlib._bootstrap_external", "part of the import system"),
     ],
 )
 def test_what_python_cannot_execute_again_is_refused(name, kind, force):
-    """Builtin and frozen modules, by force too: there is nothing that could be executed."""
+    """By force too: of builtin modules there is nothing to execute, and the import system would be executing itself."""
     assert refused(name, force=force) == (
         f"target {name!r} is refused: it is {kind}, which Python cannot execute again; name a module of your own"
     )
+
+
+def test_a_frozen_module_is_refused_unless_forced():
+    """It is a part of the interpreter, but Python can execute it again."""
+    assert refused("__hello__") == (
+        "target '__hello__' is refused: it is a frozen module, a part of the interpreter; "
+        "use --reload-leak-force to check it anyway"
+    )
+    assert targets.resolve("__hello__", force=True) == ["__hello__"]
+    assert targets.resolve("zipimport", force=True) == ["zipimport"]
+
+
+KINDS = """
+    if True:
+        class Thing:
+            limit = 1
+            class Inner: pass
+            def run(self):
+                class Hidden: pass
+    def start():
+        def hidden(): pass
+    try:
+        table, other = {}, 1
+    except ImportError:
+        spare = None
+    raise SystemExit
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "home"),
+    [
+        ("shop.stock.Thing", "class", "shop.stock"),
+        ("shop.stock:Thing", "class", "shop.stock"),
+        ("shop.stock.Thing.Inner", "class", "shop.stock"),
+        ("shop.Good", "class", "shop.stock"),
+        ("shop.Good.run", "function", "shop.stock"),
+        ("shop.stock.start", "function", "shop.stock"),
+        ("shop.stock.other", "name", "shop.stock"),
+        ("shop.stock.spare", "name", "shop.stock"),
+        ("shop.stock.Thing.limit", "name", "shop.stock"),
+        ("json.JSONDecoder", "class", "json.decoder"),
+        ("json.decoder.JSONDecoder.decode", "function", "json.decoder"),
+        ("dataclasses.MISSING", "name", "dataclasses"),
+    ],
+)
+def test_a_definition_is_no_module_and_its_module_is_offered(place, name, kind, home):
+    """By the source of a module that is not loaded, of which no line runs, and by the namespace of a loaded one."""
+    write(place, "shop/__init__.py", source="from .stock import Thing as Good\nraise SystemExit\n")
+    write(place, "shop/stock.py", source=textwrap.dedent(KINDS))
+    begins = "unknown target" if kind == "name" else "target"
+    says = ":" if kind == "name" else " is refused:"
+
+    assert refused(name) == (
+        f"{begins} {name!r}{says} it is a {kind} of {home!r}, and only whole modules are reloaded; name {home!r}"
+    )
+    assert not {"shop", "shop.stock"} & set(sys.modules)
+
+
+@pytest.mark.parametrize("name", ["shop.stock.Hidden", "shop.stock.hidden", "shop.Thing", "shop.stock.nope", "no.Thing"])
+def test_what_no_module_binds_is_unknown(place, name):
+    """Neither a class inside a function nor a name under which nobody imports it."""
+    write(place, "shop/__init__.py", source="from .stock import Thing as Good\nraise SystemExit\n")
+    write(place, "shop/stock.py", source=textwrap.dedent(KINDS))
+
+    assert refused(name).startswith(f"unknown target {name!r}: no such module in package ")
+
+
+def test_a_source_that_cannot_be_read_is_no_traceback(place):
+    """The line says what it would say without the source."""
+    write(place, "torn.py", source="def (\n")
+
+    assert refused("torn.Thing").startswith("unknown target 'torn.Thing': no such module in package 'torn'")
+
+
+def test_globs_that_match_only_what_is_refused_leave_the_others():
+    """A name that is refused ends everything, and so does a glob that matches nothing, or is all there is."""
+    said = "target 'marsha?': all matching modules (1) are refused; check the pattern and that the package can be imported"
+
+    assert targets.resolve_all(["json", "marsha?", "json"]) == (["json"], {"marsha?": said})
+    for names in (["marsha?"], ["json", "marshal"], ["json", "nosuch.*"]):
+        with pytest.raises(UsageError):
+            targets.resolve_all(names)
 
 
 @pytest.mark.parametrize("force", [False, True])

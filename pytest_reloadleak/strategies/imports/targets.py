@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from importlib.machinery import ModuleSpec
 
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import RefusedError, UsageError
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.imports.definitions import Definition, definition_of
 from pytest_reloadleak.strategies.imports.unit import is_glob, module_names
 
 PROCESS_WIDE = frozenset({
@@ -29,6 +30,8 @@ pickling no longer agree between the two (reload facts, E33 and E34)."""
 
 _RUNNERS = frozenset({"pytest", "_pytest", "pluggy", "py", "iniconfig", "xdist", "execnet"})
 _SELF = "pytest_reloadleak"
+_IMPORT_SYSTEM = frozenset({"_frozen_importlib", "_frozen_importlib_external"})
+"""The specs' names of `importlib._bootstrap` and its other half, which execute modules."""
 
 
 def find(name: str) -> ModuleSpec | None:
@@ -76,6 +79,7 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
         Module names in sorted order; a glob leaves out those that are refused.
 
     Raises:
+        RefusedError: everything that a glob matches is refused.
         UsageError: the target does not exist or is refused.
     """
     assert_name(name)
@@ -96,9 +100,39 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
     matches = sorted(n for n in _candidates(name) if fnmatchcase(n, name))
     accepted = [n for n in matches if refusal(n, force=force, plugins=plugins) is None]
     if not accepted:
-        found = f"all matching modules ({len(matches)}) are refused" if matches else "no module matches"
-        raise UsageError(f"target {name!r}: {found}; check the pattern and that the package can be imported")
+        advice = "check the pattern and that the package can be imported"
+        if matches:
+            raise RefusedError(f"target {name!r}: all matching modules ({len(matches)}) are refused; {advice}")
+        raise UsageError(f"target {name!r}: no module matches; {advice}")
     return accepted
+
+
+def resolve_all(
+    names: Iterable[str], *, force: bool = False, plugins: Iterable[str] = ()
+) -> tuple[list[str], dict[str, str]]:
+    """The targets that several names and globs stand for.
+
+    Args:
+        names: modules, packages and globs.
+        force: as for `resolve`.
+        plugins: as for `resolve`.
+
+    Returns:
+        Module names in order, each once, and the reason for each glob that matches only what is refused.
+
+    Raises:
+        UsageError: a target does not exist or is refused, or nothing is left.
+    """
+    found: dict[str, None] = {}
+    refused: dict[str, str] = {}
+    for name in names:
+        try:
+            found.update(dict.fromkeys(resolve(name, force=force, plugins=plugins)))
+        except RefusedError as error:
+            refused[name.strip()] = str(error)
+    if refused and not found:
+        raise UsageError(next(iter(refused.values())))
+    return list(found), refused
 
 
 def assert_name(name: object) -> None:
@@ -132,7 +166,7 @@ def _below(package: str, depth: int) -> set[str]:
 
 def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> str | None:
     """Why a target cannot be checked, as one line that says what to do; `None` if it can."""
-    top = name.partition(".")[0]
+    top = name.replace(":", ".").partition(".")[0]
     if top == _SELF:
         return (
             f"target {name!r} is refused: pytest-reloadleak cannot reload itself; name a module of your own"
@@ -142,6 +176,13 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
     except Exception as error:  # noqa: BLE001 - a foreign finder may raise anything; the refusal reports it
         return f"target {name!r} cannot be looked up: {type(error).__name__}: {error}"
     if spec is None and name not in sys.modules:
+        found = _definition(name)
+        if found is not None:
+            verb = "unknown target {!r}:" if found.kind == "name" else "target {!r} is refused:"
+            return (
+                f"{verb.format(name)} it is a {found.kind} of {found.module!r}, and only whole modules are "
+                f"reloaded; name {found.module!r}"
+            )
         where = f"package {name.rpartition('.')[0]!r}" if "." in name else "sys.path"
         return f"unknown target {name!r}: no such module in {where}; check the spelling and where pytest is started"
     if spec is None:
@@ -156,17 +197,26 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
     hint = "use --reload-leak-force to check it anyway"
     if top in PROCESS_WIDE:
         return f"target {name!r} is refused: it owns process-wide state, which a copy would split; {hint}"
+    if spec.origin == "frozen" or _is(spec.loader, importlib.machinery.FrozenImporter):
+        return f"target {name!r} is refused: it is a frozen module, a part of the interpreter; {hint}"
     if top in _RUNNERS or any(name == plugin or plugin.startswith(f"{name}.") for plugin in plugins):
         return f"target {name!r} is refused: it is part of the running pytest or its plugins; {hint}"
     return None
+
+
+def _definition(name: str) -> Definition | None:
+    try:
+        return definition_of(name, find)
+    except Exception:  # noqa: BLE001 - a foreign finder or loader may raise anything, and a source need not parse
+        return None
 
 
 def _unloadable(spec: ModuleSpec) -> str | None:
     loader = spec.loader
     if spec.origin == "built-in" or _is(loader, importlib.machinery.BuiltinImporter):
         return "a builtin module"
-    if spec.origin == "frozen" or _is(loader, importlib.machinery.FrozenImporter):
-        return "a frozen module"
+    if spec.name in _IMPORT_SYSTEM:
+        return "part of the import system"
     if foreign.is_extension(spec):
         return "an extension module"
     return None
