@@ -42,9 +42,11 @@ class Performer:
         Raises:
             RoundError: a reload failed. Exceptions of the exercise reach the caller as well.
         """
+        unused = exercise
         for step in self._run.steps():
             if step is Step.DISPOSE:
-                self.dispose()
+                self.dispose(unused)
+                unused = None
             elif step is Step.RELOAD:
                 self._perform_reload()
             elif step is Step.EXERCISE and exercise is not None:
@@ -56,9 +58,11 @@ class Performer:
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
         """Perform all steps on the running loop."""
         pause = pause_of_running_loop()
+        unused = exercise
         for step in self._run.steps():
             if step is Step.DISPOSE:
-                await self.adispose()
+                await self.adispose(unused)
+                unused = None
             elif step is Step.RELOAD:
                 await self._aperform_reload()
             elif step is Step.EXERCISE and exercise is not None:
@@ -81,15 +85,30 @@ class Performer:
 
     # -- dispose ------------------------------------------------------------------------------------------------------
 
-    def dispose(self) -> None:
-        """Call the due hooks of the outgoing generation. A hook that raises is noted, and the others still run."""
-        for call in self._run.subject.hooks_due():
-            self._dispose_one(call)
+    def dispose(self, unused: Callable[[], object] | None = None) -> None:
+        """Call the due hooks of the outgoing generation. A hook that raises is noted, and the others still run.
 
-    async def adispose(self) -> None:
+        Args:
+            unused: the exercise, if the generation was loaded before the first round and so has not been exercised. It
+                comes first where a hook is due: a hook may undo what the exercise does, and complain if it did not.
+        """
+        calls = self._run.subject.hooks_due()
+        try:
+            if calls and unused is not None:
+                unused()
+        finally:
+            for call in calls:
+                self._dispose_one(call)
+
+    async def adispose(self, unused: Callable[[], Awaitable[object]] | None = None) -> None:
         """Do as `dispose` does, on the running loop."""
-        for call in self._run.subject.hooks_due():
-            await self._adispose_one(call)
+        calls = self._run.subject.hooks_due()
+        try:
+            if calls and unused is not None:
+                await unused()
+        finally:
+            for call in calls:
+                await self._adispose_one(call)
 
     def _dispose_one(self, call: Call) -> None:
         try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import sys
 
 import pytest
 from cases import run
 from support import Project
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.check import Check, settings_for
+from pytest_reloadleak.strategies.dispose import Disposal
 
 HOST = "listeners = []\n"
 STRICT = """
@@ -53,6 +57,80 @@ def test_an_original_that_came_back_disposed_is_not_disposed_again(source, dispo
     reports = [measure_reload("app", strategy=strategy, dispose=dispose, rounds=2) for _ in range(3)]
 
     assert [(report.outcome, report.error) for report in reports] == [("clean", None)] * 3
+
+
+ADDON = """
+import host
+
+def on_event(): pass
+
+def register(): host.listeners.append(on_event)
+
+def unregister(): host.listeners.{}
+"""
+"""What the test's body begins, the hook ends; strictly, so that it raises where nothing was begun."""
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "decache", "reload", "callable"])
+@pytest.mark.parametrize("how", ["remove(on_event)", "count(on_event)"], ids=["cured", "leaking"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_the_exercise_comes_before_the_hook_in_the_first_generation_too(how, is_async, strategy, program):
+    """It was loaded before the first round. A second check finds it disposed, and leaves it alone."""
+    host = program(ADDON.format(how))
+    used = []
+
+    def exercise():
+        module = sys.modules["app"]
+        used.append(id(vars(module)["register"]))
+        module.register()
+
+    async def aexercise():
+        exercise()
+
+    def reload():
+        del sys.modules["app"]
+        importlib.import_module("app")
+
+    def check():
+        way = {"reload": reload} if strategy == "callable" else {"strategy": strategy}
+        made = Check(["app"], settings_for(rounds=2, **way), way.get("reload"), Disposal("unregister"))
+        return asyncio.run(made.aperform(aexercise)) if is_async else made.perform(exercise)
+
+    first = id(sys.modules["app"].register)
+    report = check()
+
+    assert report.error is None
+    assert used[0] == first
+    if how == "remove(on_event)":
+        assert (report.outcome, host.listeners, len(used)) == ("clean", [], 1 + 1 + 2)
+        assert check().outcome == "clean"
+        assert len(used) == 2 * (1 + 2) + 1
+    else:
+        (finding,) = report.findings
+        assert (finding.holder.path, finding.growth, finding.generations[0]) == ("host.listeners[*]", "growing", -1)
+
+
+def test_without_a_hook_the_first_generation_is_not_exercised(program):
+    """It is judged as it was loaded."""
+    program(ADDON.format("clear()"))
+    used = []
+
+    report = Check(["app"], settings_for(rounds=2), None, Disposal()).perform(lambda: used.append(1))
+
+    assert (report.outcome, len(used)) == ("clean", 1 + 2)
+
+
+def test_an_exercise_that_fails_there_ends_the_check_and_the_hook_runs(program):
+    """The exception reaches the caller, as from any other round."""
+    host = program(STRICT)
+
+    def exercise():
+        raise LookupError("not ready")
+
+    with pytest.raises(LookupError, match="not ready"):
+        Check(["app"], settings_for(rounds=2), None, Disposal("unregister")).perform(exercise)
+
+    assert host.listeners == []
 
 
 def test_a_hook_that_was_not_asked_for_the_first_time_is_called_the_second(program):
