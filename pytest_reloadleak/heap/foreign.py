@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from typing import Any
 
+from pytest_reloadleak.heap import unreadable
+
 _MRO = type.__dict__["__mro__"].__get__
 _BASES = type.__dict__["__bases__"].__get__
 _TYPE_DICT = type.__dict__["__dict__"].__get__
@@ -182,7 +184,15 @@ def instance_dict(o: object) -> dict[Any, Any] | None:
         if getter is not None:
             if not is_exactly(getter, _GETTERS):
                 return None
-            found = getter.__get__(o)
+            try:
+                found = getter.__get__(o)
+            except AttributeError:  # no dict yet, or none at all: a member that is empty, a proxy of an `int`
+                return None
+            except Exception as error:  # noqa: BLE001 - the getter of an extension type may raise anything
+                unreadable.note(
+                    f"the attributes of a {type_name(o)} could not be read: {exception_text(error)}"
+                )
+                return None
             return found if type(found) is dict else None
     return None
 
@@ -196,6 +206,9 @@ def slots(o: object) -> Iterator[tuple[str, object]]:
                     yield text(name), descriptor.__get__(o)
                 except (AttributeError, TypeError, SystemError):
                     continue
+                except Exception as error:  # noqa: BLE001 - as above
+                    what = f"{type_name(o)}.{text(name)}"
+                    unreadable.note(f"{what} could not be read: {exception_text(error)}")
 
 
 def own_code(function: object) -> types.CodeType | None:

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pytest_reloadleak.heap import c_references, foreign
+from pytest_reloadleak.heap import c_references, foreign, unreadable
 from pytest_reloadleak.heap import collector as gc
 
 _FUNCTION_PARTS = ("__globals__", "__code__", "__builtins__")
@@ -41,8 +41,15 @@ def step(parent: object, child: object) -> str:
         `.name` for attributes, `[key]` for items of mappings, `[*]` for items of sequences and sets, whose indexes
         change from round to round, and `<...>` for what has no Python spelling: `<in type>` where no more is known.
     """
-    name = next(_candidates(parent, child), None)
-    return c_references.part(parent, child) if name is None else name
+    try:
+        name = next(_candidates(parent, child), None)
+        return c_references.part(parent, child) if name is None else name
+    except Exception as error:  # noqa: BLE001 - one reference without a name is better than no report
+        why = foreign.exception_text(error)
+        unreadable.note(
+            f"a reference of a {foreign.type_name(parent)} has no name, as reading it raised {why}"
+        )
+        return f"<in {foreign.type_name(parent)}>"
 
 
 def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 - a branch per type

@@ -6,6 +6,7 @@ Everything that refers to an object of the program dies when `diagnose` returns.
 
 from __future__ import annotations
 
+import collections
 import types
 from collections.abc import Callable
 from itertools import filterfalse
@@ -111,14 +112,8 @@ class _HolderSearch:
         self._retained = retained
         self._groups: dict[tuple[Any, ...], Group] = {}
         self._spared: list[Any] = []
-        self._own = [
-            *search.own_objects(),
-            retained,
-            retained.born,
-            retained.objects,
-            retained.names,
-            self.__dict__,
-        ]
+        self._own = [*search.own_objects(), retained, retained.born, retained.objects, retained.names]
+        self._own.append(self.__dict__)
         self._sweep = sweep_of(search, self._own, retained.objects)
         self._reach = Reaches(self._sweep, retained)
         self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
@@ -175,7 +170,9 @@ class _HolderSearch:
             # A collection that each generation made for itself is one cause, whatever it holds and however much.
             is_one = len(together) > 1 and len(generations) == 1
             for arrival in together[:1] if is_one else together:
-                trace = self._trace(arrival, below)
+                trace = self._read_trace(arrival, below)
+                if trace is None:
+                    continue
                 if id(trace.sink) in self._retained.names and not trace.is_binding:
                     unbound.append(arrival)
                 elif trace.is_spared:
@@ -184,6 +181,14 @@ class _HolderSearch:
                     sinks = [a.path[-1] for a in together] if is_one else [trace.sink]
                     self._add(trace, sinks, arrival.path)
         return unbound
+
+    def _read_trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace | None:
+        """The trace of an arrival; `None`, with a word for the report, if it cannot be read."""
+        try:
+            return self._trace(arrival, below)
+        except Exception as error:  # noqa: BLE001 - an error at one object must not hide the others
+            self._search.lose(arrival.path, error)
+            return None
 
     def _trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
         """The trace of an arrival. Everything below an effect, or a thread or task of one generation, has one cause."""
@@ -216,8 +221,8 @@ class _HolderSearch:
             rests = {tuple(map(id, rest)): rest for _, rest in parts}.values() if others else ()
             arrivals += [Arrival(root, (*path[:-1], *rest)) for root, path in others for rest in rests]
         for arrival in self._homes.rehomed(arrivals):
-            trace = self._trace(arrival, {id(arrival.root): set()})
-            if not trace.is_spared:
+            trace = self._read_trace(arrival, collections.defaultdict(set))
+            if trace is not None and not trace.is_spared:
                 self._add(trace, [trace.sink], arrival.path)
 
     def _unexplained(self) -> dict[int, Any]:
@@ -258,31 +263,37 @@ class _HolderSearch:
         for holder in sorted(
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True
         ):
-            path = holder.path
-            root = (
-                holder.root
-                or self._running_effect(path)
-                or native.registration(holder, self._search.watched, self._search.rename)
-            )
-            if root is None:
-                root, path = native.in_c(holder)
-            arrival = Arrival(root, path)
-            trace = (
-                of_effect(arrival, root.cause, self._search, self._retained)
-                if root.cause is not None
-                else trace_of(arrival, self._search, self._retained)
-            )
-            if holder.opaque:
-                trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
-            is_seen = holder.opaque is not None or not self._is_uninformative(holder, root)
-            # That the original is alive proves nothing, as the check keeps it. Without a visible holder it counts only
-            # together with other generations that are held in the same way.
-            if (
-                is_seen
-                or self._retained.born[id(trace.sink)] != self._search.kept
-                or trace.exact_key in self._groups
-            ):
-                self._add(trace, [trace.sink], path)
+            try:
+                self._add_one_native(holder)
+            except Exception as error:  # noqa: BLE001, PERF203 - as in `_read_trace`
+                self._search.lose(holder.path, error)
+
+    def _add_one_native(self, holder: native.NativeHolder) -> None:
+        path = holder.path
+        root = (
+            holder.root
+            or self._running_effect(path)
+            or native.registration(holder, self._search.watched, self._search.rename)
+        )
+        if root is None:
+            root, path = native.in_c(holder)
+        arrival = Arrival(root, path)
+        trace = (
+            of_effect(arrival, root.cause, self._search, self._retained)
+            if root.cause is not None
+            else trace_of(arrival, self._search, self._retained)
+        )
+        if holder.opaque:
+            trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
+        is_seen = holder.opaque is not None or not self._is_uninformative(holder, root)
+        # That the original is alive proves nothing, as the check keeps it. Without a visible holder it counts only
+        # together with other generations that are held in the same way.
+        if (
+            is_seen
+            or self._retained.born[id(trace.sink)] != self._search.kept
+            or trace.exact_key in self._groups
+        ):
+            self._add(trace, [trace.sink], path)
 
     @staticmethod
     def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:

@@ -41,6 +41,8 @@ class Search:
     """The tool's own objects, which the sweep does not enter."""
     ignored: list[Any] = field(default_factory=list)
     """Objects of the program that the sweep does not enter, since what they hold is expected."""
+    lost: list[str] = field(default_factory=list)
+    """Holders that the diagnosis found but could not read, with the reason."""
     effects: list[Root] = field(default_factory=list)
     """Effects that may be the target's."""
     has_findings: bool = False
@@ -77,6 +79,18 @@ class Search:
     def shared(self) -> list[dict[str, Any]]:
         """The namespaces that several generations share."""
         return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
+
+    def lose(self, path: tuple[Any, ...], error: Exception) -> None:
+        """Note that a holder could not be read: then a check that finds nothing else proves nothing.
+
+        Args:
+            path: the objects from the root to the retained one.
+            error: what reading one of them raised.
+        """
+        kinds = " and ".join(foreign.type_name(o) for o in path[-2:])
+        what = f"a holder was left out, as reading {kinds} raised {foreign.exception_text(error)}"
+        if what not in self.lost:
+            self.lost.append(what)
 
     def ask_runner(self) -> Noise:
         """What the test runner and its plugins keep; asks them once per search."""

@@ -10,7 +10,8 @@ from typing import Any
 from pytest_reloadleak.effects.observe import observe
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
-from pytest_reloadleak.heap import foreign, settle
+from pytest_reloadleak.heap import foreign, settle, unreadable
+from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces, untrace
 from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.container_growth import Growing
@@ -156,9 +157,14 @@ class Looking:
             grace: how many generations before the newest one may be alive.
         """
         record = self._record
-        found = observe(self._search(grace), record.effects, record.scope, record.first)
-        self._observations.blind = self._blind()
-        self._observations.note(*record.effects.collected, *found.notes)
+        search = self._search(grace)
+        try:
+            found = observe(search, record.effects, record.scope, record.first)
+        except Exception as error:  # noqa: BLE001 - what else is known must reach the report
+            search.lost.append(f"the search for holders ended early: {failure_text(error)}")
+            found = Diagnosis()
+        self._observations.blind = [*self._blind(), *search.lost]
+        self._observations.note(*record.effects.collected, *found.notes, *unreadable.take())
         return found if self._settings.looks_for(REFERENCES) else found.of_effects()
 
     def is_suspicious(self) -> bool:

@@ -58,9 +58,7 @@ class Record:
         """Note the first generation, which may just have been loaded, and keep it if it must be put back."""
         subject = self._subject
         self.effects.note(self.generation)
-        self.ledger = Ledger(
-            subject.unit.owns, subject.unit.invents, is_in_place=subject.is_in_place
-        )
+        self.ledger = Ledger(subject.unit.owns, subject.unit.invents, is_in_place=subject.is_in_place)
         self._keep_original(state)
         subject.disposal.note_executed([*subject.loaded(), *subject.proof()])
         if subject.loaded() or not subject.is_loaded_here:
@@ -84,7 +82,9 @@ class Record:
             # None of these is put back, so what waits for a module's end happens as usual.
             taken[-1].let_go(fresh)
         self._put_back = taken[-1].namespaces
-        mine = {name: kept for name, kept in self._put_back.items() if name in loaded or not unit.invents(name)}
+        mine = {
+            name: kept for name, kept in self._put_back.items() if name in loaded or not unit.invents(name)
+        }
         self.original.namespaces = mine
         held = [c for t in taken for c in (t.modules, t.attributes, t.namespaces)]
         self.original.containers = [*held, mine] if loaded else []

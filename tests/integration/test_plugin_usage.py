@@ -125,11 +125,17 @@ def test_a_glob_whose_matches_are_all_refused_says_so(app):
 
 def test_a_refused_glob_beside_other_targets_is_skipped(app):
     """The others are checked, and the skipped item says why. So does a note, where a test names several."""
-    app.write({"test_ran.py": "import pytest\n\n@pytest.mark.reloadable('cured', '_pytest.mark*')\ndef test_it(): pass\n"})
+    app.write(
+        {
+            "test_ran.py": "import pytest\n\n@pytest.mark.reloadable('cured', '_pytest.mark*')\ndef test_it(): pass\n"
+        }
+    )
     result = app.check(*target("cured", "_pytest.mark*"), "-rs")
 
     result.assert_outcomes(passed=2, skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED * target '_pytest.mark[*]': all matching modules (*) are refused; *"])
+    result.stdout.fnmatch_lines(
+        ["SKIPPED * target '_pytest.mark[*]': all matching modules (*) are refused; *"]
+    )
     by_target = {check["nodeid"]: check for check in app.checks()}
     assert set(by_target) == {"test_ran.py::test_it", "reload-leak::cured[reimport]"}
     assert "are refused" in "".join(by_target["test_ran.py::test_it"]["notes"])

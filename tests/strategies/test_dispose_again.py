@@ -107,7 +107,11 @@ def test_the_exercise_comes_before_the_hook_in_the_first_generation_too(how, is_
         assert len(used) == 2 * (1 + 2) + 1
     else:
         (finding,) = report.findings
-        assert (finding.holder.path, finding.growth, finding.generations[0]) == ("host.listeners[*]", "growing", -1)
+        assert (finding.holder.path, finding.growth, finding.generations[0]) == (
+            "host.listeners[*]",
+            "growing",
+            -1,
+        )
 
 
 def test_without_a_hook_the_first_generation_is_not_exercised(program):

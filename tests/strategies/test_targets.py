@@ -26,7 +26,17 @@ def place(tmp_path, monkeypatch):
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in {"bomb", "solo", "shelf", "zipped", "remote", "handmade", "space", "shop", "torn"}:
+        if name.partition(".")[0] in {
+            "bomb",
+            "solo",
+            "shelf",
+            "zipped",
+            "remote",
+            "handmade",
+            "space",
+            "shop",
+            "torn",
+        }:
             del sys.modules[name]
 
 
@@ -260,7 +270,9 @@ def test_a_definition_is_no_module_and_its_module_is_offered(place, name, kind, 
     assert not {"shop", "shop.stock"} & set(sys.modules)
 
 
-@pytest.mark.parametrize("name", ["shop.stock.Hidden", "shop.stock.hidden", "shop.Thing", "shop.stock.nope", "no.Thing"])
+@pytest.mark.parametrize(
+    "name", ["shop.stock.Hidden", "shop.stock.hidden", "shop.Thing", "shop.stock.nope", "no.Thing"]
+)
 def test_what_no_module_binds_is_unknown(place, name):
     """Neither a class inside a function nor a name under which nobody imports it."""
     write(place, "shop/__init__.py", source="from .stock import Thing as Good\nraise SystemExit\n")

@@ -102,7 +102,9 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
     if not accepted:
         advice = "check the pattern and that the package can be imported"
         if matches:
-            raise RefusedError(f"target {name!r}: all matching modules ({len(matches)}) are refused; {advice}")
+            raise RefusedError(
+                f"target {name!r}: all matching modules ({len(matches)}) are refused; {advice}"
+            )
         raise UsageError(f"target {name!r}: no module matches; {advice}")
     return accepted
 
