@@ -39,3 +39,21 @@ def is_in(known: References, o: object) -> bool:
     """Whether `o` is one of the known objects."""
     reference = known.get(id(o))
     return reference is not None and reference() is o
+
+
+def living(known: References, newer: list[References]) -> int:
+    """How many of the known objects are alive and not among the newer ones."""
+    alive = (o for reference in known.values() if (o := reference()) is not None)
+    return sum(1 for o in alive if not any(is_in(others, o) for others in newer))
+
+
+def prune_between(births: list[Birth]) -> None:
+    """Drop what the last round saw from all births between it and the first that saw it: it is current anyway."""
+    last = births[-1].tables()
+    known: tuple[set[int], ...] = tuple(set() for _ in last)
+    for birth in births[:-1]:
+        for seen, table, present in zip(known, birth.tables(), last, strict=True):
+            both = table.keys() & present.keys()
+            for key in both & seen:
+                del table[key]
+            seen.update(both)

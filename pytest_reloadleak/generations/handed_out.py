@@ -20,7 +20,7 @@ from pytest_reloadleak.generations.walk import Found
 from pytest_reloadleak.heap import foreign
 
 _EXECUTING = foreign.type_ids(SourceFileLoader, SourcelessFileLoader, zipimporter)
-_IMPORTERS = (BuiltinImporter, FrozenImporter)
+_IMPORTERS: tuple[object, ...] = (BuiltinImporter, FrozenImporter)
 
 
 class HandedOut:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_reloadleak.generations.birth import Birth, Noted, References, is_in
+from pytest_reloadleak.generations.birth import Birth, Noted, References, is_in, living, prune_between
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
@@ -48,6 +48,8 @@ class Ledger:
         self.births: list[Birth] = []
         self.markers = Markers()
         self._codes: References = {}
+        self._reused: References = {}
+        """Code that a loader keeps and executes again, such as that of frozen modules: it dates no function."""
         self._classes: References = {}
         self._walked: set[int] = set()
         self._renewed: set[int] = set()
@@ -155,9 +157,13 @@ class Ledger:
         return codes or any(is_in(self._classes, cls) for cls in own)
 
     def _is_any_new(self, found: Found) -> bool:
-        """The same, or a function that no round saw: a loader may keep the code, and execute it again."""
-        older = [birth.functions for birth in self.births[:-1]]
-        return self._has_new(found) or any(not any(is_in(o, f) for o in older) for f in found.functions)
+        """The same, or a function that was made again of old code."""
+        return self._has_new(found) or any(map(self._is_made_again, found.functions))
+
+    def _is_made_again(self, function: types.FunctionType) -> bool:
+        """Whether no round saw a function although one saw its code: a loader keeps the code, and executes it again."""
+        is_old = any(is_in(birth.functions, function) for birth in self.births)
+        return not is_old and is_in(self._codes, function.__code__)
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
         """Whether `importlib.reload` ran: it gives the module a new spec each time."""
@@ -190,7 +196,13 @@ class Ledger:
         sites = set(map(site_of, new_codes))
         names = set(map(foreign.class_name, new_classes))
         kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
-        current = {id(c): c for c in (*kept, *new_codes)}
+        is_kept = executed and not new_codes
+        again = {id(f): f for f in found.functions if is_kept and self._is_made_again(f)}
+        if again:
+            self._reused.update(
+                (id(code), weakref.ref(code)) for code in found.codes if is_in(self._codes, code)
+            )
+        current = {id(c): c for c in (*kept, *new_codes, *(f.__code__ for f in again.values()))}
         classes = [
             c
             for c in found.classes
@@ -198,7 +210,8 @@ class Ledger:
         ]
         classes += new_classes
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())
-        birth.functions.update((id(f), weakref.ref(f)) for f in found.functions if id(f.__code__) in current)
+        made = [f for f in found.functions if id(f) in again or not is_in(self._reused, f.__code__)]
+        birth.functions.update((id(f), weakref.ref(f)) for f in made if id(f.__code__) in current)
         birth.classes.update((id(cls), weakref.ref(cls)) for cls in classes)
         noted.made.update(map(id, new_classes))
         if name in noted.own:
@@ -234,10 +247,15 @@ class Ledger:
         """
         if not self.births:  # a watched block without a warm-up settles before its first generation
             return
-        for table in (self._codes, self._classes, *(t for birth in self.births for t in birth.tables())):
+        for table in (
+            self._codes,
+            self._reused,
+            self._classes,
+            *(t for birth in self.births for t in birth.tables()),
+        ):
             for key in [key for key, reference in table.items() if reference() is None]:
                 del table[key]
-        self._prune_between()
+        prune_between(self.births)
         # The first birth proves that there were others before the current one, which is the last.
         ends = {id(self.births[0]), id(self.births[-1])}
         self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
@@ -245,17 +263,6 @@ class Ledger:
         # A name that only this ledger still holds can stamp nothing any more.
         for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
             del self._stamps[key]
-
-    def _prune_between(self) -> None:
-        """Drop what the last round saw from all births between it and the first that saw it: it is current anyway."""
-        last = self.births[-1].tables()
-        known: tuple[set[int], ...] = tuple(set() for _ in last)
-        for birth in self.births[:-1]:
-            for seen, table, present in zip(known, birth.tables(), last, strict=True):
-                both = table.keys() & present.keys()
-                for key in both & seen:
-                    del table[key]
-                seen.update(both)
 
     def older(self, limit: int, *, but: int | None) -> int:
         """How many things from before generation `limit` are alive, by weak references only: cheap, for settling.
@@ -269,8 +276,8 @@ class Ledger:
         newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
         for birth in self.births:
             if birth.generation < limit and birth.generation != but:
-                count += _living(birth.functions, [n.functions for n in newer])
-                count += _living(birth.classes, [n.classes for n in newer])
+                count += living(birth.functions, [n.functions for n in newer])
+                count += living(birth.classes, [n.classes for n in newer])
         return count
 
     def module_types(self) -> set[int]:
@@ -327,13 +334,17 @@ class Ledger:
         of_namespace = self.markers.generation(function.__globals__)
         if of_namespace is not None:
             return of_namespace
-        if is_in(self.births[-1].codes, function.__code__):
+        is_reused = is_in(self._reused, function.__code__)
+        tables = [b.functions if is_reused else b.codes for b in self.births]
+        dated = function if is_reused else function.__code__
+        if is_in(tables[-1], dated):
             return self.current
-        if is_in(self.births[0].functions, function):
-            return self.births[
-                0
-            ].generation  # a patcher renewed it, but not in this round, so it is not in use any more
-        first = next((b.generation for b in self.births if is_in(b.codes, function.__code__)), None)
+        if not is_reused and is_in(self.births[0].functions, function):
+            # A patcher renewed it, but not in this round, so it is not in use any more.
+            return self.births[0].generation
+        first = next(
+            (b.generation for b, t in zip(self.births, tables, strict=True) if is_in(t, dated)), None
+        )
         return first if first is not None else self._stamped(function.__module__)
 
     def _is_of_emptied(self, function: types.FunctionType) -> bool:
@@ -356,9 +367,3 @@ class Ledger:
     def _stamped(self, name: object) -> int | None:
         known = self._stamps.get(id(name))
         return known[1] if known is not None and known[0] is name else None
-
-
-def _living(known: References, newer: list[References]) -> int:
-    """How many of the known objects are alive and not among the newer ones."""
-    alive = (o for reference in known.values() if (o := reference()) is not None)
-    return sum(1 for o in alive if not any(is_in(others, o) for others in newer))

@@ -290,7 +290,8 @@ def test_a_source_that_cannot_be_read_is_no_traceback(place):
 
 def test_globs_that_match_only_what_is_refused_leave_the_others():
     """A name that is refused ends everything, and so does a glob that matches nothing, or is all there is."""
-    said = "target 'marsha?': all matching modules (1) are refused; check the pattern and that the package can be imported"
+    advice = "check the pattern and that the package can be imported"
+    said = f"target 'marsha?': all matching modules (1) are refused; {advice}"
 
     assert targets.resolve_all(["json", "marsha?", "json"]) == (["json"], {"marsha?": said})
     for names in (["marsha?"], ["json", "marshal"], ["json", "nosuch.*"]):

@@ -1,4 +1,4 @@
-"""Find the module that defines a class or function which was named as if it were a module, without importing anything."""
+"""Find the module that defines a class or function that was named like a module, without importing anything."""
 
 from __future__ import annotations
 

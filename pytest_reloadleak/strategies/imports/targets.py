@@ -130,7 +130,7 @@ def resolve_all(
     for name in names:
         try:
             found.update(dict.fromkeys(resolve(name, force=force, plugins=plugins)))
-        except RefusedError as error:
+        except RefusedError as error:  # noqa: PERF203 - each glob may be refused
             refused[name.strip()] = str(error)
     if refused and not found:
         raise UsageError(next(iter(refused.values())))
