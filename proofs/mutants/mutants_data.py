@@ -1249,4 +1249,71 @@ PATHS = (
     ),
 )
 
-MUTANTS = (*PATHS, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH)
+EXACT = (
+    Mutant(
+        "what was there before is a generation",
+        "strategies/imports/earlier.py",
+        "            if unit is not None and type(name) is str and unit.invents(name)\n",
+        "            if unit is None\n",
+        "what another application left counts against the target",
+        ("tests/run/test_earlier.py",),
+    ),
+    Mutant(
+        "what is handed out again was executed",
+        "generations/handed_out.py",
+        "        return is_code or not self._is_in_place\n",
+        "        return False\n",
+        "a finder that keeps a module has it called leaking",
+        ("tests/strategies/test_handed_out.py",),
+    ),
+    Mutant(
+        "kept code dates functions",
+        "generations/ledger.py",
+        "        is_reused = is_in(self._reused, function.__code__)\n",
+        "        is_reused = False\n",
+        "the leak of a module whose loader keeps the code is missed",
+        ("tests/strategies/test_handed_out.py",),
+    ),
+    Mutant(
+        "a name leads to no module",
+        "strategies/imports/definitions.py",
+        "    return _in_loaded(module, path) or _in_source(module, path, find, most)\n",
+        "    return _in_loaded(module, path)\n",
+        "the module of a class is offered only if it is loaded",
+        ("tests/strategies/test_targets.py",),
+    ),
+    Mutant(
+        "a refused glob ends the run",
+        "strategies/imports/targets.py",
+        "    if refused and not found:\n",
+        "    if refused:\n",
+        "targets beside a glob that matches only what is refused are not checked",
+        ("tests/strategies/test_targets.py",),
+    ),
+    Mutant(
+        "the first generation is not exercised",
+        "run/performing.py",
+        "            if calls and unused is not None:\n                unused()\n",
+        "            if calls and unused is None:\n                pass\n",
+        "a strict hook has nothing to undo in the first generation",
+        ("tests/strategies/test_dispose_again.py",),
+    ),
+    Mutant(
+        "an empty dict ends the check",
+        "heap/foreign.py",
+        "            except AttributeError:  # no dict yet",
+        "            except KeyError:  # no dict yet",
+        "an attributes' dict that is empty is told as one that could not be read",
+        ("tests/heap/test_unreadable.py",),
+    ),
+    Mutant(
+        "the check's own hold is a finding",
+        "effects/observe.py",
+        "id(m.effect.values[0]) in ours}\n        search.kept_alive",
+        "id(m) in ours}\n        search.kept_alive",
+        "a task that nobody can wake is told of the original generation",
+        ("tests/effects/test_own_hold.py",),
+    ),
+)
+
+MUTANTS = (*PATHS, *EXACT, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH)

@@ -86,6 +86,22 @@ def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any
     return Suspicion(own, data, values, is_held, direct & wanted, ours)
 
 
+def only_kept(original: Original, ledger: Ledger, known: Sequence[tuple[Any, ...]]) -> set[int]:
+    """Ids of what lives only because the check keeps the original: nothing, if the unit is too large to tell.
+
+    Whoever holds a namespace of the original is a holder in its own right, and what else that keeps is its consequence.
+
+    Args:
+        original: what the check keeps.
+        ledger: records the births.
+        known: further tuples of the check, whose references do not count either.
+    """
+    nodes, inner, borders, complete = _graph(original, ledger, known)
+    direct = _referred_to_from_outside(nodes, inner)
+    closed = borders | {id(namespace) for namespace, _ in original.namespaces.values()}
+    return nodes.keys() - direct - _reachable_from(direct - closed, nodes, closed) if complete else set()
+
+
 def _is_any_unreached(nodes: dict[int, Any], original: Original, ledger: Ledger) -> bool:
     """Whether nothing that the check keeps leads to some live function of the original, such as one a call returned.
 
@@ -143,7 +159,9 @@ def _entered(o: Any, ledger: Ledger) -> list[Any]:
     return [r for r in referents if id(r) not in shared]
 
 
-def _graph(original: Original, ledger: Ledger) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
+def _graph(
+    original: Original, ledger: Ledger, known: Sequence[tuple[Any, ...]] = ()
+) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
     """The objects that the original generation reaches, and how many references each has from among them.
 
     Returns:
@@ -152,7 +170,7 @@ def _graph(original: Original, ledger: Ledger) -> tuple[dict[int, Any], dict[int
     borders: set[int] = {id(vars(builtins))}
     nodes: dict[int, Any] = {}
     inner: dict[int, int] = {}
-    stack: list[Any] = list(original.containers)
+    stack: list[Any] = [*original.containers, *known]
     entered = set(map(id, stack))
     while stack:
         for o in _entered(stack.pop(), ledger):

@@ -41,6 +41,8 @@ class Search:
     """The tool's own objects, which the sweep does not enter."""
     ignored: list[Any] = field(default_factory=list)
     """Objects of the program that the sweep does not enter, since what they hold is expected."""
+    kept_alive: set[int] = field(default_factory=set)
+    """Ids of effects that live only because the check keeps the original: they are no roots."""
     lost: list[str] = field(default_factory=list)
     """Holders that the diagnosis found but could not read, with the reason."""
     effects: list[Root] = field(default_factory=list)
@@ -121,7 +123,7 @@ def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any]) -> Sweep
         own: the tool's objects, which the sweep does not enter.
         sinks: the objects to find, by id.
     """
-    barred = {id(root.value) for root in search.effects if root.bars}
+    barred = search.kept_alive.union(id(root.value) for root in search.effects if root.bars)
     groups = roots.collect(search.of_effects, barred, search.ledger.owns)
     withheld = {id(part) for root in groups[3] for part in (root.value, foreign.module_dict(root.value))}
     # A registered object that is also an effect is reported only as the effect.

@@ -87,6 +87,7 @@ def test_a_dict_that_cannot_be_read_ends_no_check(program, place, what, way):
     report = check(way)
 
     assert report.error is None
+    assert not any("could not be read" in note for note in report.notes)
     if what is CURED:
         assert (report.outcome, report.findings) == ("clean", ())
     else:
