@@ -1253,8 +1253,8 @@ EXACT = (
     Mutant(
         "what was there before is a generation",
         "strategies/imports/earlier.py",
-        "            if unit is not None and type(name) is str and unit.invents(name)\n",
-        "            if unit is None\n",
+        "if unit is not None and any(",
+        "if unit is None and any(",
         "what another application left counts against the target",
         ("tests/run/test_earlier.py",),
     ),

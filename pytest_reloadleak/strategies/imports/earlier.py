@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_reloadleak.strategies.imports.unit import Unit, spec_of
+from pytest_reloadleak.strategies.imports.unit import Unit, is_glob, spec_of
 
 
 class Earlier:
@@ -21,11 +21,10 @@ class Earlier:
     """
 
     def __init__(self, unit: Unit | None = None, modules: Mapping[Any, Any] | None = None) -> None:
-        self._known = {
-            name: (id(module), id(spec_of(module)))
-            for name, module in (modules or {}).items()
-            if unit is not None and type(name) is str and unit.invents(name)
-        }
+        self._known: dict[str, tuple[int, int]] = {}
+        if unit is not None and any(map(is_glob, (*unit.names, *unit.invented))):
+            matching = {n: m for n, m in (modules or {}).items() if type(n) is str and unit.invents(n)}
+            self._known = {name: (id(module), id(spec_of(module))) for name, module in matching.items()}
 
     def has(self, name: str, module: object) -> bool:
         """Whether a module was there before, and has not been executed again: each execution gives it a new spec."""
