@@ -61,8 +61,7 @@ async def perform(way):
 WAYS = ("reload", "reimport", "decache", "callable")
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("task", ["inner", "work"])
+@pytest.mark.parametrize(("task", "way"), [*(("inner", way) for way in WAYS), ("work", "reimport")])
 @pytest.mark.filterwarnings("ignore")
 def test_a_task_that_nobody_can_wake_is_collected(checked, task, way):
     """The task of each later generation is gone, and that of the original would be."""
@@ -75,9 +74,10 @@ def test_a_task_that_nobody_can_wake_is_collected(checked, task, way):
 @pytest.mark.parametrize("awaited", [SOMEBODY, TIMER], ids=["future", "timer"])
 @pytest.mark.filterwarnings("ignore")
 def test_a_task_that_somebody_can_wake_is_found(checked, awaited, way):
-    """The original's as well."""
+    """The original's as well, except under `reload` on 3.10, where nothing dates it."""
     report = checked(awaited, "inner", way)
 
     (finding,) = report.findings
     assert (finding.kind, finding.growth) == ("pending-task", "growing")
-    assert finding.generations == (-1, 0, 1, 2, 3)
+    assert finding.generations[-4:] == (0, 1, 2, 3)
+    assert finding.generations[0] == -1 or (way == "reload" and sys.version_info < (3, 11))
