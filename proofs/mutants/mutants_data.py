@@ -1029,7 +1029,7 @@ GROWTH = (
     Mutant(
         "a note explains everything",
         "verdict/growth.py",
-        "grown.objects - sum(a.objects_per_round for a in merged) < OBJECTS_FLOOR",
+        "grown.objects - seen.explained < OBJECTS_FLOOR",
         "merged",
         "what nobody has goes for a note of somebody's",
         ("tests/holders/test_growth.py::test_a_note_explains_what_it_has_and_no_more",),
@@ -1037,10 +1037,18 @@ GROWTH = (
     Mutant(
         "what a note has is not counted",
         "verdict/growth.py",
-        "grown.objects - sum(a.objects_per_round for a in merged) < OBJECTS_FLOOR",
+        "grown.objects - seen.explained < OBJECTS_FLOOR",
         "not merged",
         "a host's note is told once more as growth of nobody's",
         ("tests/holders/test_growth.py::test_a_note_is_small",),
+    ),
+    Mutant(
+        "what several containers have belongs to none",
+        "holders/sizes.py",
+        "_ONE_OWNER + 1 + 2 * (places[id(o)] - 1)",
+        "_ONE_OWNER + 1",
+        "a host's note that it finds in several ways is told as growth of nobody's",
+        ("tests/holders/test_sizes.py::test_an_item_in_several_containers_is_theirs_together",),
     ),
     Mutant(
         "blocks are not counted",

@@ -17,7 +17,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
 from pytest_reloadleak.holders.search import Search, sweep_of
-from pytest_reloadleak.holders.sizes import own_size
+from pytest_reloadleak.holders.sizes import own_size, owned_together
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.holders.trace import runner_cause, without_numbers
 from pytest_reloadleak.model import Holder
@@ -56,8 +56,6 @@ class Accumulation(NamedTuple):
     """Whether the collector tracks any of the added items, unlike text, numbers and bytes."""
     bytes_per_round: float
     """Size of the items added per round, with everything that only they refer to."""
-    objects_per_round: float
-    """How many of those objects the collector tracks."""
     bound: int | None
     """Maximum number of items; `None` if no limit is known."""
     frames: Frames = ()
@@ -77,6 +75,8 @@ class Growing:
         """Ids of the objects that refer to the grown untracked dicts, so that only one search covers the whole heap."""
         self.notes: tuple[str, ...] = ()
         """What the test runner keeps more of after each round, which is no leak."""
+        self.explained = 0.0
+        """Tracked objects per round that the containers that were found have, together and alone."""
 
     def note(self) -> None:
         """Record the lengths after a settled round; the first call records the state before all rounds."""
@@ -125,6 +125,7 @@ class Growing:
         sweep = sweep_of(search, own, sinks)
         out: dict[tuple[str, ...], Accumulation] = {}
         noise: list[tuple[Cause, str]] = []
+        grown: list[tuple[Any, int]] = []
         try:
             waiting = sweep.arrivals()
             seen: set[int] = set()
@@ -138,6 +139,7 @@ class Growing:
                     elif not (key in seen or key in listed or _is_weak(arrival.path[-1], more)):
                         found = self._accumulation(arrival, more, search)
                         out.setdefault(found.trace, found)
+                        grown.append((arrival.path[-1], more))
                     seen.add(key)
                 sweep.enter(waiting)
                 waiting = sweep.arrivals()
@@ -145,6 +147,10 @@ class Growing:
             sweep.close()
             sinks.clear()
         self.notes = notes(noise)
+        # Not before the sweep has ended: until then it refers to some of them too.
+        added = [o for container, more in grown for o in _newest(container, more)]
+        grown.clear()
+        self.explained = round(owned_together(added) / self._rounds, 1)
         return sorted(out.values(), key=lambda a: (-a.bytes_per_round, a.trace))
 
     def _accumulation(self, arrival: Arrival, more: int, search: Search) -> Accumulation:
@@ -152,7 +158,7 @@ class Growing:
         added = _newest(container, more)
         names = tuple(without_numbers(search.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
-        objects, size_bytes = own_size(added)
+        _, size_bytes = own_size(added)
         return Accumulation(
             holder=Holder(
                 root=root.kind,
@@ -163,7 +169,6 @@ class Growing:
             per_round=round(more / self._rounds, 2),
             is_tracked=any(gc.is_tracked(o) for o in added),
             bytes_per_round=round(size_bytes / self._rounds, 1),
-            objects_per_round=round(objects / self._rounds, 1),
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
         )

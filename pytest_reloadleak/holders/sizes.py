@@ -6,6 +6,7 @@ The sweep never enters a sink, so only the sinks keep what it has not seen. Coun
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -145,6 +146,19 @@ def own_size(objects: list[Any]) -> tuple[int, int]:
     owned = [o for o in objects if gc.getrefcount(o) <= _ONE_OWNER + 1]
     tracked = sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))
     return tracked, sum(sum(map(size_bytes, level)) for level in _levels(objects))
+
+
+def owned_together(items: list[Any]) -> int:
+    """Number of tracked objects among the items of some containers and what only they have, if nobody else has them.
+
+    Args:
+        items: in a list of the caller, each as many times as the containers have it.
+    """
+    places = Counter(map(id, items))
+    once = {id(o): o for o in items}
+    # Each place is a reference from a container and one from the list; `once` has another.
+    owned = [o for o in once.values() if gc.getrefcount(o) <= _ONE_OWNER + 1 + 2 * (places[id(o)] - 1)]
+    return sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))
 
 
 def _levels(objects: list[Any]) -> Iterator[list[Any]]:

@@ -143,6 +143,7 @@ class Looking:
         for probe in self._record.effects.working():
             self._record.effects.guarded(probe, partial(_list_in, listed, probe))
         seen.accumulations = growing.found(search, listed)
+        seen.explained = growing.explained
         if (self._settings.ignored or growing.notes) and not seen.accumulations:
             # What grew may be something ignored, or the test runner's.
             seen.grown = Grown()

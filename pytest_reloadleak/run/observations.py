@@ -25,6 +25,8 @@ class Observations:
     """By how much each round of the second pass raised the process's numbers."""
     accumulations: list[Accumulation] = field(default_factory=list)
     """The containers that grew in these rounds, if the numbers grew."""
+    explained: float = 0.0
+    """Objects per round that these containers have, together and alone."""
     files: tuple[str, ...] = ()
     """The target's source files, if the numbers grew."""
     is_alone: bool = True

@@ -46,7 +46,7 @@ def findings(
     kinds = ((a, _kind(a, grown)) for a in open_ones)
     out = [_finding(target, kind, a, site_of(a.frames, seen.files)) for a, kind in kinds if kind is not None]
     # So few objects are a host's records, except for those that no container explains.
-    if grown.objects < _RECORDS and grown.objects - sum(a.objects_per_round for a in merged) < OBJECTS_FLOOR:
+    if grown.objects < _RECORDS and grown.objects - seen.explained < OBJECTS_FLOOR:
         grown = grown._replace(objects=0)
     if grown and not out and not notes:
         if not is_alone:
@@ -91,7 +91,6 @@ def _merged(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
             per_round=round(sum(a.per_round for a in group), 2),
             is_tracked=any(a.is_tracked for a in group),
             bytes_per_round=round(sum(a.bytes_per_round for a in group), 1),
-            objects_per_round=round(sum(a.objects_per_round for a in group), 1),
         )
         out.append(together)
     return out

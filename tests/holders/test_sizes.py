@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pytest_reloadleak.holders.sizes import own_size
+from pytest_reloadleak.holders.sizes import own_size, owned_together
 
 
 @pytest.mark.parametrize(("owners", "expected"), [(1, 6), (3, 0)])
@@ -25,3 +25,16 @@ def test_what_several_parts_of_an_item_have_is_not_counted():
     del part
 
     assert own_size(list(container))[0] == 3
+
+
+@pytest.mark.parametrize(("others", "expected"), [(0, 6), (1, 0)])
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_an_item_in_several_containers_is_theirs_together(places, others, expected):
+    """None of them has it alone, and yet it goes with them, unless somebody else has it as well."""
+    note = [[] for _ in range(5)]
+    containers = [[note] for _ in range(places)]
+    kept = [note] * others
+    del note
+
+    assert owned_together([o for container in containers for o in container]) == expected
+    assert len(kept) == others
