@@ -293,8 +293,8 @@ HEAP = (
     Mutant(
         "others' parts are items",
         "holders/sizes.py",
-        "for level in _levels(owned)",
-        "for level in [owned, *list(_levels(objects))[1:]]",
+        "tracked = sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))",
+        "tracked = sum(sum(map(gc.is_tracked, level)) for level in [owned, *list(_levels(objects))[1:]])",
         "a list of who is loaded grows by what those have",
         ("tests/holders/test_sizes.py",),
     ),
@@ -573,7 +573,7 @@ STRATEGIES = (
     Mutant(
         "an original that was patched once is of another generation",
         "generations/ledger.py",
-        "        if is_in(self.births[0].functions, function):\n",
+        "        if not is_reused and is_in(self.births[0].functions, function):\n",
         "        if False:\n",
         "the check's own hold on the original is reported under IPython",
         (

@@ -1,9 +1,8 @@
 """Record which objects each round created, by weak references and ids only.
 
 A marker dates its namespace (`markers`). Where a reload reuses the namespace, its functions and classes are dated one
-by one, in this order: by the code object (an in-place patcher keeps the function and replaces its code, which counts as
-renewed), by the round that first saw them, and by the identity of their `__module__` string, which our strategies make
-a fresh object in each round. `None` means that nothing dates the object.
+by one, in this order: by the code object (an in-place patcher keeps the function and replaces its code), by the round
+that first saw them, and by their `__module__` string (`stamps`). `None` means that nothing dates the object.
 """
 
 from __future__ import annotations
@@ -18,12 +17,9 @@ from pytest_reloadleak.generations.birth import Birth, Noted, References, is_in,
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
+from pytest_reloadleak.generations.stamps import Stamps
 from pytest_reloadleak.generations.walk import Found, functions_of, namespaces_of, site_of, walk
-from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-
-_OURS = 2
-"""Reference count of a name that only a stamp holds, when asked: the stamp's reference, and the argument."""
 
 
 class Ledger:
@@ -53,7 +49,7 @@ class Ledger:
         self._classes: References = {}
         self._walked: set[int] = set()
         self._renewed: set[int] = set()
-        self._stamps: dict[int, tuple[str, int | None]] = {}
+        self._stamps = Stamps()
         self._specs: dict[str, weakref.ref[Any]] = {}
         self._handed_out = HandedOut(is_in_place=is_in_place)
 
@@ -109,7 +105,7 @@ class Ledger:
         executed = self._is_executed_again(name, namespace) and not fresh
         if not fresh and not executed and not emptied and self._invents(name):
             return False  # one module per round: one that is still here is an earlier round's, not current
-        self._note_stamp(birth.generation, namespace)
+        self._stamps.note(birth.generation, namespace, is_first=len(self.births) == 1)
         if fresh:
             self.markers.plant(birth.generation, name, namespace, module)
         else:
@@ -174,15 +170,6 @@ class Ledger:
         self._specs[name] = weakref.ref(spec)
         return known is not None and known() is not spec
 
-    def _note_stamp(self, generation: int, namespace: dict[str, Any]) -> None:
-        name = dict.get(namespace, "__name__")
-        if type(name) is str:
-            # The first generation's name is whatever string its importer used, often one that the interpreter shares.
-            known = self._stamps.get(id(name))
-            is_first = len(self.births) == 1
-            same = known is None or known[1] == generation
-            self._stamps[id(name)] = (name, generation if same and not is_first else None)
-
     def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
@@ -224,15 +211,14 @@ class Ledger:
         """Whether a class of a module that was executed again comes from an older execution; C types never do."""
         if foreign.class_module(cls) != executed:
             return False
-        stamp = self._stamped(type.__dict__["__module__"].__get__(cls))
+        stamp = self._stamps.generation(type.__dict__["__module__"].__get__(cls))
         return stamp is not None and stamp < self.births[-1].generation
 
     def replaced(self, modules: Iterable[tuple[str, object]]) -> list[str]:
         """Names of the modules (as for `note`) that were replaced or executed again since the last round was noted."""
         out = []
         for name, module in modules:
-            namespace = foreign.module_dict(module)
-            if namespace is None or not self.markers.count(name):
+            if (namespace := foreign.module_dict(module)) is None or not self.markers.count(name):
                 continue
             known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
             is_reexecuted = known is not None and type(spec) is ModuleSpec and known() is not spec
@@ -260,9 +246,7 @@ class Ledger:
         ends = {id(self.births[0]), id(self.births[-1])}
         self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
         self.markers.prune()
-        # A name that only this ledger still holds can stamp nothing any more.
-        for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
-            del self._stamps[key]
+        self._stamps.prune()
 
     def older(self, limit: int, *, but: int | None) -> int:
         """How many things from before generation `limit` are alive, by weak references only: cheap, for settling.
@@ -342,10 +326,9 @@ class Ledger:
         if not is_reused and is_in(self.births[0].functions, function):
             # A patcher renewed it, but not in this round, so it is not in use any more.
             return self.births[0].generation
-        first = next(
-            (b.generation for b, t in zip(self.births, tables, strict=True) if is_in(t, dated)), None
-        )
-        return first if first is not None else self._stamped(function.__module__)
+        found = (b.generation for b, t in zip(self.births, tables, strict=True) if is_in(t, dated))
+        first = next(found, None)
+        return first if first is not None else self._stamps.generation(function.__module__)
 
     def _is_of_emptied(self, function: types.FunctionType) -> bool:
         """Whether the program emptied a function's namespace, as some do on unload: nothing there tells whose it is."""
@@ -362,8 +345,6 @@ class Ledger:
         is_original = first == self.births[0].generation and newest != self.current
         if newest is not None and not is_original and (first is None or newest > first):
             return newest
-        return first if first is not None else self._stamped(type.__dict__["__module__"].__get__(cls))
-
-    def _stamped(self, name: object) -> int | None:
-        known = self._stamps.get(id(name))
-        return known[1] if known is not None and known[0] is name else None
+        return (
+            first if first is not None else self._stamps.generation(type.__dict__["__module__"].__get__(cls))
+        )
