@@ -12,12 +12,14 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="known from /proc")
 
 SPAWNS = """
-import os, subprocess
+import pathlib, subprocess, time
 import pids
 
 def start():
     done = subprocess.run(["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!"], capture_output=True, check=True)
     pids.note(int(done.stdout))
+    while pathlib.Path(f"/proc/{int(done.stdout)}/cmdline").read_bytes() != b"sleep\\x0060\\x00":
+        time.sleep(0.01)  # until then it has the shell's command line
 
 start()
 """
