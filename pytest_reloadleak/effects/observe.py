@@ -97,7 +97,7 @@ class _Answers:
             member.effect = replace(member.effect, values=(), also=())
 
     def _without_own(self, seen: list[Member]) -> list[Member]:
-        """Leave out what lives only because the check keeps the original, such as a task that nobody can wake.
+        """Leave out what lives only because the check keeps the original, such as a task that nothing can wake.
 
         The interpreter would have collected it with its generation, as it does with those of the later ones.
         """

@@ -42,7 +42,7 @@ class HandedOut:
     def is_again(self, name: str, namespace: dict[str, Any], found: Found) -> bool:
         """Whether a module with a new spec, in which no code is new, was not executed: nothing else is new either.
 
-        In place, that must be a function or a class, which each execution makes anew. Data proves nothing: it may be
+        In place, that must be a function or a class, which each execution creates again. Data proves nothing: it may be
         another module's. The loaders of the standard library execute the module, which need not renew anything.
 
         Args:
@@ -68,7 +68,7 @@ def _executes(namespace: dict[str, Any]) -> bool:
 
 
 def _values(namespace: dict[str, Any]) -> dict[str, int]:
-    """The names whose values an execution of a module may make anew, with the ids of these."""
+    """The names whose values an execution of a module may create again, with the ids of these."""
     return {
         key: id(value)
         for key, value in dict.items(namespace)

@@ -1,6 +1,6 @@
 """Name the references of C types, which have no attribute that could be asked for them.
 
-`map`, `itertools.chain`, `operator.itemgetter` or a `SimpleQueue` show the collector what they hold, and nobody else.
+`map`, `itertools.chain`, `operator.itemgetter` or a `SimpleQueue` show what they hold to the collector only.
 What each type of the standard library holds is data here, by the type's name, so nothing is called: an iterator asked
 for its arguments (`__reduce__`) might be consumed or run code of the program. `tests/heap/test_c_references.py` fails
 on a type of the standard library that is missing.

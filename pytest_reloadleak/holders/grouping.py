@@ -195,7 +195,7 @@ class _Pattern(NamedTuple):
 
 
 def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
-    """Join groups of which all references lead over one edge: whoever removes that is done with all of them.
+    """Join groups whose references all lead over one edge: removing that edge releases all of them.
 
     The edge leads to the first object of each path that belongs to one generation: a route in a host's list, of which
     two attributes are the target's.
@@ -257,7 +257,7 @@ def _reaching(path: tuple[Any, ...], at: int) -> tuple[int, str]:
 def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, tuple[Any, ...]]]]:
     """Objects that each belong to one generation and lead to its sinks: a subscription, a partial, a wrapper.
 
-    It came with that generation, so whoever else refers to it holds the generation as well. Modules and classes are no
+    It came with that generation, so each other reference to it holds the generation as well. Modules and classes are no
     such objects, and none is known where all paths belong to one generation.
 
     Returns:

@@ -86,7 +86,7 @@ def patch_of(
 def _are_wrappers(objects: Sequence[Any], module: str) -> bool:
     """Whether each of some objects wraps a function, and is not the module's own doing.
 
-    A list or table on the way is a registry: whoever reads it need not have been replaced.
+    A list or table on the way is a registry: the code that reads it need not have been replaced.
     """
     is_argument = False  # of a `partial`, which keeps its arguments in a tuple and a dict
     for o in objects:

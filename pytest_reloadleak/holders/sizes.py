@@ -149,7 +149,7 @@ def own_size(objects: list[Any]) -> tuple[int, int]:
 
 
 def owned_together(items: list[Any]) -> int:
-    """Number of tracked objects among the items of some containers and what only they have, if nobody else has them.
+    """Number of tracked objects among the items of some containers and what only they have, if nothing else has them.
 
     Args:
         items: in a list of the caller, each as many times as the containers have it.

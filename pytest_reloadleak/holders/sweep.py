@@ -215,8 +215,8 @@ class Sweep:
         """Every way to some objects that were entered, by their ids: one for each object that refers to one of them.
 
         The sweep enters an object by the first reference that it meets. Where the object leads to an old generation,
-        each other reference is a way too: whoever removes one of two keeps the leak. One call of `gc.get_referrers` for
-        all objects together is one pass over the heap in C.
+        each other reference is a way too: removing one of two does not cure the leak. One call of `gc.get_referrers`
+        for all objects together is one pass over the heap in C.
 
         Args:
             objects: the objects.

@@ -62,7 +62,7 @@ def fresh(modules: Iterable[str]) -> Iterator[None]:
             raise NotImplementedError("the .pyc may be older than the source")
         return original(path, *args, **keywords)
 
-    # `importlib.util` has a name of its own for the original, so nobody else sees the difference.
+    # `importlib.util` has a name of its own for the original, so no other code sees the difference.
     _loaders.cache_from_source = cache_from_source
     try:
         yield
