@@ -1047,7 +1047,7 @@ GROWTH = (
         "holders/sizes.py",
         "_ONE_OWNER + 1 + 2 * (places[id(o)] - 1)",
         "_ONE_OWNER + 1",
-        "a host's note that it finds in several ways is told as growth of nobody's",
+        "a small entry in several containers of a host is reported as growth without a holder",
         ("tests/holders/test_sizes.py::test_an_item_in_several_containers_is_theirs_together",),
     ),
     Mutant(

@@ -253,7 +253,7 @@ TRACERS = {
 @pytest.mark.parametrize("what", TRACERS)
 @pytest.mark.parametrize("is_leaking", [True, False])
 def test_a_trace_function_that_each_generation_overwrites(is_leaking, what, how, tmp_path):
-    """Frames keep the trace function with which they began; those of the check are nobody's leak."""
+    """Frames keep the trace function with which they began; those of the check are no leak."""
     fill = "host.kept.append(trace)" if is_leaking else "host.slot[0] = trace"
     run.write(
         tmp_path, {"host": HOST, "plugin": f"import host, sys\n{TRACERS[what]}{fill}\nsys.settrace(trace)\n"}
