@@ -79,7 +79,7 @@ def test_a_reloader_that_asks_for_the_bytecodes_path_gets_its_answer(stale):
 
 
 def test_only_the_targets_own_bytecode_is_doubted(stale, tmp_path):
-    """Another module that is loaded meanwhile comes from its `.pyc`, stale or not: that is none of our business."""
+    """Another module that is loaded meanwhile comes from its `.pyc`, stale or not, as it would without a check."""
     run.write(tmp_path, {"other": FIRST})
     source, second_ns = tmp_path / "other.py", 1_700_000_000 * 10**9
     os.utime(source, ns=(second_ns, second_ns))
