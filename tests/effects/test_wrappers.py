@@ -84,9 +84,7 @@ LEAKING = {
     "proxy, builtin": ("time.sleep = helper.Proxy(time.sleep, hook)", "time.sleep"),
 }
 CURED = {
-    "helper": "late.price = late.price\n"
-    + cured("late", "price", "_first")
-    + "helper.around(late, 'price', hook)\n",
+    "helper": cured("late", "price", "_first") + "helper.around(late, 'price', hook)\n",
     "helper, method": cured("late.Till", "total", "_first") + "helper.around(late.Till, 'total', hook)\n",
     "partial": cured("late", "price", "functools.partial(hook, _first)"),
     "partial, library": cured("json", "dumps", "functools.partial(hook, _first)"),

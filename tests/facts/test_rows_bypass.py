@@ -150,7 +150,7 @@ def test_row_25_restored_on_failure(strategy, place):
 
 REFUSED = {
     "sys": "a builtin module",
-    "_frozen_importlib": "a frozen module",
+    "_frozen_importlib": "part of the import system",
     "threading": "it owns process-wide state",
     "logging": "it owns process-wide state",
     "asyncio": "it owns process-wide state",
