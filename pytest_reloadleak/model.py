@@ -51,12 +51,27 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One line on the way to a site."""
+
+    file: str
+    line: int
+    function: str
+    """Qualified name where the interpreter knows it (since 3.11); `<module>` at import."""
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The line that created the holder's item."""
+    """The line that created the reference or effect: the innermost of the target, else the innermost first-party one."""
 
     file: str
     line: int
     code: str
+    function: str | None = None
+    """The function in which the line is; `None` where it is not known."""
+    stack: tuple[Frame, ...] = ()
+    """The calls at that moment, outermost first, at most 20. The last may lie deeper than the site, in a library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +90,11 @@ class Finding:
     held: Held | None = None
     trace: tuple[str, ...] = ()
     site: Site | None = None
-    """`None` when the creating line is not known; the report's notes say why."""
+    """`None` when the creating line is not known."""
+    sites: tuple[Site, ...] = ()
+    """All of them, `site` first: a target may subscribe at several lines."""
+    site_reason: str | None = None
+    """Why the line is not known; `None` where `site` names it."""
     retained_objects: int | None = None
     """Tracked objects that only the old generations reached by this holder keep alive."""
     retained_bytes: int | None = None

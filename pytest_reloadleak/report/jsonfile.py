@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_reloadleak.model import Finding, Held, Holder, Report, Series, Site
+from pytest_reloadleak.model import Finding, Frame, Held, Holder, Report, Series, Site
 
 SCHEMA = 1
 
@@ -28,10 +28,16 @@ def from_dict(data: Mapping[str, Any]) -> Report:
 
 def _finding(data: Mapping[str, Any]) -> Finding:
     values = _tupled(data)
-    for name, cls in (("holder", Holder), ("held", Held), ("site", Site)):
+    for name, cls in (("holder", Holder), ("held", Held)):
         if values[name] is not None:
             values[name] = cls(**values[name])
+    values["site"] = _site(values["site"]) if values["site"] is not None else None
+    values["sites"] = tuple(map(_site, values.get("sites", ())))
     return Finding(**values)
+
+
+def _site(data: Mapping[str, Any]) -> Site:
+    return Site(**{**data, "stack": tuple(Frame(**frame) for frame in data.get("stack", ()))})
 
 
 def _tupled(data: Mapping[str, Any]) -> dict[str, Any]:

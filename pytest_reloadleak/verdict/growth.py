@@ -111,6 +111,7 @@ def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Fin
         holder=a.holder,
         trace=a.trace,
         site=site,
+        sites=(site,) if site is not None else (),
         details=(f"{a.per_round:g} more {what} per round, which retain {a.bytes_per_round:g} bytes",),
         advice=(
             f"limit {a.holder.path.removesuffix('[*]')} (deque maxlen, lru_cache maxsize), let each reload replace "

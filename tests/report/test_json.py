@@ -9,7 +9,7 @@ from support import CURED, HOST, LEAKY, target
 
 from pytest_reloadleak.check import raise_unless_passing
 from pytest_reloadleak.errors import ReloadLeakError
-from pytest_reloadleak.model import Finding, Held, Holder, Report, Series, Site
+from pytest_reloadleak.model import Finding, Frame, Held, Holder, Report, Series, Site
 from pytest_reloadleak.report import jsonfile
 
 SCHEMA = json.loads(files("pytest_reloadleak").joinpath("report/schema-1.json").read_text(encoding="utf-8"))
@@ -216,6 +216,8 @@ def test_a_document_says_what_design_section_8_says(plugins):
             ".__globals__",
         ],
         "site": None,
+        "sites": [],
+        "site_reason": None,
         "sole_holder": True,
         "proven": None,
         "also_retains": [],
@@ -363,6 +365,13 @@ REPORT = Report(
     series=Series(rounds=(0, 5), objects=(10, 11), tasks=(None, None)),
     notes=("a note",),
 )
+SITE = Site(
+    file="a.py",
+    line=4,
+    code="atexit.register(f)",
+    function="start",
+    stack=(Frame(file="a.py", line=4, function="start", code="atexit.register(f)"),),
+)
 FULL = Report(
     target="a",
     nodeid="the::node",
@@ -385,7 +394,9 @@ FULL = Report(
             holder=Holder(root="atexit", path="atexit a.f", type="function"),
             held=Held(type="function", name="a.f", file="a.py", line=3),
             trace=("atexit", "function a.f"),
-            site=Site(file="a.py", line=4, code="atexit.register(f)"),
+            site=SITE,
+            sites=(SITE, Site(file="a.py", line=9, code="atexit.register(g)")),
+            site_reason="a reason",
             retained_objects=3,
             retained_bytes=400,
             sole_holder=True,
