@@ -102,6 +102,12 @@ class Finding:
     """Whether nothing else holds any of these generations."""
     proven: bool | None = None
     """Whether a trial removal of the reference freed what it should; `None` when it was not tried."""
+    proof: str | None = None
+    """What the trial removal showed, or why there was none."""
+    together_with: tuple[str, ...] = ()
+    """Signatures of the other findings that keep some of these generations: they must go too."""
+    cut_at: int | None = None
+    """Position in `trace` of the reference whose removal was tried; `None` for an effect, and where none was."""
     also_retains: tuple[str, ...] = ()
     """What else the same cause keeps alive, such as the generations whose code a thread runs."""
     advice: str = ""

@@ -316,10 +316,10 @@ class _HolderSearch:
     def _grouped(self) -> tuple[Retention, ...]:
         groups = joined(self._groups.values(), self._retained.born.__getitem__)
         reaches = [self._reach.of(group.sinks) for group in groups]
-        holders: dict[int, int] = {}
-        for group, reach in zip(groups, reaches, strict=True):
+        holders: dict[int, set[int]] = collections.defaultdict(set)
+        for number, (group, reach) in enumerate(zip(groups, reaches, strict=True)):
             for generation in reach.generations if not is_noise(group.first.cause) else ():
-                holders[generation] = holders.get(generation, 0) + 1
+                holders[generation].add(number)
         alike: dict[tuple[str, Held], tuple[set[int], set[int]]] = {}
         for group, reach in zip(groups, reaches, strict=True):
             tops, generations = alike.setdefault((group.holder.type, group.first.held), (set(), set()))
@@ -335,13 +335,15 @@ class _HolderSearch:
                 items=len(group.tops),
                 objects=reach.objects,
                 size_bytes=reach.size_bytes,
-                is_sole=all(holders.get(g) == 1 for g in reach.generations),
+                is_sole=all(len(holders[g]) == 1 for g in reach.generations),
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
                 cause=group.first.cause,
                 cache=group.first.cache,
                 consequences=frozenset(reach.ids & self._search.consequences),
+                number=number,
+                together=tuple(sorted(set().union(*(holders[g] for g in reach.generations)) - {number})),
                 alike=numbers[group.holder.type, group.first.held],
             )
-            for group, reach in zip(groups, reaches, strict=True)
+            for number, (group, reach) in enumerate(zip(groups, reaches, strict=True))
         )

@@ -46,6 +46,10 @@ class Retention(NamedTuple):
     advice: str = ""
     cache: tuple[str, int] | None = None
     """Module and `maxsize` of the `lru_cache` through which it is held; `None` without a bounded cache."""
+    number: int | None = None
+    """Its number in the diagnosis; `None` for an effect that keeps nothing."""
+    together: tuple[int, ...] = ()
+    """Numbers of the other retentions that keep some of these generations: all must go to free them."""
     alike: tuple[int, int] | None = None
     """How many old objects like the held one all holders of its type have, and of how many generations. A diagnosis
     takes one of several paths to a holder, so the number below one path may grow although the total does not."""

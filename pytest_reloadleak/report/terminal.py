@@ -61,7 +61,8 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
     rate = f"growing by {finding.per_round:g} per round" if finding.growth == "growing" else "bounded"
     yield f"  {finding.kind} {finding.signature}, {rate}{_numbers(finding.generations)}"
     if finding.holder is not None and finding.held is not None:
-        alone = "" if finding.sole_holder else " (one of several holders; all must release it)"
+        others = f": also {', '.join(finding.together_with)}" if finding.together_with else ""
+        alone = "" if finding.sole_holder else f" (one of several holders; all must release it{others})"
         yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root}){alone}"
         held = finding.held
         name = held.name if held.type == held.name else f"{held.type} {held.name}"

@@ -40,6 +40,7 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
     first, second, unloaded, blind = seen.first, seen.second, seen.unloaded, seen.blind
     later = second.retentions if second is not None else None
     findings, notes = [], []
+    judged: list[tuple[Retention, str]] = []
     for retention in first.retentions:
         growth, per_round = _growth(retention, later, rounds)
         if growth is None:
@@ -47,6 +48,8 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
             continue
         finding = _with_skew(_finding(target, retention, growth, per_round), first)
         findings.append(_with_bound(finding, retention, knowledge))
+        judged.append((retention, finding.signature))
+    findings = _with_company(findings, judged)
     pins = unloaded.retentions if unloaded is not None else ()
     findings += [
         _pinning(target, pin)
@@ -96,6 +99,16 @@ def _with_bound(finding: Finding, retention: Retention, knowledge: Knowledge) ->
     bound = f"functools.lru_cache in {module} keeps at most {size} results"
     is_known = knowledge.is_library(module)
     return replace(finding, details=(*finding.details, bound), known=bound if is_known else None)
+
+
+def _with_company(findings: list[Finding], judged: list[tuple[Retention, str]]) -> list[Finding]:
+    """The findings of one look, each with those that keep some of the same generations."""
+    signatures = {retention.number: signature for retention, signature in judged}
+    out = []
+    for finding, (retention, _) in zip(findings, judged, strict=True):
+        others = {signatures[number] for number in retention.together if number in signatures}
+        out.append(replace(finding, together_with=tuple(sorted(others - {finding.signature}))))
+    return out
 
 
 def _with_skew(finding: Finding, look: Diagnosis) -> Finding:

@@ -153,6 +153,10 @@ BREAKAGES = {
     "checks/0/findings/0/trace": lambda d: d["checks"][0]["findings"][0].update(trace=[]),
     "checks/0/findings/0/held": lambda d: d["checks"][0]["findings"][0]["held"].update(line=0),
     "checks/0/findings/0/proven": lambda d: d["checks"][0]["findings"][0].update(proven="yes"),
+    "checks/0/findings/0/together_with/0": lambda d: d["checks"][0]["findings"][0].update(
+        together_with=["7C1E"]
+    ),
+    "checks/0/findings/0/cut_at": lambda d: d["checks"][0]["findings"][0].update(cut_at=-1),
 }
 
 
@@ -220,6 +224,9 @@ def test_a_document_says_what_design_section_8_says(plugins):
         "site_reason": None,
         "sole_holder": True,
         "proven": None,
+        "proof": None,
+        "together_with": [],
+        "cut_at": None,
         "also_retains": [],
         "details": [],
         "known": None,
@@ -401,6 +408,9 @@ FULL = Report(
             retained_bytes=400,
             sole_holder=True,
             proven=True,
+            proof="removing it frees 2 of 2 old generations",
+            together_with=("89abcdef",),
+            cut_at=1,
             also_retains=("open-fd: fd * file a.log",),
             advice="an advice",
             known="a reason",
