@@ -37,4 +37,4 @@ class RoundError(Exception):
 
 
 class TargetError(Exception):
-    """The target's code raised where the exception cannot be passed on; the text has its type, text and frames."""
+    """A worker process could not answer: its target raised, an object cannot pass, or it ended. The text says which."""

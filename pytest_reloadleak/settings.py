@@ -41,7 +41,6 @@ class Settings:
     """Patterns of the project's test files, which are never targets."""
     dependents: tuple[str, ...] = ()
     """First-party modules that depend on the target, to be imported as well unless they are loaded."""
-
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     ignored: tuple[str, ...] = ()

@@ -384,7 +384,7 @@ EFFECTS = (
     Mutant(
         "orphans are nobody's",
         "effects/system/children.py",
-        "return _dated(self._escaped.present()) if self._escaped is not None else {}",
+        "return _dated(self._orphans.present()) if self._orphans is not None else {}",
         "return {}",
         "a daemon whose parent ended is not seen",
         ("tests/effects/test_orphans.py",),

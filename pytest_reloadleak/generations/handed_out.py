@@ -1,4 +1,4 @@
-"""Tell a module that was executed again in its namespace from one that an import merely handed out again.
+"""Distinguish a module that was executed again in its namespace from one that an import merely handed out again.
 
 Both have a new spec, since the import system sets that before it asks the loader. A finder that keeps a module, and
 returns it for each import, executes nothing: then nothing in the namespace is new.
@@ -40,10 +40,11 @@ class HandedOut:
             self._bound[name] = _values(namespace)
 
     def is_again(self, name: str, namespace: dict[str, Any], found: Found) -> bool:
-        """Whether a module with a new spec, in which no code is new, was not executed: nothing else is new either.
+        """Whether a module with a new spec was merely handed out: its code is old, and its data is what it was.
 
-        In place, that must be a function or a class, which each execution creates again. Data proves nothing: it may be
-        another module's. The loaders of the standard library execute the module, which need not renew anything.
+        The loaders of the standard library always execute the module, even if that renews nothing. In place, old data
+        alone is no proof, as it may be another module's: the module must also have a function or class, which an
+        execution would have created again.
 
         Args:
             name: the module's.

@@ -153,7 +153,7 @@ class Ledger:
         return codes or any(is_in(self._classes, cls) for cls in own)
 
     def _is_any_new(self, found: Found) -> bool:
-        """The same, or a function that was made again of old code."""
+        """Whether a walk found code or classes that no round saw before, or a function made again of old code."""
         return self._has_new(found) or any(map(self._is_made_again, found.functions))
 
     def _is_made_again(self, function: types.FunctionType) -> bool:

@@ -89,7 +89,8 @@ def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any
 def only_kept(original: Original, ledger: Ledger, known: Sequence[tuple[Any, ...]]) -> set[int]:
     """Ids of what lives only because the check keeps the original: nothing, if the unit is too large to tell.
 
-    Whoever holds a namespace of the original is a holder in its own right, and what else that keeps is its consequence.
+    An object that holds a namespace of the original is a holder in its own right; what else the namespace keeps is a
+    consequence of that.
 
     Args:
         original: what the check keeps.

@@ -152,10 +152,11 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "<previous>": lambda o: type(o) is contextvars.Context,
 }
 """What an object must be to have a name in the first place, for names that not all objects of a type use."""
-_SHAPES_APART: dict[str, Callable[[Any], bool]] = {
+_UNORDERED_SHAPES: dict[str, Callable[[Any], bool]] = {
     **_SHAPES,
     "<iterable>": lambda o: _has(o, "__iter__") or _has(o, "__getitem__"),
 }
+"""The same where the order of the references says nothing, so that only the shape tells an iterable from an item."""
 
 
 def is_known(cls: type) -> bool:
@@ -176,7 +177,9 @@ def part(parent: object, child: object) -> str:
         return "<class state>"
     name = _known(type(parent))
     if name in _SHAPED:
-        return next(part for part in _SHAPED[name] if part == _SHAPED[name][-1] or _SHAPES_APART[part](child))
+        return next(
+            part for part in _SHAPED[name] if part == _SHAPED[name][-1] or _UNORDERED_SHAPES[part](child)
+        )
     found = (
         next((part for part, o in _in_order(parent, _ORDERED[name]) if o is child), None) if name else None
     )

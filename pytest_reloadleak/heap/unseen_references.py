@@ -11,9 +11,9 @@ from pytest_reloadleak.heap.references import frame_locals
 
 
 def callables_in_c(ids: set[int]) -> list[Any]:
-    """Objects that can be called, of those with some ids, to which something refers that the collector does not see.
+    """The callables with some ids to which something refers that the collector does not see.
 
-    Classes are none of them: an instance that the collector does not track refers to its class.
+    Classes are left out: an untracked instance refers to its class, and the collector does not see that either.
 
     Args:
         ids: ids of live objects that the collector tracks.
@@ -42,7 +42,12 @@ def _seen_references(objects: Sequence[Any]) -> dict[int, int]:
 
 
 def in_greenlet(o: Any, sinks: dict[int, Any]) -> Iterator[Any]:
-    """What a started greenlet holds: its attributes, and what is on its stack. It shows the collector neither."""
+    """What a started greenlet holds: its attributes, and what is on its stack. It shows the collector neither.
+
+    Args:
+        o: any object; one that is no started greenlet holds nothing here.
+        sinks: functions among them, by id, stand for the frames that run them.
+    """
     if gc.is_tracked(o):
         return
     cls = next((cls for cls in foreign.mro(type(o)) if foreign.class_name(cls) == "greenlet.greenlet"), None)

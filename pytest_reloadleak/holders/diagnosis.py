@@ -24,8 +24,7 @@ from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.runner_noise import is_noise
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
-from pytest_reloadleak.holders.skew import sights
-from pytest_reloadleak.holders.skew import text as skewed
+from pytest_reloadleak.holders.skew import in_words, sights
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
 from pytest_reloadleak.holders.trace import (
     Trace,
@@ -87,16 +86,16 @@ def _is_warranted(search: Search, suspicion: Suspicion | None) -> bool:
 
 
 def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
-    diagnosis = _HolderSearch(search, retained)
+    holders = _HolderSearch(search, retained)
     try:
-        retentions = diagnosis.retentions()
+        retentions = holders.retentions()
         generations = tuple(sorted({g for retention in retentions for g in retention.generations}))
         skew = None
         if any(retention.is_binding and not retention.is_within for retention in retentions):
-            skew = skewed(sights(search, retained), search.target, search.ledger.current)
-        return Diagnosis(generations, retentions, diagnosis.consequences, skew, search.ledger.current)
+            skew = in_words(sights(search, retained), search.target, search.ledger.current)
+        return Diagnosis(generations, retentions, holders.consequences, skew, search.ledger.current)
     finally:
-        diagnosis.close()
+        holders.close()
 
 
 def _is_heap_listing(o: object) -> bool:

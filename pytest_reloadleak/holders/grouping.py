@@ -35,9 +35,9 @@ class Group:
     steps: tuple[str, ...] | None = None
     """Steps to the held object with what differs left open; `None` where they are those of the first trace."""
     at: int | None = None
-    """Where in the steps the holder ends, if a later object that it holds leads to all."""
+    """How many steps lead to the objects, one per generation, through which all references go; `None` without such."""
     holder_type: str = ""
-    """The holder's type in that case."""
+    """The type of what holds those objects."""
 
     @property
     def holder(self) -> Holder:
@@ -200,7 +200,7 @@ def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
     The edge leads to the first object of each path that belongs to one generation: a route in a host's list, of which
     two attributes are the target's.
     """
-    own = _own_parts(groups, born)
+    own = _leading_to(groups, born)
     edges: dict[int, tuple[Hashable, int, frozenset[int], str] | None] = {
         id(group): _edge(group, own) for group in groups
     }
@@ -217,7 +217,7 @@ def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
     return out
 
 
-def _own_parts(groups: list[Group], born: Born) -> dict[int, set[int]]:
+def _leading_to(groups: list[Group], born: Born) -> dict[int, set[int]]:
     """By id, the generations to which each object on the paths leads."""
     found: dict[int, set[int]] = defaultdict(set)
     for group in groups:
@@ -265,7 +265,7 @@ def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, 
     """
     several = [g for g in groups if g.first.cause is None and not g.first.is_one]
     several = [g for g in several if len(_generations(g, born)) > 1]
-    own = _own_parts(several, born)
+    own = _leading_to(several, born)
     found: dict[int, list[tuple[Any, tuple[Any, ...]]]] = defaultdict(list)
     for group in several:
         for path in group.paths:

@@ -92,7 +92,7 @@ class Homes:
         return (best.root, best.path) if best is not None else None
 
     def _rank(self, root: Root, name: str) -> int:
-        """How little a module is the home of what it has under a name: see `_Names.rank`."""
+        """Whether a module made what it has under a name (0), or only took it from another one: see `_Names.rank`."""
         if root.path not in self._names:
             self._names[root.path] = _names_of(foreign.module_dict(root.value) or {})
         return self._names[root.path].rank(name)

@@ -88,7 +88,7 @@ def _unwatched(
     """The cause for an entry that was registered before the check began."""
     # Its registry identifies it or, where that cannot be recognised (audit hooks), a watched entry of the same name.
     entry = holder.path[-1 if holder.registry is None else 1]
-    for registry in [holder.registry] if holder.registry is not None else sorted(_HIDDEN):
+    for registry in [holder.registry] if holder.registry is not None else sorted(_ANONYMOUS):
         cause = registered(registry, (entry,), rename)
         name = cause.path.partition(" ")[2]
         for other in watched.values():
@@ -97,7 +97,7 @@ def _unwatched(
     return registered(holder.registry, (entry,), rename) if holder.registry is not None else None
 
 
-_HIDDEN = ("atexit", "audit")
+_ANONYMOUS = ("atexit", "audit")
 """Registries whose entries have nothing that identifies the registry."""
 
 
@@ -128,7 +128,7 @@ def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[tuple
     yardstick = [object()]
     ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table refer to each of them too
     held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
-    # So may a bound method or a partial, which is no object of the target's.
+    # It may also go to a bound method or a partial, neither of which is an object of the target's.
     others = callables_in_c(set(inner) - set(map(id, rest))) if len(held) < len(rest) else []
     out: list[tuple[Any, ...]] = []
     for o in (*(rest[at] for at in held), *others, *rest):
@@ -292,18 +292,18 @@ def _hidden(o: Any) -> Sequence[Any]:
 def in_c(holder: NativeHolder) -> tuple[Root, tuple[Any, ...]]:
     """The root of what C code holds, and the path from there.
 
-    Where an object on the path tells by its type which library that is, it is the root: a greenlet, or an object of an
-    extension module, whose types have no functions of Python.
+    The first object on the path whose type reveals the library is the root: a greenlet, or an object of an extension
+    module, whose types have no Python functions.
     """
     kind = holder.registry or "native"
-    at = next((at for at, o in enumerate(holder.path[:-1]) if _tells_library(o)), None)
+    at = next((at for at, o in enumerate(holder.path[:-1]) if _reveals_library(o)), None)
     if at is None or kind != "native":
         return Root(kind, kind, kind, None), holder.path
     label = f"{kind} {foreign.type_name(holder.path[at])}"
     return Root(kind, label, label, None), holder.path[at:]
 
 
-def _tells_library(o: object) -> bool:
+def _reveals_library(o: object) -> bool:
     cls = type(o)
     name = foreign.class_module(cls).partition(".")[0]
     if name in {"", "builtins"} or name in sys.stdlib_module_names or foreign.is_class(o):

@@ -81,7 +81,7 @@ def _generation(value: Any, search: Search, retained: Retained, present: set[int
     return ledger.current if id(value) in present else None
 
 
-def text(sights: tuple[Sight, ...], target: str, current: int) -> str | None:
+def in_words(sights: tuple[Sight, ...], target: str, current: int) -> str | None:
     """Which module sees which generation, in one line; `None` if all see the current one."""
     by_generation: dict[int, list[str]] = {}
     for module, generation in sights:

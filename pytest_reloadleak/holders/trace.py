@@ -60,8 +60,8 @@ class Trace:
             return (self.cause,)
         if self.is_one:
             return (self.root, self.holder.type)
-        path = _NUMBERED.sub("*", self.holder.path)
-        return (self.root, tuple(_NUMBERED.sub("*", step) for step in self.to_held), path, self.holder.type)
+        path = without_numbers(self.holder.path)
+        return (self.root, tuple(map(without_numbers, self.to_held)), path, self.holder.type)
 
     @property
     def exact_key(self) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 from pytest_reloadleak.effects.loops.asyncio_objects import Library, field
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
+from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.holders.roots import SIGNAL_NAMES
 
@@ -96,11 +97,9 @@ class LoopTable:
         yield self._asyncio.running_loop()
         yield field(field(self._asyncio.policy(), "_local"), "_loop")
         for frame in current_frames().values():
-            outer: types.FrameType | None = frame
-            while outer is not None:
+            for outer in outward(frame):
                 if outer.f_code is self._asyncio.run_forever:
                     yield dict(frame_locals(outer)).get("self")
-                outer = outer.f_back
         yield from self._in_new_modules()
 
     def _in_new_modules(self) -> Iterator[Any]:

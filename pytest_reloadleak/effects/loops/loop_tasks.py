@@ -14,9 +14,9 @@ from pytest_reloadleak.effects.loops.serials import Serials
 from pytest_reloadleak.effects.probe import Effect, Scope
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.holders.trace import without_numbers
 from pytest_reloadleak.model import Held
 
-_NUMBER = re.compile(r"\d+")
 _DEFAULT_NAME = re.compile(r"Task-\d+")
 
 
@@ -46,7 +46,7 @@ def of_asyncio(asyncio: Library, task: Any, scope: Scope) -> Task:
     name = asyncio_objects.of_task(asyncio, task, "get_name")
     name = foreign.text(name) if foreign.is_text(name) else None
     coroutine = asyncio_objects.of_task(asyncio, task, "get_coro")
-    label = f"task {foreign.key_text(_NUMBER.sub('*', name) if name is not None else '*')}"
+    label = f"task {foreign.key_text(without_numbers(name) if name is not None else '*')}"
     if coroutine is not None and (name is None or _DEFAULT_NAME.fullmatch(name)):
         label += f" {name_of(coroutine)}"
     waiting = [o for o in parts(asyncio, asyncio_objects.callbacks(task)) if asyncio.is_task(o)]

@@ -29,7 +29,7 @@ _COPIED = ("__name__", "__qualname__", "__doc__", "__module__", "__self__", "__t
 class StandIn:
     """Behaves like a builtin function, and reports its calls to the listeners.
 
-    It never equals its original: with an `__eq__`, it would keep `heap.roots` from listing the callbacks of `atexit`.
+    It never equals its original: with an `__eq__`, it would keep `holders.roots` from listing callbacks of `atexit`.
 
     Args:
         spelling: the function's name as a program writes it: `codecs.register`.

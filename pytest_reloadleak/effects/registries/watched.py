@@ -30,6 +30,7 @@ from pytest_reloadleak.effects.registries.watched_functions import (
 )
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import getframe
+from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.holders import native, roots
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held
@@ -255,10 +256,8 @@ def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
 
 def _caller(scope: Scope) -> types.FrameType | None:
     """The innermost frame that runs the target's code."""
-    frame: types.FrameType | None = getframe(1)
-    while frame is not None and not scope.owns(foreign.module_name(frame.f_globals)):
-        frame = frame.f_back
-    return frame
+    frames = outward(getframe(1))
+    return next((frame for frame in frames if scope.owns(foreign.module_name(frame.f_globals))), None)
 
 
 def _code_of(frame: types.FrameType, scope: Scope) -> Held:

@@ -79,7 +79,6 @@ class Watch(NamedTuple):
     undoes: str = ""
     """Which entries it removes. `equal`: all that equal its first argument; `same`: the first that is that object;
     `slot`: the one in the slot; `slots`: those in slots whose names begin like it. Empty: it registers an entry."""
-
     bars: bool = False
     """Whether the collector sees the registry's references, which then count as this registration only."""
 

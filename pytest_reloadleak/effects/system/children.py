@@ -14,7 +14,7 @@ from typing import Any
 from pytest_reloadleak.effects import spelling
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe, Scope
 from pytest_reloadleak.effects.system import owners
-from pytest_reloadleak.effects.system.orphans import Escaped
+from pytest_reloadleak.effects.system.orphans import Orphans
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
 
@@ -38,13 +38,13 @@ class Children(Probe):
     is_transient = True
 
     def __init__(self) -> None:
-        self._escaped: Escaped | None = None
+        self._orphans: Orphans | None = None
 
     def begin(self, scope: Scope) -> None:
         """Record the children from before the first generation: they are not the target's."""
         super().begin(scope)
         self._directory = os.getcwd()
-        self._escaped = Escaped()
+        self._orphans = Orphans()
         self._first = set(self.identities())
 
     def identities(self) -> Iterable[Identity]:
@@ -52,7 +52,7 @@ class Children(Probe):
         return [*present().items(), *self._without_parent().items()]
 
     def _without_parent(self) -> dict[int, int | str]:
-        return _dated(self._escaped.present()) if self._escaped is not None else {}
+        return _dated(self._orphans.present()) if self._orphans is not None else {}
 
     def effects(self) -> list[Effect]:
         """Every child that appeared after the first generation."""
@@ -67,8 +67,8 @@ class Children(Probe):
 
     def end(self) -> None:
         """Remove the mark for children from the environment."""
-        if self._escaped is not None:
-            self._escaped.end()
+        if self._orphans is not None:
+            self._orphans.end()
 
     def containers(self) -> Iterable[object]:
         """The lists in which `subprocess` and `multiprocessing` keep processes that nothing waited for."""

@@ -42,7 +42,7 @@ class Marked:
         return found
 
 
-class Escaped:
+class Orphans:
     """Processes that were started below this one during a check, and are no longer below it."""
 
     def __init__(self) -> None:

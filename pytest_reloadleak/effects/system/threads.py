@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import types
 from collections.abc import Iterable
@@ -12,10 +11,11 @@ from typing import Any
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
+from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.holders.trace import without_numbers
 
-_NUMBER = re.compile(r"\d+")
 _STACK = 8
 """Frames of a thread that the report shows."""
 
@@ -47,7 +47,7 @@ class Threads(Probe):
 
 
 def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType) -> Effect:
-    frames = list(_outward(frame))
+    frames = list(outward(frame))
     # Since 3.11 a running frame shows the collector neither its locals nor its globals.
     also = tuple(value for f in frames for value in (f.f_globals, *(local for _, local in frame_locals(f))))
     outermost_first = tuple(reversed(frames))
@@ -69,7 +69,7 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
     values: tuple[Any, ...] = (thread, *(dict.get(own, key) for key in ("_target", "function")))
     is_timer = issubclass(type(thread), threading.Timer)
     label = dict.get(own, "_name")
-    name = _NUMBER.sub("*", foreign.text(label)) if foreign.is_text(label) else "*"
+    name = without_numbers(foreign.text(label)) if foreign.is_text(label) else "*"
     path = f"{'timer' if is_timer else 'thread'} {foreign.key_text(name)}"
     if dict.get(own, "_daemonic") is True:
         path += " (daemon)"
@@ -89,12 +89,6 @@ def _advice(what: str, path: str) -> str:
     if what == "timer":
         return f"cancel() {path} on unload; it keeps old code and will call it"
     return f"stop and join() {path} on unload; it still runs old code"
-
-
-def _outward(frame: types.FrameType | None) -> Iterable[types.FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _stack(frames: list[types.FrameType]) -> tuple[str, ...]:

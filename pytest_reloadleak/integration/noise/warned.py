@@ -51,14 +51,14 @@ def _recording() -> list[object]:
 
 def _flatten(entry: Any) -> None:
     category, message = entry.category, entry.message
-    foreign = next((cls for cls in category.__mro__ if cls.__module__ == "builtins"), Warning)
+    builtin = next((cls for cls in category.__mro__ if cls.__module__ == "builtins"), Warning)
     if not is_text(entry.source):
         entry.source = None
-    if category is not foreign:
+    if category is not builtin:
         text = f"{category.__module__}.{category.__qualname__}: {message}"
-        entry.category, entry._category_name = foreign, foreign.__name__
+        entry.category, entry._category_name = builtin, builtin.__name__
     elif isinstance(message, BaseException) and not (is_text(message.args) and is_text(vars(message))):
         text = safe_str(message)
     else:
         return
-    entry.message = foreign(text)
+    entry.message = builtin(text)

@@ -1,4 +1,4 @@
-"""Tell the modules that a pattern matched before the check began: they are no generations of its target.
+"""Recognise the modules that a pattern matched before the check began: they are no generations of its target.
 
 Another check, or the program itself, may have left some of them loaded, such as the application that leaked last. They
 belong to the target only from the round on that executes them again.

@@ -191,7 +191,7 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
         return (
             f"target {name!r} has no module spec, so imports cannot load it again; pass a callable as reload="
         )
-    kind = _unloadable(spec)
+    kind = _never_reloadable(spec)
     if kind is not None:
         return f"target {name!r} is refused: it is {kind}, which Python cannot execute again; name a module of your own"
     if force:
@@ -213,7 +213,8 @@ def _definition(name: str) -> Definition | None:
         return None
 
 
-def _unloadable(spec: ModuleSpec) -> str | None:
+def _never_reloadable(spec: ModuleSpec) -> str | None:
+    """What a module is that Python cannot execute again; `None` for any other."""
     loader = spec.loader
     if spec.origin == "built-in" or _is(loader, importlib.machinery.BuiltinImporter):
         return "a builtin module"
