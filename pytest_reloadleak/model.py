@@ -63,7 +63,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The line that created the reference or effect: the innermost of the target, else the innermost first-party one."""
+    """The line that created the reference or effect: innermost of the target, else innermost first-party one."""
 
     file: str
     line: int
@@ -72,6 +72,25 @@ class Site:
     """The function in which the line is; `None` where it is not known."""
     stack: tuple[Frame, ...] = ()
     """The calls at that moment, outermost first, at most 20. The last may lie deeper than the site, in a library."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeCost:
+    """The part of a cost that objects of one type have."""
+
+    type: str
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What dies if the holder alone lets go: less than it retains where another holder keeps the same objects."""
+
+    objects: int
+    bytes: int
+    by_type: tuple[TypeCost, ...] = ()
+    """The largest first. The last one may stand for all smaller ones; together they are the whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +117,8 @@ class Finding:
     retained_objects: int | None = None
     """Tracked objects that only the old generations reached by this holder keep alive."""
     retained_bytes: int | None = None
+    cost: Cost | None = None
+    """`None` where nothing retained was measured: the effect or the data keeps no old object."""
     sole_holder: bool = True
     """Whether nothing else holds any of these generations."""
     proven: bool | None = None
@@ -111,6 +132,8 @@ class Finding:
     also_retains: tuple[str, ...] = ()
     """What else the same cause keeps alive, such as the generations whose code a thread runs."""
     advice: str = ""
+    cure: str | None = None
+    """Python that undoes the leak, for the dispose hook of the target; `None` where no code of a hook can do it."""
     known: str | None = None
     """Why this finding is expected; `None` when it is not."""
     details: tuple[str, ...] = ()

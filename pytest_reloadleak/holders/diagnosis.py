@@ -17,11 +17,10 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.heap.weak_entries import ends_with
 from pytest_reloadleak.holders import native
-from pytest_reloadleak.holders.grouping import Group, joined, own_parts
+from pytest_reloadleak.holders.grouping import Group, joined, own_parts, retentions
 from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
-from pytest_reloadleak.holders.runner_noise import is_noise
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
 from pytest_reloadleak.holders.skew import in_words, sights
@@ -35,7 +34,7 @@ from pytest_reloadleak.holders.trace import (
     runner_cause,
     trace_of,
 )
-from pytest_reloadleak.model import Held, Holder
+from pytest_reloadleak.model import Holder
 
 _ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
 _HEAP = 1000
@@ -114,7 +113,7 @@ class _HolderSearch:
         self._own = [*search.own_objects(), retained, retained.born, retained.objects, retained.names]
         self._own.append(self.__dict__)
         self._sweep = sweep_of(search, self._own, retained.objects)
-        self._reach = Reaches(self._sweep, retained)
+        self._reach = Reaches(self._sweep, retained, search.rename)
         self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of the owners of other effects, by the effect that keeps these owners."""
@@ -299,8 +298,10 @@ class _HolderSearch:
         """Whether a native holder shows only that it exists: no path, or a container to which nothing refers."""
         if holder.is_bare:
             return True
-        is_bare = root.kind == "native" and root.value is None
-        return len(holder.path) < 2 or (is_bare and foreign.is_exactly(holder.path[0], _ANONYMOUS))
+        is_bare = (
+            root.kind == "native" and root.value is None and foreign.is_exactly(holder.path[0], _ANONYMOUS)
+        )
+        return len(holder.path) < 2 or is_bare
 
     def _running_effect(self, path: tuple[Any, ...]) -> Root | None:
         """The effect whose frame runs a function without another visible holder: frames hide theirs (since 3.11)."""
@@ -315,34 +316,4 @@ class _HolderSearch:
     def _grouped(self) -> tuple[Retention, ...]:
         groups = joined(self._groups.values(), self._retained.born.__getitem__)
         reaches = [self._reach.of(group.sinks) for group in groups]
-        holders: dict[int, set[int]] = collections.defaultdict(set)
-        for number, (group, reach) in enumerate(zip(groups, reaches, strict=True)):
-            for generation in reach.generations if not is_noise(group.first.cause) else ():
-                holders[generation].add(number)
-        alike: dict[tuple[str, Held], tuple[set[int], set[int]]] = {}
-        for group, reach in zip(groups, reaches, strict=True):
-            tops, generations = alike.setdefault((group.holder.type, group.first.held), (set(), set()))
-            tops |= group.tops
-            generations |= reach.generations
-        numbers = {key: (len(tops), len(generations)) for key, (tops, generations) in alike.items()}
-        return tuple(
-            Retention(
-                holder=group.holder,
-                held=group.first.held,
-                trace=group.trace,
-                generations=tuple(sorted(reach.generations)),
-                items=len(group.tops),
-                objects=reach.objects,
-                size_bytes=reach.size_bytes,
-                is_sole=all(len(holders[g]) == 1 for g in reach.generations),
-                is_binding=group.first.is_binding,
-                is_within=group.first.is_within,
-                cause=group.first.cause,
-                cache=group.first.cache,
-                consequences=frozenset(reach.ids & self._search.consequences),
-                number=number,
-                together=tuple(sorted(set().union(*(holders[g] for g in reach.generations)) - {number})),
-                alike=numbers[group.holder.type, group.first.held],
-            )
-            for number, (group, reach) in enumerate(zip(groups, reaches, strict=True))
-        )
+        return retentions(groups, reaches, self._reach.costs(reaches), self._search.consequences)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pytest_reloadleak.holders.sweep import Cause
-from pytest_reloadleak.model import Held, Holder
+from pytest_reloadleak.model import Cost, Held, Holder
 
 GRACE = 1
 """Rounds by which a generation may outlive its replacement: code may still be running (Erlang's two generations)."""
@@ -44,6 +44,9 @@ class Retention(NamedTuple):
     also_retains: tuple[str, ...] = ()
     """Objects of old generations that the effect keeps alive."""
     advice: str = ""
+    cure: str | None = None
+    """As `Finding.cure`, likewise `cost`."""
+    cost: Cost | None = None
     cache: tuple[str, int] | None = None
     """Module and `maxsize` of the `lru_cache` through which it is held; `None` without a bounded cache."""
     number: int | None = None

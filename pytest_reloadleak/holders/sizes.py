@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.retained import Retained
 from pytest_reloadleak.holders.sweep import Sweep
+from pytest_reloadleak.model import Cost, TypeCost
 
 _SIZEOF = object.__sizeof__
+
+
+_TYPES = 20
+"""Types that a cost lists; the rest is one more entry."""
 
 
 class Reach(NamedTuple):
@@ -36,12 +41,17 @@ class Reaches:
     Args:
         sweep: the finished sweep.
         retained: all retained objects, for their generations.
+        rename: returns the stable form of a text that contains module names.
     """
 
-    def __init__(self, sweep: Sweep, retained: Retained) -> None:
+    def __init__(self, sweep: Sweep, retained: Retained, rename: Callable[[str], str] = str) -> None:
+        self._rename = rename
         self._sweep = sweep
         self._retained = retained
         self._bytes: dict[int, int] = {}
+        self._types: dict[int, int] = {}
+        """Ids of the types of the objects walked, by the objects' ids: a reference to a class would be a holder."""
+        self._names: dict[int, str] = {}
         self._closures: dict[int, set[int]] = {}
         """Ids of what a namespace leads to, by its own id; namespaces that lead to one another share one set."""
         self._counted: dict[frozenset[int], Reach] = {}
@@ -53,6 +63,26 @@ class Reaches:
         if key not in self._counted:
             self._counted[key] = self._count(sinks)
         return self._counted[key]
+
+    def costs(self, reaches: Sequence[Reach]) -> list[Cost]:
+        """What dies if one holder alone lets go, for each of several that lead to these reaches."""
+        keepers = Counter(key for reach in reaches for key in reach.ids)
+        return [self._cost({key for key in reach.ids if keepers[key] == 1}) for reach in reaches]
+
+    def _cost(self, ids: set[int]) -> Cost:
+        objects: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
+        for key in ids:
+            name = self._names[self._types[key]]
+            objects[name] += 1
+            sizes[name] += self._bytes[key]
+        ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
+        shown, rest = ordered[:_TYPES], ordered[_TYPES:]
+        parts = [TypeCost(type=name, objects=objects[name], bytes=sizes[name]) for name in shown]
+        if rest:
+            sums = (sum(map(objects.__getitem__, rest)), sum(map(sizes.__getitem__, rest)))
+            parts.append(TypeCost(type=f"{len(rest)} other types", objects=sums[0], bytes=sums[1]))
+        return Cost(objects=len(ids), bytes=sum(sizes.values()), by_type=tuple(parts))
 
     def _count(self, sinks: Mapping[int, Any]) -> Reach:
         born = self._retained.born
@@ -99,6 +129,10 @@ class Reaches:
                     own.append(child)  # a string or number with no other owner: size, but no object
             # A walk that this one interrupted may still refer to the last child it read, which then has two owners.
             if key not in self._bytes:
+                kind = id(type(o))
+                self._types[key] = kind
+                if kind not in self._names:
+                    self._names[kind] = self._rename(foreign.type_name(o))
                 self._bytes[key] = size_bytes(o) + (_bytes_with_own(own) if own else 0)
         return next((closure for closure in merged if len(closure) == len(ids)), ids)
 

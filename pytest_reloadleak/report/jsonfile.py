@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_reloadleak.model import Finding, Frame, Held, Holder, Report, Series, Site
+from pytest_reloadleak.model import Cost, Finding, Frame, Held, Holder, Report, Series, Site, TypeCost
 
 SCHEMA = 1
 
@@ -33,6 +33,9 @@ def _finding(data: Mapping[str, Any]) -> Finding:
             values[name] = cls(**values[name])
     values["site"] = _site(values["site"]) if values["site"] is not None else None
     values["sites"] = tuple(map(_site, values.get("sites", ())))
+    cost = values["cost"]
+    if cost is not None:
+        values["cost"] = Cost(**{**cost, "by_type": tuple(TypeCost(**part) for part in cost["by_type"])})
     return Finding(**values)
 
 

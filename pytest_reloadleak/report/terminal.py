@@ -75,6 +75,7 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield from _trace(finding)
         if finding.retained_objects and finding.retained_bytes is not None:
             yield f"    keeps   {finding.retained_objects} objects, {_size(finding.retained_bytes)}"
+    yield from _cost(finding, verbose)
     for number, line in enumerate(finding.details if verbose else finding.details[:_SHORT_DETAILS]):
         yield f"    {'        ' if number else 'detail  '}{line}"
     for also in finding.also_retains:
@@ -82,6 +83,40 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
     if finding.known is not None:
         yield f"    known   {finding.known}"
     yield f"    fix     {finding.advice}"
+    if finding.cure is not None:
+        yield from _labelled("cure", finding.cure.splitlines())
+
+
+def _labelled(label: str, lines: list[str]) -> Iterator[str]:
+    """Some lines with a label before the first."""
+    for number, line in enumerate(lines):
+        yield f"    {label if not number else '':<8}{line}"
+
+
+_RELOADS_A_DAY = 500
+"""A working day with autoreload; the line says so, and readers scale it to their own."""
+_TYPES_SHOWN = 4
+
+
+def _cost(finding: Finding, verbose: bool) -> Iterator[str]:
+    """What one reload costs through this holder, and with `-v` what that consists of."""
+    generations = len(finding.generations)
+    if finding.growth != "growing" or not finding.retained_bytes or not generations:
+        return
+    one = finding.retained_bytes / generations
+    daily = f"at {_RELOADS_A_DAY} reloads a day: {_size(round(one * _RELOADS_A_DAY))} a day"
+    yield f"    cost    {_size(round(one))} per reload; {daily}"
+    cost = finding.cost
+    if not verbose or cost is None:
+        return
+    if not cost.objects:
+        yield "            nothing of it dies if this holder alone lets go"
+        return
+    largest = ", ".join(
+        f"{part.objects} {part.type} ({_size(part.bytes)})" for part in cost.by_type[:_TYPES_SHOWN]
+    )
+    more = len(cost.by_type) - _TYPES_SHOWN
+    yield f"            dies with this holder: {largest}{f', and {more} more types' if more > 0 else ''}"
 
 
 def _place(finding: Finding, rootdir: str) -> str:

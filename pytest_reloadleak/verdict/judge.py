@@ -230,10 +230,12 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
         site=None,
         retained_objects=retention.objects,
         retained_bytes=retention.size_bytes,
+        cost=retention.cost,
         sole_holder=retention.is_sole,
         proven=None,
         also_retains=retention.also_retains,
         advice=retention.advice or _advice(kind, retention),
+        cure=retention.cure,
         known=None,
         details=details,
     )

@@ -9,7 +9,7 @@ from support import CURED, HOST, LEAKY, target
 
 from pytest_reloadleak.check import raise_unless_passing
 from pytest_reloadleak.errors import ReloadLeakError
-from pytest_reloadleak.model import Finding, Frame, Held, Holder, Report, Series, Site
+from pytest_reloadleak.model import Cost, Finding, Frame, Held, Holder, Report, Series, Site, TypeCost
 from pytest_reloadleak.report import jsonfile
 
 SCHEMA = json.loads(files("pytest_reloadleak").joinpath("report/schema-1.json").read_text(encoding="utf-8"))
@@ -199,6 +199,12 @@ def test_a_document_says_what_design_section_8_says(plugins):
     assert all(len(column) == 6 for column in check["series"].values())
     assert finding.pop("retained_objects") > 0
     assert finding.pop("retained_bytes") > 0
+    cost = finding.pop("cost")
+    assert (cost["objects"], cost["bytes"]) == tuple(
+        sum(part[name] for part in cost["by_type"]) for name in ("objects", "bytes")
+    )
+    assert cost["objects"] > 0
+    assert finding.pop("cure") is None
     assert finding == {
         "kind": "retained-generation",
         "growth": "growing",
@@ -273,7 +279,7 @@ def stable(project):
         for name in ("duration_s", "reload_s", "reason", "series"):
             del check[name]
         for finding in check["findings"]:
-            del finding["retained_bytes"]
+            del finding["retained_bytes"], finding["cost"]
     return json.dumps(content, indent=2)
 
 
@@ -406,6 +412,8 @@ FULL = Report(
             site_reason="a reason",
             retained_objects=3,
             retained_bytes=400,
+            cost=Cost(objects=3, bytes=400, by_type=(TypeCost(type="function", objects=3, bytes=400),)),
+            cure="import atexit\natexit.unregister(f)",
             sole_holder=True,
             proven=True,
             proof="removing it frees 2 of 2 old generations",

@@ -82,6 +82,7 @@ myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 
   retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
     holder  myapp.bus.listeners[*] (list, root sys.modules)
     holds   function myapp.weather.on_event, myapp/weather.py:31
+    cost    7.6 KiB per reload; at 500 reloads a day: 3.7 MiB a day
     fix     remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
 
   stale-reference 00aa11bb, bounded, generation 0
@@ -108,6 +109,7 @@ myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 
                   function myapp.weather.on_event
                     .__globals__
     keeps   40 objects, 38.0 KiB
+    cost    7.6 KiB per reload; at 500 reloads a day: 3.7 MiB a day
     fix     remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
 
   stale-reference 00aa11bb, bounded, generation 0
