@@ -8,19 +8,14 @@ wrong file. The source tells a name that a module defines from a name that it im
 from __future__ import annotations
 
 import ast
-import tokenize
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, sources
 from pytest_reloadleak.holders.sweep import Arrival, Root, Sweep, Way
 
 _DEEPEST = 4
 """Names for names that are followed one after the other."""
-
-_open = tokenize.open
-"""A private copy, as the target may patch what it likes."""
 
 
 class Homes:
@@ -132,16 +127,7 @@ _GUEST = 2
 
 def _names_of(namespace: dict[str, Any]) -> _Names:
     names = _Names()
-    file = foreign.text(dict.get(namespace, "__file__"))
-    if not file.endswith(".py"):
-        return names
-    try:
-        with warnings.catch_warnings(), _open(file) as source:
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source.read())
-    except Exception:  # noqa: BLE001 - a file that is gone, unreadable or no source says nothing of its names
-        return names
-    _read(tree.body, names)
+    _read(sources.statements(foreign.text(dict.get(namespace, "__file__"))), names)
     return names
 
 

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import ast
 import sys
-import tokenize
 import types
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.heap import foreign, references, sources
 from pytest_reloadleak.holders.sweep import Cause
 
 _CALLABLES = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType, type)
@@ -111,24 +109,15 @@ def _was_function(module: str, name: object, loaded: Any, before: Mapping[str, C
     return name in before[module] if module in before else name in _definitions(loaded)
 
 
-_open = tokenize.open
-"""A private copy, as the target may patch what it likes."""
-
-
 def _definitions(module: Any) -> frozenset[str]:
     """What a module's source defines without a decorator: functions, classes and their methods, `Class.method`."""
     file = foreign.text(dict.get(foreign.module_dict(module) or {}, "__file__"))
-    return _definitions_in(file) if file.endswith(".py") else frozenset()
+    return _definitions_in(file)
 
 
 @cache
 def _definitions_in(file: str) -> frozenset[str]:
-    try:
-        with warnings.catch_warnings(), _open(file) as source:
-            warnings.simplefilter("ignore")
-            body = ast.parse(source.read()).body
-    except Exception:  # noqa: BLE001 - a file that is gone, unreadable or no source defines nothing that is known
-        return frozenset()
+    body = sources.statements(file)
     classes = [node for node in body if type(node) is ast.ClassDef]
     methods = {f"{cls.name}.{name}" for cls in classes for name in _defined(cls.body)}
     return frozenset({*_defined(body), *methods})

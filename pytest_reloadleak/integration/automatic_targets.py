@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from pytest_reloadleak.strategies.dependencies.importers import parsed, resolved
+from pytest_reloadleak.heap.sources import parsed
+from pytest_reloadleak.strategies.dependencies.importers import resolved
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import module_names

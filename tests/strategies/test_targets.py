@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import textwrap
 import types
+import warnings
 import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -286,6 +287,15 @@ def test_a_source_that_cannot_be_read_is_no_traceback(place):
     write(place, "torn.py", source="def (\n")
 
     assert refused("torn.Thing").startswith("unknown target 'torn.Thing': no such module in package 'torn'")
+
+
+def test_a_source_is_read_without_the_warnings_of_its_import(place):
+    """A warning that a test run turns into an error must not hide the definition."""
+    write(place, "shop/__init__.py", source='PATTERN = "\\d"\n\nclass Thing: pass\n')
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "it is a class of 'shop'" in refused("shop.Thing")
 
 
 def test_globs_that_match_only_what_is_refused_leave_the_others():

@@ -10,12 +10,12 @@ import ast
 import importlib.util
 import sys
 import types
-import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.sources import parsed
 from pytest_reloadleak.strategies.dependencies import graph, import_records
 from pytest_reloadleak.strategies.imports.unit import module_names, spec_of
 
@@ -137,13 +137,6 @@ def _parsed(source: str, package: str | None) -> _Source:
             is_all = is_all and first is not None
             modules.add(resolved(first or "", second or package))
     return _Source(frozenset(modules), tuple(members), is_all)
-
-
-def parsed(source: str) -> ast.Module:
-    """A source's syntax tree, without the warnings that its import has already given."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:

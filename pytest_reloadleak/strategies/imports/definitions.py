@@ -11,6 +11,7 @@ from importlib.machinery import ModuleSpec
 from typing import NamedTuple
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.sources import parsed
 
 _Finder = Callable[[str], "ModuleSpec | None"]
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -66,7 +67,7 @@ def _in_source(module: str, path: list[str], find: _Finder, most: int) -> Defini
     if spec is None or source is None:
         return None
     found = None
-    for statement in _top_level(ast.parse(source).body):
+    for statement in _top_level(parsed(source).body):
         if isinstance(statement, ast.ImportFrom):
             for alias in statement.names:
                 if (alias.asname or alias.name) == path[0]:
