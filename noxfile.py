@@ -1,7 +1,7 @@
 """The checks that need environments of their own; `nox -l` lists them, and `nox` alone runs lint and tests.
 
 Arguments after `--` go to what the session runs. An interpreter that is not on PATH can be named in the environment:
-RELOADLEAK_PYTHONS="3.14=/path/to/python3.14,3.15=/path/to/python3.15" (such a session bears the path in its name).
+RELOADLEAK_PYTHONS="3.14=/path/to/python3.14,3.15=/path/to/python3.15" (the name of such a session contains the path).
 """
 
 import os
@@ -46,7 +46,7 @@ def realworld(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def noise(session: nox.Session) -> None:
-    """Check that what pytest's plugins keep until a test is over is told from leaks."""
+    """Check that the tool distinguishes what other pytest plugins keep until a test is over from leaks."""
     session.install(".[noise]")
     session.run("pytest", "proofs/plugins", *session.posargs)
 
@@ -60,7 +60,7 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Break the tool in many small ways, each of which its tests have to notice."""
+    """Break the tool in many small ways; its tests have to notice each."""
     session.install(".[test]")
     session.run("python", "proofs/mutants/mutants.py", *session.posargs)
 
@@ -74,7 +74,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def sweep(session: nox.Session) -> None:
-    """Check every module of the standard library (`stdlib`) or of many packages (`packages`), and ask an oracle too."""
+    """Check every module of the standard library (`stdlib`) or of many packages (`packages`) beside an oracle."""
     what = session.posargs or ["stdlib"]
     pins = ["-r", "proofs/sweeps/packages.txt", "-c", "proofs/sweeps/constraints.txt"]
     session.install(".", *([] if what[0] == "stdlib" else pins))

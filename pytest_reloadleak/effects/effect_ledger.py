@@ -8,11 +8,11 @@ from functools import partial
 from pytest_reloadleak.effects.probe import Identity, Probe, Scope
 from pytest_reloadleak.heap import foreign
 
-Birth = tuple[int | None, bool]
+FirstSeen = tuple[int | None, bool]
 """The generation during which an effect was first seen (`None`: before the run), and whether that was between rounds,
 while the process settled."""
 
-_UNKNOWN: Birth = (None, False)
+_UNKNOWN: FirstSeen = (None, False)
 
 
 class EffectLedger:
@@ -25,7 +25,7 @@ class EffectLedger:
 
     def __init__(self, probes: Iterable[Probe]) -> None:
         self._probes = tuple(probes)
-        self._born: dict[str, dict[Identity, Birth]] = {probe.name: {} for probe in self._probes}
+        self._born: dict[str, dict[Identity, FirstSeen]] = {probe.name: {} for probe in self._probes}
         self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
         """The error for which a probe is no longer asked, by the probe's name."""
@@ -54,7 +54,7 @@ class EffectLedger:
         for probe in self.working():
             self.guarded(probe, partial(self._note, probe, (generation, is_idle)))
 
-    def _note(self, probe: Probe, now: Birth) -> None:
+    def _note(self, probe: Probe, now: FirstSeen) -> None:
         before = self._born[probe.name]
         present = list(probe.identities())
         if now[1]:
@@ -74,7 +74,7 @@ class EffectLedger:
         """The probes that have not raised."""
         return [probe for probe in self._probes if probe.name not in self.failed]
 
-    def born(self, probe: str, identity: Identity) -> Birth:
+    def born(self, probe: str, identity: Identity) -> FirstSeen:
         """When an effect was first seen."""
         return self._born[probe].get(identity, _UNKNOWN)
 

@@ -152,6 +152,11 @@ def module_dict(o: object) -> dict[str, Any] | None:
     return namespace if type(namespace) is dict else None
 
 
+def namespace(module: str) -> dict[str, Any]:
+    """The namespace of a loaded module; empty if `sys.modules` has no module of this name."""
+    return module_dict(sys.modules.get(module)) or {}
+
+
 def module_table() -> dict[Any, Any]:
     """`sys.modules` itself."""
     return sys.modules

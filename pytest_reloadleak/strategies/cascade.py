@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.dependencies import graph, import_records, importers
@@ -89,19 +89,15 @@ class Cascade(Strategy):
         return [*same, *self._left_alone]
 
 
-class Closure:
-    """The first-party modules that must be reloaded with a unit.
+class Closure(NamedTuple):
+    """The first-party modules that must be reloaded with a unit."""
 
-    Attributes:
-        order: these and the unit's own modules, dependencies first.
-        accepting: modules that accept the update instead of being reloaded.
-        left_alone: modules that stay as they are: the accepting ones and the libraries.
-    """
-
-    def __init__(self, order: list[str], accepting: list[str], left_alone: tuple[str, ...]) -> None:
-        self.order = order
-        self.accepting = accepting
-        self.left_alone = left_alone
+    order: list[str]
+    """These and the unit's own modules, dependencies first."""
+    accepting: list[str]
+    """Modules that accept the update instead of being reloaded."""
+    left_alone: tuple[str, ...]
+    """Modules that stay as they are: the accepting ones and the libraries."""
 
     @classmethod
     def of(cls, unit: Unit, project: Project) -> Closure:
@@ -151,14 +147,14 @@ def _others(target: str, names: list[str]) -> list[str]:
 
 def _accepts(name: str, changed: str) -> bool:
     """Whether a module declares that it accepts an update of another."""
-    declared = (foreign.module_dict(sys.modules.get(name)) or {}).get(ACCEPT)
+    declared = foreign.namespace(name).get(ACCEPT)
     if isinstance(declared, (list, tuple, set, frozenset)):
         return changed in declared
     return declared is True or callable(declared)
 
 
 def _accept(name: str, modules: list[str]) -> None:
-    declared: Any = (foreign.module_dict(sys.modules.get(name)) or {}).get(ACCEPT)
+    declared: Any = foreign.namespace(name).get(ACCEPT)
     if callable(declared):
         accept: Callable[[dict[str, Any]], object] = declared
         accept({module: sys.modules.get(module) for module in modules})

@@ -135,7 +135,7 @@ def _directories(modules: list[str], name: str) -> list[str]:
     """Directories whose finders know the modules or their submodules, and directories that did not exist."""
     found = {directory for directory, finder in list(sys.path_importer_cache.items()) if finder is None}
     for module in modules:
-        namespace = foreign.module_dict(sys.modules.get(module)) or {}
+        namespace = foreign.namespace(module)
         found.update(str(entry) for entry in namespace.get("__path__") or ())
         origin = getattr(spec_of(sys.modules.get(module)), "origin", None)
         if isinstance(origin, str):

@@ -81,7 +81,7 @@ class Disposal:
         calls = self._of_application(due, targets, module)
         seen: set[int] = set()
         for name in due:
-            namespace = foreign.module_dict(sys.modules.get(name)) or {}
+            namespace = foreign.namespace(name)
             hook = namespace.get(HOOK)
             if hook is None:
                 continue
@@ -114,7 +114,7 @@ class Disposal:
         if not isinstance(hook, str):
             return [Call("dispose", "", hook, (outgoing,))]
         if hook == HOOK:
-            if not any(HOOK in (foreign.module_dict(sys.modules.get(name)) or {}) for name in due):
+            if not any(HOOK in foreign.namespace(name) for name in due):
                 self.errors.append(f"dispose={hook!r}: no such function in {' and '.join(mine)}; define it")
             return []
         calls: list[Call] = []
@@ -136,11 +136,7 @@ class Disposal:
 
     def never_called(self, names: Iterable[str]) -> list[str]:
         """Those modules that define a hook which no round called, because no round dropped the module."""
-        return [
-            name
-            for name in names
-            if name not in self._reached and HOOK in (foreign.module_dict(sys.modules.get(name)) or {})
-        ]
+        return [name for name in names if name not in self._reached and HOOK in foreign.namespace(name)]
 
     def raised(self, generation: int, call: Call, text: str) -> None:
         """Note what a hook raised while it disposed a generation."""
@@ -156,7 +152,7 @@ class Disposal:
             names: the outgoing modules.
         """
         for name in names:
-            dict.pop(foreign.module_dict(sys.modules.get(name)) or {}, DATA, None)
+            dict.pop(foreign.namespace(name), DATA, None)
         data, self._data = self._data, {}
         return {name: {DATA: content} for name, content in data.items()}
 
@@ -196,7 +192,7 @@ gives a new one. An original comes back disposed, and the next check must not di
 
 def _was_disposed(name: str, hook: str) -> bool:
     """Whether a hook has disposed the present execution of a module; from now on the answer is yes."""
-    spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
+    spec = foreign.namespace(name).get("__spec__")
     if type(spec) is not ModuleSpec:
         return False
     known = _disposed.get(id(spec))

@@ -8,7 +8,6 @@ from pytest_reloadleak.effects.probe import Identity
 from pytest_reloadleak.effects.registries.registry import (
     Entry,
     Registry,
-    namespace,
     of_list,
     of_table,
     table_identities,
@@ -19,28 +18,28 @@ _CACHE = "sys.path_importer_cache"
 
 
 def _meta_path() -> Iterator[Entry]:
-    return of_list("sys.meta_path", "sys.meta_path[*]", namespace("sys").get("meta_path"))
+    return of_list("sys.meta_path", "sys.meta_path[*]", foreign.namespace("sys").get("meta_path"))
 
 
 def _path_hooks() -> Iterator[Entry]:
-    return of_list("sys.path_hooks", "sys.path_hooks[*]", namespace("sys").get("path_hooks"))
+    return of_list("sys.path_hooks", "sys.path_hooks[*]", foreign.namespace("sys").get("path_hooks"))
 
 
 def _path() -> Iterator[Entry]:
     """Directories by name and occurrence. All share one path, as a signature must not name a local directory."""
-    return of_list("sys.path", "sys.path[*]", namespace("sys").get("path"))
+    return of_list("sys.path", "sys.path[*]", foreign.namespace("sys").get("path"))
 
 
 def _importer_cache() -> Iterator[Entry]:
     """Finders of directories outside `sys.path`. The others are consequences of an entry in `sys.path`."""
     on_path = {entry.identity[1] for entry in _path()}
-    for entry in of_table(_CACHE, _CACHE, namespace("sys").get("path_importer_cache")):
+    for entry in of_table(_CACHE, _CACHE, foreign.namespace("sys").get("path_importer_cache")):
         if entry.identity[2] not in on_path:
             yield entry._replace(path=f"{_CACHE}[*]")
 
 
 def _cache_identities() -> list[Identity]:
-    return table_identities(_CACHE, _CACHE, namespace("sys").get("path_importer_cache"))
+    return table_identities(_CACHE, _CACHE, foreign.namespace("sys").get("path_importer_cache"))
 
 
 def _modules() -> Iterator[Entry]:

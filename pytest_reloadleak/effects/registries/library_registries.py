@@ -18,7 +18,6 @@ from pytest_reloadleak.effects.registries.registry import (
     NEWEST,
     Entry,
     Registry,
-    namespace,
     of_list,
     of_table,
     parts,
@@ -33,7 +32,7 @@ _DISPATCHER = vars(types.FunctionType)["__code__"].__get__(functools.singledispa
 def _attribute(module: str, path: str) -> object:
     """The object at a dotted path below a module, read from namespaces only; `None` if there is none."""
     found: Any = None
-    names: Any = namespace(module)
+    names: Any = foreign.namespace(module)
     for name in path.split("."):
         found = names.get(name)
         names = foreign.class_dict(found) if foreign.is_class(found) else foreign.instance_dict(found) or {}
@@ -41,7 +40,7 @@ def _attribute(module: str, path: str) -> object:
 
 
 def _filters() -> Iterator[Entry]:
-    own = namespace("warnings")
+    own = foreign.namespace("warnings")
     yield from of_list("warnings", "warnings.filters[*]", own.get("filters"))
     yield from of_table("warnings", "warnings.onceregistry", own.get("onceregistry"))
 

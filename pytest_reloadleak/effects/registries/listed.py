@@ -16,7 +16,7 @@ from pytest_reloadleak.effects.registries.import_registries import IMPORT
 from pytest_reloadleak.effects.registries.library_registries import LIBRARY
 from pytest_reloadleak.effects.registries.logging_registries import LOGGING
 from pytest_reloadleak.effects.registries.process_registries import PROCESS
-from pytest_reloadleak.effects.registries.registry import Entry, Registry, namespace
+from pytest_reloadleak.effects.registries.registry import Entry, Registry
 from pytest_reloadleak.effects.spelling import open_numbers
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
@@ -134,7 +134,7 @@ def _of_module(text: str) -> str:
     """The longest start of a dotted text that names a loaded module whose file has that name; '' if there is none."""
     names = text.split(".")
     for count in range(len(names), 0, -1):
-        spec = namespace(".".join(names[:count])).get("__spec__")
+        spec = foreign.namespace(".".join(names[:count])).get("__spec__")
         origin = foreign.text(spec.origin) if type(spec) is ModuleSpec else ""
         directory, file = os.path.split(origin)
         stem = file.partition(".")[0]

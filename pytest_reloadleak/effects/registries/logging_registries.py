@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_reloadleak.effects.registries.registry import Entry, Registry, namespace, of_list, of_table, slot
+from pytest_reloadleak.effects.registries.registry import Entry, Registry, of_list, of_table, slot
 from pytest_reloadleak.heap import foreign
 
 
 def _manager() -> dict[Any, Any]:
     """The attributes of the manager of all loggers, which is an attribute of their class."""
-    cls = namespace("logging").get("Logger")
+    cls = foreign.namespace("logging").get("Logger")
     manager = foreign.class_dict(cls).get("manager") if cls is not None and foreign.is_class(cls) else None
     return foreign.instance_dict(manager) or {}
 
@@ -21,7 +21,7 @@ def _loggers() -> list[tuple[str, object]]:
     table: Any = dict.get(_manager(), "loggerDict")
     named: list[tuple[Any, Any]] = list(dict.items(table)) if issubclass(type(table), dict) else []
     return [
-        ("", namespace("logging").get("root")),
+        ("", foreign.namespace("logging").get("root")),
         *((foreign.text(name), o) for name, o in named if foreign.is_text(name)),
     ]
 
@@ -61,12 +61,12 @@ def _names() -> Iterator[Entry]:
         values = () if kind in _OWN_LOGGERS else (logger,)
         # The object for a name changes when loggers above or below it are made, so only the name shows what is new.
         yield Entry(("logging name", name), _spelled(name), values, type="logging.Logger")
-    levels = namespace("logging").get("_nameToLevel")
+    levels = foreign.namespace("logging").get("_nameToLevel")
     yield from of_table("logging level", "logging.getLevelNamesMapping()", levels)
 
 
 def _makers() -> Iterator[Entry]:
-    own, manager = namespace("logging"), _manager()
+    own, manager = foreign.namespace("logging"), _manager()
     yield from slot("logging", "logging.setLoggerClass", own.get("_loggerClass"))
     yield from slot("logging", "logging.setLogRecordFactory", own.get("_logRecordFactory"))
     yield from slot("logging", "logging.Manager.setLoggerClass", dict.get(manager, "loggerClass"))

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from pytest_reloadleak.effects.probe import Identity
-from pytest_reloadleak.effects.registries.registry import Entry, Registry, namespace, of_list, slot
+from pytest_reloadleak.effects.registries.registry import Entry, Registry, of_list, slot
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.holders import roots
 
@@ -109,7 +109,7 @@ _HOOKS: dict[str, Callable[[], object]] = {
     "sys.setprofile": sys.getprofile,
     "threading.settrace": threading.gettrace,
     "threading.setprofile": threading.getprofile,
-    "threading.excepthook": lambda: namespace("threading").get("excepthook"),
+    "threading.excepthook": lambda: foreign.namespace("threading").get("excepthook"),
 }
 
 PROCESS = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -50,11 +49,6 @@ class Registry(NamedTuple):
     module. The sweep then skips every other reference to an entry too."""
     identities: Callable[[], Iterable[Identity]] | None = None
     """Identities of all entries, for registries so large that describing each entry is slow."""
-
-
-def namespace(module: str) -> dict[str, Any]:
-    """The namespace of a module, empty if it is not loaded."""
-    return foreign.module_dict(sys.modules.get(module)) or {}
 
 
 def parts(o: Any) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ it, and a process whose parent ended is found by its environment.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -144,7 +143,7 @@ def _started() -> set[Any] | None:
 
 
 def _attribute(module: str, name: str) -> object:
-    return dict.get(foreign.module_dict(sys.modules.get(module)) or {}, name)
+    return dict.get(foreign.namespace(module), name)
 
 
 def _since(pid: int) -> int | str | None:

@@ -8,7 +8,6 @@ define `fileno` or `__getattribute__`: neither runs. An object that the collecto
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,7 +145,7 @@ def _number(o: Any) -> int | None:
 
 def _class(module: str, name: str) -> Any:
     """A class of a module that is loaded; `None` otherwise."""
-    namespace = foreign.module_dict(sys.modules.get(module)) or {}
+    namespace = foreign.namespace(module)
     cls = dict.get(namespace, name)
     return cls if foreign.is_class(cls) else None
 

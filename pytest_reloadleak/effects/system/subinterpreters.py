@@ -5,7 +5,6 @@ The module that creates them lists them, if it is loaded. Its name is undocument
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
@@ -25,7 +24,7 @@ class Interpreters(Probe):
     def identities(self) -> Iterable[Identity]:
         """Their numbers. No number is used twice."""
         for module in _MODULES:
-            list_all = (foreign.module_dict(sys.modules.get(module)) or {}).get("list_all")
+            list_all = foreign.namespace(module).get("list_all")
             if list_all is not None:
                 # Since 3.13 a pair: the number, and what created it.
                 return [(int(one[0] if type(one) is tuple else one),) for one in list_all()]

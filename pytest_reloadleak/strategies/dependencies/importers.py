@@ -38,7 +38,7 @@ def dependencies(names: Iterable[str]) -> dict[str, set[str]]:
 def bound_modules(name: str) -> set[str]:
     """Modules that a module's names lead to: bound modules, and the homes of bound functions and classes."""
     found = set()
-    for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
+    for key, value in list(foreign.namespace(name).items()):
         home: object = (foreign.module_dict(value) or {}).get("__name__")
         if type(value) is types.FunctionType:
             home = value.__module__
@@ -64,7 +64,7 @@ def bound_data(names: Iterable[str]) -> dict[str, set[str]]:
     silent = {name for name in out if not _read(name).is_all}
     homes: dict[int, str] = {}
     for name in module_names() if silent else ():  # a module moves to the end when its import ends
-        for key, value in list((foreign.module_dict(sys.modules.get(name)) or {}).items()):
+        for key, value in list(foreign.namespace(name).items()):
             if type(key) is not str or key.startswith("__") or foreign.is_atom(value) or _names_home(value):
                 continue
             home = homes.setdefault(id(value), name)

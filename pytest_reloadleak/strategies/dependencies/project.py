@@ -38,7 +38,7 @@ class Project(NamedTuple):
         """Whether a loaded module is the project's own."""
         if name in {"__main__", "__mp_main__", "conftest"} or name.partition(".")[0] == _SELF:
             return False
-        file = (foreign.module_dict(sys.modules.get(name)) or {}).get("__file__")
+        file = foreign.namespace(name).get("__file__")
         return type(file) is str and self.owns_file(file)
 
     def owns_file(self, file: str) -> bool:
@@ -56,7 +56,7 @@ class Project(NamedTuple):
         """Whether a loaded module is in the standard library, or is installed and not the project's own."""
         if name in sys.builtin_module_names:
             return True
-        file = (foreign.module_dict(sys.modules.get(name)) or {}).get("__file__")
+        file = foreign.namespace(name).get("__file__")
         return type(file) is str and _is_installed(dirname(realpath(file))) and not self.owns_file(file)
 
     def _is_test_file(self, path: str) -> bool:

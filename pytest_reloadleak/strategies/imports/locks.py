@@ -46,7 +46,7 @@ def imports_locked(names: list[str]) -> Iterator[None]:
 
 def is_initializing(name: str) -> bool:
     """Whether a module's code has begun to run in an import, and has not ended."""
-    spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
+    spec = foreign.namespace(name).get("__spec__")
     return type(spec) is ModuleSpec and bool(vars(spec).get("_initializing"))
 
 

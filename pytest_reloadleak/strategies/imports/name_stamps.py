@@ -6,7 +6,6 @@ made. A fresh, equal string per round therefore dates everything that the round 
 
 from __future__ import annotations
 
-import sys
 from importlib.machinery import ModuleSpec
 
 from pytest_reloadleak.heap import foreign
@@ -20,6 +19,6 @@ def fresh_name(name: str) -> str:
 def stamp_specs(names: list[str]) -> None:
     """Give the specs of loaded modules a fresh name, which `importlib.reload` passes on to the namespace."""
     for name in names:
-        spec = (foreign.module_dict(sys.modules.get(name)) or {}).get("__spec__")
+        spec = foreign.namespace(name).get("__spec__")
         if type(spec) is ModuleSpec and spec.name == name:
             spec.name = fresh_name(name)

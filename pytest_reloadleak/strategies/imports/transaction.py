@@ -89,7 +89,7 @@ class Transaction:
     def _forget(self, name: str) -> None:
         module = sys.modules.pop(name, None)
         parent, _, leaf = name.rpartition(".")
-        holder = foreign.module_dict(sys.modules.get(parent)) or {}
+        holder = foreign.namespace(parent)
         if name not in self.attributes and holder.get(leaf, _ABSENT) is module:
             holder.pop(leaf, None)
 

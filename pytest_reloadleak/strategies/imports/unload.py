@@ -22,7 +22,7 @@ def unload(names: list[str]) -> None:
         parent, _, leaf = name.rpartition(".")
         if parent in modules:
             continue
-        holder = foreign.module_dict(sys.modules.get(parent)) or {}
+        holder = foreign.namespace(parent)
         if holder.get(leaf) is sys.modules[name]:
             del holder[leaf]
     for name in modules:

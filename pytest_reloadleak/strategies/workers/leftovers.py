@@ -16,7 +16,7 @@ _FILES, _MEMORY = "temporary files", "shared memory"
 class WorkerLeftovers(Probe):
     """Files that outlived the worker that made them."""
 
-    name = "leavings"
+    name = "leftovers"
     kinds = ("registration",)
 
     def __init__(self) -> None:
