@@ -61,7 +61,7 @@ class Check:
         self.settings = settings
         runner = runner or Runner()
         known, refused = _resolved(names, settings, reload, runner.plugins)
-        unit = Unit(tuple(known))
+        unit = Unit(tuple(known), submodules=settings.submodules)
         strategy = None if reload is not None else strategies.make(settings)
         if reload is not None:
             runner = dataclasses.replace(runner, spared=_spared_with(runner.spared, reload))
@@ -121,6 +121,8 @@ class Check:
             error = failures[0]
         knowledge = judge.Knowledge(self._known, self._is_library, self._site)
         verdict = judge.judge(target, settings.rounds, seen, knowledge)
+        helpers = list(subject.runner.helpers()) if verdict.findings else []
+        findings = tuple(_told_apart(finding, helpers) for finding in verdict.findings)
         notes = [*seen.notes, *verdict.notes, *seen.blind]
         notes += [text for text in failures if text != error]
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
@@ -139,7 +141,7 @@ class Check:
             reload_s=round(seen.reload_s, 6),
             retained_generations=verdict.retained_generations,
             series=judge.series(seen.samples),
-            findings=verdict.findings,
+            findings=findings,
             not_reloaded=seen.not_reloaded,
             notes=tuple(notes),
             error=error,
@@ -163,6 +165,16 @@ class Check:
         """Put everything back."""
         self.run.reloads.end()
         self.performer.end()
+
+
+def _told_apart(finding: Finding, helpers: Iterable[str]) -> Finding:
+    """The finding, with a word if its holder is in a module that only the tests import."""
+    path = finding.holder.path if finding.holder is not None else ""
+    mine = [name for name in helpers if path.startswith(f"{name}.")]
+    if not mine:
+        return finding
+    text = f"held by your tests: only they import {max(mine, key=len)}"
+    return dataclasses.replace(finding, details=(text, *finding.details))
 
 
 def _resolved(

@@ -5,6 +5,7 @@ pytest imports this module in every run, so it imports the rest only with the fl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -120,11 +121,18 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(_Hooks)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker. With the flag, load the session that checks."""
+    """Register the marker. With the flag, or for a node id of a target, load the session that checks."""
     config.addinivalue_line("markers", _MARKER)
     wanted = config.getoption("reload_leak_check")
-    if wanted or (wanted is None and config.getini("reload_leak_check")):
+    if wanted is None:
+        wanted = config.getini("reload_leak_check") or _names_items(config)
+        if not wanted and config.getoption("reload_leak_target"):
+            raise pytest.UsageError(
+                "--reload-leak-target names a target, but nothing is checked without --reload-leak-check; add it"
+            )
+    if wanted:
         from pytest_reloadleak.integration.session import Session
 
         config.pluginmanager.register(Session(config), "reloadleak-session")
@@ -132,6 +140,25 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_reloadleak.integration.reports import Collected
 
         config.pluginmanager.register(Collected(config), "reloadleak-reports")
+
+
+def _names_items(config: pytest.Config) -> bool:
+    """Whether the command line names items of targets; an xdist worker gets these as an option."""
+    folders = (argument.partition("::")[0] for argument in config.args)
+    is_named = any(re.split(r"[\\/]", folder)[-1] == "reload-leak" for folder in folders)
+    return is_named or bool(getattr(config.option, "reload_leak_chosen", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Note the modules of all tests before some are deselected: what they import is theirs in either case."""
+    names: dict[str, None] = {}
+    parent: object = None
+    for item in items:
+        if item.parent is not parent:
+            parent = item.parent
+            names[getattr(getattr(item, "module", None), "__name__", "")] = None
+    session.__dict__["reload_leak_test_modules"] = tuple(names)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import UsageError, did_you_mean
 
 STRATEGIES = ("reload", "decache", "reimport", "cascade", "alias", "worker")
 """Names of the strategies that need no argument, from cheap to expensive by what each does besides executing the code:
@@ -41,6 +41,8 @@ class Settings:
     """Patterns of the project's test files, which are never targets."""
     dependents: tuple[str, ...] = ()
     """First-party modules that depend on the target, to be imported as well unless they are loaded."""
+    submodules: tuple[str, ...] = ()
+    """Modules below the target, to be imported with it where they can be."""
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     ignored: tuple[str, ...] = ()
@@ -56,16 +58,15 @@ class Settings:
         whole_number("rounds", self.rounds, least=1)
         whole_number("warmup", self.warmup, least=0)
         # A worker gets its settings as JSON, which has only lists.
-        for name in ("probes", "test_files", "dependents", "ignored"):
+        for name in ("probes", "test_files", "dependents", "submodules", "ignored"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "known", tuple((pattern, why) for pattern, why in self.known))
 
 
 def unknown_strategy(name: object) -> str:
     """The error text for a strategy that does not exist."""
-    return (
-        f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}, all, or pass a callable as reload="
-    )
+    hint = did_you_mean(name, (*STRATEGIES, ALL))
+    return f"unknown strategy {name!r}: {hint}use one of {', '.join(STRATEGIES)}, all, or pass a callable as reload="
 
 
 def expanded(names: Iterable[str]) -> tuple[str, ...]:

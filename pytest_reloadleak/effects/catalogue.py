@@ -12,7 +12,7 @@ from pytest_reloadleak.effects.system.children import Children
 from pytest_reloadleak.effects.system.descriptors import Descriptors
 from pytest_reloadleak.effects.system.subinterpreters import Interpreters
 from pytest_reloadleak.effects.system.threads import Threads
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.settings import GROWTH, REFERENCES
 
 _BUILTIN: tuple[type[Probe], ...] = (
@@ -49,7 +49,8 @@ def chosen(names: Iterable[str], where: str, extra: Iterable[type[Probe]] = ()) 
     for name in names:
         if name not in table:
             known = ", ".join(sorted({n for of_kind in table.values() for n in of_kind}))
-            raise UsageError(f"{where}: unknown probe '{name}': use {known}, or a kind of finding")
+            hint = did_you_mean(name, table)
+            raise UsageError(f"{where}: unknown probe '{name}': {hint}use {known}, or a kind of finding")
         out += table[name]
     return tuple(dict.fromkeys(out))
 

@@ -174,6 +174,7 @@ class _HolderSearch:
                 if id(trace.sink) in self._retained.names and not trace.is_binding:
                     unbound.append(arrival)
                 elif trace.is_spared:
+                    self._search.tell(arrival.root.path, trace.holder.path, trace.held.name)
                     self._spared += [a.path[-1] for a in together] if is_one else [trace.sink]
                 else:
                     sinks = [a.path[-1] for a in together] if is_one else [trace.sink]

@@ -43,6 +43,10 @@ class Search:
     """Objects of the program that the sweep does not enter, since what they hold is expected."""
     kept_alive: set[int] = field(default_factory=set)
     """Ids of effects that live only because the check keeps the original: they are no roots."""
+    helpers: Callable[[], Iterable[str]] = list
+    """Asks for the names of modules that belong to the tests and hold what the tests use."""
+    told: dict[str, None] = field(default_factory=dict)
+    """What they hold of the original: no finding, but a reader wants to know."""
     lost: list[str] = field(default_factory=list)
     """Holders that the diagnosis found but could not read, with the reason."""
     effects: list[Root] = field(default_factory=list)
@@ -66,6 +70,11 @@ class Search:
     """Likewise for attributes of others; `None` until they are needed, since finding them takes long."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
+
+    def tell(self, module: str, holder: str, held: str) -> None:
+        """Say what a module of the tests holds of the original, if it is one of their helpers."""
+        if module in self.helpers():
+            self.told[f"held by your tests: {holder} keeps {held} of before the check: not a leak"] = None
 
     @property
     def limit(self) -> int:

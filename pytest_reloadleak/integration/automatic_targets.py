@@ -11,17 +11,29 @@ from types import ModuleType
 import pytest
 
 from pytest_reloadleak.heap.sources import parsed
+from pytest_reloadleak.integration import selection
+from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.strategies.dependencies.importers import resolved
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import module_names
 
 
-def loaded(config: pytest.Config, test_modules: set[str]) -> list[str]:
-    """Sorted names of the loaded first-party modules that can be reloaded, without the collected `test_modules`."""
-    own = project(config)
-    names = [name for name in module_names() if name not in test_modules]
-    return sorted(n for n in names if own.owns(n) and targets.refusal(n) is None)
+def loaded(session: pytest.Session, plugins: tuple[str, ...]) -> list[str]:
+    """Sorted names of the loaded first-party modules that can be reloaded, without what belongs to the tests."""
+    own = project(session.config)
+    tests = OwnModules(session).names()
+    names = [name for name in module_names() if name not in tests]
+    return sorted(n for n in names if own.owns(n) and targets.refusal(n, plugins=plugins) is None)
+
+
+def failed_before(config: pytest.Config) -> list[tuple[str, str]]:
+    """Target and strategy of the items that failed in the last run, for `--lf`: it skips the files that import them."""
+    cache = getattr(config, "cache", None)
+    if cache is None or not config.getoption("lf", False):
+        return []
+    found = [selection.parse(nodeid) for nodeid in cache.get("cache/lastfailed", {})]
+    return [one for one in found if one is not None and targets.refusal(one[0]) is None]
 
 
 def project(config: pytest.Config) -> Project:
@@ -29,7 +41,7 @@ def project(config: pytest.Config) -> Project:
     return Project(str(config.rootpath), tuple(str(pattern) for pattern in config.getini("python_files")))
 
 
-def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
+def imported_by(session: pytest.Session, module: ModuleType) -> list[str]:
     """First-party modules that a test module imports, in the order of its imports.
 
     The import statements are read, since bindings are not enough: `import app.views` binds `app`.
@@ -46,6 +58,7 @@ def imported_by(config: pytest.Config, module: ModuleType) -> list[str]:
             base = resolved("." * node.level + (node.module or ""), vars(module).get("__package__"))
             inner = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in sys.modules]
             names += inner or [base]
-    mine = project(config)
-    own = [name for name in dict.fromkeys(names) if mine.owns(name) and targets.refusal(name) is None]
+    mine, tests = project(session.config), OwnModules(session).names()
+    found = [name for name in dict.fromkeys(names) if mine.owns(name) and name not in tests]
+    own = [name for name in found if targets.refusal(name) is None]
     return [name for name in own if not any(name.startswith(f"{other}.") for other in own)]

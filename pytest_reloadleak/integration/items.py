@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
-from pytest_reloadleak.integration import automatic_targets
+from pytest_reloadleak.integration import automatic_targets, places
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
@@ -24,31 +24,69 @@ from pytest_reloadleak.strategies.catalogue import inapplicable
 from pytest_reloadleak.strategies.dependencies.project import Project
 
 
-class Targets(pytest.Collector):
-    """Parent of the target items, whose node ids begin with `reload-leak::`."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one item checks."""
 
-    def collect(self) -> list[pytest.Item]:
-        """Return nothing: the items are made once pytest has collected all tests."""
-        return []
+    name: str
+    submodules: tuple[str, ...] = ()
+    """The modules below a package that was named, which are reloaded with it."""
 
 
-class TargetItem(pytest.Item):
+class _Item(pytest.Item):
+    """An item of the plugin. It has the fixtures that marks ask for, and no function."""
+
+    obj = None
+    """No function, as pytest's doctest items say."""
+
+    def setup(self) -> None:
+        """Set up the fixtures of `usefixtures` marks."""
+        names = [name for mark in self.iter_markers("usefixtures") for name in mark.args]
+        if not names:
+            return
+        from _pytest.fixtures import TopRequest  # as pytest's own doctest items do
+
+        self.funcargs: dict[str, object] = {}
+        self._fixtureinfo = self.session._fixturemanager.getfixtureinfo(node=self, func=None, cls=None)
+        self.fixturenames = self._fixtureinfo.names_closure
+        self._request = TopRequest(self, _ispytest=True)  # type: ignore[arg-type]  # items without a function too
+        for name in names:
+            self._request.getfixturevalue(name)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """The file that annotations and editors show, and the headline."""
+        # pytest shows a headline that ends a node id with `::` in place of dots, as if it named classes.
+        headline = f"{self.nodeid} " if "." in self.nodeid.partition("[")[0] else self.nodeid
+        return self.path, 0, headline
+
+
+class TargetItem(_Item):
     """One target under one strategy."""
 
     target: str
     strategy: str
     options: Options
     plugins: tuple[str, ...]
+    submodules: tuple[str, ...]
 
     @classmethod
     def make(
-        cls, parent: Targets, target: str, strategy: str, options: Options, plugins: tuple[str, ...]
+        cls,
+        parent: pytest.Collector,
+        target: Target,
+        strategy: str,
+        options: Options,
+        plugins: tuple[str, ...],
     ) -> TargetItem:
         """Return an item named `target[strategy]`."""
-        name = f"{target}[{strategy}]"
+        name = f"{target.name}[{strategy}]"
+        file = places.file_of(target.name)
         # Pass the id as text: pytest 9.2 parses the brackets of a cached id as parameters, and compares those.
-        item: TargetItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
-        item.target, item.strategy, item.options, item.plugins = target, strategy, options, plugins
+        item: TargetItem = cls.from_parent(
+            parent, name=name, nodeid=f"{parent.nodeid}::{name}", path=Path(file) if file else parent.path
+        )
+        item.target, item.strategy, item.options, item.plugins = target.name, strategy, options, plugins
+        item.submodules = target.submodules
         item.add_marker("reloadable")
         return item
 
@@ -73,18 +111,20 @@ class TargetItem(pytest.Item):
             project=project,
             expected=options.expected,
         )
-        settings = replace(settings, dependents=self._dependents(project))
+        settings = replace(settings, dependents=self._dependents(project), submodules=self.submodules)
         if options.isolation == "process":
             outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)
             report = outcome.report
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
+            own = OwnModules(self.session)
             runner = Runner(
                 plugins=self.plugins,
                 probes=options.extra,
-                release=lambda: release(self, test_namespaces(self)),
-                spared=lambda: test_namespaces(self),
+                release=lambda: release(self, own.namespaces()),
+                spared=own.namespaces,
+                helpers=own.helpers,
                 keepers=lambda: keepers(self),
             )
             report = Check([self.target], settings, runner=runner).perform()
@@ -101,23 +141,22 @@ class TargetItem(pytest.Item):
         return ()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The report, without a traceback through this plugin."""
-        if isinstance(excinfo.value, (ReloadLeakError, UsageError)):
-            return str(excinfo.value)
+        """The report at its place, without a traceback through this plugin."""
+        error = excinfo.value
+        if isinstance(error, ReloadLeakError):
+            return places.of_reports([error.report], str(error), (str(self.path), 1))
+        if isinstance(error, UsageError):
+            return places.shown(str(error), str(error), str(self.path), 1)
         return super().repr_failure(excinfo, style)
 
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """The location that `-v` and the summary show."""
-        return self.config.rootpath, None, f"reload-leak::{self.name}"
 
-
-class RefusedItem(pytest.Item):
+class RefusedItem(_Item):
     """A glob that matches only modules that are refused: it is skipped, and the other targets are checked."""
 
     reason: str
 
     @classmethod
-    def make(cls, parent: Targets, target: str, reason: str) -> RefusedItem:
+    def make(cls, parent: pytest.Collector, target: str, reason: str) -> RefusedItem:
         """Return an item with the glob's name."""
         item: RefusedItem = cls.from_parent(parent, name=target, nodeid=f"{parent.nodeid}::{target}")
         item.reason = reason
@@ -126,19 +165,6 @@ class RefusedItem(pytest.Item):
     def runtest(self) -> None:
         """Skip, with the reason."""
         pytest.skip(self.reason)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """The location that `-v` and the summary show."""
-        return self.config.rootpath, None, f"reload-leak::{self.name}"
-
-
-def test_namespaces(item: pytest.Item) -> list[dict[str, Any]]:
-    """Globals of the session's test modules and conftests, whose bindings belong to the tests."""
-    modules = [getattr(i, "module", None) for i in item.session.items]
-    modules += [
-        plugin for plugin in item.config.pluginmanager.get_plugins() if isinstance(plugin, ModuleType)
-    ]
-    return list({id(m): vars(m) for m in modules if isinstance(m, ModuleType)}.values())
 
 
 def keep(item: pytest.Item, report: Report) -> None:

@@ -23,12 +23,13 @@ from pytest_reloadleak.holders.roots import is_runner
 from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.bindings import Bindings
-from pytest_reloadleak.integration.items import keep, render, test_namespaces
+from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.noise import fixtures
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.rounds import undoing_patches
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import audit, jsonfile
 from pytest_reloadleak.run.performing import Reloader
@@ -122,7 +123,7 @@ def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:
     """
     if marker.args:
         return list(marker.args)
-    names = automatic_targets.imported_by(item.config, item.module)
+    names = automatic_targets.imported_by(item.session, item.module)
     if not names:
         raise UsageError(
             f"reloadable: {item.module.__name__} imports no module of the project's own, so there is nothing to "
@@ -170,11 +171,13 @@ def runner_of(
     item: pytest.Item, plugins: tuple[str, ...] = (), probes: tuple[type[Probe], ...] = ()
 ) -> Runner:
     """What pytest contributes to a check in a test."""
+    own = OwnModules(item.session)
     return Runner(
         plugins=plugins,
         probes=probes,
-        release=lambda: release(item, test_namespaces(item)),
-        spared=lambda: test_namespaces(item),
+        release=lambda: release(item, own.namespaces()),
+        spared=own.namespaces,
+        helpers=own.helpers,
         roots=lambda: _fixture_roots(item),
         keepers=lambda: keepers(item),
     )

@@ -65,6 +65,13 @@ class Options:
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
 
+    def described(self) -> str:
+        """How targets are checked, for one line."""
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        warmup = f" after {self.warmup} of warm-up" if self.warmup else ""
+        where = "in this process" if self.isolation == "none" else "each in a process of its own"
+        return f"{', '.join(self.strategies)}; {rounds}{warmup}; {where}"
+
 
 def _given(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
     """The option or ini key that sets a value, and the value."""

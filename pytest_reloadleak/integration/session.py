@@ -1,16 +1,16 @@
-"""Run a session with `--reload-leak-check`: add items for the targets, and run marked tests in rounds."""
+"""Run a session with `--reload-leak-check`: collect the targets, and run marked tests in rounds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.integration import automatic_targets, marked
-from pytest_reloadleak.integration.items import RefusedItem, TargetItem, Targets
+from pytest_reloadleak.integration import marked, selection
+from pytest_reloadleak.integration.collector import Targets
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reports import Collected, is_worker
 from pytest_reloadleak.report import audit, notes
@@ -18,6 +18,8 @@ from pytest_reloadleak.strategies.dependencies import import_records
 from pytest_reloadleak.strategies.imports import targets
 
 _USAGE = "reload_leak_usage"
+_LONGEST = 200
+"""Characters of the line that lists the targets."""
 
 
 class Session(Collected):
@@ -25,48 +27,97 @@ class Session(Collected):
 
     def __init__(self, config: pytest.Config) -> None:
         self.options = Options.of(config)
+        try:
+            self.selection = selection.take(config)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
         self._usage: str | None = None
+        self._targets: Targets | None = None
         super().__init__(config)
+        _keep_node_ids(config)
         import_records.start()  # before the project is imported
         config.add_cleanup(import_records.stop)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Add an item per target and strategy, before `-k` and `-m` deselect items."""
-        plugins = _plugin_modules(session.config)
+    def plugins(self) -> tuple[str, ...]:
+        """Names of the modules of all registered pytest plugins, except conftests."""
+        return _plugin_modules(self.config)
+
+    # -- collection ---------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Add the collector of the targets behind all test files, and let it resolve them when its turn comes."""
+        if isinstance(collector, Targets):
+            self._resolve(collector)
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed:
+            self._targets = Targets.make(collector, self)
+            report.result = [*report.result, self._targets]
+        return report
+
+    def _resolve(self, collector: Targets) -> None:
         try:
-            names, refused = self._targets(items, plugins)
+            collector.resolve()
         except UsageError as error:
-            if not is_worker(session.config):
+            if not is_worker(self.config):
                 raise pytest.UsageError(str(error)) from None
             # xdist loses an exception that a worker raises here, so send the line with the worker's output.
-            session.config.workeroutput[_USAGE] = str(error)  # type: ignore[attr-defined]  # xdist's attribute
+            self.config.workeroutput[_USAGE] = self._usage = str(error)  # type: ignore[attr-defined]  # xdist's
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Collect the tests after all where a target can only be found through the directories of the tests."""
+        if not self.selection.is_alone:
+            return
+        try:
+            is_found = all(targets.search(name) for name, _ in self.selection.chosen)
+        except Exception:  # noqa: BLE001 - a foreign finder may raise anything; `resolve` reports it
+            return
+        if not is_found:
+            self.config.args[:] = self.config.getini("testpaths") or [str(self.config.invocation_params.dir)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave only the items that the command line names, if it names nothing else."""
+        if self._usage is not None:
             items.clear()
-            return
-        if not names and not refused:
-            return
-        parent: Targets = Targets.from_parent(session, name="reload-leak", nodeid="reload-leak")
-        items += [
-            TargetItem.make(parent, name, strategy, self.options, plugins)
-            for name in names
-            for strategy in self.options.strategies
-        ]
-        items += [RefusedItem.make(parent, name, reason) for name, reason in refused.items()]
+        if self.selection.is_alone:
+            others = [item for item in items if not isinstance(item.parent, Targets)]
+            items[:] = [item for item in items if isinstance(item.parent, Targets)]
+            if others:
+                self.config.hook.pytest_deselected(items=others)
 
-    def _targets(
-        self, items: list[pytest.Item], plugins: tuple[str, ...]
-    ) -> tuple[list[str], dict[str, str]]:
-        """The targets to check, and the reasons why globs beside them match only what is refused.
+    def pytest_report_header(self) -> str:
+        """Say what will be checked, and how."""
+        return f"reload-leak: {self._asked()}; {self.options.described()}"
 
-        Raises:
-            UsageError: a target does not exist or is refused, or no target is left.
-        """
+    def _asked(self) -> str:
+        if self.selection:
+            return ", ".join(name for name, _ in self.selection.chosen)
         if self.options.targets:
-            return targets.resolve_all(self.options.targets, force=self.options.force, plugins=plugins)
-        if any(item.get_closest_marker("reloadable") for item in items):
-            return [], {}
-        modules = {m.__name__ for item in items if isinstance(m := getattr(item, "module", None), ModuleType)}
-        return automatic_targets.loaded(self.config, modules), {}
+            return ", ".join(self.options.targets)
+        return "marked tests; without one, the project's own modules that the tests import"
+
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
+        """Say what was found to check."""
+        if self._targets is None or self.config.getoption("collectonly"):
+            return []
+        marks = sum(item.get_closest_marker("reloadable") is not None for item in items)
+        marks -= sum(isinstance(item.parent, Targets) for item in items)
+        return list(self._found(self._targets, marks))
+
+    def _found(self, collector: Targets, marks: int) -> Iterator[str]:
+        count = collector.count()
+        if count and self.config.get_verbosity() >= 0:
+            yield f"reload-leak: {_counted(count, 'target')}: {_shortened(collector.described())}"
+        if not count and marks and not self.selection:
+            verb = "is" if marks == 1 else "are"
+            yield (
+                f"reload-leak: {_counted(marks, 'test')} {verb} marked, so no other module is checked; "
+                "--reload-leak-target names more"
+            )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -110,7 +161,7 @@ class Session(Collected):
         marker = item.get_closest_marker("reloadable")
         if marker is None or not isinstance(item, pytest.Function):
             return (yield)
-        with marked.in_rounds(item, marker, self.options, _plugin_modules(item.config)):
+        with marked.in_rounds(item, marker, self.options, self.plugins()):
             return (yield)
 
 
@@ -123,3 +174,21 @@ def _plugin_modules(config: pytest.Config) -> tuple[str, ...]:
         if not name.endswith("conftest"):
             names.add(name)
     return tuple(sorted(names))
+
+
+def _keep_node_ids(config: pytest.Config) -> None:
+    """Show the items' node ids as they are, in whatever directory pytest was started: they name no file."""
+    relative = config.cwd_relative_nodeid
+
+    def shown(nodeid: Any) -> Any:
+        return nodeid if str(nodeid).startswith(f"{selection.ROOT}::") else relative(nodeid)
+
+    vars(config)["cwd_relative_nodeid"] = shown
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -164,6 +164,7 @@ class Looking:
         except Exception as error:  # noqa: BLE001 - what else is known must reach the report
             search.lost.append(f"the search for holders ended early: {failure_text(error)}")
             found = Diagnosis()
+        self._observations.note(*search.told)
         self._observations.blind = [*self._blind(), *search.lost]
         self._observations.note(*record.effects.collected, *found.notes, *unreadable.take())
         return found if self._settings.looks_for(REFERENCES) else found.of_effects()
@@ -181,6 +182,7 @@ class Looking:
             namespaces=self._subject.namespaces() or dict(record.shared),
             rename=self._subject.unit.rename,
             spared={id(n) for n in [*caller_namespaces(), *runner.spared()]},
+            helpers=runner.helpers,
             callers=caller_frames(),
             extra_roots=runner.roots(),
             keepers=runner.keepers,

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
@@ -69,6 +70,8 @@ class Reloading:
         for name in subject.unit.names:
             if name not in sys.modules and strategy.loads_here:
                 self._guarded("the target could not be imported", partial(import_module, name))
+        if strategy.loads_here:
+            self._load_submodules()
         for name in subject.dependents if strategy.loads_here else ():
             self._guarded(
                 f"{name}, which depends on the target, could not be imported", partial(import_module, name)
@@ -76,6 +79,22 @@ class Reloading:
         self._guarded("the target could not be imported", subject.widen)
         assert self._state.transaction is not None
         self._state.transaction.widen(subject.unit)
+
+    def _load_submodules(self) -> None:
+        """Import the modules below the target; leave out those that cannot be imported, with the reason."""
+        unit = self._subject.unit
+        for name in unit.submodules:
+            try:
+                self._guarded(
+                    f"{name} was left out, since it could not be imported", partial(import_module, name)
+                )
+            except RoundError as error:  # noqa: PERF203 - each may fail
+                self._observations.note(error.text)
+        loaded = tuple(name for name in unit.submodules if name in sys.modules)
+        self._subject.unit = replace(unit, submodules=loaded)
+        if loaded:
+            noun = "module" if len(loaded) == 1 else "modules"
+            self._observations.note(f"{unit.target} was reloaded with {len(loaded)} {noun} below it")
 
     def end(self) -> None:
         """Put everything back and release every object."""

@@ -26,6 +26,8 @@ class Runner:
     """Called after the last generation is dropped: restores the test module's bindings."""
     spared: Callable[[], Iterable[dict[str, Any]]] = list
     """Namespaces of the caller, whose bindings to the original generation are no leak."""
+    helpers: Callable[[], Iterable[str]] = list
+    """Names of modules that only the tests import: of what they hold, a report says so."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
     keepers: Callable[[], Noise] = Noise

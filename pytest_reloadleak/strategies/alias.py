@@ -6,6 +6,7 @@ the same leak (reload facts, rows 20 to 22), so the check reports it.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import stat
@@ -34,11 +35,12 @@ class Alias(Single):
     def __init__(self, project: Project) -> None:
         super().__init__(project)
         self._names: tuple[str, ...] = ()
+        self._submodules: tuple[str, ...] = ()
         self._count = 0
 
     def widen(self, unit: Unit) -> Unit:
         """The unit with patterns for the names that this strategy invents."""
-        self._names = unit.names
+        self._names, self._submodules = unit.names, unit.submodules
         return replace(unit, invented=tuple(f"{name}{_MARK}*" for name in unit.names))
 
     def reload(self, names: list[str]) -> None:
@@ -46,7 +48,11 @@ class Alias(Single):
         del names
         self._count += 1
         for name in self._names:
-            self._load(name, f"{name}{_MARK}{self._count}")
+            alias = f"{name}{_MARK}{self._count}"
+            self._load(name, alias)
+            for below in self._submodules:
+                if below.startswith(f"{name}."):
+                    importlib.import_module(alias + below[len(name) :])
 
     def _load(self, name: str, alias: str) -> None:
         found = targets.find(name)

@@ -2,7 +2,7 @@ import sys
 import textwrap
 
 import pytest
-from support import CURED, LEAKY, Project, assert_no_traceback
+from support import CURED, LEAKY, Project, assert_no_traceback, errors
 
 METADATA = "Metadata-Version: 2.1\nName: tiny-shop\nVersion: 1.0\n"
 PYPROJECT = '[project]\nname = "tiny-shop"\nversion = "1.0"\n'
@@ -221,15 +221,15 @@ def test_test_files_of_an_own_pattern_are_never_items(shop):
     assert shop.nodeids() == ["checks/check_shop.py::test_event", *OWN]
 
 
-def test_a_helper_among_the_tests_is_checked_like_any_own_module(shop):
-    """A plain module below the rootdir that is neither test nor conftest is the project's own."""
+def test_a_helper_among_the_tests_is_no_item_unless_it_lies_beside_the_project(shop):
+    """What only the tests import, in a folder of tests, is theirs; a module beside a test elsewhere is not."""
     flat(shop, QUIET)
-    shop.put(
-        shop.root,
-        {"tests/helpers.py": "", "tests/test_shop.py": "import helpers\n\ndef test_event(): pass\n"},
-    )
+    test = "import helpers, shop.bus\n\ndef test_event(): pass\n"
+    shop.put(shop.root, {"tests/helpers.py": "", "tests/test_shop.py": test})
+    assert shop.nodeids() == ["tests/test_shop.py::test_event", *OWN[:2]]
 
-    assert shop.nodeids() == ["tests/test_shop.py::test_event", "reload-leak::helpers[reimport]"]
+    shop.put(shop.root, {"work/helpers.py": "", "work/test_work.py": test})
+    assert shop.nodeids("work")[1:] == ["reload-leak::helpers[reimport]", *OWN[:2]]
 
 
 def test_modules_that_no_test_imports_are_no_items(shop):
@@ -279,11 +279,34 @@ def test_the_tests_run_as_before(shop):
     after.assert_outcomes(passed=2, failed=1, skipped=1, deselected=3)
 
 
-def test_a_project_without_modules_of_its_own_has_no_items(shop):
-    """A project whose tests import only others' modules runs its tests, and nothing is added."""
+def test_a_run_that_would_check_nothing_is_a_usage_error(shop):
+    """A project whose tests import only others' modules: with the flag, one line says that nothing is checked."""
     shop.put(shop.root, {"tests/test_shop.py": "import json\n\ndef test_event(): pass\n"})
+    result = shop.run()
 
-    assert shop.nodeids() == ["tests/test_shop.py::test_event"]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_no_traceback(result)
+    (text,) = errors(result)
+    assert text.startswith("--reload-leak-check: nothing to check: ")
+    assert text.endswith("name a target: --reload-leak-target=myapp.module")
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_it(reload_leaks): reload_leaks.check('parts')\n",
+        "import pytest\n\n@pytest.mark.reloadable('parts')\ndef test_it(): pass\n",
+    ],
+    ids=["fixture", "mark"],
+)
+def test_tests_that_check_are_something_to_check(shop, test):
+    """The twins: a test that checks by hand or is marked is enough; the ini file's flag alone is no promise."""
+    shop.put(shop.root, {"tests/test_shop.py": test, "tests/conftest.py": "", "tests/parts.py": ""})
+    shop.run().assert_outcomes(passed=1)
+
+    shop.put(shop.root, {"tests/test_shop.py": "def test_it(): pass\n"})
+    shop.put(shop.root, {"pytest.ini": "[pytest]\nreload_leak_check = true\n"})
+    shop.project.spawn().assert_outcomes(passed=1)
 
 
 def test_an_empty_project_is_pytests_own_case(shop):

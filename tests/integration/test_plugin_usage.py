@@ -241,11 +241,41 @@ def test_force_accepts_what_can_be_executed_again_and_nothing_else(app, name):
 
 
 def test_bad_options_do_no_harm_without_the_flag(app):
-    """A run without the flag does not look at targets and numbers at all: the tests run as ever."""
-    result = app.run(*target("nope"), "--reload-leak-rounds=0")
+    """A run without the flag does not look at numbers and the ini file's targets: the tests run as ever."""
+    app.write({"pytest.ini": "[pytest]\npythonpath = .\nreload_leak_targets = nope\n"})
+    result = app.run("--reload-leak-rounds=0")
 
     result.assert_outcomes(passed=1)
     assert result.ret == 0
+
+
+def test_a_target_without_the_flag_is_a_usage_error(app):
+    """Who names a target wants it checked; `--no-reload-leak-check` says otherwise."""
+    text = "--reload-leak-target names a target, but nothing is checked without --reload-leak-check; add it"
+    refused(app, app.run(*target("cured")), text)
+
+    app.run(*target("cured"), "--no-reload-leak-check").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("app.view", "no such module in package 'app'; did you mean 'app.views'? "),
+        ("curred", "no such module in sys.path; did you mean 'cured'? "),
+    ],
+)
+def test_a_misspelt_target_gets_an_offer(app, name, text):
+    """The module beside it that is most like it."""
+    refused(app, app.check(*target(name)), f"unknown target '{name}': {text}{CHECK_SPELLING}")
+
+
+def test_misspelt_strategies_and_probes_get_an_offer(app):
+    """The name most like what was received."""
+    (strategy,) = errors(app.check("--reload-leak-strategy=reimprot"))
+    (probe,) = errors(app.check("--reload-leak-probes=thread"))
+
+    assert "unknown strategy 'reimprot': did you mean 'reimport'? use one of" in strategy
+    assert "unknown probe 'thread': did you mean 'threads'? use " in probe
 
 
 def test_an_option_that_does_not_exist_is_pytests_own_error(app):

@@ -44,7 +44,7 @@ class Project(NamedTuple):
     def owns_file(self, file: str) -> bool:
         """Whether a source file is the project's own."""
         path = realpath(file)
-        if self._is_test_file(path):
+        if self.is_test_file(path):
             return False
         directory = dirname(path)
         if _is_below(path, realpath(self.root)) and not _is_installed(directory):
@@ -59,7 +59,8 @@ class Project(NamedTuple):
         file = foreign.namespace(name).get("__file__")
         return type(file) is str and _is_installed(dirname(realpath(file))) and not self.owns_file(file)
 
-    def _is_test_file(self, path: str) -> bool:
+    def is_test_file(self, path: str) -> bool:
+        """Whether a file is a test module, a `conftest.py` or the `__init__.py` of a folder of tests."""
         name = basename(path)
         package_of_tests = name == "__init__.py" and not {"tests", "test"}.isdisjoint(self._below(path))
         return name == "conftest.py" or package_of_tests or any(fnmatch(name, p) for p in self.test_files)

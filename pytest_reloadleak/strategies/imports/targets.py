@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from importlib.machinery import ModuleSpec
 
-from pytest_reloadleak.errors import RefusedError, UsageError
+from pytest_reloadleak.errors import RefusedError, UsageError, did_you_mean
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.settings import TEST_FILES
 from pytest_reloadleak.strategies.imports.definitions import Definition, definition_of
 from pytest_reloadleak.strategies.imports.unit import is_glob, module_names
 
@@ -30,6 +31,8 @@ pickling no longer agree between the two (reload facts, E33 and E34)."""
 
 _RUNNERS = frozenset({"pytest", "_pytest", "pluggy", "py", "iniconfig", "xdist", "execnet"})
 _SELF = "pytest_reloadleak"
+_DEPTH = 12
+"""Levels of packages below a target. A link to a directory above would never end."""
 _IMPORT_SYSTEM = frozenset({"_frozen_importlib", "_frozen_importlib_external"})
 """The specs' names of `importlib._bootstrap` and its other half, which execute modules."""
 
@@ -67,16 +70,23 @@ def search_locations(package: str) -> list[str] | None:
     return list(spec.submodule_search_locations)
 
 
-def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> list[str]:
+def resolve(
+    name: str,
+    *,
+    force: bool = False,
+    plugins: Iterable[str] = (),
+    test_files: Iterable[str] = TEST_FILES,
+) -> list[str]:
     """The targets that a name or glob stands for.
 
     Args:
         name: a module, a package, or a glob of modules.
         force: accept targets that are refused by default, if they can be reloaded at all.
         plugins: modules of the registered pytest plugins, which are refused.
+        test_files: patterns of the files that a glob leaves out, unless its own text names them.
 
     Returns:
-        Module names in sorted order; a glob leaves out those that are refused.
+        Module names in sorted order; a glob leaves out those that are refused, programs (`__main__`) and tests.
 
     Raises:
         RefusedError: everything that a glob matches is refused.
@@ -97,7 +107,8 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
         if reason is not None:
             raise UsageError(reason)
         return [name]
-    matches = sorted(n for n in _candidates(name) if fnmatchcase(n, name))
+    found = sorted(n for n in _candidates(name) if fnmatchcase(n, name))
+    matches = [n for n in found if not is_left_out(n, name, test_files)]
     accepted = [n for n in matches if refusal(n, force=force, plugins=plugins) is None]
     if not accepted:
         advice = "check the pattern and that the package can be imported"
@@ -105,12 +116,21 @@ def resolve(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> l
             raise RefusedError(
                 f"target {name!r}: all matching modules ({len(matches)}) are refused; {advice}"
             )
+        if found:
+            raise RefusedError(
+                f"target {name!r}: all matching modules ({len(found)}) are tests or programs (__main__), which a "
+                "pattern leaves out; name them in full"
+            )
         raise UsageError(f"target {name!r}: no module matches; {advice}")
     return accepted
 
 
 def resolve_all(
-    names: Iterable[str], *, force: bool = False, plugins: Iterable[str] = ()
+    names: Iterable[str],
+    *,
+    force: bool = False,
+    plugins: Iterable[str] = (),
+    test_files: Iterable[str] = TEST_FILES,
 ) -> tuple[list[str], dict[str, str]]:
     """The targets that several names and globs stand for.
 
@@ -118,6 +138,7 @@ def resolve_all(
         names: modules, packages and globs.
         force: as for `resolve`.
         plugins: as for `resolve`.
+        test_files: as for `resolve`.
 
     Returns:
         Module names in order, each once, and the reason for each glob that matches only what is refused.
@@ -129,7 +150,8 @@ def resolve_all(
     refused: dict[str, str] = {}
     for name in names:
         try:
-            found.update(dict.fromkeys(resolve(name, force=force, plugins=plugins)))
+            mine = resolve(name, force=force, plugins=plugins, test_files=test_files)
+            found.update(dict.fromkeys(mine))
         except RefusedError as error:  # noqa: PERF203 - each glob may be refused
             refused[name.strip()] = str(error)
     if refused and not found:
@@ -141,6 +163,43 @@ def assert_name(name: object) -> None:
     """Raise `UsageError` unless a target is given as text."""
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a target must be the name of a module, not {name!r}")
+
+
+def is_left_out(name: str, pattern: str, test_files: Iterable[str] = TEST_FILES) -> bool:
+    """Whether a pattern leaves a module out: a program, a test or a `conftest`, unless the pattern names its kind.
+
+    Args:
+        name: the module, which matches the pattern.
+        pattern: a glob; or a package, for its submodules.
+        test_files: patterns of test files.
+    """
+    *above, last = name.split(".")
+    asked = pattern.split(".")
+    if last in {"__main__", "conftest"}:
+        return asked[-1] != last
+    folders = {"tests", "test"}.difference(asked)
+    if not folders.isdisjoint([*above, last]):
+        return True
+    patterns = tuple(test_files)
+    return _is_test(last, patterns) and not _is_test(asked[-1], patterns)
+
+
+def _is_test(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(f"{name}.py", pattern) for pattern in patterns)
+
+
+def search(name: str) -> bool:
+    """Whether there is a module of this name, or a pattern."""
+    return is_glob(name) or find(name) is not None
+
+
+def submodules(
+    package: str, *, plugins: Iterable[str] = (), test_files: Iterable[str] = TEST_FILES
+) -> list[str]:
+    """Names of the modules below a package that can be reloaded, without programs and tests; nothing is imported."""
+    found = sorted(_below(package, depth=_DEPTH))
+    mine = [name for name in found if not is_left_out(name, f"{package}.*", test_files)]
+    return [name for name in mine if refusal(name, plugins=plugins) is None]
 
 
 def _candidates(pattern: str) -> set[str]:
@@ -186,7 +245,9 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
                 f"reloaded; name {found.module!r}"
             )
         where = f"package {name.rpartition('.')[0]!r}" if "." in name else "sys.path"
-        return f"unknown target {name!r}: no such module in {where}; check the spelling and where pytest is started"
+        hint = did_you_mean(name, _siblings(name))
+        advice = f"{hint}check the spelling and where pytest is started"
+        return f"unknown target {name!r}: no such module in {where}; {advice}"
     if spec is None:
         return (
             f"target {name!r} has no module spec, so imports cannot load it again; pass a callable as reload="
@@ -204,6 +265,19 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
     if top in _RUNNERS or any(name == plugin or plugin.startswith(f"{name}.") for plugin in plugins):
         return f"target {name!r} is refused: it is part of the running pytest or its plugins; {hint}"
     return None
+
+
+def _siblings(name: str) -> set[str]:
+    """Modules beside the one that a name would stand for."""
+    package = name.rpartition(".")[0]
+    try:
+        return (
+            _below(package, depth=1)
+            if package
+            else {*module_names(), *(i.name for i in pkgutil.iter_modules())}
+        )
+    except Exception:  # noqa: BLE001 - as in `_definition`; then nothing is offered
+        return set()
 
 
 def _definition(name: str) -> Definition | None:

@@ -26,6 +26,8 @@ class Unit:
     """The target as the user named it."""
     dependents: frozenset[str] = frozenset()
     """Modules that are reloaded with it, each without its submodules."""
+    submodules: tuple[str, ...] = ()
+    """Modules below the target that are loaded with it, whether it imports them or not."""
     invented: tuple[str, ...] = ()
     """Patterns of the names that a strategy invents for it."""
 

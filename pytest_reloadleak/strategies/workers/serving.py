@@ -120,11 +120,14 @@ class Served:
         with contextlib.suppress(OSError):
             messages.send(self._answers, (is_good, content))
 
-    def _load(self, data: dict[str, bytes]) -> None:
+    def _load(self, data: dict[str, bytes], submodules: tuple[str, ...] = ()) -> None:
         handed = {name: {DATA: messages.unpack(d, _handover(name), _is_missing)} for name, d in data.items()}
         with given(handed):
             for name in self._unit.names:
                 import_module(name)
+            for name in submodules:
+                with contextlib.suppress(Exception):  # what cannot be imported is left out
+                    import_module(name)
         self._disposal.note_executed(self._unit.loaded())
 
     def _find(self, module: str, path: str) -> Any:

@@ -141,7 +141,7 @@ class Worker(Strategy):
         folder.mkdir(exist_ok=True)
         process = _Process(self._unit.names, folder, folder.with_name(f"{self._count}.json"))
         try:
-            is_good, content = process.request("load", data)
+            is_good, content = process.request("load", data, self._unit.submodules)
             if not is_good:
                 raise TargetError(content[1])
         except BaseException:

@@ -1,0 +1,120 @@
+"""Collect the targets as items, once all tests have been collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.integration import automatic_targets, selection
+from pytest_reloadleak.integration.items import RefusedItem, Target, TargetItem
+from pytest_reloadleak.strategies.imports import targets
+from pytest_reloadleak.strategies.imports.unit import is_glob
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.integration.session import Session
+
+
+class Targets(pytest.Collector):
+    """Parent of the target items, whose node ids begin with `reload-leak::`."""
+
+    checking: Session
+    _pairs: list[tuple[Target, str]]
+    _refused: dict[str, str]
+
+    @classmethod
+    def make(cls, session: pytest.Session, checking: Session) -> Targets:
+        """Return the collector of a session."""
+        # A path below the rootdir, which need not exist: VS Code looks for the folders between the two.
+        path = session.config.rootpath / selection.ROOT
+        parent: Targets = cls.from_parent(session, name=selection.ROOT, nodeid=selection.ROOT, path=path)
+        parent.checking, parent._pairs, parent._refused = checking, [], {}
+        return parent
+
+    def resolve(self) -> None:
+        """Find out which items there are. Separate from `collect`, whose errors pytest takes for a broken test file.
+
+        Raises:
+            UsageError: a target does not exist or is refused, or there is nothing to check.
+        """
+        options, chosen = self.checking.options, self.checking.selection
+        if chosen:
+            self._pairs = list(self._chosen())
+        if chosen or chosen.has_no_items:
+            return
+        names = self._named() if options.targets else self._automatic()
+        self._pairs = [(name, strategy) for name in names for strategy in options.strategies]
+        if not options.targets:
+            known = {(target.name, strategy) for target, strategy in self._pairs}
+            failed = automatic_targets.failed_before(self.config)
+            self._pairs += [
+                (Target(name), strategy) for name, strategy in failed if (name, strategy) not in known
+            ]
+        if not self._pairs and not self._refused:
+            self._assert_something_is_checked()
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """One item per target and strategy, and one per pattern that matches only what is refused."""
+        options, plugins = self.checking.options, self.checking.plugins()
+        for target, strategy in self._pairs:
+            yield TargetItem.make(self, target, strategy, options, plugins)
+        for name, reason in self._refused.items():
+            yield RefusedItem.make(self, name, reason)
+
+    def described(self) -> str:
+        """The targets for one line, with the number of modules of packages."""
+        names = dict.fromkeys(target for target, _ in self._pairs)
+        return ", ".join(_described(target) for target in names)
+
+    def count(self) -> int:
+        """The number of targets."""
+        return len({target for target, _ in self._pairs})
+
+    def _chosen(self) -> Iterator[tuple[Target, str]]:
+        for name, strategy in self.checking.selection.chosen:
+            for target in self._resolved([name]):
+                for one in [strategy] if strategy is not None else self.checking.options.strategies:
+                    yield target, one
+
+    def _named(self) -> list[Target]:
+        return self._resolved(self.checking.options.targets)
+
+    def _resolved(self, given: Iterable[str]) -> list[Target]:
+        plugins, force = self.checking.plugins(), self.checking.options.force
+        test_files = automatic_targets.project(self.config).test_files
+        names, self._refused = targets.resolve_all(given, force=force, plugins=plugins, test_files=test_files)
+        named = {name.strip() for name in given if not is_glob(name)}
+        found = {
+            name: targets.submodules(name, plugins=plugins, test_files=test_files) if name in named else []
+            for name in names
+        }
+        return [Target(name, tuple(below)) for name, below in found.items()]
+
+    def _automatic(self) -> list[Target]:
+        if _marked(self.session.items):
+            return []
+        return [Target(name) for name in automatic_targets.loaded(self.session, self.checking.plugins())]
+
+    def _assert_something_is_checked(self) -> None:
+        """Refuse a run with the flag in which nothing is checked: it would pass, and prove nothing."""
+        items = self.session.items
+        is_other = self.session.testsfailed or self.config.getoption("lf", False) or not items
+        checks = _marked(items) or any("reload_leaks" in getattr(item, "fixturenames", ()) for item in items)
+        if is_other or checks or not self.config.getoption("reload_leak_check"):
+            return
+        raise UsageError(
+            "--reload-leak-check: nothing to check: the collected tests import no module of the project's own (a file "
+            f"below {self.config.rootpath}, or of the distribution that its pyproject.toml names), and no test is "
+            "marked reloadable; name a target: --reload-leak-target=myapp.module"
+        )
+
+
+def _marked(items: Iterable[pytest.Item]) -> bool:
+    return any(item.get_closest_marker("reloadable") for item in items)
+
+
+def _described(target: Target) -> str:
+    count = len(target.submodules)
+    return f"{target.name} ({1 + count} modules)" if count else target.name

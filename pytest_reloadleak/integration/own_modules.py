@@ -1,0 +1,118 @@
+"""Tell the modules of the tests from the project's: test files, conftests, plugins, and helpers that only they import.
+
+What belongs to the tests is never a target by itself. What it keeps of the generation from before the check is its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.dependencies import import_records
+from pytest_reloadleak.strategies.dependencies.importers import source_imports
+from pytest_reloadleak.strategies.dependencies.project import Project
+
+_RECORDED = "reload_leak_test_modules"
+"""Attribute of the session: names of the modules of all collected tests, also of those that were deselected."""
+_FOLDERS = frozenset({"tests", "test"})
+
+
+class OwnModules:
+    """The modules of one session's tests.
+
+    Args:
+        session: pytest's session.
+    """
+
+    def __init__(self, session: pytest.Session) -> None:
+        config = session.config
+        self._session = session
+        self._project = Project(str(config.rootpath), tuple(map(str, config.getini("python_files"))))
+        folders = (os.path.join(config.rootpath, path) for path in config.getini("testpaths"))
+        self._folders = tuple(folder for folder in folders if _is_of_tests(folder, self._project))
+
+    def names(self) -> set[str]:
+        """Names of the loaded modules that belong to the tests."""
+        return self.tests() | self.helpers()
+
+    def tests(self) -> set[str]:
+        """Names of the test modules, conftests and plugins."""
+        found = set(vars(self._session).get(_RECORDED, ()))
+        plugins = self._session.config.pluginmanager.get_plugins()
+        found |= {plugin.__name__ for plugin in plugins if isinstance(plugin, ModuleType)}
+        return found | {name for name, file in _files() if self._is_test_file(file)}
+
+    def helpers(self) -> set[str]:
+        """Names of the modules in the tests' folders that only the tests import."""
+        found = {
+            name for name, file in _files() if self._is_among_tests(file) and not self._is_test_file(file)
+        }
+        return found - _imported(found, self._project) if found else found
+
+    def namespaces(self) -> list[dict[str, Any]]:
+        """The globals of all of them."""
+        return [n for name in self.names() if (n := foreign.namespace(name))]
+
+    def _is_test_file(self, file: str) -> bool:
+        return _is_below(file, self._project.root) and _is_test(file, self._project)
+
+    def _is_among_tests(self, file: str) -> bool:
+        root = self._project.root
+        if not _is_below(file, root) or not self._project.owns_file(file):
+            return False
+        above = os.path.dirname(os.path.relpath(file, root)).split(os.sep)
+        return not _FOLDERS.isdisjoint(above) or any(_is_below(file, folder) for folder in self._folders)
+
+
+def _files() -> Iterator[tuple[str, str]]:
+    """Names and source files of the loaded modules."""
+    for name, _ in foreign.loaded_modules():
+        file = foreign.namespace(name).get("__file__")
+        if type(file) is str:
+            yield name, file
+
+
+def _is_below(file: str, directory: str) -> bool:
+    return file.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+@lru_cache(maxsize=4096)
+def _is_test(file: str, project: Project) -> bool:
+    return project.is_test_file(file)
+
+
+def _is_of_tests(folder: str, project: Project) -> bool:
+    """Whether a folder that the ini file names for tests holds tests, and not the project's packages as well."""
+    path = Path(folder)
+    if not path.is_dir() or (path / "__init__.py").exists() or os.path.samefile(folder, project.root):
+        return False
+    return any(project.is_test_file(str(file)) for file in path.glob("*.py"))
+
+
+def _imported(names: set[str], project: Project) -> set[str]:
+    """Those of some modules that a module of the project imports which is none of them and no test."""
+    leaves = {name.rpartition(".")[2] for name in names}
+    words = re.compile("|".join(rf"\b{re.escape(leaf)}\b" for leaf in sorted(leaves)))
+    found: set[str] = set()
+    for name, file in list(_files()):
+        if name not in names and _is_below(file, project.root) and project.owns(name):
+            found |= names & import_records.imported_by(name)
+            if words.search(_text(file)):  # few sources have to be parsed
+                found |= names & source_imports(name)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,57 @@
+"""Give failures a place and a short message, for the summary, `--tb=line`, annotations and editors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from _pytest._code.code import ReprEntry, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.report import short
+from pytest_reloadleak.strategies.imports import targets
+
+if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
+
+
+def shown(text: str, message: str, path: str, line: int) -> TerminalRepr:
+    """A failure that is shown as `text` alone.
+
+    Args:
+        text: the whole text, which a traceback would be otherwise.
+        message: one line for the summary.
+        path: the file to show.
+        line: its line, from 1.
+    """
+    # pytest's own classes, since xdist passes on no others.
+    entry = ReprEntry(text.split("\n"), None, None, None, "value")
+    crash = ReprFileLocation(path, line, message)
+    return ReprExceptionInfo(ReprTraceback([entry], None, "value"), crash)
+
+
+def of_reports(
+    reports: Sequence[Report], text: str, fallback: tuple[str, int], *, names_target: bool = False
+) -> TerminalRepr:
+    """The failure of a test whose checks do not pass.
+
+    Args:
+        reports: those that do not pass; at least one.
+        text: all of them as text.
+        fallback: file and line, if the reports know none.
+        names_target: as for `short.line`.
+    """
+    path, line = next(filter(None, map(short.place, reports)), fallback)
+    message = "; ".join(short.line(report, names_target=names_target) for report in reports)
+    return shown(text, message, path, line)
+
+
+def file_of(target: str) -> str | None:
+    """The source file of a target; `None` if it has none or cannot be found."""
+    try:
+        spec = targets.find(target)
+    except Exception:  # noqa: BLE001 - a foreign finder may raise anything
+        return None
+    if spec is None or not spec.has_location or spec.origin is None:
+        return None
+    return spec.origin
