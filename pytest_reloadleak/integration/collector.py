@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.integration import automatic_targets, selection
+from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.items import RefusedItem, Target, TargetItem
+from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.selection import ROOT, Selection
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import is_glob
-
-if TYPE_CHECKING:
-    from pytest_reloadleak.integration.session import Session
 
 
 class Targets(pytest.Collector):
     """Parent of the target items, whose node ids begin with `reload-leak::`."""
 
-    checking: Session
+    options: Options
+    selection: Selection
+    plugins: Callable[[], tuple[str, ...]]
     _pairs: list[tuple[Target, str]]
     _refused: dict[str, str]
 
     @classmethod
-    def make(cls, session: pytest.Session, checking: Session) -> Targets:
+    def make(
+        cls,
+        session: pytest.Session,
+        options: Options,
+        selected: Selection,
+        plugins: Callable[[], tuple[str, ...]],
+    ) -> Targets:
         """Return the collector of a session."""
         # A path below the rootdir, which need not exist: VS Code looks for the folders between the two.
-        path = session.config.rootpath / selection.ROOT
-        parent: Targets = cls.from_parent(session, name=selection.ROOT, nodeid=selection.ROOT, path=path)
-        parent.checking, parent._pairs, parent._refused = checking, [], {}
+        path = session.config.rootpath / ROOT
+        parent: Targets = cls.from_parent(session, name=ROOT, nodeid=ROOT, path=path)
+        parent.options, parent.selection, parent.plugins = options, selected, plugins
+        parent._pairs, parent._refused = [], {}
         return parent
 
     def resolve(self) -> None:
@@ -39,7 +46,7 @@ class Targets(pytest.Collector):
         Raises:
             UsageError: a target does not exist or is refused, or there is nothing to check.
         """
-        options, chosen = self.checking.options, self.checking.selection
+        options, chosen = self.options, self.selection
         if chosen:
             self._pairs = list(self._chosen())
         if chosen or chosen.has_no_items:
@@ -57,9 +64,9 @@ class Targets(pytest.Collector):
 
     def collect(self) -> Iterable[pytest.Item]:
         """One item per target and strategy, and one per pattern that matches only what is refused."""
-        options, plugins = self.checking.options, self.checking.plugins()
+        plugins = self.plugins()
         for target, strategy in self._pairs:
-            yield TargetItem.make(self, target, strategy, options, plugins)
+            yield TargetItem.make(self, target, strategy, self.options, plugins)
         for name, reason in self._refused.items():
             yield RefusedItem.make(self, name, reason)
 
@@ -73,16 +80,16 @@ class Targets(pytest.Collector):
         return len({target for target, _ in self._pairs})
 
     def _chosen(self) -> Iterator[tuple[Target, str]]:
-        for name, strategy in self.checking.selection.chosen:
+        for name, strategy in self.selection.chosen:
             for target in self._resolved([name]):
-                for one in [strategy] if strategy is not None else self.checking.options.strategies:
+                for one in [strategy] if strategy is not None else self.options.strategies:
                     yield target, one
 
     def _named(self) -> list[Target]:
-        return self._resolved(self.checking.options.targets)
+        return self._resolved(self.options.targets)
 
     def _resolved(self, given: Iterable[str]) -> list[Target]:
-        plugins, force = self.checking.plugins(), self.checking.options.force
+        plugins, force = self.plugins(), self.options.force
         test_files = automatic_targets.project(self.config).test_files
         names, self._refused = targets.resolve_all(given, force=force, plugins=plugins, test_files=test_files)
         named = {name.strip() for name in given if not is_glob(name)}
@@ -95,7 +102,7 @@ class Targets(pytest.Collector):
     def _automatic(self) -> list[Target]:
         if _marked(self.session.items):
             return []
-        return [Target(name) for name in automatic_targets.loaded(self.session, self.checking.plugins())]
+        return [Target(name) for name in automatic_targets.loaded(self.session, self.plugins())]
 
     def _assert_something_is_checked(self) -> None:
         """Refuse a run with the flag in which nothing is checked: it would pass, and prove nothing."""

@@ -53,7 +53,7 @@ class Session(Collected):
             self._resolve(collector)
         report = yield
         if isinstance(collector, pytest.Session) and report.passed:
-            self._targets = Targets.make(collector, self)
+            self._targets = Targets.make(collector, self.options, self.selection, self.plugins)
             report.result = [*report.result, self._targets]
         return report
 
