@@ -127,8 +127,8 @@ class Check:
         notes += [text for text in failures if text != error]
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
         notes += [f"{name}.{HOOK} was never called: {name} was not reloaded" for name in never]
-        if any(finding.site is None for finding in verdict.findings):
-            notes.append("site: the line that created an item is recorded only for growing containers")
+        missing = [f.site_reason for f in verdict.findings if f.site is None and f.site_reason is not None]
+        notes += [f"site: {reason}" for reason in dict.fromkeys(missing)]
         return Report(
             target=target,
             nodeid=settings.nodeid,

@@ -71,7 +71,11 @@ class Site:
     function: str | None = None
     """The function in which the line is; `None` where it is not known."""
     stack: tuple[Frame, ...] = ()
-    """The calls at that moment, outermost first, at most 20. The last may lie deeper than the site, in a library."""
+    """The calls at that moment, outermost first, at most 20. The last may lie deeper than the site, in the host."""
+    excerpt: tuple[str, ...] = ()
+    """The line with up to two lines around it, without their common indentation."""
+    excerpt_line: int | None = None
+    """Number of the first line of `excerpt`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

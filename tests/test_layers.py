@@ -39,6 +39,7 @@ LAYERS = (
     "strategies.dispose",
     "strategies.workers",
     "strategies",
+    "watchpoints",
     "run",
     "verdict",
     "report",  # below `check`, whose error carries the rendered report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -78,6 +78,11 @@ class Probe:
     def identities(self) -> Iterable[Identity]:
         """What is there now. Called in each round, so it must be cheap."""
         return ()
+
+    def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
+        """What is there now of some causes. Called after each line of a traced round, so it must be cheap."""
+        del causes
+        return self.identities()
 
     def effects(self) -> list[Effect]:
         """Describe what is there now."""

@@ -17,7 +17,7 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.heap.weak_entries import ends_with
 from pytest_reloadleak.holders import native
-from pytest_reloadleak.holders.grouping import Group, joined, own_parts, retentions
+from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of, retentions
 from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.retained import Retained, gather, is_suspicious
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
@@ -316,5 +316,7 @@ class _HolderSearch:
 
     def _grouped(self) -> tuple[Retention, ...]:
         groups = joined(self._groups.values(), self._retained.born.__getitem__)
+        if self._search.paths is not None:
+            self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
         reaches = [self._reach.of(group.sinks) for group in groups]
         return retentions(groups, reaches, self._reach.costs(reaches), self._search.consequences)

@@ -324,3 +324,12 @@ def retentions(
         )
         for number, (group, reach, cost) in enumerate(zip(groups, reaches, costs, strict=True))
     )
+
+
+def paths_of(groups: Iterable[Group], born: Born) -> dict[object, list[tuple[int, tuple[Any, ...]]]]:
+    """The paths of each group with their generations, by the cause, or by trace and holder where there is none."""
+    found: dict[object, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
+    for group in groups:
+        key = group.first.cause or (group.trace, group.holder)
+        found[key] += [(born(id(path[-1])), path) for path in group.paths]
+    return found

@@ -15,6 +15,20 @@ UNLOADED = -1
 """The grace of an unloaded target: even its last generation must be gone."""
 
 
+class Place(NamedTuple):
+    """One line of a stack."""
+
+    file: str
+    line: int
+    function: str
+    rank: int | None
+    """0 for the target's code, 1 for other first-party code, 2 for other code of the project; `None` for any other."""
+
+
+Stack = tuple[Place, ...]
+"""The innermost line first."""
+
+
 class Retention(NamedTuple):
     """One holder of old generations; all references with the same trace, over all generations, are one."""
 
@@ -47,6 +61,10 @@ class Retention(NamedTuple):
     cure: str | None = None
     """As `Finding.cure`, likewise `cost`."""
     cost: Cost | None = None
+    stacks: tuple[Stack, ...] = ()
+    """The stacks that made such references in the traced round, in order."""
+    site_reason: str | None = None
+    """Why there are none, if they were looked for."""
     cache: tuple[str, int] | None = None
     """Module and `maxsize` of the `lru_cache` through which it is held; `None` without a bounded cache."""
     number: int | None = None

@@ -68,6 +68,8 @@ class Search:
     may call an older one of the same name, which is then alive for the same cause."""
     patches: dict[str, Cause] | None = None
     """Likewise for attributes of others; `None` until they are needed, since finding them takes long."""
+    paths: dict[object, list[tuple[int, tuple[Any, ...]]]] | None = None
+    """Receives what `grouping.paths_of` returns, if somebody asks for it. Holds the program's objects."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 

@@ -40,7 +40,8 @@ def _finding(data: Mapping[str, Any]) -> Finding:
 
 
 def _site(data: Mapping[str, Any]) -> Site:
-    return Site(**{**data, "stack": tuple(Frame(**frame) for frame in data.get("stack", ()))})
+    stack = tuple(Frame(**frame) for frame in data.get("stack", ()))
+    return Site(**{**_tupled(data), "stack": stack})
 
 
 def _tupled(data: Mapping[str, Any]) -> dict[str, Any]:

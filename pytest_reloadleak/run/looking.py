@@ -18,6 +18,7 @@ from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.retained import is_suspicious
 from pytest_reloadleak.holders.retention import GRACE, UNLOADED, Diagnosis
 from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.run.explaining import Paths
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.run.process_state import ProcessState
 from pytest_reloadleak.run.record import Record
@@ -51,6 +52,8 @@ class Looking:
         self._observations = observations
         self._settings = settings
         self.meter = Meter()
+        self.paths: Paths = {}
+        """The paths of what the second look found, until a round is traced. They hold the program's objects."""
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. A second pass does not wait between rounds: the first pass did."""
@@ -96,8 +99,9 @@ class Looking:
         seen.first = self.look()
 
     def take_second(self) -> None:
-        """Look again after the second pass."""
-        self._observations.second = self.look()
+        """Look again after the second pass, and keep the paths of what is found for the traced round."""
+        self.paths = {}
+        self._observations.second = self.look(paths=self.paths)
 
     def take_unloaded(self) -> None:
         """Look for what still pins a target that was unloaded."""
@@ -151,14 +155,16 @@ class Looking:
         files = [dict.get(n, "__file__") for n in self._subject.namespaces().values()]
         seen.files = tuple(file for file in files if type(file) is str)
 
-    def look(self, grace: int = GRACE) -> Diagnosis:
+    def look(self, grace: int = GRACE, paths: Paths | None = None) -> Diagnosis:
         """Look at the heap and at the effects.
 
         Args:
             grace: how many generations before the newest one may be alive.
+            paths: receives the paths of what is found.
         """
         record = self._record
         search = self._search(grace)
+        search.paths = paths
         try:
             found = observe(search, record.effects, record.scope, record.first)
         except Exception as error:  # noqa: BLE001 - what else is known must reach the report

@@ -44,31 +44,39 @@ class Performer:
         """
         unused = exercise
         for step in self._run.steps():
-            if step is Step.DISPOSE:
-                self.dispose(unused)
-                unused = None
-            elif step is Step.RELOAD:
-                self._perform_reload()
-            elif step is Step.EXERCISE and exercise is not None:
-                exercise()
-            elif step is Step.SETTLE:
-                self._turn()
-                self._run.looks.settle()
+            try:
+                if step is Step.DISPOSE:
+                    self.dispose(unused)
+                    unused = None
+                elif step is Step.RELOAD:
+                    self._perform_reload()
+                elif step is Step.EXERCISE and exercise is not None:
+                    exercise()
+                elif step is Step.SETTLE:
+                    self._turn()
+                    self._run.looks.settle()
+            except BaseException as error:  # noqa: PERF203 - each step may fail on its own
+                if not self._run.explaining.forgives(error):
+                    raise
 
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
         """Perform all steps on the running loop."""
         pause = pause_of_running_loop()
         unused = exercise
         for step in self._run.steps():
-            if step is Step.DISPOSE:
-                await self.adispose(unused)
-                unused = None
-            elif step is Step.RELOAD:
-                await self._aperform_reload()
-            elif step is Step.EXERCISE and exercise is not None:
-                await exercise()
-            elif step is Step.SETTLE:
-                await self._run.looks.asettle(pause)
+            try:
+                if step is Step.DISPOSE:
+                    await self.adispose(unused)
+                    unused = None
+                elif step is Step.RELOAD:
+                    await self._aperform_reload()
+                elif step is Step.EXERCISE and exercise is not None:
+                    await exercise()
+                elif step is Step.SETTLE:
+                    await self._run.looks.asettle(pause)
+            except BaseException as error:  # noqa: PERF203 - as above
+                if _is_cancelled(error) or not self._run.explaining.forgives(error):
+                    raise
 
     def end(self) -> None:
         """Close the loop that was created for coroutines, if any."""

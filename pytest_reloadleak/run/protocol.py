@@ -14,7 +14,8 @@ from pytest_reloadleak.effects.system.allocations import frames_of, tracing
 from pytest_reloadleak.effects.system.meter import grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.holders.container_growth import Growing
-from pytest_reloadleak.holders.retention import GRACE
+from pytest_reloadleak.holders.retention import GRACE, Diagnosis
+from pytest_reloadleak.run.explaining import Explaining
 from pytest_reloadleak.run.looking import Looking
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.run.process_state import ProcessState
@@ -54,6 +55,7 @@ class Run:
         state = ProcessState()
         self.record = Record(subject, -settings.warmup, probes)
         self.reloads = Reloading(subject, state, self.record, self.observations)
+        self.explaining = Explaining(subject, self.record, self.observations, settings)
         self.looks = Looking(subject, state, self.record, self.observations, settings)
 
     def steps(self) -> Iterator[Step]:
@@ -72,6 +74,8 @@ class Run:
         elif self.observations.first.retentions:
             yield from self._settled_rounds(rounds, lambda: None)
             self.looks.take_second()
+        if self.observations.second is not None and self.observations.second.retentions:
+            yield from self._traced_round(self.observations.second)
         yield Step.DISPOSE
         if self.settings.unload:
             self.record.unload()
@@ -104,6 +108,13 @@ class Run:
                 yield Step.SETTLE
             growing.note_traced(_TRACED, frames_of)
         self.looks.take_growth(growing)
+
+    def _traced_round(self, found: Diagnosis) -> Iterator[Step]:
+        """One more round, whose lines are compared with what the last look found. The findings do not change."""
+        with self.explaining.round(found, self.looks.paths):
+            for step in (*_rounds(1), Step.SETTLE):
+                if not self.explaining.is_over:
+                    yield step
 
     def _settled_rounds(
         self,

@@ -13,6 +13,7 @@ from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series, Site
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.verdict.growth import findings as growth_findings
 from pytest_reloadleak.verdict.signature import signature
+from pytest_reloadleak.verdict.sites import placed
 
 _ORDER: tuple[Kind, ...] = get_args(Kind)
 """The order of findings; of several kinds that fit a cause, the first is used."""
@@ -47,6 +48,7 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
             notes.append(_no_leak(retention))
             continue
         finding = _with_skew(_finding(target, retention, growth, per_round), first)
+        finding = placed(finding, _counterpart(retention, later) if later is not None else None)
         findings.append(_with_bound(finding, retention, knowledge))
         judged.append((retention, finding.signature))
     findings = _with_company(findings, judged)

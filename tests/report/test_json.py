@@ -187,7 +187,7 @@ def test_a_document_says_what_design_section_8_says(plugins):
     content = document(plugins)
     (check,) = content["checks"]
     (finding,) = check["findings"]
-    signature, advice = finding.pop("signature"), finding.pop("advice")
+    signature, advice, site = (finding.pop(name) for name in ("signature", "advice", "site"))
     assert content["tool"]["name"] == "pytest-reloadleak"
     assert len(signature) == 8
     assert "leaky.on_event" in advice
@@ -225,8 +225,7 @@ def test_a_document_says_what_design_section_8_says(plugins):
             "function leaky.on_event",
             ".__globals__",
         ],
-        "site": None,
-        "sites": [],
+        "sites": [site],
         "site_reason": None,
         "sole_holder": True,
         "proven": None,
@@ -237,7 +236,11 @@ def test_a_document_says_what_design_section_8_says(plugins):
         "details": [],
         "known": None,
     }
-    assert any(note.startswith("site: ") for note in check["notes"])
+    leaky = str(plugins.path / "leaky.py")
+    line = {"file": leaky, "line": 7, "function": "<module>", "code": "host.listeners.append(on_event)"}
+    around = ['    return "event"', "", "host.listeners.append(on_event)"]
+    assert site == {**line, "stack": [line], "excerpt": around, "excerpt_line": 5}
+    assert not any(note.startswith("site: ") for note in check["notes"])
 
 
 def test_a_clean_check_needs_one_pass(plugins):

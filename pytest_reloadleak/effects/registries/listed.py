@@ -6,7 +6,7 @@ import collections
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -52,6 +52,10 @@ class Registrations(Probe):
         present = _identities()
         self._before = self._before.intersection(present)
         return present
+
+    def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
+        """Every entry of the registries in question."""
+        return _identities({cause.registry for cause in causes})
 
     def effects(self) -> list[Effect]:
         """Every entry that is new or is the target's."""
@@ -120,9 +124,12 @@ class Registrations(Probe):
         return "class" if foreign.is_class(value) else self.scope.rename(foreign.type_name(value))
 
 
-def _identities() -> list[Identity]:
+def _identities(names: Collection[str | None] | None = None) -> list[Identity]:
+    """The identities of all entries, or of those of some registries."""
     out: list[Identity] = []
     for registry in _loaded():
+        if names is not None and registry.name not in names:
+            continue
         if registry.identities is not None:
             out += registry.identities()
         else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import types
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
@@ -19,6 +20,11 @@ from pytest_reloadleak.holders.trace import without_numbers
 _STACK = 8
 """Frames of a thread that the report shows."""
 
+_RAW = "_thread"
+"""Holder type of a thread that `threading` does not know."""
+_START_S = 0.001
+
+_sleep = time.sleep
 _enumerate = threading.enumerate
 _get_ident = threading.get_ident
 
@@ -33,6 +39,13 @@ class Threads(Probe):
     def identities(self) -> Iterable[Identity]:
         """Ident and address: the interpreter reuses the ident of a thread that ended."""
         known = {thread.ident: id(thread) for thread in _enumerate()}
+        return [(ident, known.get(ident, 0)) for ident in current_frames()]
+
+    def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
+        """The same, without the lock of `threading`: the line may have run while that was held."""
+        if any(cause.type == _RAW for cause in causes):
+            _sleep(_START_S)  # nothing waits until a raw thread runs, so give it the time to begin
+        known = {ident: id(thread) for ident, thread in dict.copy(vars(threading)["_active"]).items()}
         return [(ident, known.get(ident, 0)) for ident in current_frames()]
 
     def effects(self) -> list[Effect]:
@@ -54,7 +67,7 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
     if thread is None:
         started = frames[-1].f_code
         name = f"raw thread in {foreign.code_name(started)}"
-        cause = Cause("live-thread", "thread", name, "_thread")
+        cause = Cause("live-thread", "thread", name, _RAW)
         return Effect(
             (ident, 0),
             cause,

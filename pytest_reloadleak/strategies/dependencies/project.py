@@ -52,6 +52,13 @@ class Project(NamedTuple):
         # Last, as it takes 14 ms; not for the standard library, which never belongs to the project's distribution.
         return not _is_of_library(directory) and path in _distribution_files(self.root)
 
+    def rank(self, file: str) -> int | None:
+        """1 for a first-party source file, 2 for another one of the project, such as a test; `None` for any other."""
+        if self.owns_file(file):
+            return 1
+        path = realpath(file)
+        return 2 if _is_below(path, realpath(self.root)) and not _is_installed(dirname(path)) else None
+
     def is_library(self, name: str) -> bool:
         """Whether a loaded module is in the standard library, or is installed and not the project's own."""
         if name in sys.builtin_module_names:

@@ -1,0 +1,101 @@
+"""Perform one more round with the first-party lines traced, to name the line that made what was found.
+
+The findings are judged by then. Whatever the traced round does, they and the outcome stay as they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_reloadleak.heap.failure import failure_text
+from pytest_reloadleak.holders.retention import Diagnosis, Retention
+from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.run.record import Record
+from pytest_reloadleak.run.subject import Subject
+from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.strategies.dependencies.project import Project
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.watchpoints.watchpoints import Watchpoints
+
+_LEAST_S = 1.0
+"""Seconds that looking after each line may always take."""
+_SHARE = 0.5
+"""How much of the time that the check took so far it may take."""
+
+_now_s = time.perf_counter
+
+Paths = dict[object, list[tuple[int, tuple[Any, ...]]]]
+
+
+class Explaining:
+    """The traced round of a run.
+
+    Args:
+        subject: what the run reloads.
+        record: which generation was created when.
+        observations: receives the lines.
+        settings: says what is first-party.
+    """
+
+    def __init__(
+        self, subject: Subject, record: Record, observations: Observations, settings: Settings
+    ) -> None:
+        self._subject = subject
+        self._record = record
+        self._observations = observations
+        self._project = Project(settings.rootdir, settings.test_files)
+        self._begun_s = _now_s()
+        self._watchpoints: Watchpoints | None = None
+        self.is_over = False
+        """Whether the round has failed, so that its remaining steps are left out."""
+
+    @contextmanager
+    def round(self, found: Diagnosis, paths: Paths) -> Iterator[None]:
+        """Trace the round in the block, and put the lines into the last look's retentions.
+
+        Args:
+            found: the last look.
+            paths: the paths of its references; emptied here.
+        """
+        # Imported here: a clean check has nothing to watch.
+        from pytest_reloadleak.watchpoints.stacks import Ranks
+        from pytest_reloadleak.watchpoints.watchpoints import Watchpoints
+
+        errors, reload_s = list(self._subject.disposal.errors), self._observations.reload_s
+        named = [(retention, paths.get(_key(retention), [])) for retention in found.retentions]
+        paths.clear()
+        ranks = Ranks(self._subject.unit.owns, self._project.rank)
+        most_s = max(_LEAST_S, _SHARE * (_now_s() - self._begun_s))
+        watchpoints = self._watchpoints = Watchpoints(named, self._record.effects.working(), ranks, most_s)
+        named.clear()
+        watchpoints.start()
+        try:
+            yield
+        finally:
+            self._watchpoints = None
+            watchpoints.stop()
+            self._subject.disposal.errors[:] = errors
+            self._observations.reload_s = reload_s
+        explained = [
+            retention._replace(stacks=made.stacks, site_reason=made.reason)
+            for retention, made in zip(found.retentions, watchpoints.made(), strict=True)
+        ]
+        self._observations.second = found._replace(retentions=tuple(explained))
+
+    def forgives(self, error: BaseException) -> bool:
+        """Whether an error of a step ends only the traced round: not one that ends the whole run."""
+        if self._watchpoints is None or isinstance(error, (GeneratorExit, SystemExit)):
+            return False
+        if isinstance(error, KeyboardInterrupt) and self._subject.runner.is_interruptible:
+            return False
+        self._watchpoints.fail(f"the traced round raised {failure_text(error)}")
+        self.is_over = True
+        return True
+
+
+def _key(retention: Retention) -> object:
+    return retention.cause or (retention.trace, retention.holder)

@@ -1,0 +1,63 @@
+"""Watch what the probes list: threads, descriptors, children, tasks, entries of registries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from pytest_reloadleak.effects.probe import Identity, Probe
+from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.watchpoints.births import Birth, Births, Blame
+
+_PREFIXES = frozenset({"of the target", "part"})
+"""Words before an identity by which a probe tells its certain effects from the others."""
+
+
+class Listed:
+    """The effects that a probe lists.
+
+    Args:
+        probe: the probe.
+        causes: the causes of the findings that it led to.
+    """
+
+    __slots__ = ("_before", "_causes", "births", "probe")
+
+    def __init__(self, probe: Probe, causes: Collection[Cause]) -> None:
+        self.probe = probe
+        self._causes = causes
+        self.births = Births()
+        self._before: frozenset[Identity] = frozenset(probe.glance(causes))
+
+    def look(self, blame: Blame) -> None:
+        """Note which effects are new since the last look."""
+        now = frozenset(self.probe.glance(self._causes))
+        if now == self._before:
+            return
+        for identity in now - self._before:
+            self.births.add(identity, None, blame())
+        self.births.keep(now)
+        self._before = now
+
+    def close(self) -> None:
+        """Nothing to do: identities hold no object."""
+
+    def by_cause(self) -> list[tuple[Cause, Birth]]:
+        """What appeared and is still there, with its cause."""
+        born = dict(self.births.items())
+        if not born:
+            return []
+        found = []
+        for effect in self.probe.effects():
+            identity = effect.identity[1:] if effect.identity[0] in _PREFIXES else effect.identity
+            if identity in born:
+                found.append((effect.cause, born[identity]))
+        return found
+
+
+def is_of(cause: Cause, finding: Cause) -> bool:
+    """Whether an effect's cause is that of a finding, whose path may leave open what differs between effects."""
+    if (cause.kind, cause.root, cause.registry) != (finding.kind, finding.root, finding.registry):
+        return False
+    pattern = ".*".join(map(re.escape, finding.path.split("*")))
+    return re.fullmatch(pattern, cause.path, re.DOTALL) is not None

@@ -1,0 +1,162 @@
+"""Follow each thread from line to line, and compare the watched things after each line.
+
+At each event something may be new. The line that made it is not the one that begins now, but the one that the thread
+was at until now: the line before it, the last line of a function that returned, or the line that called one.
+"""
+
+from __future__ import annotations
+
+import _thread
+import time
+import types
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders.retention import Stack
+from pytest_reloadleak.watchpoints.births import Blame
+from pytest_reloadleak.watchpoints.stacks import Ranks
+
+_now_s = time.perf_counter
+_get_ident = _thread.get_ident
+_USUAL = 100
+"""Visits of one line after which it is looked at less often, as long as nothing appears there."""
+_SELDOM = 50
+_PATIENCE_S = 5.0
+
+
+class Watch(Protocol):
+    """Something that is compared after each line."""
+
+    def look(self, blame: Blame) -> None:
+        """Note what is new since the last look."""
+
+    def close(self) -> None:
+        """Let go of every object of the program."""
+
+
+class Observer:
+    """Told of each line, call and return of traced code; tells the watches when to look, and who made what they find.
+
+    Args:
+        watches: what to compare.
+        ranks: whose code is traced.
+        most_s: seconds that looking may take in all.
+    """
+
+    def __init__(self, watches: Iterable[Watch], ranks: Ranks, most_s: float) -> None:
+        self.ranks = ranks
+        self.failure: str | None = None
+        """Why the observer stopped before the round was over."""
+        self._watches = tuple(watches)
+        self._left_s = most_s
+        self._at: dict[int, tuple[types.FrameType, int]] = {}
+        self._last = 0
+        self._visits: dict[tuple[int, int], int] = {}
+        self._is_behind = False
+        """Whether a line was passed over since the last look."""
+        self._lock = _thread.allocate_lock()
+
+    def begins(self, frame: types.FrameType) -> bool:
+        """Note that a frame of the calling thread begins or goes on; returns whether its code is traced."""
+        with self._turn() as is_mine:
+            is_traced = is_mine and self.ranks.of(frame) is not None
+            if is_traced:
+                self._arrive(frame, frame.f_lineno or frame.f_code.co_firstlineno)
+        return is_traced
+
+    def at(self, frame: types.FrameType, line: int) -> None:
+        """Note that the calling thread has arrived at a line of traced code."""
+        with self._turn() as is_mine:
+            if is_mine:
+                self._arrive(frame, line)
+
+    def left(self, frame: types.FrameType) -> None:
+        """Note that a frame of the calling thread returned, yielded or ended by an exception."""
+        with self._turn() as is_mine:
+            if is_mine and self.ranks.of(frame) is not None:
+                self._leave(frame)
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """A block that one thread at a time runs; yields whether there is anything to do.
+
+        A thread that waits here does not become the one that ran last. The wait ends in any case: a process that was
+        forked meanwhile has the lock, but not the thread that would release it.
+        """
+        if self.failure is not None or not self._lock.acquire(True, _PATIENCE_S):
+            yield False
+            return
+        try:
+            yield self.failure is None
+        finally:
+            self._lock.release()
+
+    def _arrive(self, frame: types.FrameType, line: int) -> None:
+        ident = _get_ident()
+        if self._is_usual(ident, frame, line):
+            self._is_behind = True
+        else:
+            self._look(ident)
+        self._at[ident] = (frame, line)
+        self._last = ident
+
+    def _leave(self, frame: types.FrameType) -> None:
+        ident = _get_ident()
+        self._look(ident)
+        above = self.ranks.above(frame.f_back)
+        if above is None:
+            self._at.pop(ident, None)
+        else:
+            self._at[ident] = (above, above.f_lineno or 0)
+        self._last = ident
+
+    def end(self) -> None:
+        """Look a last time, and let go of every frame."""
+        with self._turn() as is_mine:
+            if is_mine:
+                self._look(_get_ident())
+        self.stop("it has ended")
+
+    def stop(self, why: str) -> None:
+        """Stop for good."""
+        self.failure = self.failure or why
+        self._at.clear()
+        self._watches = ()
+
+    def _is_usual(self, ident: int, frame: types.FrameType, line: int) -> bool:
+        """Whether both the line that has run and the next one are of a long loop in which nothing appears."""
+        key = (id(frame.f_code), line)
+        visits = self._visits[key] = self._visits.get(key, 0) + 1
+        place = self._at.get(ident)
+        if place is None or visits <= _USUAL or visits % _SELDOM == 0:
+            return False
+        return self._visits.get((id(place[0].f_code), place[1]), 0) > _USUAL
+
+    def _look(self, ident: int) -> None:
+        begun_s = _now_s()
+        found: list[Stack] = []
+
+        def blame() -> Stack:
+            if not found:
+                found.append(self._blamed(ident))
+                self._visits.clear()
+            return found[0]
+
+        try:
+            for watch in self._watches:
+                watch.look(blame)
+        except Exception as error:  # noqa: BLE001 - it runs within the program, which must not notice
+            self.stop(f"comparing what is watched raised {foreign.exception_text(error)}")
+        self._is_behind = False
+        self._left_s -= _now_s() - begun_s
+        if self._left_s < 0:
+            self.stop("the lines of a round were too many to look after each")
+
+    def _blamed(self, ident: int) -> Stack:
+        """The stack that made what is new: the thread that ran last, since threads change places only now and then."""
+        if self._is_behind:
+            return ()
+        place = self._at.get(self._last) or self._at.get(ident)
+        return self.ranks.stack(*place) if place is not None else ()

@@ -1,0 +1,64 @@
+"""Find the places where a holder's next item will appear: the containers on its paths that the generations share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.watchpoints.containers import Likeness, can_change, likeness
+
+Path = tuple[int, tuple[Any, ...]]
+"""A generation, and the objects from the root's value to one of its objects."""
+
+_NEAREST, _FARTHEST = 5, 3
+"""Watched containers of one holder: those next to the items, and those next to the root, where a chain grows."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Spot:
+    """A container, and what its next item looks like. Lives only while a round is traced."""
+
+    container: Any
+    depth: int
+    owner: Any
+    children: list[Any] = field(default_factory=list)
+    generations: set[int] = field(default_factory=set)
+
+    @property
+    def likenesses(self) -> set[Likeness]:
+        """What the items of earlier generations look like."""
+        return {likeness(child) for child in self.children}
+
+    def keys(self) -> tuple[str, ...]:
+        """The attributes of a namespace that hold the items; empty where each generation takes another one."""
+        if type(self.container) is not dict or not references.is_namespace(self.owner, self.container):
+            return ()
+        wanted = set(map(id, self.children))
+        names = [
+            name
+            for name, value in dict.items(self.container)
+            if type(name) is str and id(value) in wanted and not foreign.is_atom(value)
+        ]
+        is_growing = len(names) > 1 and len(names) >= len(self.generations)
+        return () if is_growing else tuple(names)
+
+
+def spots(paths: list[Path]) -> list[Spot]:
+    """The containers to watch, those next to the items first."""
+    found: dict[int, Spot] = {}
+    for generation, path in paths:
+        for depth, (parent, child) in enumerate(pairwise(path)):
+            if not can_change(parent):
+                continue
+            spot = found.setdefault(id(parent), Spot(parent, depth, path[depth - 1] if depth else None))
+            spot.depth = max(spot.depth, depth)
+            spot.generations.add(generation)
+            if all(child is not known for known in spot.children):
+                spot.children.append(child)
+    several = [spot for spot in found.values() if len(spot.generations) > 1]
+    ordered = sorted(several or found.values(), key=lambda spot: -spot.depth)
+    if len(ordered) <= _NEAREST + _FARTHEST:
+        return ordered
+    return [*ordered[:_NEAREST], *ordered[-_FARTHEST:]]

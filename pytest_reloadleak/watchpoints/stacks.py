@@ -1,0 +1,76 @@
+"""Decide whose code a frame runs, and write a stack down as values."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.own_objects import is_own
+from pytest_reloadleak.holders.retention import Place, Stack
+
+TARGET, FIRST_PARTY, OF_TESTS = range(3)
+"""Ranks: the line of the lowest one that a stack has is the site."""
+DEEPEST = 20
+"""Frames of a stack that are kept, from the innermost."""
+_PLUMBING = ("importlib", "_pytest", "pluggy", "contextlib")
+"""Packages whose frames explain nothing: they run the target on behalf of the reload or of the test runner."""
+
+
+class Ranks:
+    """Whose code a frame runs.
+
+    Args:
+        owns: whether a module name belongs to the target.
+        rank_of_file: `FIRST_PARTY` or `OF_TESTS` for a file of the project, `None` for any other.
+    """
+
+    def __init__(self, owns: Callable[[str], bool], rank_of_file: Callable[[str], int | None]) -> None:
+        self.owns = owns
+        self._rank_of_file = rank_of_file
+        self._known: dict[tuple[str, str], int | None] = {}
+
+    def of(self, frame: types.FrameType) -> int | None:
+        """The rank of a frame's code; `None` if it is not traced."""
+        file = frame.f_code.co_filename
+        module = foreign.module_name(frame.f_globals)
+        key = (file, module)
+        if key not in self._known:
+            self._known[key] = self._rank(file, module, frame)
+        return self._known[key]
+
+    def _rank(self, file: str, module: str, frame: types.FrameType) -> int | None:
+        # Generated code, such as the `__init__` of a dataclass, has no line to show: its caller has.
+        if file.startswith("<") or is_own(frame):
+            return None
+        if self.owns(module):
+            return TARGET
+        try:
+            return self._rank_of_file(file)
+        except Exception:  # noqa: BLE001 - asks the file system by functions that the target may have patched
+            return None
+
+    def above(self, frame: types.FrameType | None) -> types.FrameType | None:
+        """The innermost traced frame among some frame and its callers, as far as this tool's own frames."""
+        while frame is not None and not is_own(frame):
+            if self.of(frame) is not None:
+                return frame
+            frame = frame.f_back
+        return None
+
+    def stack(self, frame: types.FrameType, line: int) -> Stack:
+        """The stack of a frame that is at a line, up to the outermost traced frame."""
+        places: list[Place] = []
+        found: types.FrameType | None = frame
+        while found is not None and not is_own(found):
+            module = foreign.module_name(found.f_globals)
+            if module.partition(".")[0] not in _PLUMBING and not found.f_code.co_filename.startswith(
+                "<frozen"
+            ):
+                at = line if found is frame else found.f_lineno or found.f_code.co_firstlineno
+                file, function = foreign.code_location(found.f_code)[0], foreign.code_name(found.f_code)
+                places.append(Place(file, at, function, self.of(found)))
+            found = found.f_back
+        while places and places[-1].rank is None:
+            places.pop()
+        return tuple(places[:DEEPEST])

@@ -1,0 +1,68 @@
+"""Trace lines with `sys.settrace` (3.10 and 3.11), and put back whoever traced."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import types
+from typing import Any
+
+from pytest_reloadleak.watchpoints.observer import Observer
+
+_current: Observer | None = None
+"""The observer of the round that is traced. Frames and threads that outlive the round have only functions of this
+module, which then do nothing."""
+
+
+class Tracing:
+    """Tells an observer of each line, call and return of traced code in this thread and in those that begin."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._previous: Any = None
+        self._of_threads: Any = None
+
+    def start(self) -> str | None:
+        """Begin to trace; returns why that is not possible."""
+        global _current  # noqa: PLW0603 - see there
+        if type(sys.settrace) is not types.BuiltinFunctionType:
+            return "a debugger replaced sys.settrace, so no line can be traced beside it"
+        self._previous, self._of_threads = sys.gettrace(), threading.gettrace()
+        _current = self._observer
+        threading.settrace(_called)
+        sys.settrace(_called)
+        return None
+
+    def stop(self) -> str | None:
+        """Put back the previous trace functions; returns why the round was not traced to its end, if it was not."""
+        global _current  # noqa: PLW0603 - as above
+        previous, of_threads = self._previous, self._of_threads
+        self._previous = self._of_threads = None
+        is_ours = sys.gettrace() is _called
+        if is_ours:  # first of all: without an observer, the function would take itself out
+            sys.settrace(previous)
+        _current = None
+        if threading.gettrace() is _called:
+            threading.settrace(of_threads)
+        return None if is_ours else "the program set a trace function of its own while the round was traced"
+
+
+def _called(frame: types.FrameType, _event: str, _value: object) -> Any:
+    """Trace the calls of traced code, the resumption of a generator included."""
+    observer = _current
+    if observer is None:
+        sys.settrace(None)  # a thread that outlives the round
+        return None
+    return _within if observer.begins(frame) else None
+
+
+def _within(frame: types.FrameType, event: str, _value: object) -> Any:
+    observer = _current
+    if observer is None:
+        frame.f_trace = None
+        return None
+    if event == "line":
+        observer.at(frame, frame.f_lineno)
+    elif event == "return":
+        observer.left(frame)
+    return _within

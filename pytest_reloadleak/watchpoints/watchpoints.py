@@ -1,0 +1,162 @@
+"""Watch the edges and effects of some findings while one round is traced, and name the lines that made them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple, Protocol
+
+from pytest_reloadleak.effects.probe import Probe
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders.retention import Retention, Stack
+from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.watchpoints.births import Birth
+from pytest_reloadleak.watchpoints.containers import Container, Likeness
+from pytest_reloadleak.watchpoints.effects import Listed, is_of
+from pytest_reloadleak.watchpoints.observer import Observer, Watch
+from pytest_reloadleak.watchpoints.spots import Path, spots
+from pytest_reloadleak.watchpoints.stacks import Ranks
+
+MOST = 100
+"""Containers that are watched at once: a report with more is read from its first findings."""
+_INTERVAL_S = 0.25
+"""Meanwhile a thread runs on until it waits for something. So what is new is the work of the thread that ran last."""
+_get_interval, _set_interval = sys.getswitchinterval, sys.setswitchinterval
+SHOWN = 5
+"""Sites of one finding that are reported."""
+_NOT_AGAIN = "no line of the traced round made such a reference again: it was made once"
+_NO_LINE = "it appeared while no first-party line was running"
+_NATIVE = "only C code holds it, so no container shows when it was passed on"
+
+
+class Made(NamedTuple):
+    """The stacks that made such references again, or why there are none."""
+
+    stacks: tuple[Stack, ...]
+    reason: str | None
+
+
+class Watchpoints:
+    """What is watched during one traced round.
+
+    Args:
+        found: the retentions of the last look, each with the paths of its references.
+        probes: the probes that list effects.
+        ranks: whose code is traced.
+        most_s: seconds that looking may take in all.
+    """
+
+    def __init__(
+        self,
+        found: Collection[tuple[Retention, list[Path]]],
+        probes: Iterable[Probe],
+        ranks: Ranks,
+        most_s: float,
+    ) -> None:
+        self._owns = ranks.owns
+        self._retentions = [retention for retention, _ in found]
+        self._containers: dict[tuple[int, tuple[str, ...]], Container] = {}
+        self._spots: list[list[tuple[Container, set[Likeness]]]] = [
+            self._watched(retention, paths) for retention, paths in found
+        ]
+        causes = {r.cause for r in self._retentions if r.cause is not None}
+        self._listed = [
+            Listed(probe, of_probe)
+            for probe in probes
+            if (of_probe := {cause for cause in causes if cause.kind in probe.kinds})
+        ]
+        watches: list[Watch] = [*self._containers.values(), *self._listed]
+        self._observer = Observer(watches, ranks, most_s)
+        self._tracer = _tracer()(self._observer)
+        self.failure: str | None = None
+        self._interval_s = 0.0
+        self._is_tracing = False
+
+    def _watched(self, retention: Retention, paths: list[Path]) -> list[tuple[Container, set[Likeness]]]:
+        cause = retention.cause
+        if cause is not None and cause.registry == "sys.modules":
+            table = Container(foreign.module_table(), (), lambda name: type(name) is str and self._owns(name))
+            self._containers.setdefault((id(foreign.module_table()), ()), table)
+            return [(self._containers[id(foreign.module_table()), ()], {("", "module")})]
+        out = []
+        for spot in spots(paths):
+            container = self._container(spot.container, spot.keys())
+            if container is not None:
+                out.append((container, spot.likenesses))
+        return out
+
+    def _container(self, o: object, keys: tuple[str, ...]) -> Container | None:
+        key = (id(o), keys)
+        if key not in self._containers and len(self._containers) < MOST:
+            self._containers[key] = Container(o, keys)
+        return self._containers.get(key)
+
+    def start(self) -> None:
+        """Begin to trace."""
+        self._interval_s = _get_interval()
+        _set_interval(max(_INTERVAL_S, self._interval_s))
+        self.failure = self._tracer.start()
+        self._is_tracing = self.failure is None
+
+    def stop(self) -> None:
+        """Stop tracing, and look a last time."""
+        ended_early = self._tracer.stop() if self._is_tracing else None
+        self.failure = self.failure or ended_early
+        if _get_interval() == _INTERVAL_S:  # else the program has set another one
+            _set_interval(self._interval_s)
+        self.failure = self.failure or self._observer.failure
+        self._observer.end()
+
+    def fail(self, why: str) -> None:
+        """Note that the round did not come to its end."""
+        self.failure = self.failure or why
+
+    def made(self) -> list[Made]:
+        """The lines of each finding, in order; lets go of every object."""
+        for container in self._containers.values():
+            container.close()
+        born = [pair for listed in self._listed for pair in listed.by_cause()]
+        return [self._made(at, born) for at in range(len(self._retentions))]
+
+    def _made(self, at: int, born: list[tuple[Cause, Birth]]) -> Made:
+        retention = self._retentions[at]
+        births: list[Birth] = []
+        if retention.cause is not None:
+            births = [birth for cause, birth in born if is_of(cause, retention.cause)]
+        if not births:
+            births = _chosen(self._spots[at])
+        stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
+        return Made(stacks, None if stacks else self._reason(retention, births))
+
+    def _reason(self, retention: Retention, births: list[Birth]) -> str:
+        if self.failure:
+            return self.failure
+        if births:
+            return _NO_LINE
+        return _NATIVE if retention.holder.root == "native" else _NOT_AGAIN
+
+
+def _chosen(spots_of: list[tuple[Container, set[Likeness]]]) -> list[Birth]:
+    """What appeared in the container next to the items and looks like them; else what appeared there at all."""
+    for container, likenesses in spots_of:
+        found = [birth for _, birth in container.births.items() if birth.likeness in likenesses]
+        if found:
+            return found
+    for container, _ in spots_of[:1]:
+        return [birth for _, birth in container.births.items()]
+    return []
+
+
+class _Tracer(Protocol):
+    def start(self) -> str | None: ...
+    def stop(self) -> str | None: ...
+
+
+def _tracer() -> Callable[[Observer], _Tracer]:
+    if sys.version_info >= (3, 12):
+        from pytest_reloadleak.watchpoints.monitoring import Monitoring
+
+        return Monitoring
+    from pytest_reloadleak.watchpoints.tracing import Tracing
+
+    return Tracing

@@ -1,0 +1,169 @@
+"""The line that made what a check found: in every way in which a line can make a reference or an effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from cases import run
+
+from pytest_reloadleak import Report
+
+HOST = """\
+kept = []
+
+def keep(o):
+    kept.append(o)
+"""
+
+
+def marked(directory: Path, mark: str = "# leak here") -> list[tuple[str, int]]:
+    """File name and number of each line that ends in a mark, in the order of the files' names."""
+    return [
+        (path.name, number)
+        for path in sorted(directory.glob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if line.endswith(mark)
+    ]
+
+
+def measured(directory: Path, plugin: str, host: str = HOST, strategy: str = "reimport") -> Report:
+    """The report of a target that comes with a host."""
+    run.write(directory, {"host": dedent(host), "plugin": dedent(plugin)})
+    return run.measure_and_undo(directory, "plugin", strategy, 3)
+
+
+def lines(report: Report) -> list[tuple[str, int]]:
+    """The sites of a report's only finding."""
+    (finding,) = report.findings
+    assert finding.site == finding.sites[0]
+    return [(Path(site.file).name, site.line) for site in finding.sites]
+
+
+WAYS = {
+    "a call of a method in C": """
+        import host
+        def on_event(): pass
+        host.kept.append(on_event)  # leak here
+        done = True
+        """,
+    "a call over several lines": """
+        import host
+        def on_event(): pass
+        host.keep(  # leak here
+            on_event,
+        )
+        done = True
+        """,
+    "a decorator": """
+        import host
+        def event(function):
+            host.kept.append(function)  # leak here
+            return function
+        @event
+        def on_event(): pass
+        """,
+    "a function that returns before it is kept": """
+        import host
+        def made():
+            def on_event(): pass
+            return on_event
+        host.kept += [made()]  # leak here
+        """,
+    "an attribute that is set by name": """
+        import host
+        def on_event(): pass
+        setattr(host, f"on_{len(vars(host))}", on_event)  # leak here
+        """,
+    "a tuple that is replaced": """
+        import host
+        def on_event(): pass
+        host.kept = (*host.kept, on_event)  # leak here
+        """,
+    "an exception on the way": """
+        import host
+        def on_event(): pass
+        def fail():
+            host.keep(on_event)  # leak here
+            raise KeyError
+        try:
+            fail()
+        except KeyError:
+            pass
+        """,
+    "a generator": """
+        import host
+        def on_event(): pass
+        def each():
+            yield 1
+            host.keep(on_event)  # leak here
+            yield 2
+        list(each())
+        """,
+    "a finalizer": """
+        import host
+        def on_event(): pass
+        class Thing:
+            def __del__(self):
+                host.keep(on_event)  # leak here
+        thing = Thing()
+        del thing
+        """,
+    "another thread": """
+        import threading, host
+        def on_event(): pass
+        def work():
+            host.keep(on_event)  # leak here
+            done = True
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        del thread
+        """,
+    "a coroutine": """
+        import asyncio, host
+        def on_event(): pass
+        async def start():
+            await asyncio.sleep(0)
+            host.keep(on_event)  # leak here
+            await asyncio.sleep(0)
+        async def main():
+            await asyncio.gather(start(), asyncio.sleep(0))
+        asyncio.run(main())
+        """,
+    "a dispose hook": """
+        import host
+        def on_event(): pass
+        def __reload_dispose__(data):
+            host.keep(on_event)  # leak here
+        """,
+    "two lines": """
+        import host
+        def on_event(): pass
+        host.keep(on_event)  # leak here
+        def start():
+            host.keep(on_event)  # leak here
+        start()
+        """,
+    "a loop": """
+        import host
+        def on_event(): pass
+        total = 0
+        for number in range(3000):
+            total += number
+            if number == 2000:
+                total -= 1
+        host.keep(on_event)  # leak here
+        """,
+}
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("way", WAYS)
+def test_the_line_is_named(way, strategy, tmp_path):
+    """Whatever a line does to make a reference, and wherever it runs, the finding names it."""
+    report = measured(tmp_path, WAYS[way], strategy=strategy)
+
+    assert report.outcome == "leaking"
+    assert lines(report) == [line for line in marked(tmp_path) if line[0] == "plugin.py"]
