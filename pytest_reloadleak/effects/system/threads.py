@@ -46,7 +46,7 @@ class Threads(Probe):
         if any(cause.type == _RAW for cause in causes):
             _sleep(_START_S)  # nothing waits until a raw thread runs, so give it the time to begin
         known = {ident: id(thread) for ident, thread in dict.copy(vars(threading)["_active"]).items()}
-        return [(ident, known.get(ident, 0)) for ident in current_frames()]
+        return {(ident, known.get(ident, 0)) for ident in current_frames()}
 
     def effects(self) -> list[Effect]:
         """Every thread except this one and the main one."""
