@@ -185,7 +185,7 @@ HEAP = (
         ),
     ),
     Mutant(
-        "strays one round later",
+        "undated functions one round later",
         "holders/retained.py",
         "[: len(by_code) - 1 - search.grace]",
         "[: len(by_code) - 2 - search.grace]",
@@ -804,7 +804,7 @@ JUDGEMENT = (
         ),
     ),
     Mutant(
-        "what a call returned is not parked",
+        "what a call returned is not the original's",
         "generations/original.py",
         " or _is_any_unreached(nodes, original, ledger)\n",
         "\n",

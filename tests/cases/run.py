@@ -47,6 +47,12 @@ def measure_and_undo(directory: Path, target: str, strategy: str, rounds: int) -
                 stop()
 
 
+def import_again(name: str) -> None:
+    """Drop a module and import it again, as most hosts reload."""
+    sys.modules.pop(name, None)
+    importlib.import_module(name)
+
+
 @contextmanager
 def importable(directory: Path) -> Iterator[None]:
     """Within the block modules can be imported from `directory`; afterwards none of them is left."""

@@ -48,13 +48,8 @@ def checked(tmp_path):
 
 async def perform(way):
     """The report of one check."""
-
-    def reload():
-        del sys.modules["app"]
-        importlib.import_module("app")
-
     importlib.import_module("app")
-    keywords = {"reload": reload} if way == "callable" else {"strategy": way}
+    keywords = {"reload": lambda: run.import_again("app")} if way == "callable" else {"strategy": way}
     return await Check(["app"], settings_for(**keywords), keywords.get("reload")).aperform()
 
 

@@ -482,18 +482,18 @@ def test_classes_that_are_alive_are_listed_with_their_generation():
     assert alive(3) == [("Plugin", -1), ("Plugin", 1), ("Plugin", 2)]
 
 
-def test_strays_are_the_functions_that_no_walk_saw():
+def test_unlisted_functions_are_those_that_no_walk_saw():
     """Found by the reference count of their globals; none when there are none."""
     target = Target("def f(): pass\n")
     target.reload()
     assert unlisted(target.ledger, [vars(target.module)], ours=1) == []
 
-    stray = eval("lambda: 1", vars(target.module))
+    lost = eval("lambda: 1", vars(target.module))
 
-    assert unlisted(target.ledger, [vars(target.module)], ours=1) == [stray]
+    assert unlisted(target.ledger, [vars(target.module)], ours=1) == [lost]
 
 
-def test_strays_are_not_searched_for_without_need(monkeypatch):
+def test_unlisted_functions_are_not_searched_for_without_need(monkeypatch):
     """The heap is asked only when the reference count says that somebody else refers to the namespace."""
     target = Target("def f(): pass\n")
     target.reload()
@@ -503,10 +503,10 @@ def test_strays_are_not_searched_for_without_need(monkeypatch):
 
     unlisted(target.ledger, [vars(target.module)], ours=1)
     assert searched == []
-    stray = eval("lambda: 1", vars(target.module))
+    lost = eval("lambda: 1", vars(target.module))
     unlisted(target.ledger, [vars(target.module)], ours=1)
 
-    assert stray is not None
+    assert lost is not None
     assert len(searched) == 1
 
 

@@ -1,4 +1,4 @@
-"""Trial deletion of the parked generation: suspicion exactly when there is a reference from outside of it."""
+"""Trial deletion of the original generation: a suspicion exactly where something outside refers to it."""
 
 import functools
 import gc
@@ -31,12 +31,12 @@ def foreign_function():
     """A function of another module."""
 
 
-class Scene:
-    """A parked generation of a module `plugin` and its successor, held by nothing but the containers of the check."""
+class Kept:
+    """An original generation of a module `plugin` and its successor, held by nothing but the containers of a check."""
 
     def __init__(self, source: str, successor: str = "") -> None:
         self.ledger = Ledger(lambda name: name == "plugin")
-        self.parked = self._park(source)
+        self.original = self._keep(source)
         self.current = {"plugin": self._execute(successor, 0).__dict__}
         self.ledger.note(1, [])
         gc.collect()
@@ -47,18 +47,18 @@ class Scene:
         self.ledger.note(generation, [("plugin", module)])
         return module
 
-    def _park(self, source: str) -> Original:
+    def _keep(self, source: str) -> Original:
         module = self._execute(source, -1)
         modules: dict[str, Any] = {"plugin": module}
         namespaces = {"plugin": (vars(module), dict(vars(module)))}
         return Original(-1, [modules, {}, namespaces], namespaces)
 
     def __getitem__(self, name: str) -> Any:
-        return self.parked.namespaces["plugin"][0][name]
+        return self.original.namespaces["plugin"][0][name]
 
     def suspect(self) -> Suspicion:
         """What the check would say."""
-        return suspect(self.parked, self.ledger, self.current)
+        return suspect(self.original, self.ledger, self.current)
 
     def is_held(self) -> bool:
         """Whether there is a suspicion."""
@@ -93,18 +93,18 @@ by_name = {"event": on_event, plugin: handlers}
 
 def test_what_only_the_check_holds_is_no_suspect():
     """Circles within the generation, and references to the rest of the world, are no references from outside."""
-    assert not Scene(PLUGIN).is_held()
+    assert not Kept(PLUGIN).is_held()
 
 
-OUTSIDE: dict[str, Callable[[Scene], object]] = {
+OUTSIDE: dict[str, Callable[[Kept], object]] = {
     "a function": lambda s: FOREIGN.append(s["on_event"]),
     "a class": lambda s: FOREIGN.append(s["Plugin"]),
     "a class without methods": lambda s: FOREIGN.append(s["Plain"]),
     "an instance": lambda s: FOREIGN.append(s["plugin"]),
     "a new instance": lambda s: FOREIGN.append(s["Plain"]()),
     "a bound method": lambda s: FOREIGN.append(s["plugin"].on_event),
-    "the namespace": lambda s: FOREIGN.append(s.parked.namespaces["plugin"][0]),
-    "the module": lambda s: FOREIGN.append(s.parked.containers[0]["plugin"]),
+    "the namespace": lambda s: FOREIGN.append(s.original.namespaces["plugin"][0]),
+    "the module": lambda s: FOREIGN.append(s.original.containers[0]["plugin"]),
     "a list that leads to a function": lambda s: FOREIGN.append(s["handlers"]),
     "an iterator over such a list": lambda s: FOREIGN.append(iter(s["handlers"])),
     "an attribute of a foreign function": lambda s: setattr(foreign_function, "kept", s["on_event"]),
@@ -112,7 +112,7 @@ OUTSIDE: dict[str, Callable[[Scene], object]] = {
     "a weak reference's callback": lambda s: FOREIGN.append(weakref.ref(foreign_function, s["on_event"])),
     "a key": lambda s: FOREIGN.append({s["plugin"]: 1}),
     "an inner function's code in use": lambda s: FOREIGN.append(
-        types.FunctionType(s["on_event"].__code__, s.parked.namespaces["plugin"][0])
+        types.FunctionType(s["on_event"].__code__, s.original.namespaces["plugin"][0])
     ),
     "the same function twice": lambda s: FOREIGN.extend([s["on_event"], s["on_event"]]),
 }
@@ -121,29 +121,29 @@ OUTSIDE: dict[str, Callable[[Scene], object]] = {
 @pytest.mark.parametrize("reference", OUTSIDE)
 def test_one_reference_from_outside_is_enough(reference):
     """Whatever it leads to first: function, class, instance, namespace, module or plain data on the way."""
-    scene = Scene(PLUGIN)
-    assert not scene.is_held()
+    kept = Kept(PLUGIN)
+    assert not kept.is_held()
 
-    OUTSIDE[reference](scene)
+    OUTSIDE[reference](kept)
     gc.collect()
 
-    assert scene.is_held()
+    assert kept.is_held()
 
 
 @pytest.mark.parametrize("reference", OUTSIDE)
 def test_a_reference_that_is_gone_again_is_none(reference):
     """The cured twin: the very same reference, dropped."""
-    scene = Scene(PLUGIN)
-    OUTSIDE[reference](scene)
+    kept = Kept(PLUGIN)
+    OUTSIDE[reference](kept)
 
     FOREIGN.clear()
     foreign_function.__dict__.clear()
     gc.collect()
 
-    assert not scene.is_held()
+    assert not kept.is_held()
 
 
-INNOCENT: dict[str, Callable[[Scene], object]] = {
+INNOCENT: dict[str, Callable[[Kept], object]] = {
     "a weak reference": lambda s: FOREIGN.append(weakref.ref(s["on_event"])),
     "a weak reference to an instance": lambda s: FOREIGN.append(weakref.ref(s["plugin"])),
     "the name": lambda s: FOREIGN.append(s["on_event"].__name__),
@@ -156,42 +156,42 @@ INNOCENT: dict[str, Callable[[Scene], object]] = {
 @pytest.mark.parametrize("reference", INNOCENT)
 def test_references_that_keep_nothing_of_the_generation_alive_are_none(reference):
     """Weak ones, and those to things that belong to nobody."""
-    scene = Scene(PLUGIN)
+    kept = Kept(PLUGIN)
 
-    INNOCENT[reference](scene)
+    INNOCENT[reference](kept)
 
-    assert not scene.is_held()
+    assert not kept.is_held()
 
 
 def test_the_generation_may_refer_to_what_others_hold():
     """A foreign list that the target imported has other holders; only when it leads back is that a suspicion."""
-    scene = Scene("from test_original import FOREIGN\ndef on_event(): pass\n")
-    assert not scene.is_held()
+    kept = Kept("from test_original import FOREIGN\ndef on_event(): pass\n")
+    assert not kept.is_held()
 
-    FOREIGN.append(scene["on_event"])
+    FOREIGN.append(kept["on_event"])
 
-    assert scene.is_held()
+    assert kept.is_held()
 
 
 def test_own_objects_are_those_of_the_generation():
     """Modules, namespaces, functions, classes and instances; neither its data nor the successor's."""
-    scene = Scene(PLUGIN, PLUGIN)
+    kept = Kept(PLUGIN, PLUGIN)
 
-    own = scene.suspect().own
+    own = kept.suspect().own
 
     assert {type(o).__name__ for o in own} == {"module", "dict", "function", "type", "Plugin"}
     kinds = {id(o) for o in own}
-    assert {id(scene[name]) for name in ("on_event", "Plugin", "Plain", "plugin")} <= kinds
-    assert id(scene["handlers"]) not in kinds
-    assert not kinds & {id(value) for value in scene.current["plugin"].values()}
+    assert {id(kept[name]) for name in ("on_event", "Plugin", "Plain", "plugin")} <= kinds
+    assert id(kept["handlers"]) not in kinds
+    assert not kinds & {id(value) for value in kept.current["plugin"].values()}
 
 
 def test_what_is_referred_to_itself_is_told_from_what_is_led_to():
     """`outside` has the ends of the references from outside, and no more."""
-    scene = Scene(PLUGIN)
-    FOREIGN.append(scene["plugin"])
+    kept = Kept(PLUGIN)
+    FOREIGN.append(kept["plugin"])
 
-    assert scene.suspect().outside == {id(scene["plugin"])}
+    assert kept.suspect().outside == {id(kept["plugin"])}
 
 
 # -- data -------------------------------------------------------------------------------------------------------------
@@ -199,15 +199,15 @@ def test_what_is_referred_to_itself_is_told_from_what_is_led_to():
 
 def test_data_that_was_replaced_counts_by_its_name():
     """`from plugin import DEFAULTS` goes on with the old one: another list under the same name is a new version."""
-    scene = Scene("DEFAULTS = [1]\n", "DEFAULTS = [1]\n")
-    assert not scene.is_held()
+    kept = Kept("DEFAULTS = [1]\n", "DEFAULTS = [1]\n")
+    assert not kept.is_held()
 
-    FOREIGN.append(scene["DEFAULTS"])
-    suspicion = scene.suspect()
+    FOREIGN.append(kept["DEFAULTS"])
+    suspicion = kept.suspect()
 
     assert suspicion.is_held
-    assert suspicion.data == {id(scene["DEFAULTS"]): "plugin.DEFAULTS"}
-    assert [value is scene["DEFAULTS"] for value in suspicion.values] == [True]
+    assert suspicion.data == {id(kept["DEFAULTS"]): "plugin.DEFAULTS"}
+    assert [value is kept["DEFAULTS"] for value in suspicion.values] == [True]
 
 
 LIBRARY = """
@@ -247,11 +247,11 @@ from textwrap import dedent
 )
 def test_data_that_is_no_older_version_does_not_count(source, successor):
     """Values that are compared by value, objects that both share, and names that the successor does not have."""
-    scene = Scene(source, successor)
+    kept = Kept(source, successor)
 
-    FOREIGN.append(scene["DEFAULTS"])
+    FOREIGN.append(kept["DEFAULTS"])
 
-    assert not scene.is_held()
+    assert not kept.is_held()
 
 
 @pytest.mark.parametrize(
@@ -260,11 +260,11 @@ def test_data_that_is_no_older_version_does_not_count(source, successor):
 def test_a_tuple_of_what_has_versions_counts(value):
     """One of the module's own functions or classes, or of data that may change, is no constant."""
     source = f"def on_event(): pass\nclass Plugin: pass\nDEFAULTS = {value}\n"
-    scene = Scene(source, source)
+    kept = Kept(source, source)
 
-    FOREIGN.append(scene["DEFAULTS"])
+    FOREIGN.append(kept["DEFAULTS"])
 
-    assert scene.suspect().data == {id(scene["DEFAULTS"]): "plugin.DEFAULTS"}
+    assert kept.suspect().data == {id(kept["DEFAULTS"]): "plugin.DEFAULTS"}
 
 
 # -- random modules ---------------------------------------------------------------------------------------------------
@@ -327,11 +327,11 @@ def is_of_others(o: Any) -> bool:
     return isinstance(o, types.ModuleType) and o.__name__ != "plugin"
 
 
-def candidates(scene: Scene) -> list[Any]:
+def candidates(kept: Kept) -> list[Any]:
     """Objects of the generation, own and data, that a reference from outside could lead to."""
     seen: set[int] = set()
     out: list[Any] = []
-    stack = [scene.parked.namespaces["plugin"][0]]
+    stack = [kept.original.namespaces["plugin"][0]]
     while stack:
         o = stack.pop()
         for child in gc.get_referents(o):
@@ -350,17 +350,17 @@ def test_suspicion_on_random_modules_exactly_when_there_is_a_reference_from_outs
     for seed in range(block * 20, block * 20 + 20):
         rng = random.Random(seed)
         source = random_source(rng)
-        scene = Scene(source)
-        assert not scene.is_held(), (seed, source)
+        kept = Kept(source)
+        assert not kept.is_held(), (seed, source)
 
         for _ in range(3):
-            FOREIGN.append(rng.choice(candidates(scene)))
-            own = set(map(id, scene.suspect().own))
+            FOREIGN.append(rng.choice(candidates(kept)))
+            own = set(map(id, kept.suspect().own))
             expected = reaches(FOREIGN[0], own, is_of_others)
-            assert scene.is_held() == expected, (seed, type(FOREIGN[0]), source)
+            assert kept.is_held() == expected, (seed, type(FOREIGN[0]), source)
             FOREIGN.clear()
 
-        assert not scene.is_held(), (seed, source)
+        assert not kept.is_held(), (seed, source)
 
 
 def test_the_random_modules_are_worth_something():
@@ -368,23 +368,23 @@ def test_the_random_modules_are_worth_something():
     answers = []
     for seed in range(40):
         rng = random.Random(seed)
-        scene = Scene(random_source(rng))
-        own = set(map(id, scene.suspect().own))
-        answers += [reaches(o, own, is_of_others) for o in candidates(scene)]
+        kept = Kept(random_source(rng))
+        own = set(map(id, kept.suspect().own))
+        answers += [reaches(o, own, is_of_others) for o in candidates(kept)]
 
     assert min(answers.count(True), answers.count(False)) > 50
 
 
 def test_a_generator_that_the_target_keeps_itself_is_no_suspect():
     """Its frame refers to the namespace, from within."""
-    scene = Scene(
+    kept = Kept(
         "def on_event(): pass\ndef ticks(f):\n    yield f\n    yield 1\nrunning = ticks(on_event)\nnext(running)\n"
     )
-    assert not scene.is_held()
+    assert not kept.is_held()
 
-    FOREIGN.append(scene["running"])
+    FOREIGN.append(kept["running"])
 
-    assert scene.is_held()
+    assert kept.is_held()
 
 
 @pytest.mark.parametrize(
@@ -399,31 +399,31 @@ def test_a_generator_that_the_target_keeps_itself_is_no_suspect():
 def test_decorators_of_the_standard_library_are_no_suspects(decorator):
     """Their wrappers and tables are the target's own."""
     imports = "import contextlib, functools\nclass Item: pass\n"
-    scene = Scene(f"{imports}@{decorator}\ndef on_event(item): return [item]\non_event(Item())\n")
-    assert not scene.is_held()
+    kept = Kept(f"{imports}@{decorator}\ndef on_event(item): return [item]\non_event(Item())\n")
+    assert not kept.is_held()
 
-    FOREIGN.append(scene["on_event"])
+    FOREIGN.append(kept["on_event"])
 
-    assert scene.is_held()
+    assert kept.is_held()
 
 
 def test_a_unit_that_is_too_large_to_count_is_suspected():
     """The sweep then decides."""
-    assert not Scene("rows = [[n] for n in range(1000)]\n").is_held()
-    assert Scene("rows = [[n] for n in range(60_000)]\n").is_held()
+    assert not Kept("rows = [[n] for n in range(1000)]\n").is_held()
+    assert Kept("rows = [[n] for n in range(60_000)]\n").is_held()
 
 
 def test_nothing_is_kept():
     """After the suspicion is dropped, and the containers cleared, the generation dies."""
-    scene = Scene(PLUGIN)
-    died = weakref.ref(scene["plugin"])
-    suspicion = scene.suspect()
+    kept = Kept(PLUGIN)
+    died = weakref.ref(kept["plugin"])
+    suspicion = kept.suspect()
     assert suspicion.own
 
     del suspicion
-    scene.parked.clear()
+    kept.original.clear()
     gc.collect()
 
     assert died() is None
-    assert scene.parked.containers == []
+    assert kept.original.containers == []
     assert functools is not None

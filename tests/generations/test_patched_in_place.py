@@ -260,15 +260,11 @@ def test_a_trace_function_that_each_generation_overwrites(is_leaking, what, how,
     )
     before = sys.gettrace()
 
-    def again() -> None:
-        del sys.modules["plugin"]
-        importlib.import_module("plugin")
-
     with run.importable(tmp_path):
         try:
             if how == "callable":
                 importlib.import_module("plugin")
-                report = measure_reload("plugin", reload=again, rounds=ROUNDS)
+                report = measure_reload("plugin", reload=lambda: run.import_again("plugin"), rounds=ROUNDS)
             else:
                 report = measure_reload("plugin", strategy=how, rounds=ROUNDS)
         finally:

@@ -5,6 +5,7 @@ import sys
 import types
 
 import pytest
+from cases import run
 
 from pytest_reloadleak.check import measure_reload
 from pytest_reloadleak.heap import describe, foreign, references, unreadable
@@ -68,13 +69,8 @@ def check(way):
     """Check `app` under a strategy, or with a callable."""
     if way != "callable":
         return measure_reload("app", strategy=way)
-
-    def reload():
-        del sys.modules["app"]
-        importlib.import_module("app")
-
     importlib.import_module("app")
-    return measure_reload("app", reload=reload)
+    return measure_reload("app", reload=lambda: run.import_again("app"))
 
 
 @pytest.mark.parametrize("way", ["reload", "reimport", "callable"])

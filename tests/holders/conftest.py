@@ -2,7 +2,6 @@
 
 import contextvars
 import importlib
-import sys
 from textwrap import dedent
 
 import pytest
@@ -23,16 +22,12 @@ def measured(tmp_path):
         for package in {name.partition(".")[0] for name in files if "." in name}:
             (tmp_path / package / "__init__.py").touch()
 
-        def again():
-            sys.modules.pop(target, None)
-            importlib.import_module(target)
-
         def checked():
             for name in loaded:
                 importlib.import_module(name)
             if how == "callable":
                 importlib.import_module(target)
-                return measure_reload(target, reload=again, rounds=rounds)
+                return measure_reload(target, reload=lambda: run.import_again(target), rounds=rounds)
             return measure_reload(target, strategy=how, rounds=rounds)
 
         with run.importable(tmp_path):

@@ -6,6 +6,7 @@ import threading
 import types
 
 import pytest
+from cases import run
 
 from pytest_reloadleak.check import measure_reload
 
@@ -104,8 +105,7 @@ def in_place():
 
 def anew():
     """As most hosts do it."""
-    del sys.modules["plug_a"]
-    importlib.import_module("plug_a")
+    run.import_again("plug_a")
 
 
 @pytest.fixture

@@ -87,12 +87,10 @@ def test_the_exercise_comes_before_the_hook_in_the_first_generation_too(how, is_
     async def aexercise():
         exercise()
 
-    def reload():
-        del sys.modules["app"]
-        importlib.import_module("app")
-
     def check():
-        way = {"reload": reload} if strategy == "callable" else {"strategy": strategy}
+        way = (
+            {"reload": lambda: run.import_again("app")} if strategy == "callable" else {"strategy": strategy}
+        )
         made = Check(["app"], settings_for(rounds=2, **way), way.get("reload"), Disposal("unregister"))
         return asyncio.run(made.aperform(aexercise)) if is_async else made.perform(exercise)
 

@@ -6,6 +6,7 @@ import importlib.machinery
 import sys
 
 import pytest
+from cases import run
 
 from pytest_reloadleak.check import measure_reload
 
@@ -58,12 +59,7 @@ def check(way):
     """Check `kept` under a strategy, or with a callable that imports it again."""
     if way != "callable":
         return measure_reload("kept", strategy=way)
-
-    def reload():
-        del sys.modules["kept"]
-        importlib.import_module("kept")
-
-    return measure_reload("kept", reload=reload)
+    return measure_reload("kept", reload=lambda: run.import_again("kept"))
 
 
 WAYS = ("reload", "reimport", "decache", "cascade", "callable")
