@@ -27,6 +27,7 @@ LAYERS = (
     "settings",
     "heap",
     "generations",
+    "cures",
     "holders",
     "effects",  # what all probes share
     "effects.loops",
@@ -219,7 +220,7 @@ def sys_modules_written_in_strategies_only(module: Module) -> Iterator[str]:
 
 def foreign_objects_in_one_place(module: Module) -> Iterator[str]:
     """Below `strategies`, only the guarded module calls what runs code of the objects of others."""
-    if module.wing not in {"heap", "generations", "holders", "effects"} or module.name == GUARDED:
+    if module.wing not in {"heap", "generations", "cures", "holders", "effects"} or module.name == GUARDED:
         return
     for node in ast.walk(module.tree):
         match node:

@@ -47,7 +47,20 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
         left = Group(group.cause, [member for member in group.members if id(member) not in over])
         if left.is_certain or (len(left.rounds(first)) >= REPEATED and left.has_older(search.limit)):
             summaries[group.cause] = summary(left, search.limit, first)
-    return _joined(seen, summaries, search, kept, answers.noise)
+    return _cured(_joined(seen, summaries, search, kept, answers.noise), answers, search, scope)
+
+
+def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> Diagnosis:
+    """The diagnosis with the cures of effects, whose objects the search still has."""
+    causes = {r.cause for r in seen.retentions if r.cause is not None and r.cure is None}
+    groups = [answers.groups[cause] for cause in causes if cause in answers.groups]
+    if not groups:
+        return seen
+    from pytest_reloadleak.effects.cures import cures_of  # only what leaks needs a cure
+
+    cures = cures_of(groups, search, scope)
+    out = [r._replace(cure=cures.get(r.cause, r.cure)) if r.cause is not None else r for r in seen.retentions]
+    return seen._replace(retentions=tuple(out))
 
 
 class _Answers:
@@ -208,7 +221,7 @@ def _roots(cause: Cause, effect: Effect, number: int) -> Iterable[Root]:
     for at, value in enumerate(effect.values):
         yield Root(root, path, path, value, cause=cause, effect=number, bars=effect.bars and at == 0)
     for value in effect.also:
-        yield Root(root, path, path, value, cause=cause, effect=number)
+        yield Root(root, path, path, value, cause=cause, effect=number, is_further=True)
 
 
 def _joined(

@@ -40,6 +40,9 @@ class Effect:
     details: tuple[str, ...] = ()
     """Further lines for the report, such as a thread's current stack."""
     advice: str = ""
+    made_by: str = ""
+    """The function that registered it, if its calls are watched; and the slot that the call filled."""
+    slot: tuple[int | str, ...] = ()
 
 
 class Scope(NamedTuple):

@@ -264,6 +264,11 @@ def key_text(key: object) -> str:
     return "*"
 
 
+def quoted(source: str) -> str:
+    """A text as the source of a program spells it."""
+    return repr(text(source))
+
+
 def code_location(code: types.CodeType) -> tuple[str, int]:
     """File and first line of a code object."""
     return text(code.co_filename), code.co_firstlineno

@@ -26,8 +26,10 @@ from pytest_reloadleak.holders.sizes import Reaches
 from pytest_reloadleak.holders.skew import in_words, sights
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
 from pytest_reloadleak.holders.trace import (
+    KEPT_TIMER,
     Trace,
     cause_at,
+    holder_index,
     is_item,
     of_effect,
     of_owned_root,
@@ -319,4 +321,20 @@ class _HolderSearch:
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
         reaches = [self._reach.of(group.sinks) for group in groups]
-        return retentions(groups, reaches, self._reach.costs(reaches), self._search.consequences)
+        cures = [
+            self._cure(group, len(reach.generations)) for group, reach in zip(groups, reaches, strict=True)
+        ]
+        found = retentions(groups, reaches, self._reach.costs(reaches), self._search.consequences)
+        return tuple(one._replace(cure=cure) for one, cure in zip(found, cures, strict=True))
+
+    def _cure(self, group: Group, generations: int) -> str | None:
+        from pytest_reloadleak.cures.writing import of_patch, of_reference  # only what leaks needs a cure
+
+        search, cause = self._search, group.first.cause
+        if cause is not None and cause.kind == "patched-global":
+            return of_patch(group.paths, cause.path, search.target, search.namespaces)
+        if cause is not None and not cause.path.startswith(KEPT_TIMER):
+            return None
+        held_at = holder_index(min(group.paths, key=len), search.ledger.owns) + 1
+        is_single = len(group.tops) <= generations and generations > 1
+        return of_reference(group.paths, held_at, search.target, search.namespaces, is_single=is_single)

@@ -55,6 +55,8 @@ class Root:
     """The effect that this is, or is a part of."""
     effect: int = 0
     """Which of the effects with that cause."""
+    is_further: bool = False
+    """Whether the effect merely refers to it."""
     bars: bool = False
     """Whether no other root enters it, since what is below it is reached because of the effect."""
 

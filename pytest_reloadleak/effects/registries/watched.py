@@ -148,7 +148,13 @@ class Watched(Probe):
                 advised = advice("atexit.register", cause.path.partition(" ")[2])
                 out.append(
                     Effect(
-                        ("before", id(callback)), cause, (callback,), held=held, bars=False, advice=advised
+                        ("before", id(callback)),
+                        cause,
+                        (callback,),
+                        held=held,
+                        bars=False,
+                        advice=advised,
+                        made_by="atexit.register",
                     )
                 )
         return out
@@ -251,6 +257,8 @@ def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
         bars=record.watch.bars,
         details=(record.where,) if record.where else (),
         advice=advice(record.watch.spelling, record.names),
+        made_by=record.watch.spelling,
+        slot=record.slot,
     )
 
 

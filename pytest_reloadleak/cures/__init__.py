@@ -1,0 +1,1 @@
+"""Write the Python that undoes a leak, in the names of the user's program, for the dispose hook of the target."""

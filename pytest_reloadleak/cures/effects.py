@@ -1,0 +1,278 @@
+"""Write the cure of an effect: what ends a thread, timer, task, child process or open file that a generation began."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_reloadleak.cures import reading, registrations
+from pytest_reloadleak.cures.names import Names, Subject, is_name
+from pytest_reloadleak.cures.pairs import function_of
+from pytest_reloadleak.cures.registrations import Clue
+from pytest_reloadleak.heap import foreign
+
+_STOPS = ("stop", "shutdown", "cancel", "request_stop", "terminate", "quit", "close", "end", "finish")
+"""Methods that ask a thread or the owner of one to end, the likeliest first."""
+
+
+def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
+    """The lines that end an effect; `None` where none are known.
+
+    Args:
+        clue: what is known of the effect.
+        registry: the registry's name, for registrations.
+        names: the names in the target's module.
+    """
+    if registry is not None:
+        return registrations.cure(clue, registry, names)
+    if clue.root == "thread":
+        return _timer(clue, names) if clue.kind == "live-timer" else _thread(clue, names)
+    if clue.root in {"task", "timer", "loop"}:
+        return _of_loop(clue, names)
+    if clue.kind == "child-process":
+        return _child(clue, names)
+    if clue.kind == "open-fd":
+        return _descriptor(clue, names)
+    return None
+
+
+# -- threads ----------------------------------------------------------------------------------------------------------
+
+
+def _timer(clue: Clue, names: Names) -> list[str] | None:
+    name = names.bound(clue.values[0])
+    if name is not None:
+        return [f"{name}.cancel()"]
+    if clue.owned is None:
+        return None
+    test = names.subject(clue.owned).test
+    item = names.variable("item")
+    spelled = item if clue.owned is clue.values[0] else f"getattr({item}, 'function', None)"
+    module = names.need("threading")
+    return [
+        f"for {item} in [{item} for {item} in {module}.enumerate() if {test.of(spelled)}]:",
+        f"    {item}.cancel()",
+    ]
+
+
+def _thread(clue: Clue, names: Names) -> list[str] | None:
+    """Ask the thread to end by the means that its code offers, then wait for it."""
+    executor = _executor(names)
+    if executor is not None and _is_pooled(clue):
+        return [f"{executor}.shutdown()"]
+    thread = clue.values[0]
+    is_thread = issubclass(type(thread), threading.Thread)
+    name = names.bound(thread)
+    item = names.variable("item")
+    join = f"{name}.join()"
+    loop: list[str] = []
+    if name is None and is_thread:
+        test = _thread_test(clue, item, names)
+        if test is not None:
+            loop = [f"for {item} in [{item} for {item} in {names.need('threading')}.enumerate() if {test}]:"]
+            join = f"    {item}.join()"
+    stop = _stop_method(thread) if is_thread else None
+    if stop is not None and (name is not None or loop):
+        return [*loop, f"{f'    {item}' if loop else name}.{stop}()", join]
+    signal = _signal(_functions(clue), names)
+    if signal is None:
+        return None
+    if name is None and not loop:
+        return [signal]
+    return [signal, *loop, join]
+
+
+def _executor(names: Names) -> str | None:
+    for name, value in list(names.namespace.items()):
+        if is_name(name) and foreign.type_name(value) == "concurrent.futures.thread.ThreadPoolExecutor":
+            return name
+    return None
+
+
+def _is_pooled(clue: Clue) -> bool:
+    return any(
+        type(value) is types.FunctionType
+        and foreign.module_name(value.__globals__) == "concurrent.futures.thread"
+        for value in clue.values
+    )
+
+
+def _thread_test(clue: Clue, item: str, names: Names) -> str | None:
+    if clue.owned is None:
+        return None
+    if type(clue.owned) is types.FrameType:
+        return None
+    subject = names.subject(clue.owned)
+    return subject.test.of(item if clue.owned is clue.values[0] else f"getattr({item}, '_target', None)")
+
+
+def _stop_method(thread: Any) -> str | None:
+    """A method of the thread's own class that takes nothing and whose name says that it ends the thread."""
+    for name in _STOPS:
+        function = function_of(thread, name)
+        if type(function) is types.FunctionType and function.__code__.co_argcount == 1:
+            return name
+    return None
+
+
+def _functions(clue: Clue) -> list[Any]:
+    """The Python functions that a thread runs."""
+    out = []
+    for value in clue.values:
+        inner = value.__func__ if type(value) is types.MethodType else value
+        if type(inner) is types.FunctionType:
+            out.append(inner)
+    run = function_of(clue.values[0], "run")
+    return (
+        [*out, run]
+        if type(run) is types.FunctionType and foreign.module_name(run.__globals__) != "threading"
+        else out
+    )
+
+
+def _signal(functions: Iterable[Any], names: Names) -> str | None:
+    """A global event or queue that the functions of a thread read: setting it asks the thread to end."""
+    for function in functions:
+        for name in map(foreign.text, function.__code__.co_names):
+            value = names.namespace.get(name)
+            if foreign.type_name(value) == "threading.Event":
+                return f"{name}.set()"
+    return None
+
+
+# -- loops ------------------------------------------------------------------------------------------------------------
+
+
+def _of_loop(clue: Clue, names: Names) -> list[str] | None:
+    first = clue.values[0]
+    name = names.bound(first)
+    loop = _loop_of(first, names)
+    word = clue.path.partition(" ")[0]
+    if clue.root == "task":
+        return _task(clue, name, loop, names)
+    if clue.path.startswith("async generator"):
+        return (
+            [f"{loop}.run_until_complete({name}.aclose())"] if name is not None and loop is not None else None
+        )
+    if clue.path.startswith("future"):
+        return [f"{name}.cancel()"] if name is not None else None
+    if name is not None and clue.root == "timer":
+        return [f"{name}.cancel()"]
+    if loop is None or clue.owned is None:
+        return None
+    subject = names.subject(clue.owned)
+    item = names.variable("item")
+    if word in {"reader", "writer"}:
+        at = 0 if word == "reader" else 1
+        handle = f"{item}.data[{at}]"
+        test = subject.test.of(f"getattr({handle}, '_callback', None)")
+        return [
+            f"for {item} in list({loop}._selector.get_map().values()):",
+            f"    if {test}: {loop}.remove_{word}({item}.fd)",
+        ]
+    if clue.path.startswith("signal handler"):
+        signal = clue.path.split(" ")[2]
+        return [f"{loop}.remove_signal_handler({names.need('signal')}.{signal})"]
+    table = "_scheduled" if clue.root == "timer" else "_ready"
+    test = subject.test.of(f"getattr({item}, '_callback', None)")
+    return [f"for {item} in [{item} for {item} in {loop}.{table} if {test}]:", f"    {item}.cancel()"]
+
+
+def _loop_of(o: Any, names: Names) -> str | None:
+    """How the loop of a task or handle is spelled; `None` if no global has it."""
+    loop: Any = None
+    for cls in foreign.mro(type(o)):
+        descriptor = foreign.class_dict(cls).get("_loop")
+        if foreign.is_exactly(descriptor, _DESCRIPTORS):
+            try:
+                loop = descriptor.__get__(o)
+            except AttributeError:
+                return None
+            break
+    if loop is None:
+        return None
+    bound = names.bound(loop)
+    if bound is not None:
+        return bound
+    found = reading.global_of(loop)
+    return f"{names.need(found[0])}.{found[1]}" if found is not None else None
+
+
+_DESCRIPTORS = foreign.type_ids(types.GetSetDescriptorType, types.MemberDescriptorType)
+
+
+def _task(clue: Clue, name: str | None, loop: str | None, names: Names) -> list[str] | None:
+    item = names.variable("item")
+    if name is not None:
+        cancel = [f"{name}.cancel()"]
+        tasks = f"[{name}]"
+    elif loop is not None:
+        test = _task_test(clue, item, names)
+        if test is None:
+            return None
+        tasks = names.variable("tasks")
+        module = names.need("asyncio")
+        cancel = [
+            f"{tasks} = [{item} for {item} in {module}.all_tasks({loop}) if {test}]",
+            f"for {item} in {tasks}:",
+            f"    {loop}.call_soon_threadsafe({item}.cancel)",
+        ]
+    else:
+        return None
+    if loop is None:
+        return cancel
+    module = names.need("asyncio")
+    return [
+        *cancel,
+        f"if not {loop}.is_running():",
+        f"    {loop}.run_until_complete({module}.wait({tasks}))"
+        if name is not None
+        else f"    {loop}.run_until_complete({module}.gather(*{tasks}, return_exceptions=True))",
+    ]
+
+
+def _task_test(clue: Clue, item: str, names: Names) -> str | None:
+    if clue.owned is clue.values[0]:
+        return names.subject(clue.owned).test.of(item)
+    if clue.owned is not None and any(value is clue.owned for value in clue.values[1:2]):
+        return names.subject(clue.owned).test.of(f"{item}.get_coro()")
+    subject = names.called(*clue.held) if clue.held is not None else None
+    if subject is None:
+        return None
+    value = names.variable("value")
+    frame = f"getattr({item}.get_coro(), 'cr_frame', None)"
+    return f"{frame} and any({subject.test.of(value)} for {value} in {frame}.f_locals.values())"
+
+
+# -- children and descriptors -----------------------------------------------------------------------------------------
+
+
+def _child(clue: Clue, names: Names) -> list[str] | None:
+    if not clue.values:
+        return None
+    name = names.bound(clue.values[0])
+    if name is not None and function_of(clue.values[0], "terminate") is not None:
+        wait = "join" if function_of(clue.values[0], "join") is not None else "wait"
+        return [f"{name}.terminate()", f"{name}.{wait}()"]
+    return None
+
+
+def _descriptor(clue: Clue, names: Names) -> list[str] | None:
+    for value in clue.values:
+        name = names.bound(value)
+        if name is not None and _has_close(value):
+            return [f"{name}.close()"]
+    number = next((part for part in clue.identity if type(part) is int), None)
+    for name, value in list(names.namespace.items()):
+        if is_name(name) and type(value) is int and value == number and value > 2:
+            return [f"{names.need('os')}.close({name})"]
+    return None
+
+
+def _has_close(o: Any) -> bool:
+    return any("close" in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
+
+
+__all__ = ["Subject", "cure"]

@@ -1,0 +1,70 @@
+"""Write what ends the effects of a group, while their objects are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from pytest_reloadleak.cures import effects
+from pytest_reloadleak.cures.registrations import Clue
+from pytest_reloadleak.cures.writing import written
+from pytest_reloadleak.effects.attribution import is_owned
+from pytest_reloadleak.effects.groups import Group, Member
+from pytest_reloadleak.effects.probe import Identity, Scope
+from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.sweep import Cause
+
+_ASKED = 3
+"""Members of a group that are looked at: the newest has the names of the present generation."""
+
+
+def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Cause, str]:
+    """The cure of each group of effects that has one; all effects of a group have the same.
+
+    Args:
+        groups: effects without their objects.
+        search: has the objects, as the roots of the effects, and the target's namespaces.
+        scope: what belongs to the target.
+    """
+    out: dict[Cause, str] = {}
+    for group in groups:
+        roots = [root for root in search.effects if root.cause == group.cause and not root.is_further]
+        for number in range(len(group.members) - 1, max(len(group.members) - 1 - _ASKED, -1), -1):
+            values = tuple(root.value for root in roots if root.effect == number)
+            clue = _clue(group.members[number], values, group, scope)
+            write = partial(effects.cure, clue, group.cause.registry)
+            text = written(write, search.target, search.namespaces) if search.namespaces else None
+            if text is not None:
+                out[group.cause] = text
+                break
+    return out
+
+
+def _clue(member: Member, values: tuple[Any, ...], group: Group, scope: Scope) -> Clue:
+    effect, cause = member.effect, group.cause
+    held = effect.held or member.held
+    return Clue(
+        kind=cause.kind,
+        root=cause.root,
+        path=cause.path,
+        values=values,
+        owned=next((value for value in values if is_owned(value, scope.owns)), None),
+        held=(held.type, held.name) if held is not None else None,
+        identity=_identity(member),
+        texts=_texts(group, 1),
+        parts=_texts(group, 2),
+        made_by=effect.made_by,
+        slot=effect.slot if len({one.effect.slot for one in group.members}) == 1 else (),
+    )
+
+
+def _identity(member: Member) -> Identity:
+    identity = member.effect.identity
+    return identity[1:] if identity[:1] == ("of the target",) else identity
+
+
+def _texts(group: Group, at: int) -> tuple[str, ...]:
+    """The texts at one place of the identities of a group's members, each once; empty ones say nothing."""
+    found = (_identity(member)[at : at + 1] for member in group.members)
+    return tuple(sorted({part for parts in found for part in parts if type(part) is str and part}))

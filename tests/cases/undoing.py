@@ -1,0 +1,247 @@
+"""Leaking targets of hosts that can undo a registration, with the cure that the report must print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cases.edges import source
+
+PLUGIN = """\
+import host
+
+def on_event(*args):
+    pass
+
+class Plugin:
+    def on_event(self, *args):
+        pass
+
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A leaking target and the cure of its one finding."""
+
+    name: str
+    host: str
+    leaking: str
+    cure: str
+    before: str = PLUGIN
+
+    def files(self) -> Mapping[str, str]:
+        """Sources by module name."""
+        return {"host": source(self.host), "plugin": self.before + source(self.leaking)}
+
+
+BUS = """
+    class Bus:
+        def __init__(self):
+            self.listeners = {}
+        def subscribe(self, event, callback):
+            self.listeners.setdefault(event, []).append(callback)
+        def unsubscribe(self, event, callback):
+            self.listeners[event].remove(callback)
+        def on(self, event):
+            def register(function):
+                self.subscribe(event, function)
+                return function
+            return register
+        def off(self, event, function):
+            self.unsubscribe(event, function)
+    bus = Bus()
+"""
+
+CASES = (
+    Case(
+        name="subscribe and unsubscribe with an event",
+        host=BUS,
+        leaking="host.bus.subscribe('tick', on_event)",
+        cure="host.bus.unsubscribe('tick', on_event)",
+    ),
+    Case(
+        name="by the name that the target imported",
+        host=BUS,
+        leaking="from host import bus as b\nb.subscribe('tick', on_event)",
+        cure="b.unsubscribe('tick', on_event)",
+    ),
+    Case(
+        name="keyword arguments",
+        host=BUS,
+        leaking="host.bus.subscribe(callback=on_event, event='tick')",
+        cure="host.bus.unsubscribe('tick', on_event)",
+    ),
+    Case(
+        name="the event is a global of the target",
+        host=BUS,
+        leaking="EVENT = 'tick'\nhost.bus.subscribe(EVENT, on_event)",
+        cure="host.bus.unsubscribe(EVENT, on_event)",
+    ),
+    Case(
+        name="decorator with an argument",
+        host=BUS,
+        leaking="""
+            @host.bus.on('tick')
+            def on_tick():
+                pass
+        """,
+        cure="host.bus.off('tick', on_tick)",
+    ),
+    Case(
+        name="argument that is new each time",
+        host=BUS,
+        leaking="for event in ('tick',):\n    host.bus.subscribe(event.lower(), on_event)",
+        cure="host.bus.listeners['tick'].remove(on_event)",
+    ),
+    Case(
+        name="add_x and remove_x",
+        host="""
+            class Bot:
+                def __init__(self):
+                    self._checks = []
+                def add_check(self, func):
+                    self._checks.append(func)
+                def remove_check(self, func):
+                    self._checks.remove(func)
+            bot = Bot()
+        """,
+        leaking="def setup(bot):\n    bot.add_check(on_event)\nsetup(host.bot)",
+        cure="host.bot.remove_check(on_event)",
+    ),
+    Case(
+        name="addX and removeX",
+        host="""
+            class Node:
+                def __init__(self):
+                    self.observers = []
+                def addObserver(self, observer):
+                    self.observers.append(observer)
+                def removeObserver(self, observer):
+                    self.observers.remove(observer)
+            node = Node()
+        """,
+        leaking="host.node.addObserver(on_event)",
+        cure="host.node.removeObserver(on_event)",
+    ),
+    Case(
+        name="functions of a module",
+        host="""
+            hooks = []
+            def register(hook):
+                hooks.append(hook)
+            def unregister(hook):
+                hooks.remove(hook)
+        """,
+        leaking="host.register(on_event)",
+        cure="host.unregister(on_event)",
+    ),
+    Case(
+        name="a private set behind methods",
+        host="""
+            class Signal:
+                def __init__(self):
+                    self.__slots = set()
+                def connect(self, slot):
+                    self._insert(slot)
+                def _insert(self, slot):
+                    self.__slots.add(slot)
+                def disconnect(self, slot):
+                    self._drop(slot)
+                def _drop(self, slot):
+                    self.__slots.discard(slot)
+            changed = Signal()
+        """,
+        leaking="host.changed.connect(on_event)",
+        cure="host.changed.disconnect(on_event)",
+    ),
+    Case(
+        name="the number that registration returned",
+        host="""
+            import itertools
+            class Logger:
+                def __init__(self):
+                    self.handlers, self.numbers = {}, itertools.count()
+                def add(self, sink):
+                    number = next(self.numbers)
+                    self.handlers[number] = sink
+                    return number
+                def remove(self, handler_id):
+                    del self.handlers[handler_id]
+            logger = Logger()
+        """,
+        leaking="host.logger.add(on_event)",
+        cure="""
+            for key in [key for key, item in host.logger.handlers.items() if item is on_event]:
+                host.logger.remove(key)
+        """,
+    ),
+    Case(
+        name="an object without a name",
+        host="""
+            class Registry:
+                def __init__(self):
+                    self.plugins = []
+                def register(self, plugin):
+                    self.plugins.append(plugin)
+                def unregister(self, plugin):
+                    self.plugins.remove(plugin)
+            registry = Registry()
+        """,
+        leaking="host.registry.register(Plugin())",
+        cure="""
+            for item in [item for item in host.registry.plugins if type(item) is Plugin]:
+                host.registry.unregister(item)
+        """,
+    ),
+    Case(
+        name="a method of an object with a name",
+        host=BUS,
+        leaking="plugin = Plugin()\nhost.bus.subscribe('tick', plugin.on_event)",
+        cure="host.bus.unsubscribe('tick', plugin.on_event)",
+    ),
+    Case(
+        name="a list per event, by a key that is an object",
+        host="""
+            class Event: pass
+            TICK = Event()
+            handlers = {TICK: [len]}
+        """,
+        leaking="host.handlers[host.TICK].append(on_event)",
+        cure="""
+            for items in list(host.handlers.values()):
+                items[:] = [item for item in items if item is not on_event]
+        """,
+    ),
+    Case(
+        name="a class that registers its subclasses",
+        host="""
+            class Base:
+                known = []
+                def __init_subclass__(cls):
+                    Base.known.append(cls)
+        """,
+        leaking="class Sub(host.Base):\n    def run(self): pass",
+        cure="host.Base.known.remove(Sub)",
+    ),
+    Case(
+        name="a cache",
+        host="""
+            import functools
+            @functools.lru_cache(maxsize=None)
+            def describe(o):
+                pass
+        """,
+        leaking="host.describe(Plugin)",
+        cure="host.describe.cache_clear()",
+    ),
+    Case(
+        name="a module of a package that the target did not import",
+        host="""
+            import xml.dom
+            xml.dom.listeners = []
+        """,
+        leaking="import sys\nsys.modules['xml.dom'].listeners.append(on_event)",
+        cure="import xml.dom\nxml.dom.listeners.remove(on_event)",
+    ),
+)

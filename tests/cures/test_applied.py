@@ -1,0 +1,122 @@
+"""The printed cure, pasted into the dispose hook of the leaking twin, makes it clean."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+import pytest
+from cases import edges, loops, registries, run, undoing, watched
+
+from pytest_reloadleak.report.jsonfile import to_dict
+
+ROUNDS = 3
+
+WITHOUT = {
+    "local of a running thread": "the thread's code has to let go of its own local",
+    "context variable": "reset() needs the token that set() returned",
+    "context variable of the target": "reset() needs the token that set() returned",
+    "context variable with a plain value": "reset() needs the token that set() returned",
+    "default of a context variable that is set": "reset() needs the token that set() returned",
+    "os.register_at_fork": "a fork hook cannot be unregistered",
+    "fork hooks": "a fork hook cannot be unregistered",
+    "fork hook of the host's, through a name that the host imported": "a fork hook cannot be unregistered",
+    "audit hook": "an audit hook cannot be removed",
+    "audit hook of the host's": "an audit hook cannot be removed",
+    "search function that has no weak references": "nothing lists it: the target must keep it under a name",
+    "signal of faulthandler, with a file of an own class": "each generation takes another signal",
+    "signal of faulthandler, with the host's file": "each generation takes another signal",
+    "error handler": "the name of an error handler stays registered",
+}
+"""Twins that no code of a hook can cure, with the reason."""
+
+
+def pasted(files: Mapping[str, str], cures: list[str], target: str) -> dict[str, str]:
+    """The sources of a target with cures in its dispose hook, as a user would paste them."""
+    hook = "\n\ndef __reload_dispose__(data):\n" + indent("\n".join(cures), "    ") + "\n"
+    return {**files, target: files[target] + hook}
+
+
+def measured(
+    directory: Path, files: Mapping[str, str], target: str, strategy: str, apart: bool
+) -> dict[str, Any]:
+    """The report as JSON gives it back; `apart` from this process where it could not be undone here."""
+    directory.mkdir()
+    run.write(directory, files)
+    if not apart:
+        return json.loads(json.dumps(to_dict(run.measure_and_undo(directory, target, strategy, ROUNDS))))
+    command = [sys.executable, run.__file__, str(directory), target, strategy, str(ROUNDS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def cured(
+    directory: Path, files: Mapping[str, str], strategy: str, apart: bool, target: str = "plugin"
+) -> list[str]:
+    """Check a leaking target, apply the cures of all its findings, and check again; returns the cures."""
+    report = measured(directory / "leaking", files, target, strategy, apart)
+    assert report["outcome"] == "leaking"
+    cures = [finding["cure"] for finding in report["findings"]]
+    assert None not in cures
+    for cure in cures:
+        ast.parse(cure)
+
+    again = measured(directory / "cured", pasted(files, cures, target), target, strategy, apart)
+
+    assert (again["outcome"], again["error"], again["findings"]) == ("clean", None, [])
+    return cures
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize("case", undoing.CASES, ids=lambda case: case.name)
+def test_the_method_that_undoes_is_found_on_the_holder(case, strategy, tmp_path):
+    """The cure calls it with the arguments of the registration, in the names of the target."""
+    assert cured(tmp_path, case.files(), strategy, apart=False) == [dedent(case.cure).strip("\n")]
+
+
+@pytest.mark.parametrize(
+    ("twins", "strategy"),
+    [
+        pytest.param(twins, strategy, id=f"{twins.name}-{strategy}")
+        for twins in edges.TWINS
+        for strategy in twins.strategies
+        if twins.expected.kind != "stale-reference" and twins.name not in WITHOUT
+    ],
+)
+def test_each_kind_of_edge_can_be_cut(twins, strategy, tmp_path):
+    """The cure removes the target's object from its holder, however the holder has it."""
+    cured(tmp_path, twins.leaking, strategy, twins.own_process, twins.target)
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize(
+    "case", [c for c in registries.CASES if c.name not in WITHOUT], ids=lambda case: case.name
+)
+def test_each_registration_can_be_undone(case, strategy, tmp_path):
+    """The cure calls what the registry's module offers."""
+    cured(tmp_path, case.files("leaking"), strategy, apart=True)
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize(
+    "twins", [t for t in watched.APPLICABLE if t.name not in WITHOUT], ids=lambda twins: twins.name
+)
+def test_each_watched_registration_can_be_undone(twins, strategy, tmp_path):
+    """The cure calls the function that undoes the watched one."""
+    cured(tmp_path, twins.files("leaking"), strategy, apart=True)
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize(
+    "twins", [t for t in loops.TWINS if t.name not in WITHOUT], ids=lambda twins: twins.name
+)
+def test_what_is_pending_on_a_loop_can_be_ended(twins, strategy, tmp_path):
+    """The cure cancels it, and lets a loop turn that does not run."""
+    cured(tmp_path, twins.files("leaking"), strategy, apart=True)
