@@ -6,13 +6,12 @@ Each answer takes a pass over the heap, so a run asks only when it searches for 
 from __future__ import annotations
 
 import itertools
-import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.own_objects import is_own
+from pytest_reloadleak.heap.own_objects import is_frame_or_own_generator
 
 
 def instances(classes: Iterable[type]) -> list[Any]:
@@ -60,7 +59,7 @@ def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Calla
     but = {id(objects), *map(id, containers)}
     held = set()
     for referrer in gc.get_referrers(*objects) if objects else ():
-        if id(referrer) in but or _is_frame(referrer) or is_theirs(referrer):
+        if id(referrer) in but or is_frame_or_own_generator(referrer) or is_theirs(referrer):
             continue
         if type(referrer) is tuple and list(map(id, referrer)) == list(map(id, objects)):
             continue  # the arguments of the call, which `get_referrers` includes since 3.14
@@ -68,13 +67,6 @@ def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Calla
             continue
         held.update(wanted.intersection(map(id, gc.get_referents(referrer))))
     return held
-
-
-def _is_frame(o: Any) -> bool:
-    """Whether `o` is a frame, or an unfinished generator of this tool."""
-    if type(o) is types.GeneratorType:
-        return o.gi_frame is not None and is_own(o.gi_frame)
-    return type(o) is types.FrameType
 
 
 def _is_owned(namespace: dict[Any, Any], is_theirs: Callable[[Any], bool]) -> bool:

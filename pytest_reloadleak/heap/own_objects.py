@@ -21,6 +21,13 @@ def is_own(frame: types.FrameType) -> bool:
     return foreign.code_location(frame.f_code)[0].startswith(PACKAGE)
 
 
+def is_frame_or_own_generator(o: Any) -> bool:
+    """Whether `o` is a frame, whose locals are roots of their own, or a generator of this tool."""
+    if type(o) is types.GeneratorType:
+        return foreign.code_location(o.gi_code)[0].startswith(PACKAGE)
+    return type(o) is types.FrameType
+
+
 def own_ids() -> set[int]:
     """Ids of what a sweep does not enter: this tool's modules, namespaces and classes, and `sys.modules` itself.
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import describe, foreign
-from pytest_reloadleak.heap.own_objects import PACKAGE
+from pytest_reloadleak.heap.own_objects import is_frame_or_own_generator
 from pytest_reloadleak.heap.unseen_references import callables_in_c, in_greenlet
 from pytest_reloadleak.holders.sweep import SLICE, Cause, Root, Sweep
 
@@ -189,7 +189,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int], sinks: dict[int, Any]) -> d
     inside = led_to(sweep.sinks.values(), sweep)
     parents: dict[int, list[Any]] = {}
     for o in rest:
-        if id(o) in inside or _is_ours(o):
+        if id(o) in inside or is_frame_or_own_generator(o):
             continue
         stack = list(in_greenlet(o, sinks))
         if stack and any(id(above) in sweep.seen for above in gc.get_referrers(o)):
@@ -198,13 +198,6 @@ def _unreached_parents(sweep: Sweep, skip: set[int], sinks: dict[int, Any]) -> d
             if id(child) not in sweep.seen:
                 parents.setdefault(id(child), []).append(o)
     return parents
-
-
-def _is_ours(o: Any) -> bool:
-    """Whether `o` is a frame, which the roots cover, or a generator of the tool's own code."""
-    if type(o) is types.GeneratorType:
-        return foreign.code_location(o.gi_code)[0].startswith(PACKAGE)
-    return type(o) is types.FrameType
 
 
 def led_to(start: Iterable[Any], sweep: Sweep) -> set[int]:
