@@ -218,8 +218,8 @@ _add(
     """
     import keeper
     import socket
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))  # LEAK
+    s = socket.socket()  # LEAK
+    s.bind(("127.0.0.1", 0))
     s.listen()
     keeper.OPENED.append(s)
     """,
@@ -348,7 +348,7 @@ _add(
         importlib.reload(target)
     """,
     consumer="""
-    from target import f
+    from target import f  # LEAK
     def use():
         return f()
     """,
@@ -480,7 +480,7 @@ _add(
         importlib.import_module("pkg.target")
     """,
     checked="pkg.target",
-    pkg____init__="from . import target as impl\n",
+    pkg____init__="from . import target as impl  # LEAK\n",
     probe='modules["pkg"].impl is not modules["pkg.target"]',
     holder=r"pkg\.impl",
 )

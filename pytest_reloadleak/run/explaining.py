@@ -70,7 +70,10 @@ class Explaining:
         paths.clear()
         ranks = Ranks(self._subject.unit.owns, self._project.rank)
         most_s = max(_LEAST_S, _SHARE * (_now_s() - self._begun_s))
-        watchpoints = self._watchpoints = Watchpoints(named, self._record.effects.working(), ranks, most_s)
+        modules = self._subject.namespaces().values()
+        files = {file for n in modules if type(file := dict.get(n, "__file__")) is str}
+        probes = self._record.effects.working()
+        watchpoints = self._watchpoints = Watchpoints(named, probes, ranks, files, most_s)
         named.clear()
         watchpoints.start()
         try:
@@ -81,7 +84,9 @@ class Explaining:
             self._subject.disposal.errors[:] = errors
             self._observations.reload_s = reload_s
         explained = [
-            retention._replace(stacks=made.stacks, site_reason=made.reason)
+            retention._replace(
+                stacks=made.stacks or retention.stacks, site_reason=None if retention.stacks else made.reason
+            )
             for retention, made in zip(found.retentions, watchpoints.made(), strict=True)
         ]
         self._observations.second = found._replace(retentions=tuple(explained))

@@ -43,16 +43,15 @@ class Listed:
         """Nothing to do: identities hold no object."""
 
     def by_cause(self) -> list[tuple[Cause, Birth]]:
-        """What appeared and is still there, with its cause."""
-        born = dict(self.births.items())
+        """What appeared and is still there, with its cause, in the order in which it appeared."""
+        born = self.births.items()
         if not born:
             return []
-        found = []
+        causes: dict[tuple[object, ...], Cause] = {}
         for effect in self.probe.effects():
             identity = effect.identity[1:] if effect.identity[0] in _PREFIXES else effect.identity
-            if identity in born:
-                found.append((effect.cause, born[identity]))
-        return found
+            causes[identity] = effect.cause
+        return [(causes[identity], birth) for identity, birth in born if identity in causes]
 
 
 def is_of(cause: Cause, finding: Cause) -> bool:

@@ -43,7 +43,11 @@ class Ranks:
         # Generated code, such as the `__init__` of a dataclass, has no line to show: its caller has.
         if file.startswith("<") or is_own(frame):
             return None
-        if self.owns(module):
+        return self.of_file(file, is_target=self.owns(module))
+
+    def of_file(self, file: str, *, is_target: bool) -> int | None:
+        """The rank of a file's code."""
+        if is_target:
             return TARGET
         try:
             return self._rank_of_file(file)

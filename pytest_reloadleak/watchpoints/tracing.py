@@ -51,7 +51,8 @@ def _called(frame: types.FrameType, _event: str, _value: object) -> Any:
     """Trace the calls of traced code, the resumption of a generator included."""
     observer = _current
     if observer is None:
-        sys.settrace(None)  # a thread that outlives the round
+        if sys.gettrace() is _called:  # a thread that outlives the round
+            sys.settrace(None)
         return None
     return _within if observer.begins(frame) else None
 

@@ -14,6 +14,7 @@ from pytest_reloadleak.watchpoints.births import Birth
 from pytest_reloadleak.watchpoints.containers import Container, Likeness
 from pytest_reloadleak.watchpoints.effects import Listed, is_of
 from pytest_reloadleak.watchpoints.observer import Observer, Watch
+from pytest_reloadleak.watchpoints.once import lines, name_of
 from pytest_reloadleak.watchpoints.spots import Path, spots
 from pytest_reloadleak.watchpoints.stacks import Ranks
 
@@ -43,6 +44,7 @@ class Watchpoints:
         found: the retentions of the last look, each with the paths of its references.
         probes: the probes that list effects.
         ranks: whose code is traced.
+        files: the target's source files.
         most_s: seconds that looking may take in all.
     """
 
@@ -51,9 +53,11 @@ class Watchpoints:
         found: Collection[tuple[Retention, list[Path]]],
         probes: Iterable[Probe],
         ranks: Ranks,
+        files: Collection[str],
         most_s: float,
     ) -> None:
-        self._owns = ranks.owns
+        self._ranks, self._files = ranks, files
+        self._names = [name_of(paths[0][1]) if paths else None for _, paths in found]
         self._retentions = [retention for retention, _ in found]
         self._containers: dict[tuple[int, tuple[str, ...]], Container] = {}
         self._spots: list[list[tuple[Container, set[Likeness]]]] = [
@@ -75,7 +79,9 @@ class Watchpoints:
     def _watched(self, retention: Retention, paths: list[Path]) -> list[tuple[Container, set[Likeness]]]:
         cause = retention.cause
         if cause is not None and cause.registry == "sys.modules":
-            table = Container(foreign.module_table(), (), lambda name: type(name) is str and self._owns(name))
+            table = Container(
+                foreign.module_table(), (), lambda name: type(name) is str and self._ranks.owns(name)
+            )
             self._containers.setdefault((id(foreign.module_table()), ()), table)
             return [(self._containers[id(foreign.module_table()), ()], {("", "module")})]
         out = []
@@ -126,6 +132,9 @@ class Watchpoints:
         if not births:
             births = _chosen(self._spots[at])
         stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
+        name = self._names[at]
+        if not stacks and name is not None and len(retention.generations) == 1:
+            stacks = lines(name, self._files, self._ranks)
         return Made(stacks, None if stacks else self._reason(retention, births))
 
     def _reason(self, retention: Retention, births: list[Birth]) -> str:

@@ -125,15 +125,15 @@ class Registrations(Probe):
 
 
 def _identities(names: Collection[str | None] | None = None) -> list[Identity]:
-    """The identities of all entries, or of those of some registries."""
+    """The identities of all entries that are dated by round; of some registries, those of all their entries."""
     out: list[Identity] = []
     for registry in _loaded():
         if names is not None and registry.name not in names:
             continue
-        if registry.identities is not None:
-            out += registry.identities()
-        else:
-            out += [entry.identity for entry in registry.entries()]
+        found = list(registry.identities()) if registry.identities is not None else []
+        if registry.identities is None or (names is not None and not found):
+            found = [entry.identity for entry in registry.entries()]
+        out += found
     return out
 
 
