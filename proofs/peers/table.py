@@ -78,7 +78,10 @@ class Row:
             scenario=scenario,
             failed=check["outcome"] == "leaking",
             names_holder=any(scenario.holder.search(text) for text in texts),
-            names_line=line in {(Path(site["file"]).name, site["line"]) for site in sites},
+            names_line=any(
+                line is not None and Path(site["file"]).match(line[0]) and site["line"] == line[1]
+                for site in sites
+            ),
             findings=", ".join(
                 f"{finding['kind']} `{(finding['holder'] or {}).get('path')}`"
                 for finding in check["findings"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from pytest_reloadleak.model import Finding, Report
+from pytest_reloadleak.report import sites
+from pytest_reloadleak.report.sites import relative
 
 SHORT_FINDINGS = 10
 """Findings shown without `-v`; the others are counted."""
@@ -69,8 +70,7 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield f"    holds   {name}{_place(finding, rootdir)}"
     elif finding.holder is not None:
         yield f"    holder  {finding.holder.path} ({finding.holder.type}, root {finding.holder.root})"
-    if finding.site is not None:
-        yield f"    site    {_relative(finding.site.file, rootdir)}:{finding.site.line}: {finding.site.code}"
+    yield from sites.lines(finding, verbose=verbose, rootdir=rootdir)
     if verbose or finding.holder is None:
         yield from _trace(finding)
         if finding.retained_objects and finding.retained_bytes is not None:
@@ -123,21 +123,13 @@ def _place(finding: Finding, rootdir: str) -> str:
     held = finding.held
     if held is None or held.file is None:
         return ""
-    file = _relative(held.file, rootdir)
+    file = relative(held.file, rootdir)
     return f", {file}:{held.line}" if held.line is not None else f", {file}"
 
 
 def _trace(finding: Finding) -> Iterator[str]:
     for depth, step in enumerate(finding.trace):
         yield f"    {'trace   ' if depth == 0 else '        '}{'  ' * depth}{step}"
-
-
-def _relative(file: str, rootdir: str) -> str:
-    try:
-        relative = os.path.relpath(file, rootdir)
-    except ValueError:  # another drive
-        return file
-    return file if relative.startswith("..") else relative
 
 
 def _numbers(generations: tuple[int, ...]) -> str:

@@ -73,7 +73,7 @@ LEAKING = Report(
     retained_generations=(-1, 0, 1, 2, 3, 4, 9),
     findings=(LISTENERS, STALE, NATIVE),
     not_reloaded=("myapp.weather._speedups",),
-    notes=("site: the line that created an item is recorded only for growing containers", "a second note"),
+    notes=("site: it appeared while no first-party line was running", "a second note"),
 )
 
 SHORT = """\
@@ -130,7 +130,7 @@ myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 
 
   not reloaded: myapp.weather._speedups
 
-  note: site: the line that created an item is recorded only for growing containers
+  note: site: it appeared while no first-party line was running
   note: a second note"""
 
 
