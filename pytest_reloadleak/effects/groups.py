@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pytest_reloadleak.effects.attribution import is_owned, owner
 from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
+from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.heap.describe import spelled
-from pytest_reloadleak.holders.retention import Retention
+from pytest_reloadleak.holders.retention import Later, Retention
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held, Holder
 
@@ -57,6 +58,14 @@ class Group:
     def has_older(self, limit: int) -> bool:
         """Whether any member is so old that it should be gone."""
         return any(m.born is not None and m.born < limit for m in self.members)
+
+    def is_listed(self, limit: int, first: int) -> bool:
+        """Whether it may be reported: effects of unknown origin must come repeatedly, and the oldest must be old."""
+        return self.is_certain or (len(self.rounds(first)) >= REPEATED and self.has_older(limit))
+
+    def births(self, limit: int) -> frozenset[int]:
+        """The rounds in which the members that count were born."""
+        return frozenset(m.born for m in self.counted(limit) if m.born is not None)
 
     def rounds(self, first: int) -> set[int]:
         """Rounds in which members were first seen, except the round of the first generation."""
@@ -148,9 +157,48 @@ def _prefix(texts: list[str]) -> str:
     return least[: next((n for n, c in enumerate(least) if c != most[n]), len(least))]
 
 
-def summary(group: Group, limit: int, first: int) -> Retention:
-    """Describe a group as values, without a look at the heap."""
+def summary(group: Group, limit: int, first: int, first_pass: FirstPass | None = None) -> Retention | None:
+    """Describe a group as values, without a look at the heap; `None` if it is of unknown origin and not repeated.
+
+    Args:
+        group: the effects.
+        limit: generations before this one are judged.
+        first: number of the generation that was loaded first.
+        first_pass: what was known after the first pass: then the group is described as it was at that time, with what
+            the second pass added.
+    """
+    if first_pass is None:
+        return (
+            _described(group, group.counted(limit), limit, first) if group.is_listed(limit, first) else None
+        )
     counted = group.counted(limit)
+    share = _share(group, limit, first_pass)
+    early = Group(group.cause, [m for m in counted if m.born in share])
+    if not group.is_certain and not early.is_listed(first_pass.limit, first):
+        return None
+    added = [m for m in counted if m.born not in share]
+    births = frozenset(m.born for m in added if m.born is not None and m.born < limit)
+    more = len(group.rounds(first)) - len(early.rounds(first))
+    judged = limit if group.is_certain else first_pass.limit
+    found = _described(group, early.members, judged, first)
+    return found._replace(
+        generations=tuple(sorted(share[generation] for generation in found.generations)),
+        rounds=len(early.rounds(first)),
+        later=Later(len(added), births, more),
+        present=frozenset(found.generations),
+    )
+
+
+def _share(group: Group, limit: int, first_pass: FirstPass) -> dict[int, int]:
+    """The births of the members that the first pass left, each with its number in the report."""
+    births = group.births(limit)
+    if not group.is_certain:
+        return {born: born for born in births if born <= first_pass.current}
+    gone = first_pass.effects.get(group.cause, frozenset()) - births
+    return first_pass.share(births, limit, gone, group.cause) or {}
+
+
+def _described(group: Group, counted: list[Member], limit: int, first: int) -> Retention:
     main = (
         next((m for m in (*counted, *group.members) if m.held is not None), None)
         or (counted or group.members)[0]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from functools import partial
 
 from pytest_reloadleak.effects.effect_ledger import EffectLedger
-from pytest_reloadleak.effects.groups import REPEATED, SHOWN, Group, Member, members, summary, suspects
+from pytest_reloadleak.effects.groups import SHOWN, Group, Member, members, summary, suspects
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
+from pytest_reloadleak.generations.first_pass import FirstPass, references
 from pytest_reloadleak.generations.original import only_kept
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import runner_noise
-from pytest_reloadleak.holders.diagnosis import diagnose
+from pytest_reloadleak.holders.diagnosis import diagnose, suspected
 from pytest_reloadleak.holders.patches import put_name
-from pytest_reloadleak.holders.retention import Diagnosis, Retention
+from pytest_reloadleak.holders.retention import Diagnosis, Later, Retention
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause, Root
 from pytest_reloadleak.model import Held
@@ -45,8 +46,8 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
     summaries = {}
     for group in answers.groups.values():
         left = Group(group.cause, [member for member in group.members if id(member) not in over])
-        if left.is_certain or (len(left.rounds(first)) >= REPEATED and left.has_older(search.limit)):
-            summaries[group.cause] = summary(left, search.limit, first)
+        if left.members and (found := summary(left, search.limit, first, search.first_pass)) is not None:
+            summaries[group.cause] = found
     return _cured(_joined(seen, summaries, search, kept, answers.noise), answers, search, scope)
 
 
@@ -61,6 +62,31 @@ def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> 
     cures = cures_of(groups, search, scope)
     out = [r._replace(cure=cures.get(r.cause, r.cure)) if r.cause is not None else r for r in seen.retentions]
     return seen._replace(retentions=tuple(out))
+
+
+def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> FirstPass:
+    """What the ledgers know when the first pass has settled: whether to go on, and what to compare with then.
+
+    Args:
+        search: what to look for; effects are added to it.
+        effect_ledger: the probes, and the births of what they saw.
+        scope: what belongs to the target.
+        first: number of the generation that was loaded first.
+    """
+    answers = _Answers(search, effect_ledger, scope, first)
+    answers.ask([probe for probe in effect_ledger.working() if effect_ledger.has_any(probe)])
+    alive = suspected(search)
+    groups = [group for group in answers.groups.values() if group.is_listed(search.limit, first)]
+    effects = {group.cause: group.births(search.limit) for group in groups if group.counted(search.limit)}
+    return FirstPass(
+        first=first,
+        current=search.ledger.current,
+        limit=search.limit,
+        alive=alive,
+        effects=effects,
+        references=references(search.ledger, search.limit),
+        is_suspicious=bool(alive or effects),
+    )
 
 
 class _Answers:
@@ -194,7 +220,8 @@ def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, lis
     """
     kept: dict[int | Cause, list[Member]] = {}
     for at, retention in enumerate(seen.retentions):
-        found = [m for m in owned if m.owner in retention.consequences and m.born in retention.generations]
+        present = retention.present or frozenset(retention.generations)
+        found = [m for m in owned if m.owner in retention.consequences and m.born in present]
         kept[retention.cause if retention.cause is not None else at] = found
     for cause, ids in seen.consequences.items():
         of_cause = kept.setdefault(cause, [])
@@ -202,13 +229,23 @@ def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, lis
     return kept
 
 
-def unfinished(effect_ledger: EffectLedger, scope: Scope, first: int, limit: int) -> int:
-    """How many effects of old generations may still end by themselves. Settling waits for those."""
+def unfinished(
+    effect_ledger: EffectLedger, scope: Scope, first: int, limit: int, expected: Container[Cause] = ()
+) -> int:
+    """How many effects of old generations may still end by themselves. Settling waits for those.
+
+    Args:
+        effect_ledger: the probes, and the births of what they saw.
+        scope: what belongs to the target.
+        first: number of the generation that was loaded first.
+        limit: generations before this one are old.
+        expected: the causes of effects that did not end when they were waited for before.
+    """
     counts: list[int] = []
 
     def count(probe: Probe) -> None:
         found = suspects(members(probe, effect_ledger, scope, first), first)
-        counts.extend(len(group.counted(limit)) for group in found)
+        counts.extend(len(group.counted(limit)) for group in found if group.cause not in expected)
 
     for probe in effect_ledger.working():
         if probe.is_transient and effect_ledger.has_older(probe, limit):
@@ -251,6 +288,8 @@ def _joined(
             held=summary.held if summary.held.name else retention.held,
             generations=tuple(sorted({*summary.generations, *retention.generations})),
             items=max(summary.items, retention.items),
+            later=_together(summary, retention),
+            present=summary.present | retention.present,
             is_certain=True,
             rounds=summary.rounds,
             details=summary.details,
@@ -266,6 +305,15 @@ def _joined(
     generations = {g for retention in out for g in retention.generations}
     notes = runner_noise.notes(found)
     return seen._replace(generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
+
+
+def _together(one: Retention, other: Retention) -> Later | None:
+    """What the second pass added to an effect and to what it keeps."""
+    if one.later is None or other.later is None:
+        return one.later or other.later
+    most = max(one.items + one.later.items, other.items + other.later.items)
+    generations = (one.later.generations | other.later.generations) - one.present - other.present
+    return Later(most - max(one.items, other.items), generations, one.later.rounds)
 
 
 def _with_effects(retention: Retention, more: list[Member]) -> Retention:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import types
 import weakref
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -248,21 +249,20 @@ class Ledger:
         self.markers.prune()
         self._stamps.prune()
 
-    def older(self, limit: int, *, but: int | None) -> int:
-        """How many things from before generation `limit` are alive, by weak references only: cheap, for settling.
+    def older(self, limit: int, *, but: int | None) -> Counter[int]:
+        """How many things of each generation before `limit` but one are alive, by weak references only: cheap.
 
         Args:
             limit: generations below this one count.
-            but: a generation that the check itself keeps, which does not count.
+            but: one that does not, as the check itself keeps it.
         """
-        markers = self.markers.seen()
-        count = sum(1 for marker in markers if marker.generation < limit and marker.generation != but)
+        count = Counter(marker.generation for marker in self.markers.seen())
         newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
         for birth in self.births:
-            if birth.generation < limit and birth.generation != but:
-                count += living(birth.functions, [n.functions for n in newer])
-                count += living(birth.classes, [n.classes for n in newer])
-        return count
+            if birth not in newer:
+                alive = living(birth.functions, [n.functions for n in newer])
+                count[birth.generation] += alive + living(birth.classes, [n.classes for n in newer])
+        return Counter({g: number for g, number in count.items() if number and g < limit and g != but})
 
     def module_types(self) -> set[int]:
         """Ids of the types of the unit's module objects: a module may give itself a class of its own."""

@@ -17,13 +17,14 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.heap.weak_entries import ends_with
 from pytest_reloadleak.holders import native
-from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of, retentions
+from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
-from pytest_reloadleak.holders.retained import Retained, gather, is_suspicious
+from pytest_reloadleak.holders.results.retentions import retentions
+from pytest_reloadleak.holders.results.skew import in_words, sights
+from pytest_reloadleak.holders.retained import Retained, alive_generations, gather, is_suspicious
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
-from pytest_reloadleak.holders.skew import in_words, sights
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
 from pytest_reloadleak.holders.trace import (
     KEPT_TIMER,
@@ -57,6 +58,8 @@ def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Dia
     # An object that its `__del__` resurrected in the last collection may have replaced another one, which is garbage
     # since. Its weak references are dead, so settling did not wait for it.
     gc.collect()
+    if search.first_pass is not None:  # before anything here refers to the objects
+        search.gained = search.first_pass.gained(search.ledger)
     suspicion = _suspicion(search)
     if not _is_warranted(search, suspicion):
         return Diagnosis()
@@ -71,6 +74,13 @@ def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Dia
         retained.ours |= suspicion.ours
     del suspicion
     return _diagnosed(search, retained)
+
+
+def suspected(search: Search) -> frozenset[int]:
+    """The judged generations of which something is alive, without a pass over the heap where nothing is."""
+    suspicion = _suspicion(search)
+    is_held = suspicion is not None and suspicion.is_held
+    return alive_generations(search) | ({search.original.generation} if is_held else frozenset())
 
 
 def _suspicion(search: Search) -> Suspicion | None:
@@ -91,10 +101,10 @@ def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
     try:
         retentions = holders.retentions()
         generations = tuple(sorted({g for retention in retentions for g in retention.generations}))
-        skew = None
+        skew, current = None, search.reported(search.ledger.current)
         if any(retention.is_binding and not retention.is_within for retention in retentions):
-            skew = in_words(sights(search, retained), search.target, search.ledger.current)
-        return Diagnosis(generations, retentions, holders.consequences, skew, search.ledger.current)
+            skew = in_words(sights(search, retained), search.target, current)
+        return Diagnosis(generations, retentions, holders.consequences, skew, current)
     finally:
         holders.close()
 
@@ -204,7 +214,8 @@ class _HolderSearch:
 
     def _add(self, trace: Trace, sinks: list[Any], path: tuple[Any, ...]) -> None:
         key = trace.exact_key
-        group = Group(trace, {id(sink): sink for sink in sinks}, {trace.top}, [path])
+        born = min(self._retained.born[id(sink)] for sink in sinks)
+        group = Group(trace, {id(sink): sink for sink in sinks}, {trace.top: born}, [path])
         if key in self._groups:
             self._groups[key].add(group)
         else:
@@ -320,14 +331,10 @@ class _HolderSearch:
         groups = joined(self._groups.values(), self._retained.born.__getitem__)
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
-        reaches = [self._reach.of(group.sinks) for group in groups]
-        cures = [
-            self._cure(group, len(reach.generations)) for group, reach in zip(groups, reaches, strict=True)
-        ]
-        found = retentions(groups, reaches, self._reach.costs(reaches), self._search.consequences)
-        return tuple(one._replace(cure=cure) for one, cure in zip(found, cures, strict=True))
+        found = retentions(groups, self._reach, self._retained, self._search)
+        return tuple(one._replace(cure=self._cure(groups[one.number or 0])) for one in found)
 
-    def _cure(self, group: Group, generations: int) -> str | None:
+    def _cure(self, group: Group) -> str | None:
         from pytest_reloadleak.cures.writing import of_patch, of_reference  # only what leaks needs a cure
 
         search, cause = self._search, group.first.cause
@@ -336,5 +343,6 @@ class _HolderSearch:
         if cause is not None and not cause.path.startswith(KEPT_TIMER):
             return None
         held_at = holder_index(min(group.paths, key=len), search.ledger.owns) + 1
+        generations = len(self._reach.of(group.sinks).generations)
         is_single = len(group.tops) <= generations and generations > 1
         return of_reference(group.paths, held_at, search.target, search.namespaces, is_single=is_single)

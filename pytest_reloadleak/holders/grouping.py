@@ -10,11 +10,8 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign, references
-from pytest_reloadleak.holders.retention import Retention
-from pytest_reloadleak.holders.runner_noise import is_noise
-from pytest_reloadleak.holders.sizes import Reach
 from pytest_reloadleak.holders.trace import Trace
-from pytest_reloadleak.model import Cost, Held, Holder
+from pytest_reloadleak.model import Holder
 
 _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
 _LONGEST_LINK = 4
@@ -31,8 +28,8 @@ class Group:
     first: Trace
     """The trace that is reported."""
     sinks: dict[int, Any] = field(default_factory=dict)
-    tops: set[int] = field(default_factory=set)
-    """Ids of the held objects."""
+    tops: dict[int, int] = field(default_factory=dict)
+    """Ids of the held objects, each with the oldest generation that it leads to."""
     paths: list[tuple[Any, ...]] = field(default_factory=list)
     """Objects from the root's value to the sink, of each reference."""
     steps: tuple[str, ...] | None = None
@@ -63,7 +60,8 @@ class Group:
         if other.first.rank < self.first.rank:  # the first to be discovered may be another in the second look
             self.first = other.first
         self.sinks |= other.sinks
-        self.tops |= other.tops
+        for top, born in other.tops.items():
+            self.tops[top] = min(born, self.tops.get(top, born))
         self.paths += other.paths
 
 
@@ -215,9 +213,20 @@ def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
             continue
         first = _union(alike)
         _, first.at, tops, first.holder_type = edge
-        first.tops = set(tops)
+        first.tops = _births(first.paths, tops, born)
         out.append(first)
     return out
+
+
+def _births(paths: list[tuple[Any, ...]], wanted: frozenset[int], born: Born) -> dict[int, int]:
+    """The oldest generation that each of some objects on the paths leads to, by id."""
+    found: dict[int, int] = {}
+    for path in paths:
+        for o in path:
+            if id(o) in wanted:
+                generation = born(id(path[-1]))
+                found[id(o)] = min(generation, found.get(id(o), generation))
+    return found
 
 
 def _leading_to(groups: list[Group], born: Born) -> dict[int, set[int]]:
@@ -276,54 +285,6 @@ def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, 
                 if at and len(own[id(o)]) == 1 and not (foreign.is_module(o) or foreign.is_class(o)):
                     found[id(o)].append((path[at - 1], path[at:]))
     return found
-
-
-# -- results ----------------------------------------------------------------------------------------------------------
-
-
-def retentions(
-    groups: Sequence[Group], reaches: Sequence[Reach], costs: Sequence[Cost], consequences: set[int]
-) -> tuple[Retention, ...]:
-    """The groups as values.
-
-    Args:
-        groups: all groups of one diagnosis.
-        reaches: what the sinks of each keep alive.
-        costs: what dies if one of them alone lets go.
-        consequences: ids of the objects that own an effect which ends with them.
-    """
-    holders: dict[int, set[int]] = defaultdict(set)
-    for number, (group, reach) in enumerate(zip(groups, reaches, strict=True)):
-        for generation in reach.generations if not is_noise(group.first.cause) else ():
-            holders[generation].add(number)
-    alike: dict[tuple[str, Held], tuple[set[int], set[int]]] = {}
-    for group, reach in zip(groups, reaches, strict=True):
-        tops, generations = alike.setdefault((group.holder.type, group.first.held), (set(), set()))
-        tops |= group.tops
-        generations |= reach.generations
-    numbers = {key: (len(tops), len(generations)) for key, (tops, generations) in alike.items()}
-    return tuple(
-        Retention(
-            holder=group.holder,
-            held=group.first.held,
-            trace=group.trace,
-            generations=tuple(sorted(reach.generations)),
-            items=len(group.tops),
-            objects=reach.objects,
-            size_bytes=reach.size_bytes,
-            is_sole=all(len(holders[g]) == 1 for g in reach.generations),
-            is_binding=group.first.is_binding,
-            is_within=group.first.is_within,
-            cause=group.first.cause,
-            cache=group.first.cache,
-            consequences=frozenset(reach.ids & consequences),
-            number=number,
-            together=tuple(sorted(set().union(*(holders[g] for g in reach.generations)) - {number})),
-            alike=numbers[group.holder.type, group.first.held],
-            cost=cost,
-        )
-        for number, (group, reach, cost) in enumerate(zip(groups, reaches, costs, strict=True))
-    )
 
 
 def paths_of(groups: Iterable[Group], born: Born) -> dict[object, list[tuple[int, tuple[Any, ...]]]]:

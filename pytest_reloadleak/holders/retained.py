@@ -59,14 +59,22 @@ def old_classes(ledger: Ledger, limit: int, kept: int | None) -> list[tuple[type
 
 def is_suspicious(search: Search) -> bool:
     """Whether an object of a judged generation but the original is alive; takes no pass over the heap if none is."""
+    return any(True for _ in _alive(search))
+
+
+def alive_generations(search: Search) -> frozenset[int]:
+    """The judged generations but the original of which an object is alive; no pass over the heap if there is none."""
+    return frozenset(_alive(search))
+
+
+def _alive(search: Search) -> Iterator[int]:
+    """The generations of the live objects of judged generations but the original, some more than once."""
     ledger, limit, kept = search.ledger, search.limit, search.kept
-    if ledger.older(limit, but=kept) or any(
-        m.generation < limit and m.generation != kept for m in ledger.markers.alive()
-    ):
-        return True
-    if old_classes(ledger, limit, kept):
-        return True
-    return bool(search.shared) and any(True for _ in _old_unlisted(search))
+    yield from ledger.older(limit, but=kept)
+    yield from (m.generation for m in ledger.markers.alive() if m.generation < limit and m.generation != kept)
+    yield from (generation for _, generation in old_classes(ledger, limit, kept))
+    if search.shared:
+        yield from (generation for _, generation in _old_unlisted(search))
 
 
 _CHECK_REFERENCES = 2

@@ -29,6 +29,14 @@ Stack = tuple[Place, ...]
 """The innermost line first."""
 
 
+class Later(NamedTuple):
+    """What a second pass added to a holder."""
+
+    items: int = 0
+    generations: frozenset[int] = frozenset()
+    rounds: int = 0
+
+
 class Retention(NamedTuple):
     """One holder of old generations; all references with the same trace, over all generations, are one."""
 
@@ -36,7 +44,8 @@ class Retention(NamedTuple):
     held: Held
     trace: tuple[str, ...]
     generations: tuple[int, ...]
-    """Judged generations that this holder keeps alive, directly or through one another."""
+    """Judged generations that this holder keeps alive, directly or through one another. After a second pass, those that
+    it kept after the first; the other numbers are of these as well."""
     items: int
     """References from the holder to the target's old objects."""
     objects: int
@@ -71,9 +80,10 @@ class Retention(NamedTuple):
     """Its number in the diagnosis; `None` for an effect that keeps nothing."""
     together: tuple[int, ...] = ()
     """Numbers of the other retentions that keep some of these generations: all must go to free them."""
-    alike: tuple[int, int] | None = None
-    """How many old objects like the held one all holders of its type have, and of how many generations. A diagnosis
-    takes one of several paths to a holder, so the number below one path may grow although the total does not."""
+    later: Later | None = None
+    """What the second pass added; `None` where there was none."""
+    present: frozenset[int] = frozenset()
+    """The numbers that `generations` have now: others, where the holder has let those of that time go."""
 
 
 class Diagnosis(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.generations.original import Original
 from pytest_reloadleak.heap import foreign, own_objects
@@ -70,6 +71,10 @@ class Search:
     """Likewise for attributes of others; `None` until they are needed, since finding them takes long."""
     paths: dict[object, list[tuple[int, tuple[Any, ...]]]] | None = None
     """Receives what `grouping.paths_of` returns, if somebody asks for it. Holds the program's objects."""
+    first_pass: FirstPass | None = None
+    """What was known after the first pass; `None` where no second one followed."""
+    gained: dict[int, int] = field(default_factory=dict)
+    """References that old objects have gained since, by id."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 
@@ -82,6 +87,11 @@ class Search:
     def limit(self) -> int:
         """Generations before this one are judged."""
         return self.ledger.current - self.grace
+
+    def reported(self, generation: int) -> int:
+        """The number of a present generation in the report, which tells of the rounds of the first pass."""
+        known = self.first_pass
+        return generation if known is None else known.reported(generation, self.limit)
 
     @property
     def kept(self) -> int | None:

@@ -158,7 +158,7 @@ class Watch:
                 yield one
         if self._check is not None and self._ran == count:
             await self._check.run.looks.asettle(pause_of_running_loop())
-            self._check.run.looks.take_first(count)
+            self._check.run.looks.end_only_pass(count)
             await self._check.performer.adispose()
             self._is_judged = True
 
@@ -249,7 +249,7 @@ class Watch:
             )
         if not self._is_judged:
             check.run.looks.settle()
-            check.run.looks.take_first(self._count)
+            check.run.looks.end_only_pass(self._count)
         return None
 
 

@@ -70,13 +70,13 @@ def defeated(*, was_clean: bool = False) -> str | None:
 
     Args:
         was_clean: whether a check was clean. Then it serves as the clean canary itself; and as its verdict rested on
-            `is_suspicious` alone, that must be true of the leak, and no holder need be found.
+            `is_any_alive` alone, that must be true of the leak, and no holder need be found.
     """
     try:
         with _importable():
             __import__(_HOST)
             if was_clean:
-                return None if _reloaded(Looking.is_suspicious) else _unreliable(_MISSED)
+                return None if _reloaded(Looking.is_any_alive) else _unreliable(_MISSED)
             paths = [retention.holder.path for retention in _reloaded(Looking.look).retentions]
     except Exception as error:  # noqa: BLE001 - any error would have hit the target as well
         return _unreliable(f"the self-check failed with {type(error).__name__}: {error}")

@@ -89,7 +89,7 @@ class Explaining:
             )
             for retention, made in zip(found.retentions, watchpoints.made(), strict=True)
         ]
-        self._observations.second = found._replace(retentions=tuple(explained))
+        self._observations.found = found._replace(retentions=tuple(explained))
 
     def forgives(self, error: BaseException) -> bool:
         """Whether an error of a step ends only the traced round: not one that ends the whole run."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pytest_reloadleak.effects.observe import observe
+from pytest_reloadleak.effects.observe import observe, suspect
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
+from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.heap import foreign, settle, unreadable
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces, untrace
@@ -52,30 +53,35 @@ class Looking:
         self._observations = observations
         self._settings = settings
         self.meter = Meter()
+        self.first_pass: FirstPass | None = None
+        """What was known after the first pass; `None` until then."""
+        self.is_between = False
+        """Whether more rounds follow before anybody looks: then one collection is enough, and nothing is waited for."""
         self.paths: Paths = {}
-        """The paths of what the second look found, until a round is traced. They hold the program's objects."""
+        """The paths of what the look found, until a round is traced. They hold the program's objects."""
 
     def settle(self) -> None:
-        """Perform `Step.SETTLE`. A second pass does not wait between rounds: the first pass did."""
+        """Perform `Step.SETTLE`. After a second pass, only what was not alive after the first is waited for."""
         self._before_settling()
-        settle.settle(self._record.unfinished, self._subject.runner.release, is_patient=self._is_patient())
+        settle.settle(self._unfinished(), self._subject.runner.release, is_patient=not self.is_between)
         self._settled()
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """Do as `settle` does, on the running loop."""
-        is_patient = self._is_patient()
+        is_patient = not self.is_between
         self._before_settling()
-        await settle.asettle(
-            self._record.unfinished, self._subject.runner.release, pause, is_patient=is_patient
-        )
+        await settle.asettle(self._unfinished(), self._subject.runner.release, pause, is_patient=is_patient)
         self._settled()
+
+    def _unfinished(self) -> Callable[[], int]:
+        if self.is_between:
+            return int
+        known = self.first_pass if self.is_suspicious() else None
+        return partial(self._record.unfinished, known)
 
     def _before_settling(self) -> None:
         self._record.effects.note(self._record.generation)
         untrace(lambda o: patches.is_of(o, self._subject.unit.owns))
-
-    def _is_patient(self) -> bool:
-        return not self._observations.first.retentions
 
     def _settled(self) -> None:
         self._record.ledger.prune()
@@ -86,8 +92,8 @@ class Looking:
         self._observations.samples = [self.meter.sample(0, is_quick=True)]
         self._record.note_renewed()
 
-    def take_first(self, rounds: int) -> None:
-        """Take the numbers after the last round of the first pass, and look for what is retained.
+    def end_first_pass(self, rounds: int) -> None:
+        """Take the numbers after the last round of the first pass, and find out whether anything is retained.
 
         Args:
             rounds: how many rounds the first pass had.
@@ -96,12 +102,29 @@ class Looking:
         seen.samples.append(self.meter.sample(rounds, is_quick=True))
         seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
         seen.notes += [*duplicate_modules.notes(self._subject.unit), *self._state.frozen_note()]
-        seen.first = self.look()
+        search = self._search(GRACE)
+        record = self._record
+        try:
+            self.first_pass = suspect(search, record.effects, record.scope, record.first)
+        except Exception:  # noqa: BLE001 - what cannot be read now is reported by the look that follows
+            current = record.ledger.current
+            self.first_pass = FirstPass(record.first, current, search.limit, is_suspicious=True)
+        self._note_blindness(search)
 
-    def take_second(self) -> None:
-        """Look again after the second pass, and keep the paths of what is found for the traced round."""
+    def end_only_pass(self, rounds: int) -> None:
+        """End a run of one pass, such as a watched block: look at once where anything is retained."""
+        self.end_first_pass(rounds)
+        if self.is_suspicious():
+            self._observations.found = self.look()
+
+    def is_suspicious(self) -> bool:
+        """Whether the first pass left anything that calls for a look at the heap."""
+        return self.first_pass is not None and self.first_pass.is_suspicious
+
+    def take_look(self) -> None:
+        """Look for what is retained after the second pass, and keep its paths for the traced round."""
         self.paths = {}
-        self._observations.second = self.look(paths=self.paths)
+        self._observations.found = self.look(paths=self.paths)
 
     def take_unloaded(self) -> None:
         """Look for what still pins a target that was unloaded."""
@@ -126,8 +149,9 @@ class Looking:
         Args:
             rounds: how many rounds the first pass had.
         """
-        seen = self._observations
-        is_explained = any(len(r.generations) > 1 for r in seen.first.retentions)
+        seen, known = self._observations, self.first_pass
+        assert known is not None
+        is_explained = len(known.alive) > 1 or any(len(births) > 1 for births in known.effects.values())
         return (
             self._settings.looks_for(GROWTH)
             and not is_explained
@@ -170,14 +194,18 @@ class Looking:
         except Exception as error:  # noqa: BLE001 - what else is known must reach the report
             search.lost.append(f"the search for holders ended early: {failure_text(error)}")
             found = Diagnosis()
-        self._observations.note(*search.told)
-        self._observations.blind = [*self._blind(), *search.lost]
-        self._observations.note(*record.effects.collected, *found.notes, *unreadable.take())
+        self._note_blindness(search)
+        self._observations.note(*search.told, *found.notes)
         return found if self._settings.looks_for(REFERENCES) else found.of_effects()
 
-    def is_suspicious(self) -> bool:
+    def is_any_alive(self) -> bool:
         """Whether any object of a generation that should be dead is alive: the basis of a clean verdict."""
         return is_suspicious(self._search(GRACE))
+
+    def _note_blindness(self, search: Search) -> None:
+        """Note what could not be observed, and what the probes saw end."""
+        self._observations.blind = [*self._blind(), *search.lost]
+        self._observations.note(*self._record.effects.collected, *unreadable.take())
 
     def _search(self, grace: int) -> Search:
         record, runner = self._record, self._subject.runner
@@ -193,10 +221,14 @@ class Looking:
             extra_roots=runner.roots(),
             keepers=runner.keepers,
             before=self._state.before,
+            first_pass=self.first_pass if grace == GRACE and self._has_second_pass() else None,
             grace=grace,
             skip=[*self._own_objects(), *runner.own],
             ignored=self._ignored(),
         )
+
+    def _has_second_pass(self) -> bool:
+        return self.first_pass is not None and self._record.generation > self.first_pass.current
 
     def _own_objects(self) -> list[object]:
         """The parts of the run, which refer to the original generation and are not holders."""

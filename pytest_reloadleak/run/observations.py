@@ -14,8 +14,8 @@ from pytest_reloadleak.holders.retention import Diagnosis
 class Observations:
     """What a run observed. Its steps add to it and take nothing back."""
 
-    first: Diagnosis = field(default_factory=Diagnosis)
-    second: Diagnosis | None = None
+    found: Diagnosis = field(default_factory=Diagnosis)
+    """What is retained, after the second pass if there was one."""
     unloaded: Diagnosis | None = None
     """What was left after the target was unloaded; `None` if the check did not unload it."""
     blind: list[str] = field(default_factory=list)

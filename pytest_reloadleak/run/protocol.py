@@ -68,27 +68,43 @@ class Run:
         if self.record.is_too_short():  # even a leak would still be within the grace
             yield from _rounds(GRACE)
         yield Step.SETTLE
-        self.looks.take_first(rounds)
+        self.looks.end_first_pass(rounds)
         if self.looks.may_grow(rounds):
             yield from self._pass_for_growth()
-        elif self.observations.first.retentions:
-            yield from self._settled_rounds(rounds, lambda: None)
-            self.looks.take_second()
-        if self.observations.second is not None and self.observations.second.retentions:
-            yield from self._traced_round(self.observations.second)
+        elif self.looks.is_suspicious():
+            yield from self._second_pass(rounds)
+            self.looks.take_look()
+        if self.observations.found.retentions:
+            yield from self._traced_round(self.observations.found)
         yield Step.DISPOSE
         if self.settings.unload:
             self.record.unload()
             yield Step.SETTLE
             self.looks.take_unloaded()
 
+    def _second_pass(self, rounds: int) -> Iterator[Step]:
+        """As many rounds again. What each holder took in them has its birthdays, so nothing settles in between.
+
+        Where a collection takes little, each round is settled for the report's series.
+        """
+        meter = self.looks.meter
+        if meter.may_sample(rounds):
+            yield from self._settled_rounds(rounds)
+            return
+        yield from _rounds(rounds)
+        yield Step.SETTLE
+        self.observations.samples = [
+            self.observations.samples[-1]._replace(round=0),
+            meter.sample(rounds, is_quick=True),
+        ]
+
     def _pass_for_growth(self) -> Iterator[Step]:
         """A second pass that watches for the cause of the process's growth."""
         seen, modules = self.observations, len(self.subject.unit.loaded())
         growing, before = Growing(), seen.samples
-        if seen.first.retentions:
+        if self.looks.is_suspicious():
             yield from self._settled_rounds(self.settings.rounds, growing.note)
-            self.looks.take_second()
+            self.looks.take_look()
         else:
             # One extra round replaces what the first look left in the caches of libraries that it called.
             yield from _rounds(1)
@@ -119,28 +135,32 @@ class Run:
     def _settled_rounds(
         self,
         count: int,
-        note: Callable[[], None],
+        note: Callable[[], None] | None = None,
         goes_on: Callable[[list[Sample]], bool] = lambda _: True,
     ) -> Iterator[Step]:
         """Rounds that are each settled and noted; their numbers become the report's series.
 
         Args:
             count: how many at most.
-            note: called before the first round and after each.
+            note: called before the first round and after each; what it leaves is not counted.
             goes_on: whether the numbers so far leave a question that another round could answer. If not, the rounds
                 end, and the report keeps the first pass's numbers.
         """
-        yield Step.SETTLE  # frees what the look itself allocated
-        meter = self.looks.meter
+        looks, meter = self.looks, self.looks.meter
+        looks.is_between = looks.is_suspicious()
+        yield Step.SETTLE  # frees what the suspicion itself allocated
         samples = [meter.sample(0)]
-        meter.unseen(note)
+        if note is not None:
+            meter.unseen(note)
         for number in range(1, count + 1):
+            looks.is_between = looks.is_suspicious() and number < count
             yield from _rounds(1)
             yield Step.SETTLE
             samples.append(meter.sample(number))
             if not goes_on(samples):
                 return
-            meter.unseen(note)
+            if note is not None:
+                meter.unseen(note)
         self.observations.samples = samples
 
 

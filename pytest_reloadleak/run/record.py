@@ -9,6 +9,7 @@ from typing import Any
 from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.observe import unfinished
 from pytest_reloadleak.effects.probe import Probe, Scope
+from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.generations.original import Original, is_data_bound_elsewhere
 from pytest_reloadleak.generations.unlisted_functions import note_unlisted, retire
@@ -123,13 +124,21 @@ class Record:
         """Whether no generation is old enough to be judged yet."""
         return self.generation - self.first <= GRACE
 
-    def unfinished(self) -> int:
-        """How many objects and effects that should be dead are alive: settling waits for them."""
+    def unfinished(self, known: FirstPass | None = None) -> int:
+        """How many objects and effects that should be dead are alive: settling waits for them.
+
+        Args:
+            known: what a first pass left. More of the same is not waited for.
+        """
         if not self.ledger.births:
             return 0
         kept = self.original.generation if self.original.containers else None
         limit = self.ledger.current - (UNLOADED if self.is_unloaded else GRACE)
-        return self.ledger.older(limit, but=kept) + unfinished(self.effects, self.scope, self.first, limit)
+        alive = self.ledger.older(limit, but=kept)
+        if known is None:
+            return sum(alive.values()) + unfinished(self.effects, self.scope, self.first, limit)
+        new = sum(count for born, count in alive.items() if known.is_new(born, limit))
+        return new + unfinished(self.effects, self.scope, self.first, limit, known.effects)
 
     def where(self, generation: int) -> str:
         """The round that creates a generation, in words."""

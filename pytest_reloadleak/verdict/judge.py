@@ -38,17 +38,16 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
         seen: what the run observed. Without findings, anything that could not be observed leaves it `inconclusive`.
         knowledge: what is known of the project.
     """
-    first, second, unloaded, blind = seen.first, seen.second, seen.unloaded, seen.blind
-    later = second.retentions if second is not None else None
+    found, unloaded, blind = seen.found, seen.unloaded, seen.blind
     findings, notes = [], []
     judged: list[tuple[Retention, str]] = []
-    for retention in first.retentions:
-        growth, per_round = _growth(retention, later, rounds)
+    for retention in found.retentions:
+        growth, per_round = _growth(retention, rounds)
         if growth is None:
             notes.append(_no_leak(retention))
             continue
-        finding = _with_skew(_finding(target, retention, growth, per_round), first)
-        finding = placed(finding, _counterpart(retention, later) if later is not None else None)
+        finding = _with_skew(_finding(target, retention, growth, per_round), found)
+        finding = placed(finding, retention if retention.later is not None else None)
         findings.append(_with_bound(finding, retention, knowledge))
         judged.append((retention, finding.signature))
     findings = _with_company(findings, judged)
@@ -56,7 +55,7 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
     findings += [
         _pinning(target, pin)
         for pin in pins
-        if pin.is_certain and _counterpart(pin, first.retentions) is None
+        if pin.is_certain and _counterpart(pin, found.retentions) is None
     ]
     if not any(finding.growth == "growing" for finding in findings):
         # Growth counts only if no growing finding explains it.
@@ -130,8 +129,6 @@ _VISIBLE = frozenset({"stale-reference", "retained-generation", "registration", 
 
 
 def _no_leak(retention: Retention) -> str:
-    if retention.is_certain:
-        return f"{retention.holder.path} released {retention.held.name} during the second pass: not a leak"
     return f"{retention.holder.path} ({retention.items} more) did not keep growing: not a leak"
 
 
@@ -166,43 +163,29 @@ def _is_alike(one: Retention, other: Retention) -> bool:
     return one.cause._replace(path="") == other.cause._replace(path="")
 
 
-def _growth(
-    retention: Retention, later: tuple[Retention, ...] | None, rounds: int
-) -> tuple[Growth | None, float]:
-    """Whether more rounds leave more, and how many per round; `None` when the second pass no longer found it."""
+def _growth(retention: Retention, rounds: int) -> tuple[Growth | None, float]:
+    """Whether more rounds leave more, and how many per round; `None` if effects of unknown origin do not grow."""
     if not retention.is_certain:
-        return _growth_without_owner(retention, later, rounds)
-    held = len(retention.generations)
+        return _growth_without_owner(retention, rounds)
+    held, later = len(retention.generations), retention.later
     if later is None:
         most = max(retention.items, held)
         return ("growing", round(most / held, 2)) if held > 1 else ("bounded", 0.0)
-    again = _counterpart(retention, later)
-    if again is None:
-        return None, 0.0
-    # An effect counts its members, whichever object of the target each of them leads to.
-    items = again.items - retention.items if (again.cause is None) == (retention.cause is None) else 0
-    generations = len(again.generations) - held
-    if again.alike is not None and retention.alike is not None and again.cause is None:
-        items = min(items, again.alike[0] - retention.alike[0])
-        generations = min(generations, again.alike[1] - retention.alike[1])
-    more = max(items, generations)
+    more = max(later.items, len(later.generations))
     return ("growing", round(more / rounds, 2)) if more > 0 else ("bounded", 0.0)
 
 
-def _growth_without_owner(
-    retention: Retention, later: tuple[Retention, ...] | None, rounds: int
-) -> tuple[Growth | None, float]:
+def _growth_without_owner(retention: Retention, rounds: int) -> tuple[Growth | None, float]:
     """Growth of effects with no known owner: it counts only if most rounds of both passes left more.
 
     Other threads come and go while the target is reloaded; only effects in step with the rounds are the target's.
     """
-    most = (rounds + 1) // 2
+    most, later = (rounds + 1) // 2, retention.later
     if later is None:
         return ("growing", round(retention.items / rounds, 2)) if retention.rounds >= rounds else (None, 0.0)
-    again = _counterpart(retention, later)
-    if again is None or again.rounds - retention.rounds < most or again.items - retention.items < most:
+    if later.rounds < most or later.items < most:
         return None, 0.0
-    return "growing", round((again.items - retention.items) / rounds, 2)
+    return "growing", round(later.items / rounds, 2)
 
 
 def _pinning(target: str, retention: Retention) -> Finding:

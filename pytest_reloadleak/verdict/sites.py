@@ -38,7 +38,7 @@ def placed(finding: Finding, traced: Retention | None) -> Finding:
 
     Args:
         finding: the finding.
-        traced: its counterpart in the last look, which has the stacks; `None` if there was no traced round.
+        traced: the retention with the stacks; `None` if there was no traced round.
     """
     if traced is None:
         return replace(finding, site_reason=_NO_ROUND)

@@ -27,6 +27,10 @@ _LARGE_BLOCKS = 500_000
 as a collection. A long test session with many plugins has 300,000."""
 
 
+_SETTLED_ROUNDS = 5
+"""Rounds, each settled on a heap that is just not large, that a check may settle only to show their numbers."""
+
+
 class Grown(NamedTuple):
     """The least that any of some settled rounds left; 0 where a round did not exceed the noise."""
 
@@ -53,6 +57,10 @@ class Meter:
         taken = sample(number, lambda: self._memory(has_objects=has_objects))
         self._taken += 1
         return taken
+
+    def may_sample(self, rounds: int) -> bool:
+        """Whether so many rounds may each be settled and sampled: only where all that takes no longer than a few."""
+        return rounds * sys.getallocatedblocks() < _LARGE_BLOCKS * _SETTLED_ROUNDS
 
     def _memory(self, *, has_objects: bool) -> tuple[int | None, int, int | None]:
         objects, blocks, native = _numbers(has_objects=has_objects)

@@ -36,7 +36,7 @@ def sights(search: Search, retained: Retained) -> tuple[Sight, ...]:
                 continue
             generation = _generation(value, search, retained, present)
             if generation is not None:
-                found.add((name, generation))
+                found.add((name, search.reported(generation)))
     return tuple(sorted(found))
 
 

@@ -1,0 +1,91 @@
+"""Remember what was alive when the first pass ended, to share out by birthdays what a later look finds.
+
+Each object that a holder has was born in a round. So one look after the second pass says
+both what the holder had after the first and what it took in the second: nobody has to look twice. Two kinds of holders
+need more. One that lets its oldest go, such as a list of the last four, no longer has what it had: then the present
+ones stand for those that were as old as they are now. One that takes the same old object again in each round takes
+nothing that is younger: the reference counts of the old objects show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.heap import collector as gc
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPass:
+    """What the ledgers knew when the first pass had settled."""
+
+    first: int
+    """The generation that was loaded first."""
+    current: int
+    """The newest generation of that time."""
+    limit: int
+    """Generations before this one were judged."""
+    alive: frozenset[int] = frozenset()
+    """The judged generations of which an object was alive."""
+    effects: Mapping[Any, frozenset[int]] = field(default_factory=lambda: MappingProxyType({}))
+    """The effects that counted, with the generations in which they were born."""
+    references: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    """The reference counts of the judged functions and classes that were alive, by id."""
+    is_suspicious: bool = False
+    """Whether anything calls for a look at the heap."""
+
+    def share(
+        self, generations: Iterable[int], limit: int, gone: Collection[int], cause: Hashable = None
+    ) -> dict[int, int] | None:
+        """Which of a holder's generations it had after the first pass, each with the number that it has in the report.
+
+        Args:
+            generations: those of which it has something now.
+            limit: generations before this one are judged now.
+            gone: the generations that were alive after the first pass and are not any more.
+            cause: the effect that it is, if a probe saw one.
+
+        Returns:
+            The present generations as keys. Those that are missing were added by the second pass. `None` if the holder
+            had nothing then.
+        """
+        now = sorted(generations)
+        early = {g: g for g in now if g < self.limit}
+        takes_each = bool(now) and now == list(range(now[0], limit))
+        if early and not (takes_each and any(generation < now[0] for generation in gone)):
+            return early
+        if cause is not None and cause not in self.effects:
+            return early or None
+        alive = self.alive | self.effects.get(cause, frozenset()) if cause is not None else self.alive
+        shift = limit - self.limit
+        shifted = {g: g - shift for g in now if g - shift >= self.first}
+        return shifted if shifted and alive.issuperset(shifted.values()) else early or None
+
+    def gained(self, ledger: Ledger) -> dict[int, int]:
+        """How many references each function and class of that time has gained since, by id, if it has any more."""
+        now = references(ledger, self.limit)
+        more = {key: count - self.references.get(key, count) for key, count in now.items()}
+        return {key: count for key, count in more.items() if count > 0}
+
+    def reported(self, generation: int, limit: int) -> int:
+        """The number of a present generation in the report; those of the second pass stand for those of the first."""
+        return generation if generation < self.limit else generation - (limit - self.limit)
+
+    def is_new(self, generation: int, limit: int) -> bool:
+        """Whether a live generation has no counterpart in the first pass, so that it may die if it is waited for."""
+        return generation not in self.alive and generation - (limit - self.limit) not in self.alive
+
+
+def references(ledger: Ledger, limit: int) -> dict[int, int]:
+    """The reference counts of the functions and classes from before generation `limit` that are alive, by id."""
+    found = {}
+    for birth in ledger.births:
+        for table in (birth.functions, birth.classes) if birth.generation < limit else ():
+            for key, reference in table.items():
+                o = reference()
+                if o is not None:
+                    found[key] = gc.getrefcount(o)
+    return found

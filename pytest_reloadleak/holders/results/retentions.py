@@ -1,0 +1,135 @@
+"""Turn groups of references into retentions: what each holder had after the first pass, and what it took since."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Sequence
+from typing import NamedTuple
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.holders.grouping import Group
+from pytest_reloadleak.holders.retained import Retained
+from pytest_reloadleak.holders.retention import Later, Retention
+from pytest_reloadleak.holders.runner_noise import is_noise
+from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.sizes import Reach, Reaches
+
+
+class _Share(NamedTuple):
+    """What a group had after the first pass, and what the second added."""
+
+    early: dict[int, int]
+    """Its generations of that time, as they are numbered now, each with its number in the report."""
+    reach: Reach
+    """What it keeps alive of these."""
+    later: Later | None
+
+
+def retentions(
+    groups: Sequence[Group], reaches: Reaches, retained: Retained, search: Search
+) -> tuple[Retention, ...]:
+    """The groups as values.
+
+    Args:
+        groups: all groups of one diagnosis.
+        reaches: what sinks keep alive.
+        retained: all retained objects.
+        search: what was known after the first pass.
+    """
+    holders: dict[int, set[int]] = defaultdict(set)
+    full = [reaches.of(group.sinks) for group in groups]
+    for number, (group, reach) in enumerate(zip(groups, full, strict=True)):
+        for generation in reach.generations if not is_noise(group.first.cause) else ():
+            holders[generation].add(number)
+    again = _taken_again(groups, search)
+    shares = [_share(g, reach, reaches, retained, search) for g, reach in zip(groups, full, strict=True)]
+    costs = reaches.costs([share.reach if share is not None else _NOTHING for share in shares])
+    out = []
+    for number, (group, share, cost) in enumerate(zip(groups, shares, costs, strict=True)):
+        if share is None:
+            continue
+        early, reach, later = share
+        if later == Later():
+            later = Later(again[number])
+        out.append(
+            Retention(
+                holder=group.holder,
+                held=group.first.held,
+                trace=group.trace,
+                generations=tuple(sorted(early.values())),
+                items=sum(1 for born in group.tops.values() if born in early),
+                objects=reach.objects,
+                size_bytes=reach.size_bytes,
+                is_sole=all(len(holders[g]) == 1 for g in early),
+                is_binding=group.first.is_binding,
+                is_within=group.first.is_within,
+                cause=group.first.cause,
+                cache=group.first.cache,
+                consequences=frozenset(reach.ids & search.consequences),
+                number=number,
+                together=tuple(sorted(set().union(*(holders[g] for g in early)) - {number})),
+                later=later,
+                present=frozenset(early),
+                cost=cost,
+            )
+        )
+    return tuple(out)
+
+
+_NOTHING = Reach(frozenset(), set(), 0, 0)
+
+
+def _share(group: Group, reach: Reach, reaches: Reaches, retained: Retained, search: Search) -> _Share | None:
+    """What of a group was there after the first pass; `None` if nothing was."""
+    known, cause = search.first_pass, group.first.cause
+    if known is None or is_noise(cause):
+        return _Share({generation: generation for generation in reach.generations}, reach, None)
+    gone = known.alive.difference(retained.born.values())
+    of_probe: Hashable = cause if any(root.cause == cause for root in search.effects) else None
+    early = known.share(reach.generations, search.limit, gone, of_probe)
+    if early is None:
+        return None
+    added = sum(1 for born in group.tops.values() if born not in early)
+    later = Later(added, reach.generations - early.keys())
+    return _Share(early, _of_generations(reach, early, reaches, retained), later)
+
+
+def _of_generations(
+    reach: Reach, generations: Collection[int], reaches: Reaches, retained: Retained
+) -> Reach:
+    """What the objects of some generations keep, of those that a group leads to."""
+    if reach.generations <= frozenset(generations):
+        return reach
+    ids = [key for key in reach.ids & retained.born.keys() if retained.born[key] in generations]
+    return reaches.of({key: retained.objects[key] for key in ids})
+
+
+def _taken_again(groups: Sequence[Group], search: Search) -> list[int]:
+    """How many references to the same old objects the second pass added to each group.
+
+    The reference counts say how many each object gained. A group that takes more in each round has at least twice as
+    many after as many rounds again, so of several groups those with the most of them took these.
+    """
+    counts = [_references(group) if search.gained else Counter[int]() for group in groups]
+    found = [0] * len(groups)
+    for key, gained in search.gained.items():
+        left = gained
+        for number in sorted(range(len(groups)), key=lambda number: -counts[number][key]):
+            taken = min(counts[number][key] // 2, left)
+            found[number] += taken
+            left -= taken
+    return found
+
+
+def _references(group: Group) -> Counter[int]:
+    """How many references a group has to each sink, and to the instances of each class, by the id of that."""
+    found: Counter[int] = Counter()
+    holders = {id(path[-2]): path[-2] for path in group.paths if len(path) > 1}
+    shown = Counter(id(o) for holder in holders.values() for o in gc.get_referents(holder))
+    # An instance that got a dict since does not show what it refers to, so each path to a sink counts as well.
+    paths = Counter(id(path[-1]) for path in group.paths)
+    for key, sink in group.sinks.items():
+        count = max(shown[key], paths[key])
+        found[key] += count
+        found[id(type(sink))] += count
+    return found
