@@ -105,6 +105,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="comma-separated probes or finding kinds: threads, tasks, fds, references, ... (default: all)",
     )
     group.addoption("--reload-leak-json", metavar="FILE", help="write all reports to this file as JSON")
+    group.addoption(
+        "--reload-leak-graphs",
+        metavar="DIR",
+        help="write a graph of each finding into this directory: DOT, and SVG if Graphviz is installed",
+    )
     parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
     parser.addini("reload_leak_targets", "modules to check, one per line", type="linelist", default=[])
     parser.addini("reload_leak_strategies", "strategies, one per line", type="linelist", default=[])
@@ -140,6 +145,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_reloadleak.integration.reports import Collected
 
         config.pluginmanager.register(Collected(config), "reloadleak-reports")
+    if config.getoption("reload_leak_graphs") is not None:
+        from pytest_reloadleak.integration.graphs import Graphs
+
+        config.pluginmanager.register(Graphs(config), "reloadleak-graphs")
 
 
 def _names_items(config: pytest.Config) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 import types
 from collections.abc import Iterable
 from typing import Any
 
 from pytest_reloadleak.cures import reading, registrations
-from pytest_reloadleak.cures.names import Names, Subject, is_name
+from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
 from pytest_reloadleak.cures.pairs import function_of
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import foreign
@@ -157,12 +158,19 @@ def _of_loop(clue: Clue, names: Names) -> list[str] | None:
             [f"{loop}.run_until_complete({name}.aclose())"] if name is not None and loop is not None else None
         )
     if clue.path.startswith("future"):
-        return [f"{name}.cancel()"] if name is not None else None
+        callback = names.subject(clue.owned).name if clue.owned is not None else None
+        return (
+            [f"{name}.remove_done_callback({callback})"]
+            if name is not None and callback is not None
+            else None
+        )
+    if clue.path.endswith("(cancelled)"):
+        return None  # something other than the loop keeps it
     if name is not None and clue.root == "timer":
         return [f"{name}.cancel()"]
-    if loop is None or clue.owned is None:
+    subject = names.subject(clue.owned) if clue.owned is not None else _builtin(clue)
+    if loop is None or subject is None:
         return None
-    subject = names.subject(clue.owned)
     item = names.variable("item")
     if word in {"reader", "writer"}:
         at = 0 if word == "reader" else 1
@@ -178,6 +186,15 @@ def _of_loop(clue: Clue, names: Names) -> list[str] | None:
     table = "_scheduled" if clue.root == "timer" else "_ready"
     test = subject.test.of(f"getattr({item}, '_callback', None)")
     return [f"for {item} in [{item} for {item} in {loop}.{table} if {test}]:", f"    {item}.cancel()"]
+
+
+def _builtin(clue: Clue) -> Subject | None:
+    """The builtin function that a handle calls."""
+    for value in clue.values[1:2]:
+        name = value.__name__ if type(value) is types.BuiltinFunctionType else ""
+        if name and vars(builtins).get(name) is value:
+            return Subject(name, Test("{}", "is", name))
+    return None
 
 
 def _loop_of(o: Any, names: Names) -> str | None:
@@ -273,6 +290,3 @@ def _descriptor(clue: Clue, names: Names) -> list[str] | None:
 
 def _has_close(o: Any) -> bool:
     return any("close" in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
-
-
-__all__ = ["Subject", "cure"]

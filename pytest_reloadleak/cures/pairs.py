@@ -11,7 +11,7 @@ from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.knowledge import KEYS, PAIRS, UNDOS, undoing
 from pytest_reloadleak.cures.names import Names, Subject, is_name
 from pytest_reloadleak.cures.reading import Mention
-from pytest_reloadleak.cures.steps import Step, access, condition, spelled
+from pytest_reloadleak.cures.steps import Step, access, condition
 from pytest_reloadleak.heap import foreign
 
 
@@ -302,6 +302,3 @@ def _returns_other(owner: Any, adding: str) -> bool:
     """Whether the registering method takes no single object, so that the undoing one may want something else."""
     takes = _parameters(owner, function_of(owner, adding))
     return takes is not None and len(takes.names) == 0
-
-
-__all__ = ["function_of", "paired", "spelled"]

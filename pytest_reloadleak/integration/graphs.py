@@ -1,0 +1,115 @@
+"""Write a graph of each finding into a directory: DOT always, SVG where Graphviz is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_reloadleak.integration.reports import is_worker
+from pytest_reloadleak.report import graphs
+
+_SECONDS = 30
+"""For one drawing; a graph of 40 nodes takes a fraction of one."""
+
+
+class Graphs:
+    """The graphs of a session.
+
+    Raises:
+        pytest.UsageError: the directory cannot be written.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._checks: list[dict[str, Any]] = []
+        self._directory = Path(str(config.getoption("reload_leak_graphs"))) if not is_worker(config) else None
+        self._notes: list[str] = []
+        if self._directory is not None:
+            _assert_writable(self._directory)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the checks that a test's report carries."""
+        if self._directory is not None:
+            self._checks += getattr(report, "reload_leak_checks", ())
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the files."""
+        if self._directory is None or not self._checks:
+            return
+        drawer = shutil.which("dot")
+        names: Counter[str] = Counter()
+        failures: dict[str, None] = {}
+        count = 0
+        for check in sorted(self._checks, key=lambda check: str(check["nodeid"])):
+            for finding in check["findings"]:
+                name = graphs.name_of(check, finding)
+                names[name] += 1
+                suffix = f"-{names[name]}" if names[name] > 1 else ""  # the same leak, found by another test
+                failure = _write(self._directory / f"{name}{suffix}", graphs.dot(check, finding), drawer)
+                failures.update({failure: None} if failure is not None else {})
+                count += 1
+        if not count:
+            return
+        kinds = "DOT and SVG" if drawer is not None and not failures else "DOT"
+        self._notes.append(f"reload-leak graphs: {count} in {self._directory} ({kinds})")
+        if drawer is None:
+            self._notes.append(
+                "no SVG, since the program dot was not found: install Graphviz, or open the .dot files"
+            )
+        self._notes += failures
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the graphs are."""
+        for note in self._notes:
+            terminalreporter.write_line(note)
+
+
+def _assert_writable(directory: Path) -> None:
+    """Raise before anything runs if no file can be written there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--reload-leak-graphs: cannot write into {str(directory)!r}: {error.strerror}; "
+            "name a directory in which files can be created"
+        ) from None
+
+
+def _write(path: Path, dot: str, drawer: str | None) -> str | None:
+    """Write one graph, and draw it if there is a drawer; returns what went wrong."""
+    # The name has dots of its own, so a suffix is appended.
+    source, picture = (path.with_name(path.name + suffix) for suffix in (".dot", ".svg"))
+    try:
+        _replace(source, dot.encode())
+        if drawer is None:
+            return None
+        done = subprocess.run(  # noqa: S603 - the graph is ours
+            [drawer, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_SECONDS, check=True
+        )
+        _replace(picture, done.stdout)
+    except subprocess.SubprocessError as error:
+        return f"{picture.name} was not drawn: dot failed ({type(error).__name__}); the .dot file is there"
+    except OSError as error:
+        return f"{source.name} was not written: {error.strerror}"
+    return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that no reader sees a part of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".reload-leak-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
