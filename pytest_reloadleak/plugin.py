@@ -18,10 +18,22 @@ if TYPE_CHECKING:
     from pytest_reloadleak.verdict.known import Known
 
 _MARKER = (
-    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=...): "
+    "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=..., "
+    "ignore=..., expect=...): "
     "with --reload-leak-check, run the test's body once after each reload of the targets (default: the project's own "
     "modules that the test module imports) and fail if old code stays alive."
 )
+
+_WITHOUT_FLAG = (
+    "json",
+    "sarif",
+    "codequality",
+    "baseline",
+    "update_baseline",
+    "strict_baseline",
+    "report_only",
+)
+"""Options that collect the checks of a session, also those of the fixture in a run without the flag."""
 
 
 class _Hooks:
@@ -104,11 +116,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="LIST",
         help="comma-separated probes or finding kinds: threads, tasks, fds, references, ... (default: all)",
     )
+    _add_gate_options(group)
     group.addoption("--reload-leak-json", metavar="FILE", help="write all reports to this file as JSON")
     group.addoption(
         "--reload-leak-graphs",
         metavar="DIR",
         help="write a graph of each finding into this directory: DOT, and SVG if Graphviz is installed",
+    )
+    group.addoption(
+        "--reload-leak-sarif", metavar="FILE", help="write findings as SARIF 2.1.0 for code scanning"
+    )
+    group.addoption(
+        "--reload-leak-codequality", metavar="FILE", help="write findings for GitLab's code quality"
+    )
+    group.addoption(
+        "--reload-leak-annotations",
+        choices=("auto", "github", "none"),
+        help="print annotations at the leaking lines (default: auto, where GITHUB_ACTIONS is set)",
     )
     parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
     parser.addini("reload_leak_targets", "modules to check, one per line", type="linelist", default=[])
@@ -118,7 +142,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("reload_leak_isolation", "process (the default) or none", default="")
     parser.addini("reload_leak_unload", "turn on --reload-leak-unload", type="bool", default=False)
     parser.addini("reload_leak_probes", "comma-separated probes or finding kinds (default: all)", default="")
+    parser.addini(
+        "reload_leak_ignore",
+        "findings to accept, one 'pattern # reason' per line",
+        type="linelist",
+        default=[],
+    )
+    parser.addini("reload_leak_baseline", "TOML file with the known findings", default="")
+    parser.addini("reload_leak_annotations", "auto (the default), github or none", default="")
     parser.addini("reload_leak_timeout", "seconds per isolated check (default: 60)", default="")
+
+
+def _add_gate_options(group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--reload-leak-ignore",
+        action="append",
+        metavar="PATTERN",
+        help="accept findings by signature, kind:holder-glob, held:, registry: or site:file-glob; repeatable",
+    )
+    group.addoption(
+        "--reload-leak-baseline",
+        metavar="FILE",
+        help="TOML file with the known findings: only new ones fail, and fixed ones are listed",
+    )
+    group.addoption(
+        "--reload-leak-update-baseline",
+        action="store_true",
+        help="rewrite the baseline with what this run finds; keeps reasons and comments (refused if CI is set)",
+    )
+    group.addoption(
+        "--reload-leak-strict-baseline",
+        action="store_true",
+        help="fail too if the baseline has findings that are fixed",
+    )
+    group.addoption(
+        "--reload-leak-report-only",
+        action="store_true",
+        help="print and write findings, but fail no test for them",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -141,12 +202,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_reloadleak.integration.session import Session
 
         config.pluginmanager.register(Session(config), "reloadleak-session")
-    elif config.getoption("reload_leak_json") is not None:
-        from pytest_reloadleak.integration.reports import Collected
+    elif any(config.getoption(f"reload_leak_{name}") for name in _WITHOUT_FLAG):
+        from pytest_reloadleak.integration.reporting.reports import Collected
 
         config.pluginmanager.register(Collected(config), "reloadleak-reports")
     if config.getoption("reload_leak_graphs") is not None:
-        from pytest_reloadleak.integration.graphs import Graphs
+        from pytest_reloadleak.integration.reporting.graphs import Graphs
 
         config.pluginmanager.register(Graphs(config), "reloadleak-graphs")
 

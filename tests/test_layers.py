@@ -43,6 +43,7 @@ LAYERS = (
     "watchpoints",
     "run",
     "verdict",
+    "gate",
     "report",  # below `check`, whose error carries the rendered report
     "check",
     "isolation",

@@ -940,8 +940,8 @@ RUNNING = (
     Mutant(
         "errors pass",
         "integration/items.py",
-        "        if report.outcome not in PASSING:\n",
-        '        if report.outcome == "leaking":\n',
+        "        if report.outcome not in PASSING and fails(self.config):\n",
+        '        if report.outcome == "leaking" and fails(self.config):\n',
         "a target that cannot be checked passes",
         (
             "tests/integration/test_plugin_items.py::test_without_isolation_an_exception_is_the_error_of_the_item",
@@ -1324,4 +1324,39 @@ EXACT = (
     ),
 )
 
-MUTANTS = (*PATHS, *EXACT, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH)
+GATE = (
+    Mutant(
+        "an error becomes known",
+        "gate/verdicts.py",
+        '        if report.outcome == "error":\n            return changed\n',
+        "",
+        "a check that could not judge passes if its findings are accepted",
+        ("tests/gate/test_verdicts.py",),
+    ),
+    Mutant(
+        "one accepted finding is enough",
+        "gate/verdicts.py",
+        "any(finding.known is None for",
+        "all(finding.known is None for",
+        "a new leak beside a known one passes",
+        ("tests/gate/test_verdicts.py",),
+    ),
+    Mutant(
+        "what was not checked is fixed",
+        "gate/baseline.py",
+        "if entry.target in judged)",
+        "if entry.target)",
+        "a run of a part of the project calls the rest of the baseline fixed",
+        ("tests/gate/test_baseline.py", "tests/integration/test_gate.py"),
+    ),
+    Mutant(
+        "an interrupted run is complete",
+        "integration/reporting/reports.py",
+        "self._items.keys() <= self._done",
+        "bool(self._items)",
+        "a gate that reads the report takes what was not checked for clean",
+        ("tests/integration/test_gate.py::test_an_interrupted_run_says_that_it_is_incomplete",),
+    ),
+)
+
+MUTANTS = (*PATHS, *EXACT, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH, *GATE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.integration import automatic_targets
+from pytest_reloadleak.integration.gate import fails, gate_for, judged
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, runner_of
 from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
@@ -34,7 +36,8 @@ class ReloadLeaks:
 
         Args:
             target: a module or package; with `reload` also a glob of the modules that it creates.
-            keywords: `strategy`, `rounds`, `warmup`, `reload`, `dispose`, `unload`, `probes`, `force`.
+            keywords: `strategy`, `rounds`, `warmup`, `reload`, `dispose`, `unload`, `probes`, `ignore`, `expect`,
+                `force`.
 
         Returns:
             The report, whose outcome is `clean` or `known`.
@@ -48,15 +51,16 @@ class ReloadLeaks:
     async def acheck(self, target: str, **keywords: Any) -> Report:
         """Do what `check` does on the running loop. `reload` may be a coroutine function."""
         __tracebackhide__ = True
-        check = self._check(target, keywords)
-        report = await check.aperform()
+        check, accepted = self._check(target, keywords)
+        report = accepted(await check.aperform())
         keep(self._item, report)
         return self._passing(report)
 
     def measure(self, target: str, **keywords: Any) -> Report:
         """Do what `check` does, but return the report whatever its outcome."""
         __tracebackhide__ = True
-        report = self._check(target, keywords).perform()
+        check, accepted = self._check(target, keywords)
+        report = accepted(check.perform())
         keep(self._item, report)
         return report
 
@@ -69,7 +73,8 @@ class ReloadLeaks:
             )
         return Watch(self, target, keywords)
 
-    def _check(self, target: str, keywords: dict[str, Any]) -> Check:
+    def _check(self, target: str, keywords: dict[str, Any]) -> tuple[Check, Callable[[Report], Report]]:
+        """The check, and what marks the findings that the team accepts in its report."""
         __tracebackhide__ = True
         config = self._item.config
         if config.getoption("reload_leak_check") is False:
@@ -82,6 +87,8 @@ class ReloadLeaks:
                 raise UsageError(
                     f"unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}, force"
                 )
+            ignore, expect = keywords.pop("ignore", None), keywords.pop("expect", None)
+            gate_for(config, ignore, expect)  # report wrong patterns before anything runs
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
             dispose = disposal(self._item, keywords.pop("dispose", None))
@@ -95,7 +102,8 @@ class ReloadLeaks:
                 **keywords,
             )
             runner = runner_of(self._item, probes=extra)
-            return Check([target], settings, reload, dispose, runner)
+            check = Check([target], settings, reload, dispose, runner)
+            return check, functools.partial(judged, config, ignore=ignore, expect=expect)
         except UsageError as error:
             text = str(error)
         _refuse(text)
@@ -103,7 +111,7 @@ class ReloadLeaks:
 
     def _passing(self, report: Report) -> Report:
         __tracebackhide__ = True
-        if report.outcome not in PASSING:
+        if report.outcome not in PASSING and fails(self._item.config):
             raise ReloadLeakError(render(self._item.config, report), report)
         return report
 
@@ -123,6 +131,7 @@ class Watch:
         self._target = target
         self._keywords = keywords
         self._check: Check | None = None
+        self._accepted: Callable[[Report], Report] = lambda report: report
         self._count: int | None = None
         self._ran = 0
         self._is_judged = False
@@ -130,7 +139,7 @@ class Watch:
     def __enter__(self) -> Self:
         __tracebackhide__ = True
         self._keywords["reload"] = _by_hand
-        self._check = self._leaks._check(self._target, self._keywords)
+        self._check, self._accepted = self._leaks._check(self._target, self._keywords)
         self._check.run.reloads.begin()
         return self
 
@@ -196,7 +205,7 @@ class Watch:
         try:
             failure = self._failure(check, error)
             check.performer.dispose()
-            self.report = check.report(failure)
+            self.report = self._accepted(check.report(failure))
         finally:
             check.end()
         self._conclude(error)
@@ -209,7 +218,7 @@ class Watch:
         try:
             failure = self._failure(check, error)
             await check.performer.adispose()
-            self.report = check.report(failure)
+            self.report = self._accepted(check.report(failure))
         finally:
             check.end()
         self._conclude(error)
@@ -224,7 +233,7 @@ class Watch:
         if error is not None and (isinstance(error, UsageError) or not isinstance(error, Exception)):
             return
         keep(self._leaks._item, self.report)
-        if self.report.outcome not in PASSING:
+        if self.report.outcome not in PASSING and fails(self._leaks._item.config):
             text = render(self._leaks._item.config, self.report)
             chained = None if isinstance(error, RoundError) else error
             raise ReloadLeakError(text, self.report) from chained

@@ -11,6 +11,7 @@ import pytest
 from pytest_reloadleak.check import PASSING, Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
 from pytest_reloadleak.integration import automatic_targets, places
+from pytest_reloadleak.integration.gate import fails, judged
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
@@ -128,10 +129,11 @@ class TargetItem(_Item):
                 keepers=lambda: keepers(self),
             )
             report = Check([self.target], settings, runner=runner).perform()
+        report = judged(self.config, report)
         keep(self, report)
         if options.is_audit and audit.is_own_leak(jsonfile.to_dict(report)):
             return  # this strategy leaks by design: the table of strategies says so, and no test has to fail
-        if report.outcome not in PASSING:
+        if report.outcome not in PASSING and fails(self.config):
             raise ReloadLeakError(render(self.config, report), report)
 
     def _dependents(self, project: Project) -> tuple[str, ...]:
@@ -171,6 +173,17 @@ def keep(item: pytest.Item, report: Report) -> None:
     """Store a check on the item, where the plugin's report hook finds it."""
     checks: list[dict[str, Any]] = item.__dict__.setdefault("reload_leak_checks", [])
     checks.append(jsonfile.to_dict(report))
+    # JUnit's properties of the test case.
+    item.user_properties.append(
+        ("reload_leak_outcome", f"{report.target} ({report.strategy}): {report.outcome}")
+    )
+    item.user_properties += [
+        (
+            "reload_leak_finding",
+            f"{finding.signature} {finding.kind} {'known' if finding.known else finding.growth}",
+        )
+        for finding in report.findings
+    ]
 
 
 def render(config: pytest.Config, report: Report) -> str:

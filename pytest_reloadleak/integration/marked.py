@@ -23,6 +23,7 @@ from pytest_reloadleak.holders.roots import is_runner
 from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.bindings import Bindings
+from pytest_reloadleak.integration.gate import fails, gate_for, judged
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.noise import fixtures
 from pytest_reloadleak.integration.noise.release import release
@@ -37,7 +38,7 @@ from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import ALL, expanded
 from pytest_reloadleak.strategies.dispose import Disposal
 
-KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes")
+KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes", "ignore", "expect")
 
 
 @contextmanager
@@ -51,7 +52,10 @@ def in_rounds(
     except UsageError as error:
         pytest.fail(str(error), pytrace=False)
     is_audit = marker.kwargs.get("strategy") == ALL or (options.is_audit and "strategy" not in marker.kwargs)
-    item.obj = wrapped = _wrap(item, original, checks, is_audit=is_audit)
+    accepted = functools.partial(
+        judged, item.config, ignore=marker.kwargs.get("ignore"), expect=marker.kwargs.get("expect")
+    )
+    item.obj = wrapped = _wrap(item, original, checks, accepted, is_audit=is_audit)
     # For a coroutine, pytest lets the test case call its own method, so replace that too.
     is_own_call = isinstance(item.instance, unittest.TestCase) and inspect.iscoroutinefunction(original)
     if is_own_call:
@@ -111,6 +115,7 @@ def _checks(
     makers: list[Callable[[], tuple[Check, Bindings]]] = [
         functools.partial(make, name) for name in strategies
     ]
+    gate_for(item.config, marker.kwargs.get("ignore"), marker.kwargs.get("expect"))
     makers[0]()  # report wrong settings before the test's body begins
     return makers
 
@@ -201,6 +206,7 @@ def _wrap(
     item: pytest.Function,
     original: Callable[..., Any],
     checks: list[Callable[[], tuple[Check, Bindings]]],
+    accepted: Callable[[Report], Report],
     *,
     is_audit: bool,
 ) -> Callable[..., Any]:
@@ -226,7 +232,7 @@ def _wrap(
             for make in checks:
                 check, bindings = make()
                 try:
-                    reports.append(await check.aperform(body(check, args, kwargs)))
+                    reports.append(accepted(await check.aperform(body(check, args, kwargs))))
                 finally:
                     bindings.put_back()
             _conclude(item, reports, is_audit=is_audit)
@@ -239,7 +245,7 @@ def _wrap(
         for make in checks:
             check, bindings = make()
             try:
-                reports.append(check.perform(body(check, args, kwargs)))
+                reports.append(accepted(check.perform(body(check, args, kwargs))))
             finally:
                 bindings.put_back()
         _conclude(item, reports, is_audit=is_audit)
@@ -263,7 +269,7 @@ def _conclude(item: pytest.Function, reports: list[Report], *, is_audit: bool) -
         for report in reports
         if report.outcome not in PASSING and not (is_audit and audit.is_own_leak(jsonfile.to_dict(report)))
     ]
-    if failing:
+    if failing and fails(item.config):
         pytest.fail("\n\n".join(render(item.config, report) for report in failing), pytrace=False)
 
 

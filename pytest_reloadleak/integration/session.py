@@ -12,7 +12,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration import marked, selection
 from pytest_reloadleak.integration.collector import Targets
 from pytest_reloadleak.integration.options import Options
-from pytest_reloadleak.integration.reports import Collected, is_worker
+from pytest_reloadleak.integration.reporting.reports import Collected, is_worker
 from pytest_reloadleak.report import audit, notes
 from pytest_reloadleak.strategies.dependencies import import_records
 from pytest_reloadleak.strategies.imports import targets
@@ -121,7 +121,8 @@ class Session(Collected):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take the usage error that an xdist worker sent, if any."""
+        """Take the usage error that an xdist worker sent, if any, and what it collected."""
+        super().pytest_testnodedown(node)
         self._usage = getattr(node, "workeroutput", {}).get(_USAGE, self._usage)
 
     @pytest.hookimpl(trylast=True)
@@ -139,6 +140,8 @@ class Session(Collected):
                 terminalreporter.write_line(line)
         if self._usage is not None:
             terminalreporter.write_line(f"ERROR: {self._usage}", red=True)
+            return
+        self.summarise(terminalreporter)
 
     def audit(self) -> list[dict[str, Any]] | None:
         """The safe strategies of each target; `None` unless strategies are compared."""

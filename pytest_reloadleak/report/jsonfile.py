@@ -48,12 +48,22 @@ def _tupled(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
 
-def document(checks: Iterable[Mapping[str, Any]], audit: list[dict[str, Any]] | None = None) -> str:
+def document(
+    checks: Iterable[Mapping[str, Any]],
+    audit: list[dict[str, Any]] | None = None,
+    *,
+    is_complete: bool = True,
+    collected: int = 0,
+    environment: Mapping[str, Any] | None = None,
+) -> str:
     """The JSON document of one session.
 
     Args:
         checks: entries that `to_dict` returned, in the order of the tests.
         audit: rows that `report.audit.audit` returned, if all strategies were checked.
+        is_complete: whether every collected item has an entry, so that a missing finding means that there is none.
+        collected: number of items that were collected to check something.
+        environment: options, plugins and versions.
     """
     import platform  # imported here since a worker never needs it
     from importlib.metadata import version  # as above; and what it imports could hold a target
@@ -63,6 +73,9 @@ def document(checks: Iterable[Mapping[str, Any]], audit: list[dict[str, Any]] | 
         "tool": {"name": "pytest-reloadleak", "version": version("pytest-reloadleak")},
         "python": platform.python_version(),
         "platform": sys.platform,
+        "complete": is_complete,
+        "collected": collected,
+        "environment": dict(environment or {}),
         "checks": list(checks),
     }
     if audit is not None:

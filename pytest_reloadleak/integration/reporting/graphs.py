@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.integration.reports import is_worker
+from pytest_reloadleak.integration.reporting.reports import is_worker
 from pytest_reloadleak.report import graphs
 
 _SECONDS = 30

@@ -1,0 +1,84 @@
+"""Apply ignores, the baseline and expectations to a report, and decide its outcome again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pytest_reloadleak.gate.baseline import ADDED, Baseline
+from pytest_reloadleak.gate.patterns import Ignore, Pattern
+from pytest_reloadleak.model import Finding, Outcome, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a team accepts.
+
+    Attributes:
+        rootdir: the directory to which `site:` patterns are relative.
+        ignores: patterns of findings that do not fail, from options, ini file, marker or call.
+        baseline: known findings; `None` without a baseline.
+        expects: patterns of leaks that must be there.
+        accepts_new: whether this run updates the baseline, so that new findings do not fail.
+    """
+
+    rootdir: str = "."
+    ignores: tuple[Ignore, ...] = ()
+    baseline: Baseline | None = None
+    expects: tuple[Pattern, ...] = ()
+    accepts_new: bool = False
+
+    def with_test(self, ignores: Iterable[Ignore], expects: Iterable[Pattern]) -> Gate:
+        """The gate with what one marker or call adds."""
+        return replace(self, ignores=(*ignores, *self.ignores), expects=tuple(expects))
+
+    def applied(self, report: Report) -> Report:
+        """The report with accepted findings marked as known, and the outcome that follows.
+
+        A report whose outcome is `error` keeps it: an accepted finding does not explain why a check failed.
+        """
+        findings = tuple(self._judged(finding) for finding in report.findings)
+        missing = [
+            pattern.text
+            for pattern in self.expects
+            if not any(pattern.matches(finding, self.rootdir) for finding in findings)
+        ]
+        changed = replace(report, findings=findings)
+        if report.outcome == "error":
+            return changed
+        if missing and report.outcome != "inconclusive":
+            reason = (
+                f"the expected leak {missing[0]} was not found: if it is cured, remove it from expect=; "
+                f"if it changed, expect what the check found ({report.reason})"
+            )
+            return replace(changed, outcome="error", reason=reason, error=reason)
+        outcome = _outcome(report.outcome, findings)
+        return replace(changed, outcome=outcome, reason=_reason(report, findings))
+
+    def _judged(self, finding: Finding) -> Finding:
+        if finding.known is not None:
+            return finding
+        for pattern in self.expects:
+            if pattern.matches(finding, self.rootdir):
+                return replace(finding, known=f"expected by the test: {pattern.text}")
+        for ignore in self.ignores:
+            if ignore.pattern.matches(finding, self.rootdir):
+                return replace(finding, known=ignore.reason)
+        if self.baseline is not None and (entry := self.baseline.entry(finding.signature)) is not None:
+            return replace(finding, known=entry.reason or f"in the baseline since {entry.since}")
+        return replace(finding, known=ADDED) if self.accepts_new else finding
+
+
+def _outcome(before: Outcome, findings: tuple[Finding, ...]) -> Outcome:
+    if before != "leaking" or any(finding.known is None for finding in findings):
+        return before
+    return "known"
+
+
+def _reason(report: Report, findings: tuple[Finding, ...]) -> str:
+    """The report's reason with the number of known findings brought up to date."""
+    before = sum(finding.known is not None for finding in report.findings)
+    now = sum(finding.known is not None for finding in findings)
+    if now == before or report.outcome == "inconclusive":
+        return report.reason
+    return f"{report.reason.removesuffix(f', {before} known')}, {now} known"

@@ -1,0 +1,1 @@
+"""Collect what a session checked, compare it with the baseline, and write the reports at its end."""

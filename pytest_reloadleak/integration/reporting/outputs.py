@@ -1,0 +1,132 @@
+"""Write a session's reports to the files that options name: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+OUTPUTS = ("json", "sarif", "codequality")
+"""The options `--reload-leak-NAME=FILE`."""
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+class Outputs:
+    """The files to write at the end of a session.
+
+    Args:
+        config: pytest's configuration.
+
+    Raises:
+        pytest.UsageError: a file cannot be written; nothing has run yet.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.paths: dict[str, Path] = {}
+        for name in OUTPUTS:
+            given = config.getoption(f"reload_leak_{name}")
+            if given is not None:
+                assert_writable(Path(given), f"--reload-leak-{name}")
+                # The target may change the working directory.
+                self.paths[name] = Path(os.path.abspath(given))
+
+    def write(self, contents: Mapping[str, Callable[[], str]]) -> list[str]:
+        """Write all files.
+
+        Args:
+            contents: for each name in `OUTPUTS` a function that renders the file.
+
+        Returns:
+            One line per file that could not be written.
+        """
+        failures = []
+        for name, path in self.paths.items():
+            failure = _failure(path, contents[name]())
+            if failure is not None:
+                failures.append(f"--reload-leak-{name}: {failure}; the file keeps what it had")
+        return failures
+
+
+def _failure(path: Path, text: str) -> str | None:
+    """Write a file; returns why it could not be written."""
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        return f"could not write {str(path)!r}: {error.strerror or error}"
+    return None
+
+
+def assert_writable(path: Path, where: str) -> None:
+    """Raise before anything runs if a file cannot be written. An existing file keeps its content.
+
+    Raises:
+        pytest.UsageError: one line that says why.
+    """
+    try:
+        real = Path(os.path.realpath(path))  # of a link to a missing file, the file
+        if real.exists() and not real.is_file():
+            if real.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "it is a directory")
+            return  # a device or a pipe: opening it could wait or consume something
+        is_new = not real.exists()
+        with real.open("a", encoding="utf-8"):
+            pass
+        if is_new:
+            real.unlink()
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise pytest.UsageError(
+            f"{where}: cannot write {str(path)!r}: {said}; name a file in an existing directory"
+        ) from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it has either its old or its whole new content, even after a crash or on a full disk.
+
+    The text goes to a temporary file beside it, which replaces it once it is on the disk. A device or a pipe is written
+    directly, and so is a file in a directory where no file can be created.
+
+    Raises:
+        OSError: the file could not be written.
+    """
+    path = Path(os.path.realpath(path))  # the link stays, and its file changes
+    data = text.encode("utf-8", "backslashreplace")
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            stream.write(data)
+        return
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        if error.errno not in _READ_ONLY or not path.is_file():
+            raise
+        with path.open("wb") as stream:
+            stream.write(data)
+        return
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(_mode(path))
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _mode(path: Path) -> int:
+    """The permissions of the file so far, or those of a new file: `mkstemp` gives only the owner any."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -1,0 +1,205 @@
+"""Collect the checks of a session, including those of xdist's workers, and write the reports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.integration.gate import fails, gate_of
+from pytest_reloadleak.integration.reporting import baseline_end, environment
+from pytest_reloadleak.integration.reporting.outputs import Outputs
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.report import codequality, counts, github, jsonfile, sarif, terminal
+
+_COLLECTED = "reload_leak_collected"
+"""Key of what an xdist worker collected, in its output."""
+_ENDED = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker, whose reports go to the controller."""
+    return hasattr(config, "workerinput")
+
+
+class Collected:
+    """The checks of a session.
+
+    Raises:
+        pytest.UsageError: an option or ini value of the gate or of a report is invalid.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.checks: list[dict[str, Any]] = []
+        self.inapplicable: list[dict[str, str]] = []
+        self._items: dict[str, tuple[str, str]] = {}
+        """Target and strategy of each collected item that checks, by node id."""
+        self._done: set[str] = set()
+        self._failed: dict[str, str] = {}
+        """Reasons of failed reports without an entry, by node id."""
+        self._lines: list[str] = []
+        try:
+            gate_of(config)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        self._outputs = Outputs(config) if not is_worker(config) else None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which items check something: each must have an entry in the end."""
+        for item in session.items:
+            marker = item.get_closest_marker("reloadable")
+            if marker is not None and self.config.pluginmanager.has_plugin("reloadleak-session"):
+                target = getattr(item, "target", None) or ", ".join(map(str, marker.args))
+                self._items[item.nodeid] = (target, getattr(item, "strategy", ""))
+        if is_worker(self.config):
+            self.config.workeroutput[_COLLECTED] = self._items  # type: ignore[attr-defined]  # xdist's attribute
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what an xdist worker collected; a worker that died sends nothing, but the others collected the same."""
+        sent: Mapping[str, Any] = getattr(node, "workeroutput", {}).get(_COLLECTED, {})
+        self._items.update({nodeid: (str(pair[0]), str(pair[1])) for nodeid, pair in sent.items()})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the checks that a test's report carries."""
+        found = getattr(report, "reload_leak_checks", ())
+        self.checks += found
+        self.inapplicable += getattr(report, "reload_leak_inapplicable", ())
+        # What failed without an entry: its setup failed, or an xdist worker died ("???", with no phase of its own).
+        if found or not report.failed:
+            if report.when == "call" or report.skipped:
+                self._done.add(report.nodeid)
+            return
+        crash = getattr(report.longrepr, "reprcrash", None)
+        lines = (crash.message if crash is not None else report.longreprtext).strip().splitlines()
+        self._failed.setdefault(report.nodeid, lines[0] if lines else "no reason was given")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the files, except after a usage error: then nothing was checked."""
+        if is_worker(self.config) or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return
+        self._add_missing()
+        self.checks.sort(key=lambda check: str(check["nodeid"]))
+        is_complete = session.exitstatus in _ENDED and self._items.keys() <= self._done
+        ending = baseline_end.conclude(self.config, self.checks, is_complete=is_complete)
+        self._lines += ending.lines
+        if ending.status is not None and session.exitstatus in _ENDED:
+            session.exitstatus = ending.status
+        assert self._outputs is not None, "only xdist's workers have no outputs"
+        root = str(self.config.rootpath)
+        tool = version("pytest-reloadleak")
+        failures = self._outputs.write(
+            {
+                "json": lambda: jsonfile.document(
+                    self.checks,
+                    self.audit(),
+                    is_complete=is_complete,
+                    collected=len(self._items),
+                    environment=environment.environment(self.config),
+                ),
+                "sarif": lambda: sarif.document(self.checks, root, tool, complete=is_complete),
+                "codequality": lambda: codequality.document(self.checks, root),
+            }
+        )
+        self._lines += failures
+        if failures and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _add_missing(self) -> None:
+        """Add an entry for each item that ended without one: its setup failed, or the process that ran it died."""
+        have = {check["nodeid"] for check in self.checks}
+        for nodeid, said in self._failed.items():
+            if nodeid in self._items and nodeid not in have:
+                self._done.add(nodeid)
+                target, strategy = self._items[nodeid]
+                reason = f"the item ended without a verdict: {said}"
+                report = Report(
+                    target=target,
+                    nodeid=nodeid,
+                    strategy=strategy or "reimport",
+                    rounds=0,
+                    warmup=0,
+                    outcome="error",
+                    reason=reason,
+                    duration_s=0.0,
+                    reload_s=0.0,
+                    error=reason,
+                )
+                self.checks.append(jsonfile.to_dict(report))
+
+    def audit(self) -> list[dict[str, Any]] | None:
+        """The safe strategies of each target; `None` unless strategies are compared."""
+        return None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show what the gate has to say."""
+        if self.checks:
+            self.summarise(terminalreporter)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_terminal_summary")
+    def pytest_terminal_summary_counts(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+        """Write the line of counts below pytest's own summary, where a search or a glance at the end finds it."""
+        yield
+        if self.checks or self._items:
+            terminalreporter.write_line(counts.line(self.checks))
+
+    def summarise(self, terminal_reporter: pytest.TerminalReporter) -> None:
+        """Show what the gate has to say, with annotations for GitHub."""
+        lines = list(self._lines)
+        if self.config.get_verbosity() > 0:
+            lines += environment.lines(environment.environment(self.config))
+        if not fails(self.config):
+            for check in self.checks:
+                if check["outcome"] not in {"clean", "known"}:
+                    text = terminal.text(
+                        jsonfile.from_dict(check),
+                        verbose=self.config.get_verbosity() > 0,
+                        rootdir=str(self.config.rootpath),
+                    )
+                    lines += [*text.splitlines(), ""]
+        lines += self._unused_ignores()
+        if lines:
+            terminal_reporter.section("reload leaks")
+            for line in lines:
+                terminal_reporter.write_line(line)
+        if self._annotates():
+            root = os.environ.get("GITHUB_WORKSPACE") or str(self.config.rootpath)
+            for line in github.commands(self.checks, root):
+                terminal_reporter.write_line(line)
+            self._write_job_summary(terminal_reporter, root)
+
+    def _unused_ignores(self) -> list[str]:
+        """A line per pattern of the option or ini file that matched nothing, if everything was checked."""
+        gate = gate_of(self.config)
+        found = [finding for check in self.checks for finding in jsonfile.from_dict(check).findings]
+        return [
+            f"{ignore.origin}: {ignore.pattern.text} matched no finding: remove it"
+            for ignore in gate.ignores
+            if self.checks and not any(ignore.pattern.matches(f, gate.rootdir) for f in found)
+        ]
+
+    def _annotates(self) -> bool:
+        given = self.config.getoption("reload_leak_annotations") or self.config.getini(
+            "reload_leak_annotations"
+        )
+        if given in {"github", "none"}:
+            return bool(given == "github")
+        return os.environ.get("GITHUB_ACTIONS", "").lower() == "true"
+
+    def _write_job_summary(self, terminal_reporter: pytest.TerminalReporter, root: str) -> None:
+        path = os.environ.get("GITHUB_STEP_SUMMARY")
+        if not path:
+            return
+        try:
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(github.job_summary(self.checks, root))
+        except OSError as error:
+            terminal_reporter.write_line(
+                f"GITHUB_STEP_SUMMARY: cannot write {path!r}: {error.strerror or error}"
+            )
