@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.groups import SHOWN, Group, Member, members, summary, suspects
+from pytest_reloadleak.effects.own_hold import leave_out_threads, without_own
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
 from pytest_reloadleak.generations.first_pass import FirstPass, references
-from pytest_reloadleak.generations.original import only_kept
-from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import runner_noise
 from pytest_reloadleak.holders.diagnosis import diagnose, suspected
@@ -38,7 +38,12 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
     working = effect_ledger.working()
     answers.ask([probe for probe in working if effect_ledger.has_any(probe)])
     idle = [probe for probe in working if probe.judges_older and not effect_ledger.has_any(probe)]
-    seen = diagnose(search, lambda: answers.ask(idle))
+
+    def complete(known: Sequence[list[Any]]) -> None:
+        answers.ask(idle)
+        leave_out_threads(search, known)
+
+    seen = diagnose(search, complete)
     kept = _consequences(seen, answers.owned)
     for cause, parts in answers.parts.items():
         kept.setdefault(cause, []).extend(parts)
@@ -115,7 +120,7 @@ class _Answers:
             for member in members(probe, self._effect_ledger, self._scope, self._first)
             if not self._is_part(member)
         ]
-        seen = self._without_own(seen)
+        seen = without_own(seen, search)
         found = [self._without_noise(group) for group in suspects(seen, self._first)]
         found = [group for group in found if group.members]
         self._registered |= _registered(found)
@@ -133,25 +138,7 @@ class _Answers:
         self.owned += owned
         search.consequences |= {m.owner for m in owned if m.owner is not None}
         for member in (*owned, *(m for group in found for m in group.members)):
-            member.effect = replace(member.effect, values=(), also=())
-
-    def _without_own(self, seen: list[Member]) -> list[Member]:
-        """Leave out what lives only because the check keeps the original, such as a task that nothing can wake.
-
-        The interpreter would have collected it with its generation, as it does with those of the later ones.
-        """
-        search = self._search
-        if search.kept is None:
-            return seen
-        doubtful = [m for m in seen if m.is_certain and m.born in (None, search.kept) and m.effect.values]
-        if not doubtful:
-            return seen
-        gc.collect()  # garbage of the probes' own may still refer to what they described
-        known = [part for m in doubtful for part in (m.effect.values, m.effect.also) if part]
-        ours = only_kept(search.original, search.ledger, known)
-        own = {id(m) for m in doubtful if id(m.effect.values[0]) in ours}
-        search.kept_alive |= {id(m.effect.values[0]) for m in doubtful if id(m) in own}
-        return [m for m in seen if id(m) not in own]
+            member.effect = replace(member.effect, values=(), also=(), watches=())
 
     def _without_noise(self, group: Group) -> Group:
         left = []
@@ -169,7 +156,7 @@ class _Answers:
             return False
         cause = self._registered.get(id(member.effect.values[0]))
         if cause is not None:
-            member.effect = replace(member.effect, values=(), also=())
+            member.effect = replace(member.effect, values=(), also=(), watches=())
             self.parts.setdefault(cause, []).append(member)
         return cause is not None
 

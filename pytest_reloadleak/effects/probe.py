@@ -34,6 +34,8 @@ class Effect:
     """Whether the probe knows that the target made it."""
     ends_with_owner: bool = False
     """Whether it ends when `values[0]` dies, like an unclosed file: a consequence of what keeps that object alive."""
+    watches: tuple[Any, ...] = ()
+    """Objects of whose death the effect makes itself end, such as what a `weakref.finalize` watches."""
     bars: bool = True
     """Whether every other reference to `values` exists because of the effect. It does not for an entry that may also be
     a global of a module: that module reaches it on its own."""

@@ -86,21 +86,33 @@ def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any
     return Suspicion(own, data, values, is_held, direct & wanted, ours)
 
 
-def only_kept(original: Original, ledger: Ledger, known: Sequence[tuple[Any, ...]]) -> set[int]:
-    """Ids of what lives only because the check keeps the original: nothing, if the unit is too large to tell.
+@dataclass(slots=True, eq=False, repr=False)
+class Kept:
+    """What lives only because the check keeps the original: nothing, if the unit is too large to tell."""
 
-    An object that holds a namespace of the original is a holder in its own right; what else the namespace keeps is a
-    consequence of that.
+    ids: set[int]
+    """Ids of the objects. An object that holds a namespace of the original is a holder in its own right; what else the
+    namespace keeps is a consequence of that, and so among them."""
+    alone: dict[int, Any]
+    """The objects, by id, that would die if the check released the original now."""
+
+
+def only_kept(original: Original, ledger: Ledger, known: Sequence[Any]) -> Kept:
+    """Find what lives only because the check keeps the original.
 
     Args:
         original: what the check keeps.
         ledger: records the births.
-        known: further tuples of the check, whose references do not count either.
+        known: further tuples and lists of the check, whose references do not count either.
     """
     nodes, inner, borders, complete = _graph(original, ledger, known)
+    if not complete:
+        return Kept(set(), {})
     direct = _referred_to_from_outside(nodes, inner)
     closed = borders | {id(namespace) for namespace, _ in original.namespaces.values()}
-    return nodes.keys() - direct - _reachable_from(direct - closed, nodes, closed) if complete else set()
+    ids = nodes.keys() - direct - _reachable_from(direct - closed, nodes, closed)
+    outside = direct | _reachable_from(direct - borders, nodes, borders)
+    return Kept(ids, {key: o for key, o in nodes.items() if key not in outside})
 
 
 def _is_any_unreached(nodes: dict[int, Any], original: Original, ledger: Ledger) -> bool:
@@ -161,7 +173,7 @@ def _entered(o: Any, ledger: Ledger) -> list[Any]:
 
 
 def _graph(
-    original: Original, ledger: Ledger, known: Sequence[tuple[Any, ...]] = ()
+    original: Original, ledger: Ledger, known: Sequence[Any] = ()
 ) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
     """The objects that the original generation reaches, and how many references each has from among them.
 

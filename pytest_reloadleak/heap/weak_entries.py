@@ -1,16 +1,24 @@
-"""Recognize entries of weak mappings that end with the original generation.
+"""Recognize entries that end with the original generation.
 
-The check keeps that generation alive, and so every entry that would end when a part of it, its weak key or value, dies.
+The check keeps that generation alive, and so every entry that would end when a part of it dies: that of a weak mapping,
+whose weak key or value it is, and one that has a weak reference to it with a callback.
 """
 
 from __future__ import annotations
 
+import types
 import weakref
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
 _referent = weakref.ref.__call__
+_callback = vars(weakref.ref)["__callback__"].__get__
+_MANY = foreign.type_ids(list, set, types.FunctionType, types.MethodType, types.CellType, types.FrameType)
+"""Types whose objects are no entries: collections, which outlive what they list, and code."""
 
 
 def ends_with(path: Sequence[Any], ours: Collection[int]) -> bool:
@@ -20,16 +28,25 @@ def ends_with(path: Sequence[Any], ours: Collection[int]) -> bool:
         path: objects, each of which refers to the next.
         ours: ids of what only the check keeps alive.
     """
-    if not ours:
+    return bool(ours) and any(_ends(above, below, ours) for above, below in pairwise(path))
+
+
+def _ends(above: Any, below: object, ours: Collection[int]) -> bool:
+    if issubclass(type(above), dict) and foreign.module_name(above):
         return False
-    steps = ((above, below) for above, below in pairwise(path) if issubclass(type(above), dict))
-    return any(_ends(mapping, item, ours) for mapping, item in steps)
+    if issubclass(type(above), dict) and _is_mapped_weakly(above, below, ours):
+        return True
+    is_entry = not (foreign.is_exactly(above, _MANY) or foreign.is_class(above) or foreign.is_module(above))
+    return is_entry and any(_refers_to(o, ours) and _callback(o) is not None for o in gc.get_referents(above))
 
 
-def _ends(mapping: dict[Any, Any], item: object, ours: Collection[int]) -> bool:
+def _is_mapped_weakly(mapping: dict[Any, Any], item: object, ours: Collection[int]) -> bool:
     """Whether every dict entry with `item` as its key or value refers weakly to an object in `ours`."""
     entries = list(dict.items(mapping))
     others = [value if key is item else key for key, value in entries if key is item or value is item]
-    return bool(others) and all(
-        issubclass(type(other), weakref.ref) and id(_referent(other)) in ours for other in others
-    )
+    return bool(others) and all(_refers_to(other, ours) for other in others)
+
+
+def _refers_to(o: Any, ours: Collection[int]) -> bool:
+    """Whether `o` is a weak reference to an object in `ours`."""
+    return issubclass(type(o), weakref.ref) and id(_referent(o)) in ours

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import collections
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import filterfalse
 from typing import Any
 
 from pytest_reloadleak.generations.original import Suspicion, suspect
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
-from pytest_reloadleak.heap.weak_entries import ends_with
-from pytest_reloadleak.holders import native
+from pytest_reloadleak.holders import native, own_hold
 from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.results.retentions import retentions
@@ -46,12 +45,13 @@ _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong as a whole to one generation."""
 
 
-def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Diagnosis:
+def diagnose(search: Search, complete: Callable[[Sequence[list[Any]]], None] = lambda _: None) -> Diagnosis:
     """Find what is retained and all its holders; return an empty diagnosis if nothing is suspicious.
 
     Args:
         search: what to look for, where to start, and what to leave out.
-        complete: adds the remaining effects to the search, once they matter.
+        complete: adds the remaining effects to the search, once they matter. Its argument is the lists by which this
+            function holds parts of the original meanwhile.
     """
     if not _is_warranted(search, _suspicion(search)):
         return Diagnosis()
@@ -63,7 +63,7 @@ def diagnose(search: Search, complete: Callable[[], None] = lambda: None) -> Dia
     suspicion = _suspicion(search)
     if not _is_warranted(search, suspicion):
         return Diagnosis()
-    complete()
+    complete([suspicion.own, suspicion.values] if suspicion is not None else [])
     search.ask_runner()
     retained = gather(search, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
@@ -167,7 +167,7 @@ class _HolderSearch:
         within: dict[int, list[Arrival]] = {}
         for arrival in self._homes.rehomed(arrivals):
             generation = self._retained.born[id(arrival.path[-1])]
-            if generation == self._search.kept and ends_with(arrival.path, self._retained.ours):
+            if own_hold.is_own(arrival.path, self._search, self._retained):
                 self._spared.append(arrival.path[-1])
                 continue
             below.setdefault(id(arrival.root), set()).add(generation)
@@ -242,7 +242,7 @@ class _HolderSearch:
         reaches = [self._reach.of(group.sinks) for group in self._groups.values()]
         explained: set[int] = set().union(*(reach.ids for reach in reaches))
         explained |= native.led_to(self._spared, self._sweep)
-        only_kept = self._kept_ids() - self._retained.held_outside
+        only_kept = own_hold.kept_ids(self._search, self._sweep) - self._retained.held_outside
         missing = {
             key: o
             for key, o in self._retained.objects.items()
@@ -252,17 +252,6 @@ class _HolderSearch:
             left_out = native.led_to([*own_objects.own_things(), *self._search.ignored], self._sweep)
             missing = {key: o for key, o in missing.items() if key not in left_out}
         return missing
-
-    def _kept_ids(self) -> set[int]:
-        """Ids of what only the kept original leads to: the check keeps it alive, so it is never a finding."""
-        stack: list[Any] = list(self._search.original.containers)
-        ids = set(map(id, stack))
-        while stack:
-            for o in gc.get_referents(stack.pop()):
-                if id(o) not in ids and id(o) not in self._sweep.seen and gc.is_tracked(o):
-                    ids.add(id(o))
-                    stack.append(o)
-        return ids
 
     def _add_native(self, missing: dict[int, Any]) -> None:
         if not missing:
@@ -275,9 +264,11 @@ class _HolderSearch:
         for holder in sorted(
             found, key=lambda holder: self._retained.born[id(holder.path[-1])], reverse=True
         ):
+            if own_hold.is_own(holder.path, self._search, self._retained):
+                continue
             try:
                 self._add_one_native(holder)
-            except Exception as error:  # noqa: BLE001, PERF203 - as in `_read_trace`
+            except Exception as error:  # noqa: BLE001 - as in `_read_trace`
                 self._search.lose(holder.path, error)
 
     def _add_one_native(self, holder: native.NativeHolder) -> None:

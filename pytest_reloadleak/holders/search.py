@@ -48,6 +48,8 @@ class Search:
     """Asks for the names of modules that belong to the tests and hold what the tests use."""
     told: dict[str, None] = field(default_factory=dict)
     """What they hold of the original: no finding, but a reader wants to know."""
+    ended: set[int] = field(default_factory=set)
+    """Ids of what finalizers use that run when the check releases the original: they may take it out of containers."""
     lost: list[str] = field(default_factory=list)
     """Holders that the diagnosis found but could not read, with the reason."""
     effects: list[Root] = field(default_factory=list)

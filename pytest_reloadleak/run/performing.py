@@ -70,8 +70,12 @@ class Performer:
                     unused = None
                 elif step is Step.RELOAD:
                     await self._aperform_reload()
-                elif step is Step.EXERCISE and exercise is not None:
-                    await exercise()
+                elif step is Step.EXERCISE:
+                    if exercise is not None:
+                        await exercise()
+                    # A program that reloads on its loop returns to it. What a generation started there begins before
+                    # the next one replaces what it uses.
+                    await pause(0)
                 elif step is Step.SETTLE:
                     await self._run.looks.asettle(pause)
             except BaseException as error:  # noqa: PERF203 - as above

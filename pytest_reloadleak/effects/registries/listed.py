@@ -95,6 +95,7 @@ class Registrations(Probe):
             cause=Cause("registration", registry.name, path, self._type(entry, held), registry.name),
             values=entry.values,
             held=held,
+            watches=() if entry.ends_with is None else (entry.ends_with,),
             bars=registry.bars,
             advice=registry.undo,
         )
