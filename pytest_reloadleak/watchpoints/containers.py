@@ -68,12 +68,14 @@ class Container:
         self._before = {token for token, _ in self._items()}
         self._print = self._fingerprint(container)
 
-    def look(self, blame: Blame) -> None:
+    def look(self, blame: Blame, returned: object = None) -> None:
         """Note which items are new since the last look.
 
         Args:
             blame: returns the stack that made them.
+            returned: what the line returns.
         """
+        del returned
         now = self._fingerprint(self._of)
         if now == self._print:
             return

@@ -29,8 +29,9 @@ class Listed:
         self.births = Births()
         self._before: frozenset[Identity] = frozenset(probe.glance(causes))
 
-    def look(self, blame: Blame) -> None:
+    def look(self, blame: Blame, returned: object = None) -> None:
         """Note which effects are new since the last look."""
+        del returned
         now = frozenset(self.probe.glance(self._causes))
         if now == self._before:
             return
@@ -58,5 +59,7 @@ def is_of(cause: Cause, finding: Cause) -> bool:
     """Whether an effect's cause is that of a finding, whose path may leave open what differs between effects."""
     if (cause.kind, cause.root, cause.registry) != (finding.kind, finding.root, finding.registry):
         return False
+    if finding.path.startswith(cause.path):
+        return True  # a finding may add a state that comes later: a timer that was cancelled
     pattern = ".*".join(map(re.escape, finding.path.split("*")))
     return re.fullmatch(pattern, cause.path, re.DOTALL) is not None

@@ -97,8 +97,8 @@ class Monitoring:
     def _line(self, _code: types.CodeType, line: int) -> None:
         self._observer.at(gc.getframe(1), line)
 
-    def _leaves(self, _code: types.CodeType, _offset: int, _value: object) -> None:
-        self._observer.left(gc.getframe(1))
+    def _leaves(self, _code: types.CodeType, _offset: int, value: object) -> None:
+        self._observer.left(gc.getframe(1), value)
 
 
 def _monitoring() -> Any:

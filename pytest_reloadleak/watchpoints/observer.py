@@ -29,7 +29,7 @@ _PATIENCE_S = 5.0
 class Watch(Protocol):
     """Something that is compared after each line."""
 
-    def look(self, blame: Blame) -> None:
+    def look(self, blame: Blame, returned: object = None) -> None:
         """Note what is new since the last look."""
 
     def close(self) -> None:
@@ -72,11 +72,11 @@ class Observer:
             if is_mine:
                 self._arrive(frame, line)
 
-    def left(self, frame: types.FrameType) -> None:
-        """Note that a frame of the calling thread returned, yielded or ended by an exception."""
+    def left(self, frame: types.FrameType, value: object) -> None:
+        """Note that a frame of the calling thread returned or yielded a value, or ended by an exception."""
         with self._turn() as is_mine:
             if is_mine and self.ranks.of(frame) is not None:
-                self._leave(frame)
+                self._leave(frame, value)
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -102,9 +102,9 @@ class Observer:
         self._at[ident] = (frame, line)
         self._last = ident
 
-    def _leave(self, frame: types.FrameType) -> None:
+    def _leave(self, frame: types.FrameType, value: object) -> None:
         ident = _get_ident()
-        self._look(ident)
+        self._look(ident, value)
         above = self.ranks.above(frame.f_back)
         if above is None:
             self._at.pop(ident, None)
@@ -134,7 +134,7 @@ class Observer:
             return False
         return self._visits.get((id(place[0].f_code), place[1]), 0) > _USUAL
 
-    def _look(self, ident: int) -> None:
+    def _look(self, ident: int, returned: object = None) -> None:
         begun_s = _now_s()
         found: list[Stack] = []
 
@@ -146,7 +146,7 @@ class Observer:
 
         try:
             for watch in self._watches:
-                watch.look(blame)
+                watch.look(blame, returned)
         except Exception as error:  # noqa: BLE001 - it runs within the program, which must not notice
             self.stop(f"comparing what is watched raised {foreign.exception_text(error)}")
         self._is_behind = False

@@ -57,7 +57,7 @@ def _called(frame: types.FrameType, _event: str, _value: object) -> Any:
     return _within if observer.begins(frame) else None
 
 
-def _within(frame: types.FrameType, event: str, _value: object) -> Any:
+def _within(frame: types.FrameType, event: str, value: object) -> Any:
     observer = _current
     if observer is None:
         frame.f_trace = None
@@ -65,5 +65,5 @@ def _within(frame: types.FrameType, event: str, _value: object) -> Any:
     if event == "line":
         observer.at(frame, frame.f_lineno)
     elif event == "return":
-        observer.left(frame)
+        observer.left(frame, value)
     return _within

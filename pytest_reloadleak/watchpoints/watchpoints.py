@@ -13,6 +13,7 @@ from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.watchpoints.births import Birth
 from pytest_reloadleak.watchpoints.containers import Container, Likeness
 from pytest_reloadleak.watchpoints.effects import Listed, is_of
+from pytest_reloadleak.watchpoints.natives import Native
 from pytest_reloadleak.watchpoints.observer import Observer, Watch
 from pytest_reloadleak.watchpoints.once import lines, name_of
 from pytest_reloadleak.watchpoints.spots import Path, spots
@@ -69,7 +70,12 @@ class Watchpoints:
             for probe in probes
             if (of_probe := {cause for cause in causes if cause.kind in probe.kinds})
         ]
-        watches: list[Watch] = [*self._containers.values(), *self._listed]
+        self._natives = {
+            at: Native(retention.held)
+            for at, retention in enumerate(self._retentions)
+            if retention.holder.root == "native" and retention.cause is None
+        }
+        watches: list[Watch] = [*self._containers.values(), *self._listed, *self._natives.values()]
         self._observer = Observer(watches, ranks, most_s)
         self._tracer = _tracer()(self._observer)
         self.failure: str | None = None
@@ -131,6 +137,8 @@ class Watchpoints:
             births = [birth for cause, birth in born if is_of(cause, retention.cause)]
         if not births:
             births = _chosen(self._spots[at])
+        if not births and at in self._natives:
+            births = [birth for _, birth in self._natives[at].births.items()]
         stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
         name = self._names[at]
         if not stacks and name is not None and len(retention.generations) == 1:
