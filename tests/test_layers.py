@@ -41,6 +41,7 @@ LAYERS = (
     "strategies.workers",
     "strategies",
     "watchpoints",
+    "growth",
     "run",
     "verdict",
     "gate",

@@ -67,6 +67,12 @@ def growing(*cases: str) -> tuple[str, ...]:
     return tuple(f"{path}[{case}]" for case in cases)
 
 
+def growing_by_one(*cases: str) -> tuple[str, ...]:
+    """Twins of `tests/growth/test_growth_by_one.py` that leak."""
+    path = "tests/growth/test_growth_by_one.py::test_what_the_targets_code_puts_there_is_a_leak"
+    return tuple(f"{path}[{case}]" for case in cases)
+
+
 SWEEPS = ("tests/holders/test_sweep.py", "tests/holders/test_oracle_sweep.py")
 
 HEAP = (
@@ -1005,42 +1011,69 @@ GROWTH = (
     Mutant(
         "one round that grew is enough",
         "effects/system/meter.py",
-        "return min(steps) if steps and min(steps) >= floor else 0",
-        "return max(steps) if steps and max(steps) >= floor else 0",
+        "steps.count(0) > _SPARED",
+        "not any(steps)",
         "what grew once and then no more counts as growth",
-        ("tests/holders/test_growth.py::test_a_plateau_is_no_growth",),
+        (
+            "tests/holders/test_growth.py::test_all_rounds_must_leave_objects_but_one",
+            "tests/holders/test_growth.py::test_a_plateau_is_no_growth",
+        ),
     ),
     Mutant(
-        "no floor for objects",
+        "a host's own note is the target's",
+        "holders/container_growth.py",
+        "is_targets=share[0] >= self._watched_rounds if share is not None else None,",
+        "is_targets=sum(share) >= self._watched_rounds if share is not None else None,",
+        "a host that records each reload by itself is held against the target",
+        ("tests/growth/test_growth_by_one.py::test_what_the_host_notes_by_itself_is_no_leak",),
+    ),
+    Mutant(
+        "the modules around the target are not counted",
         "effects/system/meter.py",
-        "OBJECTS_FLOOR = 20\n",
-        "OBJECTS_FLOOR = 1\n",
-        "a few objects that nobody has are a leak",
-        ("tests/holders/test_growth.py::test_few_objects_a_round_are_noise",),
+        "references=_in_all(steps([s.references for s in samples])),",
+        "references=0,",
+        "a text more in a table of a host's passes",
+        growing_by_one("constant-reload", "cache-reload"),
+    ),
+    Mutant(
+        "mappings are not asked for",
+        "effects/system/meter.py",
+        "mapped_bytes=least([s.mapped_bytes for s in samples], _MAPPED_FLOOR_BYTES // 2),",
+        "mapped_bytes=0,",
+        "memory that malloc does not know passes",
+        growing_by_one("mapping of C code-reload"),
+    ),
+    Mutant(
+        "allocations that stay are not asked for",
+        "growth/survivors.py",
+        "return all(a < b for a, b in pairwise(numbers))",
+        "return False",
+        "a chain of texts has no finding",
+        growing_by_one("chain of texts-reload"),
     ),
     Mutant(
         "no note is small",
         "verdict/growth.py",
         "_RECORDS = 50\n",
         "_RECORDS = 1\n",
-        "a host that takes a note of each reload is a leak",
-        ("tests/holders/test_growth.py::test_a_note_is_small",),
+        "where nobody sees who fills a container, a host that takes a note of each reload is a leak",
+        ("tests/growth/test_growth_verdict.py",),
     ),
     Mutant(
-        "a note explains everything",
-        "verdict/growth.py",
-        "grown.objects - seen.explained < OBJECTS_FLOOR",
-        "merged",
-        "what nobody has goes for a note of somebody's",
-        ("tests/holders/test_growth.py::test_a_note_explains_what_it_has_and_no_more",),
+        "a container explains everything",
+        "run/observations.py",
+        "return is_found and seen.grown.objects - seen.explained < UNEXPLAINED",
+        "return is_found",
+        "what nobody has goes for the items of a container",
+        ("tests/holders/test_growth.py::test_a_container_explains_what_it_has_and_no_more",),
     ),
     Mutant(
-        "what a note has is not counted",
-        "verdict/growth.py",
-        "grown.objects - seen.explained < OBJECTS_FLOOR",
-        "not merged",
-        "a host's note is told once more as growth of nobody's",
-        ("tests/holders/test_growth.py::test_a_note_is_small",),
+        "what a container has is not counted",
+        "run/observations.py",
+        "return is_found and seen.grown.objects - seen.explained < UNEXPLAINED",
+        "return not is_found",
+        "the items of a container are told once more as growth of nobody's",
+        ("tests/growth/test_growth_by_one.py::test_an_item_that_another_line_makes_is_one_leak",),
     ),
     Mutant(
         "what several containers have belongs to none",
@@ -1061,7 +1094,7 @@ GROWTH = (
     Mutant(
         "malloc is not asked",
         "effects/system/meter.py",
-        "native_bytes=least([s.native_bytes for s in samples], native_floor_bytes),",
+        "native_bytes=least([s.native_bytes for s in samples], native_floor_bytes // 2),",
         "native_bytes=0,",
         "memory of C code is not told",
         ("tests/holders/test_growth.py::test_memory_of_c_code_is_found_by_what_malloc_gave_out",),
@@ -1069,18 +1102,18 @@ GROWTH = (
     Mutant(
         "nobody has a bound",
         "verdict/growth.py",
-        "a.bound is None and (is_alone",
-        "(is_alone",
+        "open_ones = [a for a in merged if a.bound is None]",
+        "open_ones = merged",
         "a cache that fills up is a leak",
         ("tests/holders/test_growth.py::test_what_has_a_bound_is_a_note_that_says_it",),
     ),
     Mutant(
         "what other threads add is the target's",
         "verdict/growth.py",
-        "a.bound is None and (is_alone or any(file in seen.files for file, _ in a.frames))",
-        "a.bound is None",
+        "return a.is_targets and (seen.is_alone or a.is_only_targets)",
+        "return a.is_targets",
         "a busy thread's list is held against the target",
-        ("tests/holders/test_growth.py::test_what_another_thread_takes_is_not_the_targets",),
+        ("tests/growth/test_growth_by_one.py::test_what_another_thread_adds_meanwhile_is_not_the_targets",),
     ),
     Mutant(
         "a container that shrank still counts",

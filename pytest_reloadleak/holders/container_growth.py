@@ -1,8 +1,8 @@
-"""Find containers that grow with each settled round although their items belong to no generation.
+"""Find containers that grow with settled rounds although their items belong to no generation.
 
 A list of plain data holds no old code, so no birth shows that it is old. Its length does: the same container existed
-before the first settled round, and is longer after each one. This check looks at every container of the heap, so it
-runs only after the process's own numbers have grown.
+before the first settled round, is longer after the last one, and again after those that show who fills it. This check
+looks at every container of the heap, so it runs only after the process's own numbers have grown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Frames = tuple[tuple[str, int], ...]
 
 
 class Accumulation(NamedTuple):
-    """A container that grew in every settled round."""
+    """A container that settled rounds left longer."""
 
     holder: Holder
     trace: tuple[str, ...]
@@ -59,7 +59,11 @@ class Accumulation(NamedTuple):
     bound: int | None
     """Maximum number of items; `None` if no limit is known."""
     frames: Frames = ()
-    """Where the newest items were allocated; empty if unknown."""
+    """Where items were added, or else where the newest ones were allocated; empty if unknown."""
+    is_targets: bool | None = None
+    """Whether the target's own code adds items in each round; `None` if its lines were not watched."""
+    is_only_targets: bool = False
+    """Whether, moreover, no other code was seen to add any."""
 
 
 class Growing:
@@ -67,24 +71,29 @@ class Growing:
 
     def __init__(self) -> None:
         self._first: dict[int, int] = {}
-        """Lengths before the first round, by id, of the containers that grew in every round so far."""
+        """Lengths before the first round, by id, of the containers that grew so far."""
         self._last: dict[int, int] = {}
         self._rounds = -1
         self._frames: dict[int, Frames] = {}
+        self._shares: dict[int, tuple[int, int]] = {}
+        """How many items the target's code and other code added in the watched rounds, by id."""
+        self._watched_rounds = 0
         self._owners: set[int] = set()
         """Ids of the objects that refer to the grown untracked dicts, so that only one search covers the whole heap."""
         self.notes: tuple[str, ...] = ()
         """What the test runner keeps more of after each round, which is no leak."""
+        self.accounted: tuple[Frames, ...] = ()
+        """Where the containers of the test runner are filled."""
         self.explained = 0.0
         """Tracked objects per round that the containers that were found have, together and alone."""
 
-    def note(self) -> None:
-        """Record the lengths after a settled round; the first call records the state before all rounds."""
-        if self._rounds < 0:
+    def note(self, rounds: int) -> None:
+        """Record the lengths after so many settled rounds; 0 records the state before all rounds."""
+        if rounds:
+            self._keep_grown(rounds)
+        else:
             self._first = self._last = {id(o): length for o, length in _containers()}
             self._rounds = 0
-        else:
-            self._keep_grown(rounds=1)
 
     def note_traced(self, rounds: int, frames_of: Callable[[Iterable[object]], Frames]) -> None:
         """Record several rounds at once, and where the newest items were allocated.
@@ -101,6 +110,26 @@ class Growing:
             inner = [part for item in added for part in gc.get_referents(item)]
             self._frames[id(o)] = frames_of([*reversed(added), *inner])
 
+    def candidates(self) -> list[tuple[Any, Callable[[Any], int]]]:
+        """The containers that are longer at each note, and what reads their lengths, those that grew most first."""
+        known, first = self._last, self._first
+        found = {id(o): o for o, _ in _with_lengths(known, self._owners)}
+        ordered = sorted(found, key=lambda key: first[key] - known[key])
+        kinds = ((found[key], _kind_of(type(found[key]))) for key in ordered)
+        return [(o, kind.length) for o, kind in kinds if kind is not None]
+
+    def note_shares(self, rounds: int, shares: Mapping[int, tuple[int, int, Frames]]) -> None:
+        """Record several rounds at once, and who added items in them.
+
+        Args:
+            rounds: number of rounds.
+            shares: how many items the target's code added to each container, how many other code, and where.
+        """
+        grown = self._keep_grown(rounds)
+        self._shares = {id(o): shares[id(o)][:2] for o, _ in grown if id(o) in shares}
+        self._frames |= {key: share[2] for key, share in shares.items() if share[2]}
+        self._watched_rounds = rounds
+
     def _keep_grown(self, rounds: int) -> list[tuple[Any, int]]:
         """Drop the containers that these rounds did not leave longer, and return the others with their lengths."""
         known = self._last
@@ -111,7 +140,7 @@ class Growing:
         return found
 
     def found(self, search: Search, listed: Container[int]) -> list[Accumulation]:
-        """The containers that grew in every round so far and that the program's own roots reach.
+        """The containers that are longer at each note, and that the program's own roots reach.
 
         Args:
             search: provides the roots, and the tool's own objects.
@@ -136,6 +165,7 @@ class Growing:
                     cause = _noise_cause(arrival, more, search)
                     if key not in seen and cause is not None:
                         noise.append((cause, "more items after each round"))
+                        self.accounted += (self._frames.get(key, ()),)
                     elif not (key in seen or key in listed or _is_weak(arrival.path[-1], more)):
                         found = self._accumulation(arrival, more, search)
                         out.setdefault(found.trace, found)
@@ -159,6 +189,7 @@ class Growing:
         names = tuple(without_numbers(search.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
         _, size_bytes = own_size(added)
+        share = self._shares.get(id(container))
         return Accumulation(
             holder=Holder(
                 root=root.kind,
@@ -171,6 +202,8 @@ class Growing:
             bytes_per_round=round(size_bytes / self._rounds, 1),
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
+            is_targets=share[0] >= self._watched_rounds if share is not None else None,
+            is_only_targets=share is not None and share[1] <= 0,
         )
 
 

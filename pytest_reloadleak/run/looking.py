@@ -11,6 +11,7 @@ from pytest_reloadleak.effects.observe import observe, suspect
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.generations.first_pass import FirstPass
+from pytest_reloadleak.growth import near
 from pytest_reloadleak.heap import foreign, settle, unreadable
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces, untrace
@@ -52,13 +53,16 @@ class Looking:
         self._record = record
         self._observations = observations
         self._settings = settings
-        self.meter = Meter()
+        self.meter = Meter(self._references)
         self.first_pass: FirstPass | None = None
         """What was known after the first pass; `None` until then."""
         self.is_between = False
         """Whether more rounds follow before anybody looks: then one collection is enough, and nothing is waited for."""
         self.paths: Paths = {}
         """The paths of what the look found, until a round is traced. They hold the program's objects."""
+
+    def _references(self) -> int:
+        return near.references(self._subject.namespaces().values())
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. After a second pass, only what was not alive after the first is waited for."""
@@ -171,13 +175,17 @@ class Looking:
         for probe in self._record.effects.working():
             self._record.effects.guarded(probe, partial(_list_in, listed, probe))
         seen.accumulations = growing.found(search, listed)
-        seen.explained = growing.explained
+        seen.explained, seen.accounted = growing.explained, growing.accounted
         if (self._settings.ignored or growing.notes) and not seen.accumulations:
             # What grew may be something ignored, or the test runner's.
             seen.grown = Grown()
         seen.notes += [note for note in growing.notes if note not in seen.notes]
+        seen.files = self.files()
+
+    def files(self) -> tuple[str, ...]:
+        """The target's source files."""
         files = [dict.get(n, "__file__") for n in self._subject.namespaces().values()]
-        seen.files = tuple(file for file in files if type(file) is str)
+        return tuple(file for file in files if type(file) is str)
 
     def look(self, grace: int = GRACE, paths: Paths | None = None) -> Diagnosis:
         """Look at the heap and at the effects.

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from pytest_reloadleak.effects.system.meter import Grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
-from pytest_reloadleak.holders.container_growth import Accumulation
+from pytest_reloadleak.growth.fillers import MemoryShare
+from pytest_reloadleak.growth.survivors import Survivors
+from pytest_reloadleak.holders.container_growth import Accumulation, Frames
 from pytest_reloadleak.holders.retention import Diagnosis
 
 
@@ -27,6 +29,12 @@ class Observations:
     """The containers that grew in these rounds, if the numbers grew."""
     explained: float = 0.0
     """Objects per round that these containers have, together and alone."""
+    accounted: tuple[Frames, ...] = ()
+    """Where the target's code fills what the test runner keeps."""
+    survivors: tuple[Survivors, ...] = ()
+    """The lines of the target whose allocations outlive each round, if no container explains the growth."""
+    shares: MemoryShare = field(default_factory=MemoryShare)
+    """Whose code took memory from malloc and from the system, if the target's lines were watched."""
     files: tuple[str, ...] = ()
     """The target's source files, if the numbers grew."""
     is_alone: bool = True
@@ -38,3 +46,13 @@ class Observations:
     def note(self, *texts: str) -> None:
         """Add notes, each once."""
         self.notes += [text for text in dict.fromkeys(texts) if text not in self.notes]
+
+
+UNEXPLAINED = 20
+"""Objects per round that growing containers may leave unexplained: what else refers to their items."""
+
+
+def is_explained(seen: Observations) -> bool:
+    """Whether containers that the target's own code fills, or that have a bound, explain all growth."""
+    is_found = any(a.is_targets or a.bound is not None for a in seen.accumulations)
+    return is_found and seen.grown.objects - seen.explained < UNEXPLAINED

@@ -7,25 +7,30 @@ the same for all three and is defined only here.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.allocations import frames_of, tracing
 from pytest_reloadleak.effects.system.meter import grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
+from pytest_reloadleak.growth import survivors
+from pytest_reloadleak.growth.fillers import Fillers
+from pytest_reloadleak.growth.survivors import Surviving
+from pytest_reloadleak.growth.target_lines import watching
 from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.retention import GRACE, Diagnosis
 from pytest_reloadleak.run.explaining import Explaining
 from pytest_reloadleak.run.looking import Looking
-from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.run.observations import Observations, is_explained
 from pytest_reloadleak.run.process_state import ProcessState
 from pytest_reloadleak.run.record import Record
 from pytest_reloadleak.run.reloading import Reloading
 from pytest_reloadleak.run.subject import Subject
 from pytest_reloadleak.settings import Settings
 
-_TRACED = 2
-"""Rounds in which allocations are traced, once growth is known."""
+_WATCHED = 2
+"""Rounds in which each line of the target is watched, once growth is known."""
 _LEAST_FOR_GROWTH = 3
 """Settled rounds that must all leave the process larger: fewer may be chance."""
 
@@ -117,13 +122,42 @@ class Run:
             seen.grown = grown(seen.samples, modules)
         if not seen.grown:
             return
-        with tracing():
-            yield Step.SETTLE  # empties the free lists: objects from there are not traced
-            for _ in range(_TRACED):
+        is_watched = yield from self._watched_rounds(growing)
+        if is_watched:
+            self.looks.take_growth(growing)
+        if not is_watched or not is_explained(seen):
+            yield from self._traced_rounds(growing, has_fillers=is_watched)
+        if not is_watched:
+            self.looks.take_growth(growing)
+
+    def _watched_rounds(self, growing: Growing) -> Generator[Step, None, bool]:
+        """Rounds that show whose code adds to what grew; returns whether they could."""
+        if not self.subject.is_loaded_here:
+            return False
+        more = self.observations.grown
+        fillers = Fillers(growing.candidates(), has_memory=bool(more.native_bytes or more.mapped_bytes))
+        with watching(self.record.scope.owns, fillers) as seen:
+            for _ in range(_WATCHED):
                 yield from _rounds(1)
                 yield Step.SETTLE
-            growing.note_traced(_TRACED, frames_of)
-        self.looks.take_growth(growing)
+        memory, shares = fillers.memory(), fillers.close()
+        if seen.is_complete:
+            self.observations.shares = memory
+            growing.note_shares(_WATCHED, shares)
+        return seen.is_complete
+
+    def _traced_rounds(self, growing: Growing, *, has_fillers: bool) -> Iterator[Step]:
+        """Rounds that show which allocations outlive them, and where what grew was allocated if nothing else does."""
+        surviving = Surviving(self.looks.files())
+        with tracing():
+            yield Step.SETTLE  # empties the free lists: objects from there are not traced
+            for _ in range(survivors.ROUNDS):
+                yield from _rounds(1)
+                yield Step.SETTLE
+                surviving.note()
+            if not has_fillers:
+                growing.note_traced(survivors.ROUNDS, frames_of)
+        self.observations.survivors = tuple(surviving.found())
 
     def _traced_round(self, found: Diagnosis) -> Iterator[Step]:
         """One more round, whose lines are compared with what the last look found. The findings do not change."""
@@ -135,14 +169,14 @@ class Run:
     def _settled_rounds(
         self,
         count: int,
-        note: Callable[[], None] | None = None,
+        note: Callable[[int], None] | None = None,
         goes_on: Callable[[list[Sample]], bool] = lambda _: True,
     ) -> Iterator[Step]:
         """Rounds that are each settled and noted; their numbers become the report's series.
 
         Args:
             count: how many at most.
-            note: called before the first round and after each; what it leaves is not counted.
+            note: called before the first round with 0, and after the last one with their number.
             goes_on: whether the numbers so far leave a question that another round could answer. If not, the rounds
                 end, and the report keeps the first pass's numbers.
         """
@@ -151,7 +185,7 @@ class Run:
         yield Step.SETTLE  # frees what the suspicion itself allocated
         samples = [meter.sample(0)]
         if note is not None:
-            meter.unseen(note)
+            meter.unseen(partial(note, 0))
         for number in range(1, count + 1):
             looks.is_between = looks.is_suspicious() and number < count
             yield from _rounds(1)
@@ -159,8 +193,8 @@ class Run:
             samples.append(meter.sample(number))
             if not goes_on(samples):
                 return
-            if note is not None:
-                meter.unseen(note)
+        if note is not None:
+            note(count)
         self.observations.samples = samples
 
 

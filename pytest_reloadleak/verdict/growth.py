@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from itertools import groupby
 
-from pytest_reloadleak.effects.system.meter import NATIVE_FLOOR_BYTES, OBJECTS_FLOOR, Grown
+from pytest_reloadleak.effects.system.meter import Grown
 from pytest_reloadleak.holders.container_growth import Accumulation, Frames
 from pytest_reloadleak.model import Finding, Kind, Site
-from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.run.observations import UNEXPLAINED, Observations, is_explained
 from pytest_reloadleak.verdict.signature import signature
 
 _RECORDS = 50
-"""Objects per round below which a container is taken for a host's own records, such as what was loaded or which threads
-have ended: no leak worth failing a build. Objects in no container are never taken for records."""
+"""Objects per round below which a container is taken for a host's own records, where nobody saw who fills it."""
+_RECORDS_BYTES = 32 * 1024
+"""The same for bytes, and for memory that C code allocates."""
+_MOST_SURVIVORS = 5
 
 
 def findings(
@@ -22,44 +25,84 @@ def findings(
 ) -> tuple[list[Finding], list[str]]:
     """Findings on what accumulated, if each settled round left more.
 
+    A container that the target's own code fills is a leak from the first item on. What other code adds while none of
+    the target's runs is that code's own record of each reload, and only noted.
+
     Args:
         target: the target's name, part of each signature.
-        seen: what a run observed: the numbers, the containers, and whether no other thread ran. While another thread
-            runs, growth is the target's only if the target's code is seen to add it.
+        seen: what a run observed: the numbers, the containers and who filled them, and whether no other thread ran.
         site_of: picks the line to report from the frames of an allocation, given the target's source files.
 
     Returns:
-        Findings of the kinds `object-growth` and `memory-growth`, and notes on what grew within a bound.
+        Findings of the kinds `object-growth` and `memory-growth`, and notes on what grew and is no leak.
     """
-    grown, accumulations, is_alone = seen.grown, seen.accumulations, seen.is_alone
-    if not grown:
+    if not seen.grown:
         return [], []
-    merged = _merged(accumulations)
+    merged = _merged(seen.accumulations)
     notes = [
         f"{a.holder.path} grew, but it holds at most {a.bound} items: not a leak"
         for a in merged
         if a.bound is not None
     ]
-    open_ones = [
-        a for a in merged if a.bound is None and (is_alone or any(file in seen.files for file, _ in a.frames))
-    ]
-    kinds = ((a, _kind(a, grown)) for a in open_ones)
-    out = [_finding(target, kind, a, site_of(a.frames, seen.files)) for a, kind in kinds if kind is not None]
-    # So few objects are a host's records, except for those that no container explains.
-    if grown.objects < _RECORDS and grown.objects - seen.explained < OBJECTS_FLOOR:
-        grown = grown._replace(objects=0)
-    if grown and not out and not notes:
-        if not is_alone:
-            return [], [f"{_amount(grown)}, but other threads ran and may have caused it"]
-        out = [_unexplained(target, grown)]
+    open_ones = [a for a in merged if a.bound is None]
+    leaks = [a for a in open_ones if _is_targets(a, seen)]
+    notes += [_others(a) for a in open_ones if a.is_targets is False and a not in leaks]
+    out = [_finding(target, seen.grown, a, site_of(a.frames, seen.files)) for a in leaks]
+    if is_explained(seen):
+        return out, notes
+    if seen.survivors:
+        accounted = [*seen.accounted, *(a.frames for a in merged)]
+        known = [site_of(frames, seen.files) for frames in accounted if frames]
+        found = _of_survivors(target, seen, known, site_of)
+        return [*out, *found], notes
+    grown = _unattributed(seen, has_notes=bool(notes))
+    if grown and not out:
+        if not seen.is_alone:
+            return [], [*notes, f"{_amount(grown)}, but other threads ran and may have caused it"]
+        out = [_unexplained(target, grown, site_of(seen.shares.frames, seen.files))]
     return out, notes
 
 
-def _kind(a: Accumulation, grown: Grown) -> Kind | None:
-    """Objects if the process gained enough of them, else memory if that is enough; `None` for less than both."""
-    if a.is_tracked and grown.objects >= _RECORDS:
-        return "object-growth"
-    return "memory-growth" if a.bytes_per_round >= NATIVE_FLOOR_BYTES else None
+def _is_targets(a: Accumulation, seen: Observations) -> bool:
+    """Whether the target's own code fills a container.
+
+    Another thread that fills it may do so while the target's code runs; then every item must come from the target.
+    """
+    if a.is_targets is not None:
+        return a.is_targets and (seen.is_alone or a.is_only_targets)
+    if a.frames:
+        return any(file in seen.files for file, _ in a.frames)
+    is_large = (a.is_tracked and seen.grown.objects >= _RECORDS) or a.bytes_per_round >= _RECORDS_BYTES
+    return seen.is_alone and is_large
+
+
+def _others(a: Accumulation) -> str:
+    what = "items" if a.per_round != 1 else "item"
+    return (
+        f"{a.holder.path} grew by {a.per_round:g} {what} per round, which other code adds by itself while no code of "
+        "the target runs: no leak of the target"
+    )
+
+
+def _kind(a: Accumulation, grown: Grown) -> Kind:
+    """Memory if no item is an object that the collector knows, or if the items are small beside what they map."""
+    is_mapping = grown.mapped_bytes > 2 * max(grown.native_bytes, a.bytes_per_round)
+    return "object-growth" if a.is_tracked and not is_mapping else "memory-growth"
+
+
+def _unattributed(seen: Observations, *, has_notes: bool) -> Grown:
+    """The growth that no container has and no line of the target is seen to cause, if it is above the noise."""
+    grown, shares = seen.grown, seen.shares
+    objects = grown.objects if grown.objects - seen.explained >= UNEXPLAINED else 0
+    is_taken = not shares.is_known or shares.native_bytes >= _RECORDS_BYTES
+    native = grown.native_bytes if grown.native_bytes >= _RECORDS_BYTES and is_taken else 0
+    is_mapped = not shares.is_known or shares.mapped_bytes >= grown.mapped_bytes
+    return Grown(
+        objects=objects,
+        blocks=0 if has_notes else grown.blocks,
+        native_bytes=0 if has_notes else native,
+        mapped_bytes=grown.mapped_bytes if is_mapped and not has_notes else 0,
+    )
 
 
 def _amount(grown: Grown) -> str:
@@ -71,7 +114,9 @@ def _amount(grown: Grown) -> str:
         parts.append(f"{grown.blocks} more small memory blocks")
     if grown.native_bytes:
         parts.append(f"{grown.native_bytes} more bytes allocated by C code (malloc)")
-    return f"each round left at least {', '.join(parts)}"
+    if grown.mapped_bytes and not grown.native_bytes:
+        parts.append(f"{grown.mapped_bytes} more bytes of mapped memory")
+    return f"each round left at least {', '.join(parts) or 'one more reference'}"
 
 
 def _merged(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
@@ -101,7 +146,10 @@ def _without_key(trace: tuple[str, ...]) -> tuple[str, ...]:
     return (*trace[:-2], "[*]", "[*]") if is_item else trace
 
 
-def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Finding:
+def _finding(target: str, grown: Grown, a: Accumulation, site: Site | None) -> Finding:
+    kind = _kind(a, grown)
+    outside = grown.native_bytes >= _RECORDS_BYTES or grown.mapped_bytes
+    is_small = outside and a.bytes_per_round < max(grown.native_bytes, grown.mapped_bytes) / 2
     what = "items" if a.per_round != 1 else "item"
     return Finding(
         kind=kind,
@@ -112,7 +160,8 @@ def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Fin
         trace=a.trace,
         site=site,
         sites=(site,) if site is not None else (),
-        details=(f"{a.per_round:g} more {what} per round, which retain {a.bytes_per_round:g} bytes",),
+        details=(f"{a.per_round:g} more {what} per round, which retain {a.bytes_per_round:g} bytes",)
+        + ((_amount(grown),) if is_small else ()),
         advice=(
             f"limit {a.holder.path.removesuffix('[*]')} (deque maxlen, lru_cache maxsize), let each reload replace "
             "its previous items, or remove them on unload"
@@ -120,7 +169,42 @@ def _finding(target: str, kind: Kind, a: Accumulation, site: Site | None) -> Fin
     )
 
 
-def _unexplained(target: str, grown: Grown) -> Finding:
+def _of_survivors(
+    target: str,
+    seen: Observations,
+    known: Collection[Site | None],
+    site_of: Callable[[Frames, Collection[str]], Site | None],
+) -> list[Finding]:
+    """A finding on the lines of the target whose allocations outlive each round, without those of other findings."""
+    sites = [(s, site_of(s.frames, seen.files)) for s in seen.survivors]
+    left = [(s, site) for s, site in sites if site is None or site not in known]
+    if not left:
+        return []
+    kind: Kind = "object-growth" if seen.grown.objects else "memory-growth"
+    blocks, size = sum(s.blocks for s, _ in left), sum(s.bytes for s, _ in left)
+    lines = [f"{s.blocks:g} blocks, {s.bytes:g} bytes per round: {_line(site)}" for s, site in left if site]
+    return [
+        Finding(
+            kind=kind,
+            signature=signature(kind, target, ("",)),
+            growth="growing",
+            per_round=float(seen.grown.objects or blocks or size),
+            site=left[0][1],
+            details=(
+                _amount(seen.grown),
+                "no container that gets longer has it, as with a chain of objects",
+                *lines[:_MOST_SURVIVORS],
+            ),
+            advice="cut the chain, or remove what this line adds, before the next reload",
+        )
+    ]
+
+
+def _line(site: Site) -> str:
+    return f"{os.path.basename(site.file)}:{site.line} {site.code}"
+
+
+def _unexplained(target: str, grown: Grown, site: Site | None) -> Finding:
     """Growth that no known container explains: a chain of objects, or memory allocated by C code."""
     kind: Kind = "object-growth" if grown.objects else "memory-growth"
     lines = [
@@ -131,7 +215,8 @@ def _unexplained(target: str, grown: Grown) -> Finding:
         kind=kind,
         signature=signature(kind, target, ("",)),
         growth="growing",
-        per_round=float(grown.objects or grown.blocks or grown.native_bytes),
+        site=site,
+        per_round=float(grown.objects or grown.blocks or grown.native_bytes or grown.mapped_bytes),
         details=tuple(lines),
         advice="on unload, free what the module body allocated, or allocate it once, outside the reloaded code",
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.watchpoints.observer import Observer
+from pytest_reloadleak.watchpoints.observer import Follower
 
 _get_ident = _thread.get_ident
 
@@ -21,7 +21,7 @@ _NUMBERS = (4, 3, 2, 5, 1, 0)
 class Monitoring:
     """Tells an observer of each line, call and return of traced code in all threads."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Follower) -> None:
         self._observer = observer
         self._tool = -1
         self._local = 0

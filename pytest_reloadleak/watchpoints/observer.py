@@ -36,6 +36,21 @@ class Watch(Protocol):
         """Let go of every object of the program."""
 
 
+class Follower(Protocol):
+    """Told of each line, call and return of traced code. Its methods must not raise: they run within the program."""
+
+    ranks: Ranks
+
+    def begins(self, frame: types.FrameType) -> bool:
+        """Note that a frame of the calling thread begins or goes on; returns whether its code is traced."""
+
+    def at(self, frame: types.FrameType, line: int) -> None:
+        """Note that the calling thread has arrived at a line of traced code."""
+
+    def left(self, frame: types.FrameType) -> None:
+        """Note that a frame of the calling thread returned, yielded or ended by an exception."""
+
+
 class Observer:
     """Told of each line, call and return of traced code; tells the watches when to look, and who made what they find.
 

@@ -7,9 +7,9 @@ import threading
 import types
 from typing import Any
 
-from pytest_reloadleak.watchpoints.observer import Observer
+from pytest_reloadleak.watchpoints.observer import Follower
 
-_current: Observer | None = None
+_current: Follower | None = None
 """The observer of the round that is traced. Frames and threads that outlive the round have only functions of this
 module, which then do nothing."""
 
@@ -17,7 +17,7 @@ module, which then do nothing."""
 class Tracing:
     """Tells an observer of each line, call and return of traced code in this thread and in those that begin."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Follower) -> None:
         self._observer = observer
         self._previous: Any = None
         self._of_threads: Any = None

@@ -16,8 +16,9 @@ FRAMES = 16
 
 # Its wrapper `tracemalloc` imports pickle, which a check should not load into the program.
 _c: Any = importlib.import_module("_tracemalloc")
-_start, _stop, _is_tracing, _frames_of = _c.start, _c.stop, _c.is_tracing, _c._get_object_traceback
-_MACHINERY = (PACKAGE, "<frozen importlib", str(importlib.__file__))
+_start, _stop, _is_tracing = _c.start, _c.stop, _c.is_tracing
+_frames_of, _traces = _c._get_object_traceback, _c._get_traces
+MACHINERY = (PACKAGE, "<frozen importlib", str(importlib.__file__))
 
 
 @contextmanager
@@ -43,5 +44,12 @@ def frames_of(objects: Iterable[object]) -> Frames:
     for o in objects:
         found = _frames_of(o)
         if found is not None:
-            return tuple((file, line) for file, line in found if not file.startswith(_MACHINERY))
+            return tuple((file, line) for file, line in found if not file.startswith(MACHINERY))
     return ()
+
+
+def traces() -> Iterator[tuple[int, Frames]]:
+    """Size and frames, innermost first, of each live allocation of Python's that was traced; none if nothing traces."""
+    for domain, size, frames, *_ in _traces():
+        if domain == 0:
+            yield size, frames

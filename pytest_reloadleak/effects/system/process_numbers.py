@@ -21,6 +21,10 @@ class Sample(NamedTuple):
     threads: int | None
     tasks: int | None
     children: int | None
+    mapped_bytes: int | None = None
+    """The size of the process, with mappings that malloc does not know."""
+    references: int | None = None
+    """References that the modules around the target have."""
 
 
 def prepare() -> None:
@@ -59,6 +63,7 @@ def sample(round_: int, memory: Callable[[], tuple[int | None, int, int | None]]
         threads=threads,
         tasks=_tasks(),
         children=children,
+        mapped_bytes=mapped_bytes(),
     )
 
 
@@ -68,6 +73,13 @@ def native_bytes() -> int | None:
 
     heap = vars(psutil).get("heap_info")
     return _number(lambda: sum(heap()[:2])) if heap is not None else None
+
+
+def mapped_bytes() -> int | None:
+    """The size of the process, with what it maps besides malloc's memory; `None` if the platform does not say."""
+    import psutil
+
+    return _number(lambda: psutil.Process().memory_info().vms)
 
 
 def _number(read: Callable[[], int]) -> int | None:

@@ -1,0 +1,138 @@
+"""Tell after each line of the target's code, for one or two rounds, so that somebody can see what the line changed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from pytest_reloadleak.effects.system.allocations import FRAMES, MACHINERY
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.own_objects import outward
+from pytest_reloadleak.holders.container_growth import Frames
+from pytest_reloadleak.watchpoints.stacks import Ranks
+
+_get_ident = threading.get_ident
+
+
+class Watcher(Protocol):
+    """Looks at something that the target's code may change."""
+
+    def look(self, *, is_inside: bool, is_edge: bool, frames: Callable[[], Frames]) -> None:
+        """Compare with the look before.
+
+        Args:
+            is_inside: whether code of the target was on a stack since then.
+            is_edge: whether the target's code has just begun or ended, and not only a line of it.
+            frames: returns the stack of the line that was executed since then, innermost frame first.
+        """
+
+
+class _Lines:
+    """Turns the events of a tracer into looks of a watcher. A `Follower`."""
+
+    def __init__(self, owns: Callable[[str], bool], watcher: Watcher) -> None:
+        self.ranks = Ranks(owns, lambda _: None)
+        self._watcher = watcher
+        self._depths: dict[int, int] = {}
+        """How many frames of the target each thread runs."""
+        self._at: dict[int, tuple[str, int]] = {}
+        """The line of the target that each thread executes."""
+        self.failure: str | None = None
+
+    def begins(self, frame: types.FrameType) -> bool:
+        """Look at what the caller's line did, unless the frame is none of the target's."""
+        if self.ranks.of(frame) is None:
+            return False
+        thread = _get_ident()
+        depth = self._depths.get(thread, 0)
+        self._look(frame.f_back, thread, is_edge=not depth)
+        self._depths[thread] = depth + 1
+        self._at[thread] = _place(frame)
+        return True
+
+    def at(self, frame: types.FrameType, line: int) -> None:
+        """Look at what the line before did."""
+        thread = _get_ident()
+        self._depths.setdefault(thread, 1)  # it ran before the first event
+        self._look(frame, thread)
+        self._at[thread] = (_place(frame)[0], line)
+
+    def left(self, frame: types.FrameType) -> None:
+        """Look at what the last line did."""
+        if self.ranks.of(frame) is None:
+            return
+        thread = _get_ident()
+        depth = self._depths.get(thread, 1) - 1
+        self._look(frame, thread, is_edge=not depth)
+        above = self._above(frame.f_back) if depth > 0 else None
+        if above is not None:
+            self._depths[thread], self._at[thread] = depth, _place(above)
+        else:
+            self._depths.pop(thread, None)
+            self._at.pop(thread, None)
+
+    def _above(self, frame: types.FrameType | None) -> types.FrameType | None:
+        return next((f for f in outward(frame) if self.ranks.of(f) is not None), None)
+
+    def _look(self, frame: types.FrameType | None, thread: int, *, is_edge: bool = False) -> None:
+        if self.failure is not None:
+            return
+        try:
+            self._watcher.look(
+                is_inside=bool(self._depths),
+                is_edge=is_edge,
+                frames=lambda: self._stack(frame, self._at.get(thread)),
+            )
+        except Exception as error:  # noqa: BLE001 - it runs within the program, which must not notice
+            self.failure = foreign.exception_text(error)
+
+    def _stack(self, frame: types.FrameType | None, at: tuple[str, int] | None) -> Frames:
+        inner = self._above(frame)
+        places = [_place(f) for f in outward(inner.f_back if inner is not None else None)]
+        found = ([at] if at is not None else []) + [p for p in places if not p[0].startswith(MACHINERY)]
+        return tuple(found[:FRAMES])
+
+
+def _place(frame: types.FrameType) -> tuple[str, int]:
+    return foreign.code_location(frame.f_code)[0], frame.f_lineno or 0
+
+
+class Watching:
+    """Whether the lines were seen. Known when the block is over."""
+
+    is_complete = False
+
+
+@contextmanager
+def watching(owns: Callable[[str], bool], watcher: Watcher) -> Iterator[Watching]:
+    """Let a watcher look after each line of the target's code in the block.
+
+    Args:
+        owns: whether a module name is the target's.
+        watcher: looks.
+
+    Yields:
+        What tells afterwards whether the lines were seen: not if the program or a debugger takes the tracer's place.
+    """
+    lines, seen = _Lines(owns, watcher), Watching()
+    tracer = _tracer(lines)
+    failure = tracer.start()
+    try:
+        yield seen
+    finally:
+        ended_early = tracer.stop() if failure is None else None
+        seen.is_complete = not (failure or ended_early or lines.failure)
+
+
+def _tracer(lines: _Lines) -> Any:
+    if sys.version_info >= (3, 12):
+        from pytest_reloadleak.watchpoints.monitoring import Monitoring
+
+        return Monitoring(lines)
+    from pytest_reloadleak.watchpoints.tracing import Tracing
+
+    return Tracing(lines)

@@ -1,0 +1,222 @@
+"""One object more per reload: a leak if the target's own code puts it there, else a note of the host's."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+
+import pytest
+from cases import run
+
+from pytest_reloadleak import measure_reload
+
+ROUNDS = 3
+WAYS = ("reimport", "reload", "callable")
+HOST = """\
+import ctypes, collections, functools, itertools, mmap, random, weakref
+
+spare, kept, names, seen = [], [], {}, set()
+count = itertools.count(random.randrange(10**6, 10**9))
+head = text = None
+class Thing:
+    made = []
+    def __init__(self, older=None):
+        self.older = older
+class Namespace: pass
+namespace = Namespace()
+namespace.queue = collections.deque()
+def factory(value):
+    def closure(): return value
+    return closure
+@functools.lru_cache(maxsize=None)
+def lookup(key): return 1
+@functools.lru_cache(maxsize=None)
+def loaded(key): return [key]
+libc = ctypes.CDLL(None)
+libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, *[ctypes.c_size_t] * 5]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+def mapped(): return libc.mmap(None, 2 << 20, 3, 0x22, 2**64 - 1, 0)
+def reload():
+    import importlib, sys
+    del sys.modules["plugin"]
+    importlib.import_module("plugin")
+"""
+
+TWINS = {
+    # what each reload does; what the cured twin does; kind; path of the holder, or "" where no container has it
+    "list": ("host.spare.append([])", "host.spare[:] = [[]]", "object-growth", "host.spare[*]"),
+    "constant": ("host.spare.append(None)", "host.spare[:] = [None]", "memory-growth", "host.spare[*]"),
+    "instance of the host's": ("host.kept.append(host.Thing())", "host.kept[:] = [host.Thing()]",
+                               "object-growth", "host.kept[*]"),
+    "class attribute": ("host.Thing.made.append(host.Thing())", "host.Thing.made[:] = [host.Thing()]",
+                        "object-growth", "host.Thing.made[*]"),
+    "closure of the host's": ("host.kept.append(host.factory(1))", "host.kept[:] = [host.factory(1)]",
+                              "object-growth", "host.kept[*]"),
+    "record": ("host.kept.append({'loaded': [next(host.count)]})", "host.kept[:] = [{'loaded': [next(host.count)]}]",
+               "object-growth", "host.kept[*]"),
+    "text": ("host.kept.append(f'loaded {next(host.count)}')", "host.kept[:] = [f'loaded {next(host.count)}']",
+             "memory-growth", "host.kept[*]"),
+    "name": ("host.names[next(host.count)] = 'loaded'", "host.names['plugin'] = 'loaded'",
+             "memory-growth", "host.names[*]"),
+    "set": ("host.seen.add(next(host.count))", "host.seen.add(1)", "memory-growth", "host.seen[*]"),
+    "deque": ("host.namespace.queue.append(1)", "host.namespace.queue.append(host.namespace.queue.clear())",
+              "memory-growth", "host.namespace.queue[*]"),
+    "dead reference": ("def f(): pass\nhost.kept.append(host.weakref.ref(f))",
+                       "def f(): pass\nhost.kept[:] = [host.weakref.ref(f)]", "object-growth", "host.kept[*]"),
+    "global": ("setattr(host, f'p{next(host.count)}', 1)", "setattr(host, 'p', next(host.count))",
+               "memory-growth", "host.__dict__[*]"),
+    "cache": ("host.lookup(f'{next(host.count)}')", "host.lookup('plugin')",
+              "memory-growth", "host.lookup<cache entry>[*]"),
+    "cache of lists": ("host.loaded(f'{next(host.count)}')", "host.loaded('plugin')",
+                       "object-growth", "host.loaded<cache entry>[*]"),
+    "mapping": ("import mmap\nhost.kept.append(mmap.mmap(-1, 2 << 20))",
+                "import mmap\n[m.close() for m in host.kept]\nhost.kept[:] = [mmap.mmap(-1, 2 << 20)]",
+                "memory-growth", "host.kept[*]"),
+    "mapping of C code": ("host.mapped()", "host.libc.munmap(host.mapped(), 2 << 20)", "memory-growth", ""),
+    "chain of tuples": ("host.head = (host.head, bytes(20_000))", "host.head = (None, bytes(20_000))",
+                        "memory-growth", ""),
+    "chain of texts": ("host.head = (host.head, f'{next(host.count)}')", "host.head = (None, f'{next(host.count)}')",
+                       "memory-growth", ""),
+    "chain of instances": ("host.head = host.Thing(host.head)", "host.head = host.Thing()", "object-growth", ""),
+    "chain of closures": ("host.head = host.factory(host.head)", "host.head = host.factory(None)",
+                          "object-growth", ""),
+}  # fmt: skip
+
+
+def measured(tmp_path, body, way, host=HOST, rounds=ROUNDS):
+    """The report on a module with this body, reloaded in one of the ways."""
+    run.write(tmp_path, {"host": host, "plugin": f"import host\n{body}\n"})
+    with run.importable(tmp_path):
+        importlib.import_module("host")
+        if way != "callable":
+            return measure_reload("plugin", strategy=way, rounds=rounds)
+        importlib.import_module("plugin")
+        return measure_reload("plugin", reload=sys.modules["host"].reload, rounds=rounds)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("body", "cured", "kind", "path"), TWINS.values(), ids=TWINS)
+def test_what_the_targets_code_puts_there_is_a_leak(body, cured, kind, path, way, tmp_path):
+    """From the first object on, and whatever it is: with the container, if one grows, and the line."""
+    del cured
+    report = measured(tmp_path, body, way)
+
+    found = [(f.kind, f.growth, f.holder.path if f.holder is not None else "") for f in report.findings]
+    assert found == [(kind, "growing", path)]
+    (finding,) = report.findings
+    if path:
+        assert finding.per_round == 1.0
+    assert (finding.site.file, finding.site.code) == (str(tmp_path / "plugin.py"), body.splitlines()[-1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("body", "cured", "kind", "path"), TWINS.values(), ids=TWINS)
+def test_what_takes_the_place_of_the_one_before_is_clean(body, cured, kind, path, way, tmp_path):
+    """The twin leaves as much, and never more."""
+    del body, kind, path
+    report = measured(tmp_path, cured, way)
+
+    assert (report.outcome, report.findings, report.error) == ("clean", (), None)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "host.kept.append([])",
+        "host.kept.append([[] for _ in range(80)])",
+        "host.names[next(host.count)] = host.Thing()",
+        "host.lookup(next(host.count))",
+        "host.kept.append('x' * 50_000 + str(next(host.count)))",
+    ],
+)
+def test_what_the_host_notes_by_itself_is_no_leak(note, tmp_path):
+    """A host that keeps a record of each reload does so while no code of the target runs; what was seen is a note."""
+    host = HOST + f"\ndef reload(load=reload):\n    import host\n    load()\n    {note}\n"
+    report = measured(tmp_path, "x = 1", "callable", host)
+
+    assert (report.outcome, report.findings) == ("clean", ())
+    (text,) = [text for text in report.notes if "by itself" in text]
+    assert text.startswith(("host.kept[*] grew", "host.names[*] grew", "host.lookup<cache entry>[*] grew"))
+
+
+def test_a_host_that_the_target_calls_is_charged_to_the_line_that_calls(tmp_path):
+    """`register()` appends in a frame of the host's, below a line of the target's."""
+    host = HOST + "\ndef register(name):\n    kept.append([name])\n"
+    report = measured(tmp_path, "def setup():\n    host.register('plugin')\nsetup()", "reimport", host)
+
+    (finding,) = report.findings
+    assert (finding.site.line, finding.site.code) == (3, "host.register('plugin')")
+
+
+@pytest.mark.parametrize("way", ["reimport", "reload"])
+def test_an_item_that_another_line_makes_is_one_leak(way, tmp_path):
+    """The line that puts it into the container is the one to change, not the one that allocates it."""
+    report = measured(tmp_path, "item = [[] for _ in range(40)]\nhost.spare.append(item)\ndel item", way)
+
+    assert [(f.holder.path, f.site.line) for f in report.findings] == [("host.spare[*]", 3)]
+
+
+def test_an_item_in_several_containers_is_told_for_each(tmp_path):
+    """A host that finds it by its name, by its time and in order has it in three places, each of which must let go."""
+    body = "item = [[] for _ in range(40)]\nhost.spare.append(item)\nhost.seen.add(id(item))\nhost.kept.append(item)"
+    report = measured(tmp_path, body, "reimport")
+
+    assert [f.holder.path for f in report.findings] == ["host.kept[*]", "host.spare[*]", "host.seen[*]"]
+
+
+def test_two_lines_that_fill_two_containers_are_two_leaks(tmp_path):
+    """Each has its own line."""
+    report = measured(tmp_path, "host.spare.append([])\nhost.names[next(host.count)] = []", "reload")
+
+    assert [(f.holder.path, f.site.line) for f in report.findings] == [
+        ("host.names[*]", 3),
+        ("host.spare[*]", 2),
+    ]
+
+
+def test_what_another_thread_adds_meanwhile_is_not_the_targets(tmp_path):
+    """Even if it does so while the target's code runs."""
+    stop = threading.Event()
+    kept = []
+
+    def fill():
+        while not stop.wait(0.0002):
+            kept.append([])
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        report = measured(tmp_path, "import time\ntime.sleep(0.01)\nx = 1", "reimport")
+    finally:
+        stop.set()
+        thread.join()
+
+    assert (report.outcome, report.findings) == ("clean", ())
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="coverage and debuggers trace beside a tool of ours")
+def test_where_somebody_traces_the_allocations_tell(tmp_path):
+    """The trace function of a debugger stays; what is allocated by a line of the target is known without one."""
+
+    def trace(*_):
+        return None
+
+    sys.settrace(trace)
+    try:
+        report = measured(tmp_path, "host.spare.append([])", "reimport")
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(None)
+
+    assert [(f.holder.path, f.site.line) for f in report.findings] == [("host.spare[*]", 2)]
+
+
+@pytest.mark.parametrize("body", ["host.spare.append([])", "x = 1"])
+def test_nothing_traces_after_a_check(body, tmp_path):
+    """Neither a trace function nor a tool of `sys.monitoring` is left."""
+    measured(tmp_path, body, "reimport")
+
+    assert sys.gettrace() is None
+    if sys.version_info >= (3, 12):
+        assert [sys.monitoring.get_tool(n) for n in (3, 4)] == [None, None]
