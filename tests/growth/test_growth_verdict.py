@@ -26,7 +26,9 @@ def accumulation(**facts):
 def judged(*accumulations, **facts):
     """The findings and the notes."""
     seen = Observations(accumulations=list(accumulations), files=(FILE,), **facts)
-    return findings("plugin", seen, lambda frames, _: Site(file=FILE, line=frames[0][1], code="") if frames else None)
+    return findings(
+        "plugin", seen, lambda frames, _: Site(file=FILE, line=frames[0][1], code="") if frames else None
+    )
 
 
 @pytest.mark.parametrize(
