@@ -47,7 +47,7 @@ def judged(*accumulations, **facts):
     ],
 )
 def test_who_fills_a_container_decides(objects, known, expected):
-    """Where the lines were not watched, the allocation tells; else only what is more than a host's own records counts."""
+    """If the lines were not watched, the allocation tells; else what exceeds the records of a host counts."""
     found, notes = judged(accumulation(**known), grown=Grown(objects=objects), explained=float(objects))
 
     assert [f.kind for f in found] == expected
