@@ -61,8 +61,9 @@ class _Lines:
         self._look(frame, thread)
         self._at[thread] = (_place(frame)[0], line)
 
-    def left(self, frame: types.FrameType) -> None:
+    def left(self, frame: types.FrameType, value: object) -> None:
         """Look at what the last line did."""
+        del value
         if self.ranks.of(frame) is None:
             return
         thread = _get_ident()

@@ -47,8 +47,8 @@ class Follower(Protocol):
     def at(self, frame: types.FrameType, line: int) -> None:
         """Note that the calling thread has arrived at a line of traced code."""
 
-    def left(self, frame: types.FrameType) -> None:
-        """Note that a frame of the calling thread returned, yielded or ended by an exception."""
+    def left(self, frame: types.FrameType, value: object) -> None:
+        """Note that a frame of the calling thread returned or yielded a value, or ended by an exception."""
 
 
 class Observer:
