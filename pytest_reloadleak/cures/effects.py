@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import threading
 import types
 from collections.abc import Iterable
@@ -281,10 +282,34 @@ def _descriptor(clue: Clue, names: Names) -> list[str] | None:
         name = names.bound(value)
         if name is not None and _has_close(value):
             return [f"{name}.close()"]
+    kept = _kept_file(clue, names)
+    if kept is not None:
+        return kept
     number = next((part for part in clue.identity if type(part) is int), None)
     for name, value in list(names.namespace.items()):
         if is_name(name) and type(value) is int and value == number and value > 2:
             return [f"{names.need('os')}.close({name})"]
+    return None
+
+
+def _kept_file(clue: Clue, names: Names) -> list[str] | None:
+    """Close the files of one name that a global list has, and take them out."""
+    for value in clue.values:
+        raw: Any = value
+        for attribute, kind in (
+            ("buffer", io.TextIOWrapper),
+            ("raw", io.BufferedReader),
+            ("raw", io.BufferedWriter),
+        ):
+            raw = object.__getattribute__(raw, attribute) if type(raw) is kind else raw
+        name = dict.get(foreign.instance_dict(raw) or {}, "name") if type(raw) is io.FileIO else None
+        found = reading.list_with(value) if type(name) is str else None
+        if found is not None and name is not None:
+            container = f"{names.need(found[0])}.{found[1]}"
+            item = names.variable("item")
+            test = f"getattr({item}, 'name', None) == {registrations.directory(name, names)}"
+            items = f"[{item} for {item} in {container} if {test}]"
+            return [f"for {item} in {items}:", f"    {item}.close()", f"    {container}.remove({item})"]
     return None
 
 

@@ -220,3 +220,12 @@ def global_of(o: object) -> tuple[str, str] | None:
             if value is o and is_name(name) and module != "__main__":
                 return module, name
     return None
+
+
+def list_with(o: object) -> tuple[str, str] | None:
+    """Module and name of a global list that has `o` as an item; `None` if there is none."""
+    for module, loaded in foreign.loaded_modules():
+        for name, value in list((foreign.module_dict(loaded) or {}).items()):
+            if type(value) is list and is_name(name) and any(item is o for item in value):
+                return module, name
+    return None

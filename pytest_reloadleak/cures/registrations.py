@@ -156,7 +156,7 @@ class _Words:
         return foreign.quoted(pattern) if pattern is not None and "*" in pattern else None
 
     def _text(self) -> str | None:
-        return _directory(self._clue.texts[0], self._names) if len(self._clue.texts) == 1 else None
+        return directory(self._clue.texts[0], self._names) if len(self._clue.texts) == 1 else None
 
     def _part(self) -> str | None:
         return foreign.quoted(self._clue.parts[0]) if len(self._clue.parts) == 1 else None
@@ -211,7 +211,7 @@ def _type_name(cls: type, names: Names) -> str | None:
     return found or (f"{names.need(module)}.{qualname}" if module in foreign.module_table() else None)
 
 
-def _directory(text: str, names: Names) -> str:
+def directory(text: str, names: Names) -> str:
     """A directory in a form that is right on other machines too, where it lies beside the target."""
     file = foreign.text(names.namespace.get("__file__"))
     home = os.path.dirname(file)

@@ -3,45 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
-from pytest_reloadleak.cures import patches, references
+from pytest_reloadleak.cures import bindings, patches, references
 from pytest_reloadleak.cures.names import Names
 
 _MOST_PATHS = 16
 """References that are compared to see where each generation has its own."""
 
 
-def of_reference(
-    paths: Sequence[tuple[Any, ...]],
-    held_at: int,
-    module: str,
-    namespaces: Mapping[str, dict[str, Any]],
-    *,
-    is_single: bool,
-) -> str | None:
-    """The cure of a reference.
+class Effect(Protocol):
+    """The effect that a leak is: `holders.sweep.Cause`."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102 - as there
+    @property
+    def path(self) -> str: ...  # noqa: D102 - as there
+    @property
+    def registry(self) -> str | None: ...  # noqa: D102 - as there
+
+
+class Leak(NamedTuple):
+    """What one holder has of the target, while the objects are at hand."""
+
+    paths: Sequence[tuple[Any, ...]]
+    """Objects from a root's value to the target's object, of one reference a generation or several."""
+    held_at: int
+    """Index of the target's object in the shortest path."""
+    held: str
+    """The name of the target's object."""
+    is_single: bool
+    """Whether each generation has one such reference."""
+    is_binding: bool
+    """Whether another module bound the name once."""
+    effect: Effect | None
+
+
+def mended(leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]]) -> tuple[str | None, str]:
+    """The cure of a leak, and an advice of its own; both may be missing.
 
     Args:
-        paths: objects from a root's value to the target's object, of one reference a generation or several.
-        held_at: index of the target's object in the shortest path.
+        leak: what is held, and how.
         module: the target's name.
         namespaces: the target's present namespaces by module name.
-        is_single: whether each generation has one such reference.
     """
-    length = min(map(len, paths))
-    alike = [path for path in paths if len(path) == length][:_MOST_PATHS]
-    return written(
-        lambda names: references.cure(alike, held_at, names, is_single=is_single), module, namespaces
-    )
+    path = min(leak.paths, key=len)
+    effect = leak.effect
+    if effect is None:
+        try:
+            advice = bindings.advice(path, leak.held) if leak.is_binding else ""
+        except Exception:  # noqa: BLE001 - as in `written`
+            advice = ""
+        return written(partial(_of_reference, leak, len(path)), module, namespaces), advice
+    if effect.kind == "patched-global":
+        return written(lambda names: patches.cure(path, effect.path, names), module, namespaces), ""
+    if effect.registry == "sys.modules":
+        return written(
+            lambda names: [f"{names.need('sys')}.modules.pop(__name__, None)"], module, namespaces
+        ), ""
+    if effect.path.startswith("timer kept by"):
+        return written(partial(_of_reference, leak, len(path)), module, namespaces), ""
+    return None, ""
 
 
-def of_patch(
-    paths: Sequence[tuple[Any, ...]], place: str, module: str, namespaces: Mapping[str, dict[str, Any]]
-) -> str | None:
-    """The cure of a patched attribute; the arguments are those of `of_reference`, and the attribute's path."""
-    path = min(paths, key=len)
-    return written(lambda names: patches.cure(path, place, names), module, namespaces)
+def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
+    alike = [path for path in leak.paths if len(path) == length][:_MOST_PATHS]
+    return references.cure(alike, leak.held_at, names, is_single=leak.is_single)
 
 
 def written(

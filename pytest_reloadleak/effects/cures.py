@@ -16,7 +16,7 @@ from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause
 
 _ASKED = 3
-"""Members of a group that are looked at: the newest has the names of the present generation."""
+"""Members of a group that are looked at."""
 
 
 def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Cause, str]:
@@ -30,15 +30,34 @@ def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Caus
     out: dict[Cause, str] = {}
     for group in groups:
         roots = [root for root in search.effects if root.cause == group.cause and not root.is_further]
-        for number in range(len(group.members) - 1, max(len(group.members) - 1 - _ASKED, -1), -1):
+        for number in _newest(group):
             values = tuple(root.value for root in roots if root.effect == number)
-            clue = _clue(group.members[number], values, group, scope)
-            write = partial(effects.cure, clue, group.cause.registry)
-            text = written(write, search.target, search.namespaces) if search.namespaces else None
+            text = _written(_clue(group.members[number], values, group, scope), group, search)
             if text is not None:
                 out[group.cause] = text
                 break
     return out
+
+
+def cure_at_hand(group: Group, search: Search, scope: Scope) -> str | None:
+    """The cure of a group of effects whose members still have their objects."""
+    for number in _newest(group):
+        member = group.members[number]
+        text = _written(_clue(member, member.effect.values, group, scope), group, search)
+        if text is not None:
+            return text
+    return None
+
+
+def _newest(group: Group) -> list[int]:
+    """Positions of the newest members: these have the names of the present generation."""
+    born = [member.born if member.born is not None else -1 for member in group.members]
+    return sorted(range(len(born)), key=lambda number: (-born[number], -number))[:_ASKED]
+
+
+def _written(clue: Clue, group: Group, search: Search) -> str | None:
+    write = partial(effects.cure, clue, group.cause.registry)
+    return written(write, search.target, search.namespaces) if search.namespaces else None
 
 
 def _clue(member: Member, values: tuple[Any, ...], group: Group, scope: Scope) -> Clue:

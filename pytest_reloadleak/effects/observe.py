@@ -64,7 +64,7 @@ def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> 
         return seen
     from pytest_reloadleak.effects.cures import cures_of  # only what leaks needs a cure
 
-    cures = cures_of(groups, search, scope)
+    cures = {**answers.cures, **cures_of(groups, search, scope)}
     out = [r._replace(cure=cures.get(r.cause, r.cure)) if r.cause is not None else r for r in seen.retentions]
     return seen._replace(retentions=tuple(out))
 
@@ -105,6 +105,8 @@ class _Answers:
         self.parts: dict[Cause, list[Member]] = {}
         """Effects that end with a registered object, the target's or not, by the registration: that is their cause."""
         self._registered: dict[int, Cause] = {}
+        self.cures: dict[Cause, str | None] = {}
+        """What ends the effects of `owned`."""
         self.noise: list[tuple[Cause, str]] = []
         """What the test runner and its plugins undo when the test is over, with the name of the target's object."""
 
@@ -136,6 +138,11 @@ class _Answers:
         search.has_findings = search.has_findings or any(group.counted(search.limit) for group in found)
         owned = [m for m in seen if m.owner is not None and m.born is not None and m.born < search.limit]
         self.owned += owned
+        for cause in {m.effect.cause for m in owned}:  # nothing has their objects later
+            from pytest_reloadleak.effects.cures import cure_at_hand  # only what leaks needs a cure
+
+            alike = Group(cause, [m for m in seen if m.effect.cause == cause])
+            self.cures[cause] = cure_at_hand(alike, search, self._scope)
         search.consequences |= {m.owner for m in owned if m.owner is not None}
         for member in (*owned, *(m for group in found for m in group.members)):
             member.effect = replace(member.effect, values=(), also=(), watches=())

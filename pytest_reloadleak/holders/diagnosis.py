@@ -26,7 +26,6 @@ from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
 from pytest_reloadleak.holders.trace import (
-    KEPT_TIMER,
     Trace,
     cause_at,
     holder_index,
@@ -323,17 +322,19 @@ class _HolderSearch:
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
         found = retentions(groups, self._reach, self._retained, self._search)
-        return tuple(one._replace(cure=self._cure(groups[one.number or 0])) for one in found)
+        return tuple(self._with_cure(one, groups[one.number or 0]) for one in found)
 
-    def _cure(self, group: Group) -> str | None:
-        from pytest_reloadleak.cures.writing import of_patch, of_reference  # only what leaks needs a cure
+    def _with_cure(self, retention: Retention, group: Group) -> Retention:
+        from pytest_reloadleak.cures.writing import Leak, mended  # only what leaks needs a cure
 
-        search, cause = self._search, group.first.cause
-        if cause is not None and cause.kind == "patched-global":
-            return of_patch(group.paths, cause.path, search.target, search.namespaces)
-        if cause is not None and not cause.path.startswith(KEPT_TIMER):
-            return None
-        held_at = holder_index(min(group.paths, key=len), search.ledger.owns) + 1
-        generations = len(self._reach.of(group.sinks).generations)
-        is_single = len(group.tops) <= generations and generations > 1
-        return of_reference(group.paths, held_at, search.target, search.namespaces, is_single=is_single)
+        search = self._search
+        leak = Leak(
+            paths=group.paths,
+            held_at=holder_index(min(group.paths, key=len), search.ledger.owns) + 1,
+            held=retention.held.name,
+            is_single=len(group.tops) <= len(retention.generations) > 1,
+            is_binding=retention.is_binding and not retention.is_within,
+            effect=retention.cause,
+        )
+        cure, advice = mended(leak, search.target, search.namespaces)
+        return retention._replace(cure=cure, advice=advice or retention.advice)

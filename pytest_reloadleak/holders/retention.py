@@ -100,6 +100,8 @@ class Diagnosis(NamedTuple):
     """The newest generation."""
     notes: tuple[str, ...] = ()
     """What the test runner keeps, which is no leak."""
+    hook: str = ""
+    """Into which hook of the target's host a cure goes; empty if the host is not known."""
 
     def of_effects(self) -> Diagnosis:
         """This diagnosis with its effects only, without patched globals."""

@@ -178,14 +178,10 @@ def _is_timer(o: Any) -> bool:
     return any(issubclass(type(o), kind) for kind in kinds)
 
 
-KEPT_TIMER = "timer kept by"
-"""How the path of a timer begins that is over and that something keeps all the same."""
-
-
 def _kept_timer(arrival: Arrival, steps: list[Step], at: int, search: Search) -> Cause:
     """The cause for a kept timer that is over or cancelled: it keeps its function (a running one is an effect)."""
     where = arrival.root.path + "".join(_stable(name, search.rename) for _, name, _ in steps)
-    path = f"{KEPT_TIMER} {without_numbers(search.rename(where))}"
+    path = f"timer kept by {without_numbers(search.rename(where))}"
     return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))
 
 

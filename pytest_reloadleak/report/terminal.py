@@ -84,13 +84,8 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield f"    known   {finding.known}"
     yield f"    fix     {finding.advice}"
     if finding.cure is not None:
-        yield from _labelled("cure", finding.cure.splitlines())
-
-
-def _labelled(label: str, lines: list[str]) -> Iterator[str]:
-    """Some lines with a label before the first."""
-    for number, line in enumerate(lines):
-        yield f"    {label if not number else '':<8}{line}"
+        yield "    cure    paste this into the dispose hook:"
+        yield from (f"                {line}" for line in finding.cure.splitlines())
 
 
 _RELOADS_A_DAY = 500

@@ -202,6 +202,10 @@ class Looking:
         except Exception as error:  # noqa: BLE001 - what else is known must reach the report
             search.lost.append(f"the search for holders ended early: {failure_text(error)}")
             found = Diagnosis()
+        if found.retentions:
+            from pytest_reloadleak.cures.hosts import hook_of  # only what leaks needs a cure
+
+            found = found._replace(hook=hook_of(search.namespaces))
         self._note_blindness(search)
         self._observations.note(*search.told, *found.notes)
         return found if self._settings.looks_for(REFERENCES) else found.of_effects()

@@ -11,6 +11,7 @@ from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series, Site
 from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.verdict.advice import advice, with_hook
 from pytest_reloadleak.verdict.growth import findings as growth_findings
 from pytest_reloadleak.verdict.signature import signature
 from pytest_reloadleak.verdict.sites import placed
@@ -62,6 +63,7 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
         accumulated, remarks = growth_findings(target, seen, knowledge.site_of)
         findings += accumulated
         notes += remarks
+    findings = [with_hook(finding, found.hook) for finding in findings]
     findings.sort(key=lambda f: (_ORDER.index(f.kind), -(f.retained_bytes or 0), f.signature))
     # An effect may outlive its dead generation: a descriptor, a process, an environment variable.
     generations = tuple(sorted({g for f in findings if f.retained_objects for g in f.generations}))
@@ -219,53 +221,11 @@ def _finding(target: str, retention: Retention, growth: Growth, per_round: float
         sole_holder=retention.is_sole,
         proven=None,
         also_retains=retention.also_retains,
-        advice=retention.advice or _advice(kind, retention),
+        advice=advice(kind, retention),
         cure=retention.cure,
         known=None,
         details=details,
     )
-
-
-def _advice(kind: Kind, retention: Retention) -> str:
-    holder, held = retention.holder, retention.held
-    if kind == "live-timer":
-        return f"cancel and delete the {holder.path} on unload; it keeps {held.name} alive even if it never fires again"
-    if kind == "registration":
-        return (
-            f"delete the old entry of {held.name} from {holder.root}, or load it under the same name each time; "
-            "nothing else removes it"
-        )
-    if kind == "patched-global":
-        return (
-            f"save the original of {holder.path} and restore it before the reload, or always wrap the original, not "
-            f"the current value; calls still go through an old {held.name}"
-        )
-    if kind == "stale-reference" and retention.is_within:
-        return (
-            f"the reload did not define {holder.path} again, so it is still the old version; "
-            "delete the name before the reload, or define it unconditionally"
-        )
-    if kind == "stale-reference":
-        module = held.name.rpartition(".")[0] or held.name
-        return (
-            f"{holder.path} was bound once and still points to the old version; look up {held.name} at the point of "
-            f"use, through the module {module}, or also reload the code that binds it"
-        )
-    if holder.root == "native":
-        return (
-            f"C code holds {held.name} where the garbage collector cannot see it; "
-            "find what passed it to C code, and release or unregister it before the reload"
-        )
-    if holder.root in {"thread", "task"}:
-        verb = "stop and join" if holder.root == "thread" else "cancel"
-        return f"{verb} the {holder.path} on unload; while it runs, it keeps {held.name} alive"
-    if holder.root == "frame":
-        return f"running code still uses {held.name}; let {holder.path} end, or delete the name, before the next reload"
-    if retention.is_within:
-        return (
-            f"each generation keeps the previous one through {holder.path}; do not carry the old object over"
-        )
-    return f"remove {held.name} from {holder.path} before the reload, replace the previous entry, or hold it weakly"
 
 
 def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) -> str:
