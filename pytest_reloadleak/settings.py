@@ -17,6 +17,9 @@ ALL = "all"
 TEST_FILES = ("test_*.py", "*_test.py")
 """pytest's own patterns, used if the project configures none."""
 
+_LONGEST_S = 1_000_000
+"""The longest time limit, 11 days: the system's calls take no number that is far larger."""
+
 ISOLATIONS = ("process", "none")
 
 REFERENCES, GROWTH = "references", "growth"
@@ -100,4 +103,6 @@ def seconds(name: str, value: object) -> float:
         raise UsageError(f"{name} must be a number of seconds, not {value!r}") from None
     if not 0 < number < float("inf"):
         raise UsageError(f"{name} must be a positive number of seconds, not {value!r}")
+    if number > _LONGEST_S:
+        raise UsageError(f"{name} must be at most {_LONGEST_S} seconds, not {value!r}")
     return number

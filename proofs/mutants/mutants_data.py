@@ -937,9 +937,9 @@ RUNNING = (
     ),
     Mutant(
         "output from its beginning",
-        "isolation/worker.py",
-        'return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")',
-        'return cut + data[:_OUTPUT_BYTES].decode("utf-8", "replace")',
+        "isolation/exchange.py",
+        "os.pread(descriptor, _OUTPUT_BYTES, omitted)",
+        "os.pread(descriptor, _OUTPUT_BYTES, 0)",
         "of long output the end is lost",
         ("tests/isolation/test_worker.py::test_long_output_keeps_its_end",),
     ),
@@ -983,9 +983,8 @@ RUNNING = (
     Mutant(
         "a field is lost",
         "report/jsonfile.py",
-        "    return dataclasses.asdict(report)\n",
-        "    found = tuple(dataclasses.replace(f, also_retains=()) for f in report.findings)\n"
-        "    return dataclasses.asdict(dataclasses.replace(report, findings=found))\n",
+        "for name in fields}",
+        'for name in fields if name != "also_retains"}',
         "the report does not say what an effect keeps alive",
         ("tests/report/test_json.py::test_a_report_survives_the_way_through_json",),
     ),
@@ -1421,6 +1420,22 @@ GATE = (
         "if entry.target)",
         "a run of a part of the project calls the rest of the baseline fixed",
         ("tests/gate/test_baseline.py", "tests/integration/test_gate.py"),
+    ),
+    Mutant(
+        "a fork answers",
+        "isolation/inside.py",
+        "    if _getpid() != process:\n",
+        "    if False:\n",
+        "a fork of the worker writes an answer",
+        ("tests/isolation/test_robust.py::test_a_fork_of_the_worker_has_no_say",),
+    ),
+    Mutant(
+        "the worker is not tethered",
+        "isolation/tether.py",
+        "flags | os.O_ASYNC",
+        "flags",
+        "a worker goes on after its parent was killed",
+        ("tests/isolation/test_robust.py::test_a_worker_ends_with_its_parent",),
     ),
     Mutant(
         "an interrupted run is complete",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
+import marshal
 import os
 import sys
 from dataclasses import replace
@@ -16,15 +16,19 @@ from typing import Any
 from pytest_reloadleak.check import Check
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.isolation import canaries
+from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, fasten
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import Settings
 
 # Private copies: the worker must report what it found even if the target has patched these.
-_encode = json.JSONEncoder().encode
-_open, _write_some, _close, _replace, _exit = os.open, os.write, os.close, os.replace, os._exit
+# `marshal` is one builtin function; the encoder of `json` calls functions that a target may replace.
+_encode = marshal.dumps
+_open, _write_some, _close, _exit, _getpid = os.open, os.write, os.close, os._exit, os.getpid
+_mkdir, _FLAGS = os.mkdir, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 def _imported(name: str) -> type[Probe]:
@@ -44,6 +48,8 @@ def main(job: dict[str, Any]) -> None:
     import faulthandler
 
     faulthandler.enable()
+    process = _getpid()
+    fasten(job["tether"], job["timeout_s"])
     settings = Settings(**job["settings"])
     try:
         runner = Runner(
@@ -55,11 +61,29 @@ def main(job: dict[str, Any]) -> None:
         content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
     except UsageError as error:
         content = {"usage": str(error)}
-    _write(job["result"], _encode(content).encode())
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must learn it
+        content = {"failed": f"the check itself failed: {_innermost(error)}{failure_text(error)}"}
+    if _getpid() != process:
+        _exit(0)  # a fork of the target's: it went on with the check, but its answer does not count
+    status = 0
+    try:
+        _write(job["result"], _encode(content))
+    except BaseException:  # noqa: BLE001 - the parent learns it from the status
+        status = CANNOT_ANSWER
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the target may have put anything there
             stream.flush()
-    _exit(0)
+    _exit(status)
+
+
+def _innermost(error: BaseException) -> str:
+    """Where an error was raised, for the report: file and line."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}: "
 
 
 def _unless_unreliable(report: Report) -> Report:
@@ -74,9 +98,12 @@ def _unless_unreliable(report: Report) -> Report:
 
 
 def _write(file: str, content: bytes) -> None:
-    """Write a file whole or not at all, by functions that the target cannot have patched."""
-    descriptor = _open(f"{file}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write the answer, by functions that the target cannot have patched; the target may have removed the folder."""
+    try:
+        descriptor = _open(file, _FLAGS, 0o600)
+    except FileNotFoundError:
+        _mkdir(file.rpartition("/")[0], 0o700)
+        descriptor = _open(file, _FLAGS, 0o600)
     while content:
         content = content[_write_some(descriptor, content) :]
     _close(descriptor)
-    _replace(f"{file}.part", file)

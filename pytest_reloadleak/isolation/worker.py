@@ -1,34 +1,34 @@
 """Run one check in its own process, so that a crash, exit or hang of the target ends nothing else.
 
 Parent and worker communicate through files, not pipes: a child that the target left running would inherit a pipe, and
-the parent would wait for the pipe to close.
+the parent would wait for the pipe to close. Only the process that was started answers, and only if it ends well.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import marshal
 import os
-import select
+import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.isolation.exchange import Exchange
+from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, Tether
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.workers import interpreter
 
 _INSIDE = "pytest_reloadleak.isolation.inside"
-_OUTPUT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,12 @@ def run(
         The report; if the worker did not finish, its outcome is `error`, with the reason.
     """
     begun_s = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="reloadleak-", ignore_cleanup_errors=True) as folder:
-        job, result, output = (Path(folder, name) for name in ("job", "result", "output"))
+    try:
+        exchange = Exchange()
+    except OSError as error:
+        why = f"the worker could not be started: no file for its job: {error.strerror or error}"
+        return Outcome(_failed(target, settings, why, 0.0), "")
+    try:
         content = {
             "path": interpreter.search_path(),
             "module": _INSIDE,
@@ -69,56 +73,98 @@ def run(
             "settings": {name: getattr(settings, name) for name in Settings.__slots__},
             "plugins": plugins,
             "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in extra],
-            "result": str(result),
+            "result": str(exchange.result),
+            "timeout_s": timeout_s,
         }
-        job.write_text(json.dumps(content), encoding="utf-8")
-        with output.open("wb") as out:
-            status = _wait(job, out, timeout_s)
-        text = _tail(output)
-        report = _report(result)
-    return Outcome(report or _failed(target, settings, status, time.perf_counter() - begun_s), text)
+        ending = _started(exchange, content, timeout_s)
+        answer = exchange.answer() if ending.is_answer else b""
+        text = exchange.printed()
+    finally:
+        exchange.close()
+    answered = _report(answer) if answer else ending.reason
+    if isinstance(answered, str):
+        return Outcome(_failed(target, settings, answered, time.perf_counter() - begun_s), text)
+    return Outcome(answered, text)
 
 
-def _wait(job: Path, out: Any, timeout_s: float) -> str:
-    """Run the worker; returns how it ended, which explains a missing result."""
+class _Ending(NamedTuple):
+    """How a worker ended. Only one that ended by itself has answered: a fork of it may have written as well."""
+
+    reason: str
+    """Why there is no report, unless there is one."""
+    is_answer: bool = False
+
+
+def _started(exchange: Exchange, content: dict[str, Any], timeout_s: float) -> _Ending:
+    """Start the worker and wait for its end."""
+    try:
+        tether = Tether()
+    except OSError as error:
+        return _Ending(f"the worker could not be started: {error.strerror or error}")
+    try:
+        exchange.job.write_text(json.dumps({**content, "tether": tether.descriptor}), encoding="utf-8")
+        return _wait(exchange, tether, timeout_s)
+    except OSError as error:
+        return _Ending(f"the worker could not be started: {error.strerror or error}")
+    finally:
+        tether.close()
+
+
+def _wait(exchange: Exchange, tether: Tether, timeout_s: float) -> _Ending:
+    """Run the worker until it ends, or end it."""
     mark = orphans.token()
     started = orphans.Marked(mark)
     process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
-        interpreter.command(str(job)),
+        interpreter.command(str(exchange.job)),
         stdin=subprocess.DEVNULL,
-        stdout=out,
+        stdout=exchange.output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=(tether.descriptor,) if os.name == "posix" else (),
         env={**os.environ, orphans.VARIABLE: mark},
     )
+    tether.hand_over()
     try:
         if not _has_ended(process, timeout_s):
             _stop(process)
             _end_all(started)
-            return f"timed out after {timeout_s:g} s (--reload-leak-timeout)"
+            return _Ending(f"timed out after {timeout_s:g} s (--reload-leak-timeout)")
         status = process.wait()
     except BaseException:
         _end_group(process)
         process.wait()
+        _end_all(started)
         raise
     _end_group(process)
     _end_all(started)
     if status < 0:
-        return f"the worker was killed by {_signal_name(-status)}"
-    return f"the worker exited with status {status} before the check finished"
+        return _Ending(f"the worker was killed by {_signal_name(-status)}")
+    if status == CANNOT_ANSWER:
+        return _Ending(
+            "the worker could not write its answer: the temporary folder is full, the target changed its user, or it "
+            "may open no more files"
+        )
+    return _Ending(f"the worker exited with status {status} before the check finished", is_answer=status == 0)
 
 
 def _has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
     """Wait for a process. `Popen.wait` with a timeout polls every 50 ms, most of the time of a short check."""
-    if not hasattr(os, "pidfd_open"):
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (
+        AttributeError,
+        OSError,
+    ):  # before Linux 5.3, elsewhere, or where a filter of system calls refuses it
         try:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return False
         return True
-    descriptor = os.pidfd_open(process.pid)
     try:
-        return bool(select.select([descriptor], [], [], timeout_s)[0])
+        # Not `select`, which takes no descriptor above 1023.
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            return bool(selector.select(timeout_s))
     finally:
         os.close(descriptor)
 
@@ -159,20 +205,15 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _tail(output: Path) -> str:
-    data = output.read_bytes()
-    cut = f"... {len(data) - _OUTPUT_BYTES} earlier bytes are omitted\n" if len(data) > _OUTPUT_BYTES else ""
-    return cut + data[-_OUTPUT_BYTES:].decode("utf-8", "replace")
-
-
-def _report(result: Path) -> Report | None:
+def _report(answer: bytes) -> Report | str:
+    """The report in a worker's answer, or why there is none."""
     try:
-        data = json.loads(result.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if "usage" in data:
-        raise UsageError(data["usage"])
-    return jsonfile.from_dict(data)
+        data = marshal.loads(answer)  # noqa: S302 - our own worker wrote it
+        if "usage" not in data:
+            return str(data["failed"]) if "failed" in data else jsonfile.from_dict(data)
+    except (EOFError, ValueError, TypeError, KeyError):
+        return "the worker's answer is damaged: the target may have written into it"
+    raise UsageError(data["usage"])
 
 
 def _failed(target: str, settings: Settings, reason: str, duration_s: float) -> Report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,17 @@ SCHEMA = 1
 
 def to_dict(report: Report) -> dict[str, Any]:
     """The report as plain data: one entry of `checks`."""
-    return dataclasses.asdict(report)
+    plain: dict[str, Any] = _plain(report)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """A result as plain data. Not `dataclasses.asdict`: a worker's target may have patched what that calls."""
+    kind = type(value)
+    if kind is tuple:
+        return tuple([_plain(one) for one in value])
+    fields = kind.__dict__.get("__dataclass_fields__")
+    return value if fields is None else {name: _plain(getattr(value, name)) for name in fields}
 
 
 def from_dict(data: Mapping[str, Any]) -> Report:

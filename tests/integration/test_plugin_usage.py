@@ -57,6 +57,7 @@ OPTIONS = {
     "--reload-leak-timeout=-1": "--reload-leak-timeout must be a positive number of seconds, not '-1'",
     "--reload-leak-timeout=nan": "--reload-leak-timeout must be a positive number of seconds, not 'nan'",
     "--reload-leak-timeout=inf": "--reload-leak-timeout must be a positive number of seconds, not 'inf'",
+    "--reload-leak-timeout=1e300": "--reload-leak-timeout must be at most 1000000 seconds, not '1e300'",
     "--reload-leak-timeout=soon": "--reload-leak-timeout must be a number of seconds, not 'soon'",
 }
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 BOOT = (
-    "import json,sys;job=json.load(open(sys.argv.pop(),encoding='utf-8'));sys.path[:]=job['path'];"
+    "import json,sys;file=open(sys.argv.pop(),encoding='utf-8');"
+    "job=json.load(file);file.close();del file;sys.path[:]=job['path'];"
     "import importlib;importlib.import_module(job['module']).main(job)"
 )
 """The code it starts with: it must set the parent's `sys.path` before it can import this package."""

@@ -1,0 +1,243 @@
+"""Verdicts come from the process that was started, and nothing stays behind, whatever the target or the system does."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_reloadleak.isolation import exchange, worker
+from pytest_reloadleak.settings import Settings
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, /proc and signals as Linux has them")
+SETTINGS = Settings(rounds=2)
+LEAKY = "import keeper\ndef f(): pass\nkeeper.kept.append(f)\n"
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write a target into a folder that can be imported from; returns the target's name."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keeper.py").write_text("kept = []\n")
+
+    def written(source: str) -> str:
+        (tmp_path / "robust_target.py").write_text(textwrap.dedent(source))
+        return "robust_target"
+
+    return written
+
+
+@pytest.fixture(params=["nameless", "folder"])
+def files(request, monkeypatch, tmp_path_factory):
+    """Talk to the worker by nameless files, and by a folder as on other systems."""
+    folder = tmp_path_factory.mktemp("tmp")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    if request.param == "folder":
+
+        def refused(name):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+        monkeypatch.setattr(exchange.os, "memfd_create", refused)
+    yield request.param
+    assert list(folder.iterdir()) == []
+
+
+ENDS = {
+    "exits": ("os._exit(3)", "the worker exited with status 3 before the check finished"),
+    "exits well": ("os._exit(0)", "the worker exited with status 0 before the check finished"),
+    "crashes": ("os.kill(os.getpid(), signal.SIGSEGV)", "the worker was killed by signal SIGSEGV"),
+    "hangs": ("time.sleep(60)", "timed out after 5 s (--reload-leak-timeout)"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_fork_of_the_worker_has_no_say(write, files, end):
+    """The target forks at import: the child finishes the check, but the end of the worker itself counts."""
+    how, reason = ENDS[end]
+    name = write(f"import os, signal, time\nif os.fork():\n    time.sleep(1)\n    {how}\n")
+    outcome = worker.run(name, SETTINGS, 5)
+    assert (outcome.report.outcome, outcome.report.reason) == ("error", reason)
+
+
+VANDALS = {
+    "encoder": "import json, json.encoder as e\njson.dumps = e.c_make_encoder = e.JSONEncoder = None\n",
+    "copies": "import copy, dataclasses\ndataclasses.asdict = copy.deepcopy = None\n",
+    "ends": "import os\nos.write = os.replace = os._exit = None\n",
+    "folder": "import os, shutil\nshutil.rmtree(os.environ['TMPDIR'])\nos.mkdir(os.environ['TMPDIR'])\n",
+    "descriptors": (
+        "import os\nfor name in os.listdir('/proc/self/fd'):\n"
+        "    if int(name) > 2:\n        try: os.write(int(name), b'x' * 9999)\n        except OSError: pass\n"
+    ),
+    "closes": "import os\nos.closerange(3, 256)\n",
+    "streams": "import sys\nsys.stdout = sys.stderr = None\n",
+}
+
+
+@pytest.mark.parametrize("vandal", VANDALS)
+def test_what_the_target_destroys_does_not_change_the_answer(write, files, vandal):
+    """A leaking target is found to leak, whatever else it breaks."""
+    outcome = worker.run(write(VANDALS[vandal] + LEAKY), SETTINGS, 30)
+    assert outcome.report.outcome == "leaking", (outcome.report.reason, outcome.output)
+
+
+BREAKERS = {
+    "files": "import os\nos.open = os.close = os.getpid = None\n",
+    "dataclasses": "import dataclasses\ndataclasses.dataclass = dataclasses.fields = None\n",
+    "builtins": "import builtins\nbuiltins.isinstance = builtins.sorted = None\n",
+    "gc": "import gc\ngc.get_objects = gc.get_referents = lambda *_: []\n",
+}
+
+
+@pytest.mark.parametrize("breaker", BREAKERS)
+def test_a_target_that_breaks_the_check_is_never_clean(write, files, breaker):
+    """Where a target breaks what every program needs, the outcome says so, with the reason."""
+    report = worker.run(write(BREAKERS[breaker] + LEAKY), SETTINGS, 30).report
+    assert report.outcome in {"leaking", "inconclusive", "error"}
+    assert report.findings or "self-check failed" in report.reason or "itself failed" in report.reason
+
+
+def test_a_failure_of_the_check_itself_says_what_failed(write, files):
+    """The report names the error, instead of an exit status."""
+    name = write("import pytest_reloadleak.check as c\nc.Check.report = lambda self, error=None: 1 / 0\n")
+    report = worker.run(name, SETTINGS, 30).report
+    assert report.outcome == "error"
+    assert report.reason.startswith("the check itself failed: ")
+    assert "ZeroDivisionError" in report.reason
+
+
+def test_many_open_descriptors_are_no_obstacle(write):
+    """A session may have more than 1,024 descriptors open, which `select` does not take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("the system allows too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert worker.run(write(LEAKY), SETTINGS, 30).report.outcome == "leaking"
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_too_few_descriptors_are_an_error_with_a_reason(write):
+    """A process that may open no more files gets a line, not a traceback."""
+    name = write(LEAKY)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
+    try:
+        report = worker.run(name, SETTINGS, 30).report
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert report.outcome == "error"
+    assert report.reason.startswith("the worker could not be started: ")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
+def test_a_kernel_without_pidfd_is_no_obstacle(write, number, monkeypatch):
+    """An old kernel or a filter of system calls refuses `pidfd_open`."""
+
+    def refused(pid):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(worker.os, "pidfd_open", refused)
+    assert worker.run(write(LEAKY), SETTINGS, 30).report.outcome == "leaking"
+    assert "timed out" in worker.run(write("import time\ntime.sleep(60)\n"), SETTINGS, 2).report.reason
+
+
+PARENT = """
+    import sys
+    from pytest_reloadleak.isolation import worker
+    from pytest_reloadleak.settings import Settings
+    worker.run("robust_target", Settings(), 600)
+"""
+SPINS = """
+    import os, subprocess
+    child = subprocess.Popen(["sleep", "600"])
+    open("pids", "w").write(f"{os.getpid()} {child.pid}")
+    while True: pass
+"""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits for its parent to notice its end does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(condition, seconds=20):
+    """Wait until a condition holds; returns whether it does."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_worker_ends_with_its_parent(write, tmp_path, number):
+    """Whatever kills pytest while a target spins, the worker and its children go, and no file stays."""
+    write(SPINS)
+    (tmp_path / "tmp").mkdir()
+    code = textwrap.dedent(PARENT)
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path / "tmp")}
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=variables)
+    pids = tmp_path / "pids"
+    assert eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    numbers = [int(word) for word in pids.read_text().split()]
+    assert all(is_alive(pid) for pid in numbers)
+    parent.send_signal(number)
+    parent.wait(20)
+    try:
+        assert eventually(lambda: not any(is_alive(pid) for pid in numbers))
+        assert list((tmp_path / "tmp").iterdir()) == []
+    finally:
+        for pid in filter(is_alive, numbers):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_an_interrupt_ends_a_child_in_a_session_of_its_own(write, tmp_path, monkeypatch):
+    """Ctrl-C ends what the target started, wherever it put it."""
+    source = """
+        import os, subprocess, time
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        open("child", "w").write(str(child.pid))
+        time.sleep(600)
+    """
+    child = tmp_path / "child"
+
+    def interrupted(process, timeout_s):
+        assert eventually(lambda: child.exists() and child.read_text())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(worker, "_has_ended", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        worker.run(write(source), SETTINGS, 30)
+    assert eventually(lambda: not is_alive(int(child.read_text())))
+
+
+def test_megabytes_of_output_cost_no_memory(write, files):
+    """Only the end of what a target prints is read."""
+    outcome = worker.run(write("for _ in range(40): print('x' * 1_000_000)\nprint('end')\n"), SETTINGS, 60)
+    assert outcome.report.outcome == "clean"
+    assert outcome.output.endswith("end\n")
+    assert len(outcome.output) < 70_000
+
+
+def test_the_worker_leaves_no_file_open_on_its_way(write, monkeypatch):
+    """With warnings as errors, nothing of ours is printed as the target's output."""
+    monkeypatch.setattr(subprocess, "_args_from_interpreter_flags", lambda: ["-X", "dev", "-W", "error"])
+    outcome = worker.run(write("x = 1\n"), SETTINGS, 60)
+    assert (outcome.report.outcome, outcome.output) == ("clean", "")
