@@ -36,6 +36,8 @@ class Member:
     held: Held | None
     owner: int | None = None
     """Id of the object whose death ends it; set only if nothing else shows that the effect is the target's."""
+    marks: frozenset[int | tuple[str, int]] = frozenset()
+    """The id of the object that it is, or the descriptor's number: by these a host's object may own it."""
 
     @property
     def is_certain(self) -> bool:
@@ -78,7 +80,9 @@ class Group:
         return [m for m in self.members if m.born is not None and not m.is_idle]
 
 
-def members(probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int) -> list[Member]:
+def members(
+    probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int, *, with_older: bool = False
+) -> list[Member]:
     """The effects that a probe sees now, if they are the target's or appeared during the run.
 
     Args:
@@ -86,6 +90,7 @@ def members(probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int)
         effect_ledger: the births of what the probe saw.
         scope: what belongs to the target.
         first: number of the generation that was loaded first.
+        with_older: whether all others are wanted too.
     """
     out = []
     for effect in probe.effects():
@@ -95,7 +100,7 @@ def members(probe: Probe, effect_ledger: EffectLedger, scope: Scope, first: int)
         member = Member(effect, born, is_idle, held)
         if effect.ends_with_owner and effect.values and not member.is_certain:
             member.owner = id(effect.values[0])
-        if born is not None or member.is_certain:
+        if born is not None or member.is_certain or with_older:
             out.append(member)
     return out
 

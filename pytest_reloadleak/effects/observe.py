@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.groups import SHOWN, Group, Member, members, summary, suspects
+from pytest_reloadleak.effects.host_objects import kept_alive, marks_of, together, with_their_owners
 from pytest_reloadleak.effects.own_hold import leave_out_threads, without_own
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
 from pytest_reloadleak.generations.first_pass import FirstPass, references
@@ -17,7 +18,7 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import runner_noise
 from pytest_reloadleak.holders.diagnosis import diagnose, suspected
 from pytest_reloadleak.holders.patches import put_name
-from pytest_reloadleak.holders.retention import Diagnosis, Later, Retention
+from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause, Root
 from pytest_reloadleak.model import Held
@@ -53,7 +54,12 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
         left = Group(group.cause, [member for member in group.members if id(member) not in over])
         if left.members and (found := summary(left, search.limit, first, search.first_pass)) is not None:
             summaries[group.cause] = found
-    return _cured(_joined(seen, summaries, search, kept, answers.noise), answers, search, scope)
+    found_all = _joined(seen, summaries, search, kept, answers.noise)
+    marks = {
+        group.cause: [m.marks for m in group.members if m.born is not None and m.born < search.limit]
+        for group in answers.groups.values()
+    }
+    return _cured(with_their_owners(found_all, marks, search.target), answers, search, scope)
 
 
 def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> Diagnosis:
@@ -117,20 +123,26 @@ class _Answers:
 
     def _take(self, probe: Probe) -> None:
         search = self._search
-        seen = [
-            member
-            for member in members(probe, self._effect_ledger, self._scope, self._first)
-            if not self._is_part(member)
-        ]
+        present = members(
+            probe, self._effect_ledger, self._scope, self._first, with_older=search.kept is not None
+        )
+        present = [member for member in present if not self._is_part(member)]
+        seen = [member for member in present if member.born is not None or member.is_certain]
         seen = without_own(seen, search)
         found = [self._without_noise(group) for group in suspects(seen, self._first)]
         found = [group for group in found if group.members]
+        # The original's, which were there before the run, belong with those of the later generations.
+        older = [member for member in present if member.born is None and not member.is_certain]
+        for group in found:
+            group.members += [member for member in older if member.effect.cause == group.cause]
         self._registered |= _registered(found)
         search.slots |= _slots(seen)
         search.watched.update(probe.watched())
         search.containers += list(probe.containers()) if found else []
         for group in found:
             for number, member in enumerate(group.members):
+                member.marks = marks_of(member.effect)
+                search.effect_marks |= member.marks
                 if member.owner is None:
                     search.effects += _roots(group.cause, member.effect, number)
                     search.of_effects |= member.effect.idents
@@ -275,20 +287,20 @@ def _joined(
         more = kept.get(retention.cause if retention.cause is not None else at, [])
         summary = summaries.pop(retention.cause, None) if retention.cause is not None else None
         if summary is None:
-            also = (_kept_alive(retention, search),) if retention.cause is not None else ()
+            also = (kept_alive(retention.generations, search.target),) if retention.cause is not None else ()
             out.append(_with_effects(retention._replace(also_retains=also), more))
             continue
         joined = retention._replace(
             held=summary.held if summary.held.name else retention.held,
             generations=tuple(sorted({*summary.generations, *retention.generations})),
             items=max(summary.items, retention.items),
-            later=_together(summary, retention),
+            later=together(summary, retention),
             present=summary.present | retention.present,
             is_certain=True,
             rounds=summary.rounds,
             details=summary.details,
             advice=summary.advice,
-            also_retains=(_kept_alive(retention, search),),
+            also_retains=(kept_alive(retention.generations, search.target),),
         )
         out.append(_with_effects(joined, more))
     for summary in summaries.values():
@@ -301,15 +313,6 @@ def _joined(
     return seen._replace(generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
 
 
-def _together(one: Retention, other: Retention) -> Later | None:
-    """What the second pass added to an effect and to what it keeps."""
-    if one.later is None or other.later is None:
-        return one.later or other.later
-    most = max(one.items + one.later.items, other.items + other.later.items)
-    generations = (one.later.generations | other.later.generations) - one.present - other.present
-    return Later(most - max(one.items, other.items), generations, one.later.rounds)
-
-
 def _with_effects(retention: Retention, more: list[Member]) -> Retention:
     """Add to a retention the effects that end with it."""
     causes = sorted({f"{m.effect.cause.kind}: {m.effect.cause.path}" for m in more})
@@ -318,11 +321,6 @@ def _with_effects(retention: Retention, more: list[Member]) -> Retention:
         also_retains=(*retention.also_retains, *causes),
         details=(*retention.details, *lines[:SHOWN]),
     )
-
-
-def _kept_alive(retention: Retention, search: Search) -> str:
-    generations = ", ".join(map(str, retention.generations))
-    return f"retained-generation: generations {generations} of {_target(search).name}"
 
 
 def _target(search: Search) -> Held:

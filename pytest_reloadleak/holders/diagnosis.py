@@ -18,6 +18,7 @@ from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.holders import native, own_hold
 from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
+from pytest_reloadleak.holders.results.ownership import owned
 from pytest_reloadleak.holders.results.retentions import retentions
 from pytest_reloadleak.holders.results.skew import in_words, sights
 from pytest_reloadleak.holders.retained import Retained, alive_generations, gather, is_suspicious
@@ -322,7 +323,12 @@ class _HolderSearch:
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
         found = retentions(groups, self._reach, self._retained, self._search)
-        return tuple(self._with_cure(one, groups[one.number or 0]) for one in found)
+        of_groups = owned(groups, self._retained.born.__getitem__, self._search.effect_marks)
+        each = [(one, groups[one.number or 0]) for one in found]
+        return tuple(
+            self._with_cure(one, group)._replace(owns=of_groups.get(id(group), frozenset()))
+            for one, group in each
+        )
 
     def _with_cure(self, retention: Retention, group: Group) -> Retention:
         from pytest_reloadleak.cures.writing import Leak, mended  # only what leaks needs a cure

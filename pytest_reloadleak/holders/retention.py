@@ -64,6 +64,8 @@ class Retention(NamedTuple):
     details: tuple[str, ...] = ()
     consequences: frozenset[int] = frozenset()
     """The ids in `Search.consequences` that it keeps."""
+    owns: frozenset[int | tuple[str, int]] = frozenset()
+    """The effects in `Search.effect_marks` that belong to the objects through which it holds old generations."""
     also_retains: tuple[str, ...] = ()
     """Objects of old generations that the effect keeps alive."""
     advice: str = ""

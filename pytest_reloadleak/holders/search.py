@@ -56,6 +56,8 @@ class Search:
     """Effects that may be the target's."""
     has_findings: bool = False
     """Whether some of them are findings whatever they keep; the others matter only if something is retained."""
+    effect_marks: set[int | tuple[str, int]] = field(default_factory=set)
+    """Ids of the objects that effects are, and the numbers of descriptors: see `holders.results.ownership`."""
     consequences: set[int] = field(default_factory=set)
     """Ids of objects that own an effect which ends with them."""
     containers: list[Any] = field(default_factory=list)

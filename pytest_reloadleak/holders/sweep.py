@@ -227,7 +227,7 @@ class Sweep:
         wanted = set(map(id, objects))
         found: dict[int, list[Way]] = {key: [] for key in wanted}
         for root in self.roots:
-            if id(root.value) in wanted:
+            if id(root.value) in wanted and id(root.value) not in self._before:
                 found[id(root.value)].append((root, (root.value,)))
         left_out = {*skip, id(objects), *self.own_ids()}
         referrers = gc.get_referrers(*objects) if objects else []
