@@ -225,6 +225,7 @@ def _described(group: Group, counted: list[Member], limit: int, first: int) -> R
         rounds=len(group.rounds(first)),
         details=_details(main, counted),
         advice=main.effect.advice,
+        stacks=(main.effect.stack,) if main.effect.stack else (),
     )
 
 

@@ -300,6 +300,7 @@ def _joined(
             rounds=summary.rounds,
             details=summary.details,
             advice=summary.advice,
+            stacks=summary.stacks,
             also_retains=(kept_alive(retention.generations, search.target),),
         )
         out.append(_with_effects(joined, more))

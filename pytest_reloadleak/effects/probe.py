@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held
 
@@ -39,6 +40,8 @@ class Effect:
     bars: bool = True
     """Whether every other reference to `values` exists because of the effect. It does not for an entry that may also be
     a global of a module: that module reaches it on its own."""
+    stack: Stack = ()
+    """The stack that made it, if the probe knows; the innermost line is the target's."""
     details: tuple[str, ...] = ()
     """Further lines for the report, such as a thread's current stack."""
     advice: str = ""

@@ -52,6 +52,8 @@ class Performer:
                     self._perform_reload()
                 elif step is Step.EXERCISE and exercise is not None:
                     exercise()
+                elif step is Step.TURN:
+                    self._turn()
                 elif step is Step.SETTLE:
                     self._turn()
                     self._run.looks.settle()
@@ -76,6 +78,9 @@ class Performer:
                     # A program that reloads on its loop returns to it. What a generation started there begins before
                     # the next one replaces what it uses.
                     await pause(0)
+                elif step is Step.TURN:
+                    for _ in range(_TURNS):
+                        await pause(0)
                 elif step is Step.SETTLE:
                     await self._run.looks.asettle(pause)
             except BaseException as error:  # noqa: PERF203 - as above

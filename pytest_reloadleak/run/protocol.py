@@ -41,6 +41,7 @@ class Step(enum.Enum):
     DISPOSE = enum.auto()
     RELOAD = enum.auto()
     EXERCISE = enum.auto()
+    TURN = enum.auto()
     SETTLE = enum.auto()
 
 
@@ -162,7 +163,9 @@ class Run:
     def _traced_round(self, found: Diagnosis) -> Iterator[Step]:
         """One more round, whose lines are compared with what the last look found. The findings do not change."""
         with self.explaining.round(found, self.looks.paths):
-            for step in (*_rounds(1), Step.SETTLE):
+            # What was handed to a loop runs in its next turns. Only effects may end when the process settles.
+            last = Step.SETTLE if any(r.cause is not None for r in found.retentions) else Step.TURN
+            for step in (*_rounds(1), last):
                 if not self.explaining.is_over:
                     yield step
 

@@ -601,7 +601,7 @@ CLASSES = (
         """
             listener = host.Listener(on_event)
             vars(listener)
-            host.keep(listener)
+            host.keep(listener)  # leak here
             del listener
         """,
         host=WITH_TWO,
@@ -697,7 +697,7 @@ RUNNING = (
 
             generator = ticks()
             next(generator)
-            host.keep(generator)
+            host.keep(generator)  # leak here
             del generator
         """,
         held="generator plugin.ticks",
@@ -1210,7 +1210,7 @@ BINDINGS = (
         leaking="""
             if not host.loaded:
                 host.loaded.append(True)
-                def legacy():
+                def legacy():  # leak here
                     pass
         """,
         cured="""
@@ -1270,7 +1270,7 @@ PARTS_OF_C = (
             import queue
             box = queue.SimpleQueue()
             box.put((on_event, box.put))
-            host.keep(box)
+            host.keep(box)  # leak here
             del box
         """,
         more=("[*]", "[*]"),
@@ -1282,7 +1282,7 @@ PARTS_OF_C = (
             import threading
             local = threading.local()
             local.event = on_event
-            host.keep(local)
+            host.keep(local)  # leak here
             del local
         """,
         more=(".event",),
@@ -1294,7 +1294,7 @@ PARTS_OF_C = (
             import contextvars
             context = contextvars.Context()
             context.run(host.variable.set, on_event)
-            host.keep(context)
+            host.keep(context)  # leak here
             del context
         """,
         host="""

@@ -161,7 +161,7 @@ async def stream():
     yield 2
 
 async def first(generator):
-    await generator.__anext__()
+    await generator.__anext__()  # leak here
 
 generator = stream()
 host.loop.run_until_complete(first(generator))

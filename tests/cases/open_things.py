@@ -125,7 +125,7 @@ DESCRIPTORS = (
         source="""
             import os
             with open(__file__ + '.gone', 'w') as file:
-                KEEP(os.dup(file.fileno()))
+                KEEP(os.dup(file.fileno()))  # leak here
             os.unlink(file.name)
         """,
         path="fd * deleted file FILE.gone",
@@ -157,7 +157,7 @@ DESCRIPTORS = (
         source="""
             import socket
             with socket.create_server(('127.0.0.1', 0)) as server:
-                client = socket.create_connection(server.getsockname())
+                client = socket.create_connection(server.getsockname())  # leak here
                 KEEP(client, server.accept()[0])
         """,
         path="fd * socket 127.0.0.1:* to 127.0.0.1:*",
@@ -264,7 +264,7 @@ CHILDREN = (
         name="child that runs, with a pipe",
         source="""
             import subprocess
-            popen = subprocess.Popen(['sleep', '60'], stdout=subprocess.PIPE)
+            popen = subprocess.Popen(['sleep', '60'], stdout=subprocess.PIPE)  # leak here
             KEEP(host.Child(popen))
         """,
         path="child process 'sleep 60'",
@@ -276,7 +276,7 @@ CHILDREN = (
         name="zombie",
         source="""
             import os, subprocess
-            popen = subprocess.Popen(['true'])
+            popen = subprocess.Popen(['true'])  # leak here
             os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
             KEEP(host.Child(popen))
         """,
@@ -304,7 +304,7 @@ CHILDREN = (
         source="""
             import multiprocessing, time
             process = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,), daemon=True)
-            process.start()
+            process.start()  # leak here
             KEEP(host.Child(process))
         """,
         path="child process 'ForkProcess-*'",

@@ -151,7 +151,7 @@ IMPORT = (
             import sys, types
             module = types.ModuleType(f'dynamic_{next(host.count)}')
             module.handler = on_event
-            sys.modules[module.__name__] = module
+            sys.modules[module.__name__] = module  # leak here
             del module
         """,
         cured="""
@@ -310,7 +310,7 @@ LOGGING = (
             class Logger(logging.getLoggerClass()):
                 def more(self): pass
 
-            logging.setLoggerClass(Logger)
+            logging.setLoggerClass(Logger)  # leak here
         """,
         cured="""
             import logging
@@ -329,7 +329,7 @@ LOGGING = (
         leaking="""
             import logging
             def wrap(previous):
-                logging.setLogRecordFactory(lambda *a, **k: previous(*a, **k))
+                logging.setLogRecordFactory(lambda *a, **k: previous(*a, **k))  # leak here
 
             wrap(logging.getLogRecordFactory())
         """,

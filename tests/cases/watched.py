@@ -192,7 +192,7 @@ TWINS = (
         registry="atexit",
         leaking="""
             def setup():
-                atexit.register(host.bye)
+                atexit.register(host.bye)  # leak here
 
             setup()
         """,
@@ -213,7 +213,7 @@ TWINS = (
         registry="atexit",
         leaking="""
             def setup():
-                host.on_exit(host.bye)
+                host.on_exit(host.bye)  # leak here
 
             setup()
         """,
@@ -247,7 +247,7 @@ TWINS = (
             class Log(io.FileIO):
                 def method(self): pass
             def setup():
-                faulthandler.register(signal.SIGRTMIN + next(host.counter), Log(os.devnull, "w"))
+                faulthandler.register(signal.SIGRTMIN + next(host.counter), Log(os.devnull, "w"))  # leak here
             setup()
         """,
         cured="""

@@ -7,7 +7,7 @@ import textwrap
 import warnings
 
 import pytest
-from cases import loops, run
+from cases import lines, loops, run
 
 from pytest_reloadleak.report.jsonfile import to_dict
 
@@ -44,6 +44,7 @@ def test_what_is_left_on_a_loop_is_found(twins, strategy, tmp_path):
     assert (holder.root, holder.path, holder.type) == (twins.root, twins.path, twins.type)
     assert finding.held.name == twins.held
     assert finding.generations == twins.generations
+    lines.assert_named(finding, lines.expected(twins.files("leaking"), twins.files("cured")), twins.name)
     generations = ", ".join(map(str, twins.generations))
     also = (f"retained-generation: generations {generations} of plugin",)
     kept = tuple(text for text in finding.also_retains if text.partition(":")[0] not in twins.harmless)

@@ -12,14 +12,14 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from cases import open_things, run
+from cases import lines, open_things, run
 
 from pytest_reloadleak.effects import spelling
 from pytest_reloadleak.effects.probe import Scope
 from pytest_reloadleak.effects.system import descriptors, files, sockets
 from pytest_reloadleak.effects.system.children import Children
 from pytest_reloadleak.effects.system.descriptors import Descriptors
-from pytest_reloadleak.report.jsonfile import to_dict
+from pytest_reloadleak.report.jsonfile import from_dict, to_dict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the cases are of things that Linux has")
 
@@ -67,6 +67,8 @@ def test_what_stays_open_is_one_finding(twins, strategy, tmp_path):
     assert finding["generations"] == [-1, 0, 1]
     assert finding["registry"] is None
     assert finding["holder"]["type"] == twins.type
+    wanted = lines.expected({"plugin": twins.leaking}, {"plugin": twins.target("opened")})
+    lines.assert_named(from_dict(report).findings[0], wanted, twins.name)
     assert (report["outcome"], report["error"]) == ("leaking", None)
 
 

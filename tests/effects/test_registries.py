@@ -21,7 +21,7 @@ from collections import Counter
 from textwrap import dedent
 
 import pytest
-from cases import edges, registries, run
+from cases import edges, lines, registries, run
 
 from pytest_reloadleak import measure_reload
 from pytest_reloadleak.effects.probe import Scope
@@ -94,6 +94,7 @@ def test_what_each_generation_leaves_behind_is_one_finding(case, strategy, tmp_p
     assert finding.per_round == 1.0
     assert finding.generations == tuple(range(-1, edges.ROUNDS - 1))
     assert finding.advice in {r.undo for r in REGISTRIES if r.name == case.registry}
+    lines.assert_named(finding, lines.expected(case.files("leaking"), case.files("cured")), case.name)
     assert (report.outcome, report.error) == ("leaking", None)
 
 

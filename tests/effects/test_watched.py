@@ -15,13 +15,14 @@ import types
 from typing import Any
 
 import pytest
-from cases import run, watched
+from cases import lines, run, watched
 
 from pytest_reloadleak import measure_reload
 from pytest_reloadleak.effects.probe import Scope
 from pytest_reloadleak.effects.registries import stand_ins
 from pytest_reloadleak.effects.registries.watched import Watched
 from pytest_reloadleak.effects.registries.watched_functions import WATCHES
+from pytest_reloadleak.report.jsonfile import from_dict
 
 PLACES = [(codecs, "register"), (codecs, "unregister"), (codecs, "register_error"), (sys, "addaudithook")]
 PLACES += [(atexit, "register"), (atexit, "unregister"), (os, "register_at_fork")]
@@ -93,6 +94,8 @@ def test_the_leaking_twin_is_one_finding(twins, strategy, tmp_path):
     assert bool(finding["also_retains"]) is twins.retains
     assert finding["details"][0].startswith("registered at plugin.py:")
     assert finding["details"][0].endswith(f" in {twins.where}")
+    wanted = lines.expected(twins.files("leaking"), twins.files("cured"))
+    lines.assert_named(from_dict(report).findings[0], wanted, twins.name)
     if twins.registry in {"fork", "audit"}:
         assert "cannot be unregistered: register it once" in finding["advice"]
     assert (report["outcome"], report["error"]) == ("leaking", None)

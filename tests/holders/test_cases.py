@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import edges, run
+from cases import edges, lines, run
 
 from pytest_reloadleak.report.jsonfile import from_dict, to_dict
 
@@ -38,8 +38,9 @@ def pairs(strategies: Callable[[edges.Twins], tuple[str, ...]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("twins", "strategy"), pairs(lambda twins: twins.strategies))
-def test_the_leaking_twin_is_found_with_its_holder(twins, strategy, tmp_path):
-    """One cause is one finding, with its growth, generations, holder, held object and trace."""
+def test_the_leaking_twin_is_found_with_its_holder(twins, strategy, tmp_path, monkeypatch):
+    """One cause is one finding, with its growth, generations, holder, held object, trace and line."""
+    monkeypatch.chdir(tmp_path)  # what holds the target's objects is first-party
     report = measured(tmp_path, twins, "leaking", strategy)
 
     expected = twins.expected
@@ -53,6 +54,8 @@ def test_the_leaking_twin_is_found_with_its_holder(twins, strategy, tmp_path):
     assert finding["held"]["name"] == expected.held.rpartition(" ")[2]
     assert finding["per_round"] == (1.0 if expected.growth == "growing" else 0.0)
     assert finding["sole_holder"] is True
+    wanted = lines.expected(twins.leaking, twins.cured, twins.target)
+    lines.assert_named(from_dict(report).findings[0], wanted, twins.name)
     assert report["retained_generations"] == finding["generations"]
     assert (report["outcome"], report["error"]) == ("leaking", None)
 

@@ -32,10 +32,13 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import getframe
 from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.holders import native, roots
+from pytest_reloadleak.holders.retention import Place, Stack
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Held
 
 _get_ident = threading.get_ident
+_DEEPEST = 20
+"""Frames of a registration that are kept, from the innermost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -51,6 +54,8 @@ class _Record:
     caller: Held | None
     """The target's code that led to the call."""
     where: str
+    stack: Stack
+    """The target's frame that led to the call, and those around it that are the target's too."""
     generation: int
     is_other_thread: bool
     """Whether a thread other than the checking one made the entry."""
@@ -223,6 +228,7 @@ class Watched(Probe):
             held=owner(values, scope.owns, scope.rename),
             caller=_code_of(frame, scope) if frame is not None else None,
             where=_where(frame),
+            stack=_stack(frame, scope),
             generation=scope.generation(),
             is_other_thread=_get_ident() != self._thread,
             equality=equality_key(entries[0]),
@@ -255,6 +261,7 @@ def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:
         held=held,
         is_certain=is_certain,
         bars=record.watch.bars,
+        stack=record.stack,
         details=(record.where,) if record.where else (),
         advice=advice(record.watch.spelling, record.names),
         made_by=record.watch.spelling,
@@ -284,6 +291,17 @@ def _where(frame: types.FrameType | None) -> str:
     code = frame.f_code
     file, _ = foreign.code_location(code)
     return f"registered at {os.path.basename(file)}:{frame.f_lineno} in {foreign.code_text(code)}"
+
+
+def _stack(frame: types.FrameType | None, scope: Scope) -> Stack:
+    found: list[Place] = []
+    while frame is not None and len(found) < _DEEPEST:
+        if scope.owns(foreign.module_name(frame.f_globals)):
+            code = frame.f_code
+            line = frame.f_lineno or code.co_firstlineno
+            found.append(Place(foreign.code_location(code)[0], line, foreign.code_name(code), 0))
+        frame = frame.f_back
+    return tuple(found)
 
 
 def _weak(o: Any) -> weakref.ref[Any] | None:

@@ -1,0 +1,83 @@
+"""The line at which a leaking twin makes what it leaves: the one that a report must name.
+
+It is the one with the comment `# leak here`. Where no line has it, the twins themselves say it: the last statement
+of the target that the cured twin does not have, or the last one of all where only the host was cured.
+"""
+
+import ast
+import linecache
+import os
+import sys
+from collections.abc import Mapping
+
+from pytest_reloadleak.model import Finding
+
+MARK = "# leak here"
+
+
+def expected(
+    leaking: Mapping[str, str], cured: Mapping[str, str], target: str = "plugin"
+) -> set[tuple[str, int]]:
+    """File names and numbers of the lines of that statement: a call may go over several.
+
+    Args:
+        leaking: sources by module name.
+        cured: likewise.
+        target: the module that is reloaded.
+    """
+    found = {
+        (file_of(module), number)
+        for module, source in leaking.items()
+        for number, line in enumerate(source.splitlines(), start=1)
+        if line.endswith(MARK)
+    }
+    if found:
+        return found
+    changed = [name for name in leaking if leaking[name] != cured.get(name)]
+    module = target if target in changed or not changed or "importer" not in leaking else changed[0]
+    if module == target and target not in changed and target.rpartition(".")[0] + ".__init__" in changed:
+        module = target.rpartition(".")[0] + ".__init__"
+    kept = set(cured.get(module, "").splitlines()) if module in changed else set()
+    lines = [n for n, line in enumerate(leaking[module].splitlines(), start=1) if line.strip()]
+    texts = leaking[module].splitlines()
+    lines = [n for n in lines if texts[n - 1] not in kept] or lines
+    statement = _statement(leaking[module], lines[-1])
+    return {(file_of(module), number) for number in range(statement.lineno, (statement.end_lineno or 0) + 1)}
+
+
+def file_of(module: str) -> str:
+    """The file name of a module."""
+    return f"{module.rpartition('.')[2]}.py"
+
+
+def _statement(source: str, line: int) -> ast.stmt:
+    """The innermost statement that goes over a line."""
+    around = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return max(around, key=lambda node: node.lineno)
+
+
+WITHOUT = frozenset(
+    {
+        "future with a callback",  # only a search of the heap finds such futures
+        "run_in_executor",  # a pool has all its threads before the traced round
+        "signal handler on a loop",  # added once, and the source has no name that would be bound
+        *(["sys.settrace"] if sys.version_info < (3, 12) else []),  # the tracer's own place
+    }
+)
+"""Cases whose line no report names."""
+
+
+def assert_named(finding: Finding, lines: set[tuple[str, int]], case: str) -> None:
+    """Assert that a finding's site is one of some lines; that it has none, and says why, where the case has none."""
+    if case in WITHOUT:
+        assert finding.site is None
+        assert finding.site_reason
+        return
+    assert finding.site is not None, finding.site_reason
+    assert (os.path.basename(finding.site.file), finding.site.line) in lines
+    assert finding.site == finding.sites[0]
+    assert finding.site.code == linecache.getline(finding.site.file, finding.site.line).strip()
