@@ -32,6 +32,12 @@ def leaks(*cases: str) -> tuple[str, ...]:
     )
 
 
+def line(*ways: str) -> tuple[str, ...]:
+    """Ways of `tests/watchpoints/test_lines.py` to make a reference."""
+    path = "tests/watchpoints/test_lines.py::test_the_line_is_named"
+    return tuple(f"{path}[{way}-reimport]" for way in ways)
+
+
 def cured(*cases: str) -> tuple[str, ...]:
     """Their cured twins."""
     return tuple(f"tests/holders/test_cases.py::test_the_cured_twin_is_clean[{case}]" for case in cases)
@@ -1479,4 +1485,39 @@ GATE = (
     ),
 )
 
-MUTANTS = (*PATHS, *EXACT, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH, *GATE)
+LINES = (
+    Mutant(
+        "no look at a return",
+        "watchpoints/observer.py",
+        "        self._look(ident, value)\n",
+        "        del value\n",
+        "what the last line of a function makes is charged to the line that called it",
+        line("two lines"),
+    ),
+    Mutant(
+        "any new item is the leak",
+        "watchpoints/watchpoints.py",
+        "if birth.likeness in likenesses]",
+        "if likenesses]",
+        "whatever the same list takes is reported as a line too",
+        line("an item among others of the same list"),
+    ),
+    Mutant(
+        "what is closed again counts",
+        "watchpoints/births.py",
+        "if token not in present]:",
+        "if not present]:",
+        "a file that was opened and closed is reported as a line",
+        line("a descriptor among others that are closed"),
+    ),
+    Mutant(
+        "a constant binds an old object",
+        "watchpoints/once.py",
+        "return targets, None if isinstance(value, ast.Constant) else value",
+        "return targets, value",
+        "the `handler = None` of a host is named, and not who sets it",
+        leaks("attribute of a foreign module-reimport"),
+    ),
+)
+
+MUTANTS = (*LINES, *PATHS, *EXACT, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH, *GATE)

@@ -79,8 +79,7 @@ class Performer:
                     # the next one replaces what it uses.
                     await pause(0)
                 elif step is Step.TURN:
-                    for _ in range(_TURNS):
-                        await pause(0)
+                    await _turns(pause)
                 elif step is Step.SETTLE:
                     await self._run.looks.asettle(pause)
             except BaseException as error:  # noqa: PERF203 - as above
@@ -214,6 +213,11 @@ class Performer:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(_awaited(result))
+
+
+async def _turns(pause: Callable[[float], Any]) -> None:
+    for _ in range(_TURNS):
+        await pause(0)
 
 
 async def _awaited(result: Awaitable[object]) -> object:

@@ -12,6 +12,15 @@ from pytest_reloadleak import Report
 
 HOST = """\
 kept = []
+table = {}
+
+class Base:
+    def __init_subclass__(cls):
+        kept.append(cls)
+
+class Meta(type):
+    def __init__(cls, *args):
+        kept.append(cls)
 
 def keep(o):
     kept.append(o)
@@ -145,6 +154,37 @@ WAYS = {
         def start():
             host.keep(on_event)  # leak here
         start()
+        """,
+    "an item among others of the same list": """
+        import host
+        def on_event(): pass
+        host.kept.append(len(host.kept))
+        host.keep(on_event)  # leak here
+        host.kept.append(str(len(host.kept)))
+        """,
+    "a descriptor among others that are closed": """
+        import os
+        other = os.open(__file__, os.O_RDONLY)
+        kept = os.open(__file__, os.O_RDONLY)  # leak here
+        os.close(other)
+        """,
+    "a child class": """
+        import host
+        class Plugin(host.Base):  # leak here
+            name = "plugin"
+            def on_event(self): pass
+        done = True
+        """,
+    "a class by a metaclass": """
+        import host
+        class Plugin(metaclass=host.Meta):  # leak here
+            name = "plugin"
+        done = True
+        """,
+    "an update of a dict": """
+        import host
+        def on_event(): pass
+        host.table.update({len(host.table): on_event})  # leak here
         """,
     "a loop": """
         import host
