@@ -26,6 +26,7 @@ from pytest_reloadleak.strategies.dispose import HOOK, Disposal
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import Unit, is_glob
 from pytest_reloadleak.verdict import judge
+from pytest_reloadleak.verdict.completion import completed
 from pytest_reloadleak.verdict.known import KNOWN, Known, reason_for
 from pytest_reloadleak.verdict.sites import site_of
 
@@ -121,8 +122,7 @@ class Check:
             error = failures[0]
         knowledge = judge.Knowledge(self._known, self._is_library, self._site)
         verdict = judge.judge(target, settings.rounds, seen, knowledge)
-        helpers = list(subject.runner.helpers()) if verdict.findings else []
-        findings = tuple(_told_apart(finding, helpers) for finding in verdict.findings)
+        verdict = completed(verdict, self.run, settings, self._known)
         notes = [*seen.notes, *verdict.notes, *seen.blind]
         notes += [text for text in failures if text != error]
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
@@ -141,7 +141,7 @@ class Check:
             reload_s=round(seen.reload_s, 6),
             retained_generations=verdict.retained_generations,
             series=judge.series(seen.samples),
-            findings=findings,
+            findings=verdict.findings,
             not_reloaded=seen.not_reloaded,
             notes=tuple(notes),
             error=error,
@@ -165,16 +165,6 @@ class Check:
         """Put everything back."""
         self.run.reloads.end()
         self.performer.end()
-
-
-def _told_apart(finding: Finding, helpers: Iterable[str]) -> Finding:
-    """The finding, with a word if its holder is in a module that only the tests import."""
-    path = finding.holder.path if finding.holder is not None else ""
-    mine = [name for name in helpers if path.startswith(f"{name}.")]
-    if not mine:
-        return finding
-    text = f"held by your tests: only they import {max(mine, key=len)}"
-    return dataclasses.replace(finding, details=(text, *finding.details))
 
 
 def _resolved(

@@ -236,9 +236,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Attach the checks that a test made to its report, so that xdist serialises them too."""
     report = yield
     for name in ("reload_leak_checks", "reload_leak_inapplicable"):
-        found = getattr(item, name, None)
+        found = item.__dict__.get(name)
         if found and report.when == "call":
             report.__dict__[name] = found
+            del item.__dict__[name]  # the item may run again
     return report
 
 

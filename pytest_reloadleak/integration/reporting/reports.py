@@ -36,6 +36,8 @@ class Collected:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.checks: list[dict[str, Any]] = []
+        self._by_test: dict[tuple[str, str], tuple[int, list[dict[str, Any]]]] = {}
+        """For each test and process, how often it ran and what it found last."""
         self.inapplicable: list[dict[str, str]] = []
         self._items: dict[str, tuple[str, str]] = {}
         """Target and strategy of each collected item that checks, by node id."""
@@ -67,8 +69,9 @@ class Collected:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the checks that a test's report carries."""
-        found = getattr(report, "reload_leak_checks", ())
-        self.checks += found
+        found: list[dict[str, Any]] = getattr(report, "reload_leak_checks", [])
+        if found:
+            self._take(report, found)
         self.inapplicable += getattr(report, "reload_leak_inapplicable", ())
         # What failed without an entry: its setup failed, or an xdist worker died ("???", with no phase of its own).
         if found or not report.failed:
@@ -78,6 +81,16 @@ class Collected:
         crash = getattr(report.longrepr, "reprcrash", None)
         lines = (crash.message if crash is not None else report.longreprtext).strip().splitlines()
         self._failed.setdefault(report.nodeid, lines[0] if lines else "no reason was given")
+
+    def _take(self, report: pytest.TestReport, checks: list[dict[str, Any]]) -> None:
+        """Add the checks of a test. What an item found when it runs again replaces what it found before."""
+        test = (report.nodeid, getattr(report, "worker_id", ""))
+        attempts, old = self._by_test.get(test, (0, []))
+        if attempts:
+            self.checks = [check for check in self.checks if not any(check is other for other in old)]
+            checks = [{**check, "attempts": attempts + 1} for check in checks]
+        self._by_test[test] = (attempts + 1, checks)
+        self.checks += checks
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

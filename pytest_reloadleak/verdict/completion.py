@@ -1,0 +1,61 @@
+"""Complete a verdict with what the run itself cannot know: whose a holder is, and what earlier checks left."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from pytest_reloadleak.model import Finding
+from pytest_reloadleak.run import leaked_before
+from pytest_reloadleak.run.protocol import Run
+from pytest_reloadleak.settings import REFERENCES, Settings
+from pytest_reloadleak.verdict.judge import Verdict
+
+
+def completed(
+    verdict: Verdict, run: Run, settings: Settings, known: Callable[[Finding], str | None]
+) -> Verdict:
+    """The verdict on a run, with a word for holders among the tests, and with what earlier checks of the target left.
+
+    Args:
+        verdict: what the run shows.
+        run: the run.
+        settings: how it was checked.
+        known: why a finding is expected; `None` if it is not.
+    """
+    subject, record = run.subject, run.record
+    helpers = list(subject.runner.helpers()) if verdict.findings else []
+    findings = tuple(_told_apart(finding, helpers) for finding in verdict.findings)
+    if not settings.looks_for(REFERENCES):
+        return verdict._replace(findings=findings)
+    earlier = leaked_before.still_there(subject.unit, settings.strategy, findings)
+    kept = record.original.generation if record.original.count() else None
+    leaked_before.remember(findings, record.ledger, kept, settings.strategy, settings.nodeid)
+    if not earlier:
+        return verdict._replace(findings=findings)
+    more = [dataclasses.replace(finding, known=known(finding)) for finding, _ in earlier]
+    notes = [_said(finding, nodeid) for finding, nodeid in earlier]
+    verdict = verdict._replace(findings=(*findings, *more), notes=(*verdict.notes, *notes))
+    if verdict.outcome not in {"clean", "known"}:
+        return verdict
+    if all(finding.known is not None for finding in more):
+        return verdict._replace(outcome="known")
+    count = len(more)
+    noun = "bounded finding" if count == 1 else "bounded findings"
+    reason = f"what an earlier check of this process found is still there: {count} {noun}"
+    return verdict._replace(outcome="leaking", reason=reason)
+
+
+def _said(finding: Finding, nodeid: str | None) -> str:
+    where = f" ({nodeid})" if nodeid is not None else ""
+    return f"{finding.signature} was left by an earlier check of this process{where}, and is still there"
+
+
+def _told_apart(finding: Finding, helpers: Iterable[str]) -> Finding:
+    """The finding, with a word if its holder is in a module that only the tests import."""
+    path = finding.holder.path if finding.holder is not None else ""
+    mine = [name for name in helpers if path.startswith(f"{name}.")]
+    if not mine:
+        return finding
+    text = f"held by your tests: only they import {max(mine, key=len)}"
+    return dataclasses.replace(finding, details=(text, *finding.details))
