@@ -220,7 +220,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
     if reload is not None and not callable(reload):
         raise UsageError(f"reload must be a callable, not {reload!r}")
     if not isinstance(strategy, str):
-        raise UsageError(unknown_strategy(strategy))
+        raise UsageError(unknown_strategy(strategy, is_call=True))
     return Settings(
         strategy="callable" if reload is not None else strategy,
         rounds=rounds,  # type: ignore[arg-type]  # validated by Settings

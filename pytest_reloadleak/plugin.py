@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -232,15 +232,32 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the checks that a test made to its report, so that xdist serialises them too."""
     report = yield
+    shown = item.__dict__.pop("reload_leak_failure", None)
+    if shown is not None and report.failed:
+        report.longrepr = shown
+    elif call.excinfo is not None and type(call.excinfo.value).__name__ == "ReloadLeakError":
+        _shorten(report, call.excinfo.value)
     for name in ("reload_leak_checks", "reload_leak_inapplicable"):
         found = item.__dict__.get(name)
         if found and report.when == "call":
             report.__dict__[name] = found
             del item.__dict__[name]  # the item may run again
     return report
+
+
+def _shorten(report: pytest.TestReport, error: Any) -> None:
+    """Leave one line for the summary: the failure itself shows the whole report of a check by hand."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    found = getattr(error, "report", None)
+    if crash is not None and found is not None:
+        from pytest_reloadleak.report import short
+
+        crash.message = short.line(found, names_target=True)
 
 
 @pytest.fixture
@@ -260,8 +277,12 @@ def reloaded(request: pytest.FixtureRequest) -> object:
         and marker.args
         and not request.config.pluginmanager.has_plugin("reloadleak-session")
     ):
-        modules = {name: import_module(name) for name in marker.args}
-        return modules[marker.args[0]] if len(modules) == 1 else modules
+        try:
+            modules = {name: import_module(name) for name in marker.args}
+        except ModuleNotFoundError:
+            pass  # below, the error is one line if the target itself is missing
+        else:
+            return modules[marker.args[0]] if len(modules) == 1 else modules
     from pytest_reloadleak.integration.marked import current_modules
 
     return current_modules(request)

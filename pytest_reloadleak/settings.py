@@ -57,7 +57,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.strategy != "callable" and self.strategy not in STRATEGIES:
-            raise UsageError(unknown_strategy(self.strategy))
+            raise UsageError(unknown_strategy(self.strategy, is_call=True))
         whole_number("rounds", self.rounds, least=1)
         whole_number("warmup", self.warmup, least=0)
         # A worker gets its settings as JSON, which has only lists.
@@ -66,10 +66,17 @@ class Settings:
         object.__setattr__(self, "known", tuple((pattern, why) for pattern, why in self.known))
 
 
-def unknown_strategy(name: object) -> str:
-    """The error text for a strategy that does not exist."""
+def unknown_strategy(name: object, *, is_call: bool = False) -> str:
+    """The error text for a strategy that does not exist, or that a call cannot take."""
+    if is_call and name == ALL:
+        return (
+            "strategy='all' compares strategies, and a call checks one: use one of "
+            f"{', '.join(STRATEGIES)}, or --reload-leak-strategy=all"
+        )
+    everything = "" if is_call else ", all"
     hint = did_you_mean(name, (*STRATEGIES, ALL))
-    return f"unknown strategy {name!r}: {hint}use one of {', '.join(STRATEGIES)}, all, or pass a callable as reload="
+    choice = f"use one of {', '.join(STRATEGIES)}{everything}, or pass a callable as reload="
+    return f"unknown strategy {name!r}: {hint}{choice}"
 
 
 def expanded(names: Iterable[str]) -> tuple[str, ...]:
@@ -77,13 +84,20 @@ def expanded(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for name in names for n in (STRATEGIES if name == ALL else (name,))))
 
 
-def whole_number(name: str, value: object, *, least: int) -> int:
-    """Return `value` as an int of at least `least`; text is accepted because options and ini lines are text.
+def whole_number(name: str, value: object, *, least: int, is_text: bool = False) -> int:
+    """Return `value` as an int of at least `least`.
 
-    Raises `UsageError` with the name, the received value and what is allowed.
+    Args:
+        name: the option or keyword.
+        value: what was given.
+        least: the least number allowed.
+        is_text: whether text is accepted, since options and ini lines are text.
+
+    Raises:
+        UsageError: the value is something else; the text has the name, the value and what is allowed.
     """
     try:
-        if isinstance(value, bool) or not isinstance(value, (int, str)):
+        if isinstance(value, bool) or not isinstance(value, (int, str) if is_text else int):
             raise ValueError
         number = int(value)
     except ValueError:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sysconfig
 import traceback
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.own_objects import PACKAGE
+
+_IMPORTLIB = importlib.__file__
+_SYNTAX_ERRORS = (SyntaxError, IndentationError, TabError)
 
 
 def _is_library(filename: str) -> bool:
@@ -23,7 +27,11 @@ def failure_text(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(("<frozen", PACKAGE))
     ]
-    mine = [frame for frame in summary if not _is_library(frame.filename)] or summary
-    frames = ", ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine)
-    where = f" ({frames})" if frames else ""
+    mine = [frame for frame in summary if not _is_library(frame.filename)]
+    mine = mine or [frame for frame in summary if frame.filename != _IMPORTLIB]
+    places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine]
+    if isinstance(error, SyntaxError) and type(error) in _SYNTAX_ERRORS:
+        # No frame is in the file that does not compile.
+        places += [f"{error.filename}:{error.lineno}"] if type(error.filename) is str else []
+    where = f" ({', '.join(places)})" if places else ""
     return f"{foreign.exception_text(error)}{where}"

@@ -108,7 +108,7 @@ class Targets(pytest.Collector):
         """Refuse a run with the flag in which nothing is checked: it would pass, and prove nothing."""
         items = self.session.items
         is_other = self.session.testsfailed or self.config.getoption("lf", False) or not items
-        checks = _marked(items) or any("reload_leaks" in getattr(item, "fixturenames", ()) for item in items)
+        checks = _marked(items) or any(map(_checks_by_hand, items))
         if is_other or checks or not self.config.getoption("reload_leak_check"):
             return
         raise UsageError(
@@ -116,6 +116,10 @@ class Targets(pytest.Collector):
             f"below {self.config.rootpath}, or of the distribution that its pyproject.toml names), and no test is "
             "marked reloadable; name a target: --reload-leak-target=myapp.module"
         )
+
+
+def _checks_by_hand(item: pytest.Item) -> bool:
+    return not {"reload_leaks", "reloaded"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _marked(items: Iterable[pytest.Item]) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +17,9 @@ from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.gate import fails, gate_for, judged
 from pytest_reloadleak.integration.items import keep, render
-from pytest_reloadleak.integration.marked import KEYWORDS, disposal, runner_of
+from pytest_reloadleak.integration.marked import KEYWORDS, disposal, reloader_of, runner_of
 from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
 from pytest_reloadleak.model import Report
-from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.settings import whole_number
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ class ReloadLeaks:
     def measure(self, target: str, **keywords: Any) -> Report:
         """Do what `check` does, but return the report whatever its outcome."""
         __tracebackhide__ = True
+        reload = keywords.get("reload")
         check, accepted = self._check(target, keywords)
         report = accepted(check.perform())
+        if report.outcome == "error" and inspect.iscoroutinefunction(reload):
+            report = _with_hint(report)
         keep(self._item, report)
         return report
 
@@ -80,8 +84,8 @@ class ReloadLeaks:
         if config.getoption("reload_leak_check") is False:
             pytest.skip("--no-reload-leak-check skips checks with the reload_leaks fixture")
         force = keywords.pop("force", bool(config.getoption("reload_leak_force")))
-        reload: Reloader | None = keywords.get("reload")
         try:
+            reload = reloader_of(self._item, keywords.pop("reload", None))
             unknown = sorted(set(keywords) - set(KEYWORDS))
             if unknown:
                 raise UsageError(
@@ -99,6 +103,7 @@ class ReloadLeaks:
                 nodeid=self._item.nodeid,
                 project=project,
                 expected=expected_of(config),
+                reload=reload,
                 **keywords,
             )
             runner = runner_of(self._item, probes=extra)
@@ -114,6 +119,15 @@ class ReloadLeaks:
         if report.outcome not in PASSING and fails(self._item.config):
             raise ReloadLeakError(render(self._item.config, report), report)
         return report
+
+
+def _with_hint(report: Report) -> Report:
+    """The report on a coroutine function that did not reload, with the call that would run it on the test's loop."""
+    text = (
+        f"{report.reason}; reload= is a coroutine function, which ran on a loop of its own: use "
+        "`await reload_leaks.acheck(...)` to run it on the test's loop"
+    )
+    return replace(report, reason=text, error=text)
 
 
 def _refuse(text: str) -> None:

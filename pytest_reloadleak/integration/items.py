@@ -115,7 +115,7 @@ class TargetItem(_Item):
         settings = replace(settings, dependents=self._dependents(project), submodules=self.submodules)
         if options.isolation == "process":
             outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)
-            report = outcome.report
+            report = _with_hint(outcome.report)
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
@@ -167,6 +167,21 @@ class RefusedItem(_Item):
     def runtest(self) -> None:
         """Skip, with the reason."""
         pytest.skip(self.reason)
+
+
+_NEEDS_SETUP = ("AppRegistryNotReady: ", "ImproperlyConfigured: ", "Working outside of application context")
+"""What Django and Flask say to code that is imported before they are set up."""
+
+
+def _with_hint(report: Report) -> Report:
+    """The report of a worker; if the target needs what the tests set up, with what to do."""
+    if report.error is None or not any(text in report.error for text in _NEEDS_SETUP):
+        return report
+    hint = (
+        "; a worker process has nothing that a conftest.py or a plugin sets up: mark a test reloadable, or use "
+        "--reload-leak-isolation=none"
+    )
+    return replace(report, reason=report.reason + hint, error=report.error + hint)
 
 
 def keep(item: pytest.Item, report: Report) -> None:

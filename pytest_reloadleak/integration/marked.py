@@ -10,52 +10,54 @@ import functools
 import inspect
 import sys
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib import import_module
+from typing import Any, TypeVar
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.holders.roots import is_runner
 from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.bindings import Bindings
-from pytest_reloadleak.integration.gate import fails, gate_for, judged
-from pytest_reloadleak.integration.items import keep, render
+from pytest_reloadleak.integration.body import MODULE, Body, fresh
+from pytest_reloadleak.integration.gate import gate_for, judged
 from pytest_reloadleak.integration.noise import fixtures
 from pytest_reloadleak.integration.noise.release import release
-from pytest_reloadleak.integration.noise.rounds import undoing_patches
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.own_modules import OwnModules
-from pytest_reloadleak.model import Report
-from pytest_reloadleak.report import audit, jsonfile
 from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.run.runner import Runner
-from pytest_reloadleak.settings import ALL, expanded
+from pytest_reloadleak.settings import ALL, STRATEGIES, expanded, unknown_strategy
 from pytest_reloadleak.strategies.dispose import Disposal
+from pytest_reloadleak.strategies.imports import targets
 
+_Value = TypeVar("_Value")
 KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes", "ignore", "expect")
 
 
 @contextmanager
 def in_rounds(
-    item: pytest.Function, marker: pytest.Mark, options: Options, plugins: tuple[str, ...]
+    item: pytest.Function,
+    marker: pytest.Mark,
+    options: Options,
+    plugins: tuple[str, ...],
+    failed_subtests: Callable[[], int],
 ) -> Iterator[None]:
     """Within the block, a call of the item's function runs all rounds of its check."""
     original = item.obj
-    try:
-        checks = _checks(item, marker, options, plugins)
-    except UsageError as error:
-        pytest.fail(str(error), pytrace=False)
+    checks = _made(lambda: _checks(item, marker, options, plugins))
     is_audit = marker.kwargs.get("strategy") == ALL or (options.is_audit and "strategy" not in marker.kwargs)
     accepted = functools.partial(
         judged, item.config, ignore=marker.kwargs.get("ignore"), expect=marker.kwargs.get("expect")
     )
-    item.obj = wrapped = _wrap(item, original, checks, accepted, is_audit=is_audit)
+    body = Body(item, original, failed_subtests, accepted, is_audit=is_audit)
+    item.obj = wrapped = body.in_rounds(checks)
     # For a coroutine, pytest lets the test case call its own method, so replace that too.
     is_own_call = isinstance(item.instance, unittest.TestCase) and inspect.iscoroutinefunction(original)
     if is_own_call:
@@ -63,7 +65,7 @@ def in_rounds(
     try:
         yield
     finally:
-        item.__dict__.pop(_MODULE, None)
+        item.__dict__.pop(MODULE, None)
         item.obj = original
         if is_own_call:
             delattr(item.instance, item.name)
@@ -79,11 +81,13 @@ def _checks(
             f"reloadable: unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}"
         )
     names = targets_of(item, marker)
-    reload = _reloader(item, marker.kwargs.get("reload"))
+    reload = reloader_of(item, marker.kwargs.get("reload"))
     given = marker.kwargs.get("strategy")
     strategies: list[Any] = list(options.strategies)
     if given is not None:
-        strategies = list(expanded([given])) if isinstance(given, str) else [given]
+        if given not in (*STRATEGIES, ALL):
+            raise UsageError(unknown_strategy(given))
+        strategies = list(expanded([given]))
     if reload is not None:
         strategies = ["callable"]
 
@@ -137,15 +141,20 @@ def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:
     return names
 
 
-def _reloader(item: pytest.Function, given: object) -> Reloader | None:
-    """The callable of the `reload` keyword, which may also name a fixture that is a callable."""
+def reloader_of(item: pytest.Item, given: object) -> Reloader | None:
+    """The callable of the `reload` keyword, which may also name a fixture that is a callable.
+
+    Raises:
+        UsageError: the keyword is neither.
+    """
     if isinstance(given, str):
         try:
-            given = item._request.getfixturevalue(given)
+            fixtures: Any = item
+            given = fixtures._request.getfixturevalue(given)
         except pytest.FixtureLookupError:
-            raise UsageError(f"reloadable: reload={given!r} is no fixture: pass the name of one") from None
+            raise UsageError(f"reload={given!r} is no fixture: pass the name of one") from None
     if given is not None and not callable(given):
-        raise UsageError(f"reloadable: reload must be a callable or the name of a fixture, not {given!r}")
+        raise UsageError(f"reload must be a callable or the name of a fixture, not {given!r}")
     return given
 
 
@@ -202,86 +211,6 @@ def _fixture_roots(item: pytest.Item) -> list[Root]:
     ]
 
 
-def _wrap(
-    item: pytest.Function,
-    original: Callable[..., Any],
-    checks: list[Callable[[], tuple[Check, Bindings]]],
-    accepted: Callable[[Report], Report],
-    *,
-    is_audit: bool,
-) -> Callable[..., Any]:
-    def body(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
-        def exercise() -> Any:
-            subject = check.run.subject
-            item.__dict__[_MODULE] = subject.module
-            fresh = {"reloaded": _fresh(subject.unit.names, subject.module)} if "reloaded" in kwargs else {}
-            called = {**kwargs, **fresh}
-            values = list(getattr(item, "funcargs", {}).values())
-            if inspect.iscoroutinefunction(original):
-                return _await_round(original, args, called, values)
-            with undoing_patches(values):
-                return original(*args, **called)
-
-        return exercise
-
-    if inspect.iscoroutinefunction(original):
-
-        async def all_rounds(*args: Any, **kwargs: Any) -> None:
-            __tracebackhide__ = True
-            reports = []
-            for make in checks:
-                check, bindings = make()
-                try:
-                    reports.append(accepted(await check.aperform(body(check, args, kwargs))))
-                finally:
-                    bindings.put_back()
-            _conclude(item, reports, is_audit=is_audit)
-
-        return functools.wraps(original)(all_rounds)
-
-    def rounds(*args: Any, **kwargs: Any) -> None:
-        __tracebackhide__ = True
-        reports = []
-        for make in checks:
-            check, bindings = make()
-            try:
-                reports.append(accepted(check.perform(body(check, args, kwargs))))
-            finally:
-                bindings.put_back()
-        _conclude(item, reports, is_audit=is_audit)
-
-    return functools.wraps(original)(rounds)
-
-
-async def _await_round(
-    original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], values: list[object]
-) -> Any:
-    with undoing_patches(values):
-        return await original(*args, **kwargs)
-
-
-def _conclude(item: pytest.Function, reports: list[Report], *, is_audit: bool) -> None:
-    __tracebackhide__ = True
-    for report in reports:
-        keep(item, report)
-    failing = [
-        report
-        for report in reports
-        if report.outcome not in PASSING and not (is_audit and audit.is_own_leak(jsonfile.to_dict(report)))
-    ]
-    if failing and fails(item.config):
-        pytest.fail("\n\n".join(render(item.config, report) for report in failing), pytrace=False)
-
-
-def _fresh(names: tuple[str, ...], module: Callable[[str], object] = sys.modules.get) -> object:
-    modules = {name: module(name) for name in names}
-    return modules[names[0]] if len(names) == 1 else modules
-
-
-_MODULE = "reload_leak_module"
-"""Attribute of an item: returns the module of the current round by name."""
-
-
 class Current:
     """Stands in for the module of the current round, in fixtures that are set up once and used in every round."""
 
@@ -292,10 +221,10 @@ class Current:
         self._names = names
 
     def __getattr__(self, name: str) -> object:
-        return getattr(_fresh(self._names, self._item.__dict__.get(_MODULE, sys.modules.get)), name)
+        return getattr(fresh(self._names, self._item.__dict__.get(MODULE, sys.modules.get)), name)
 
     def __getitem__(self, name: str) -> object:
-        return self._item.__dict__.get(_MODULE, sys.modules.get)(name)
+        return self._item.__dict__.get(MODULE, sys.modules.get)(name)
 
 
 def current_modules(request: pytest.FixtureRequest) -> object:
@@ -307,12 +236,24 @@ def current_modules(request: pytest.FixtureRequest) -> object:
     marker = item.get_closest_marker("reloadable")
     if marker is None:
         pytest.fail("the fixture `reloaded` needs a marker: add @pytest.mark.reloadable(...)", pytrace=False)
-    try:
-        names = tuple(targets_of(item, marker))
-    except UsageError as error:
-        pytest.fail(str(error), pytrace=False)
+    names = _made(lambda: tuple(targets_of(item, marker)))
     if item.config.pluginmanager.has_plugin("reloadleak-session"):
         return Current(item, names)
-    for name in names:
-        __import__(name)
-    return _fresh(names)
+    return imported(names)
+
+
+def imported(names: Iterable[str]) -> object:
+    """The value of the `reloaded` fixture without the flag; one line if a target does not exist."""
+    found = _made(lambda: targets.resolve_all(names, force=True)[0])
+    for name in found:
+        import_module(name)
+    return fresh(tuple(found))
+
+
+def _made(make: Callable[[], _Value]) -> _Value:
+    """What `make` returns; if it raises a `UsageError`, the test fails with this line and no traceback."""
+    try:
+        return make()
+    except UsageError as error:
+        text = str(error)
+    pytest.fail(text, pytrace=False)  # outside of the block: pytest would show the error as well

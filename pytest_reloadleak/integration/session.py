@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,8 @@ class Session(Collected):
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         self._usage: str | None = None
+        self._failed_subtests: Counter[str] = Counter()
+        """How many subtests of each test failed."""
         self._targets: Targets | None = None
         super().__init__(config)
         _keep_node_ids(config)
@@ -158,13 +161,21 @@ class Session(Collected):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         super().pytest_sessionfinish(session)
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the subtests that fail while a body runs."""
+        if report.failed and type(report).__name__.lower() == "subtestreport":
+            self._failed_subtests[report.nodeid] += 1
+        super().pytest_runtest_logreport(report)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Run a marked test's body once per round."""
         marker = item.get_closest_marker("reloadable")
         if marker is None or not isinstance(item, pytest.Function):
             return (yield)
-        with marked.in_rounds(item, marker, self.options, self.plugins()):
+        with marked.in_rounds(
+            item, marker, self.options, self.plugins(), lambda: self._failed_subtests[item.nodeid]
+        ):
             return (yield)
 
 

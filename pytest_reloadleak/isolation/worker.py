@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.isolation import stacks
 from pytest_reloadleak.isolation.exchange import Exchange
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, Tether
 from pytest_reloadleak.model import Report
@@ -79,6 +80,11 @@ def run(
         ending = _started(exchange, content, timeout_s)
         answer = exchange.answer() if ending.is_answer else b""
         text = exchange.printed()
+        if ending.is_hang:
+            text, place = stacks.of_hang(text)
+            ending = ending._replace(
+                reason=f"{ending.reason}, at {place}" if place is not None else ending.reason
+            )
     finally:
         exchange.close()
     answered = _report(answer) if answer else ending.reason
@@ -93,6 +99,7 @@ class _Ending(NamedTuple):
     reason: str
     """Why there is no report, unless there is one."""
     is_answer: bool = False
+    is_hang: bool = False
 
 
 def _started(exchange: Exchange, content: dict[str, Any], timeout_s: float) -> _Ending:
@@ -128,7 +135,7 @@ def _wait(exchange: Exchange, tether: Tether, timeout_s: float) -> _Ending:
         if not _has_ended(process, timeout_s):
             _stop(process)
             _end_all(started)
-            return _Ending(f"timed out after {timeout_s:g} s (--reload-leak-timeout)")
+            return _Ending(f"timed out after {timeout_s:g} s (--reload-leak-timeout)", is_hang=True)
         status = process.wait()
     except BaseException:
         _end_group(process)

@@ -9,7 +9,8 @@ ONCE = """
 
     def handler(): pass
 
-    host.__dict__.setdefault("table", {}).setdefault("handler", handler)
+    if not hasattr(host, "quiet"):
+        host.__dict__.setdefault("table", {}).setdefault("handler", handler)
 """
 MARKED = """
     import pytest
@@ -74,13 +75,15 @@ def test_two_tests_of_one_target_fail_both(once):
 
 
 CURES = {
-    "host.table.clear()": True,
-    "once.write_text(once.read_text().replace('setdefault', 'get'))": True,
-    "host.table['other'] = 1": False,
+    "host.quiet = host.table.clear()": True,
+    "once.write_text(once.read_text().replace('not hasattr', 'hasattr'))": True,
+    "host.quiet = True": False,
 }
 
 
-@pytest.mark.parametrize(("cure", "is_cured"), CURES.items(), ids=["removed", "edited", "neither"])
+@pytest.mark.parametrize(
+    ("cure", "is_cured"), CURES.items(), ids=["removed", "edited", "no more, but still there"]
+)
 def test_what_is_gone_is_not_held_against_the_next_check(once, cure, is_cured):
     """Removed in between, or mended in the source; otherwise it is still there."""
     once.write(

@@ -711,7 +711,7 @@ MISUSE = {
         "unknown keyword 'round'; the keywords are strategy, rounds, warmup, reload, dispose, unload, probes, force"
     ),
     "reload_leaks.check('app', strategy='fancy')": (
-        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, all, or pass "
+        "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, or pass "
         "a callable as reload="
     ),
     "reload_leaks.check(host)": "a target must be the name of a module, not <module 'host' from *",

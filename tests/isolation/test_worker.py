@@ -128,7 +128,7 @@ def test_a_hook_at_exit_does_not_run(write, tmp_path):
         ("import os\nos.kill(os.getpid(), 9)\n", "the worker was killed by signal SIGKILL"),
         (
             "import time\ntime.sleep(60)\n",
-            "timed out after 1 s (--reload-leak-timeout)",
+            "timed out after 1 s (--reload-leak-timeout), at *ends.py:2 in <module>",
         ),
     ],
     ids=["status 7", "status 0", "killed", "timeout"],
