@@ -240,7 +240,9 @@ def pytest_runtest_makereport(
     shown = item.__dict__.pop("reload_leak_failure", None)
     if shown is not None and report.failed:
         report.longrepr = shown
-    elif call.excinfo is not None and type(call.excinfo.value).__name__ == "ReloadLeakError":
+    elif call.excinfo is not None and not item.nodeid.startswith(
+        "reload-leak::"
+    ):  # they show theirs themselves
         _shorten(report, call.excinfo.value)
     for name in ("reload_leak_checks", "reload_leak_inapplicable"):
         found = item.__dict__.get(name)
@@ -252,6 +254,8 @@ def pytest_runtest_makereport(
 
 def _shorten(report: pytest.TestReport, error: Any) -> None:
     """Leave one line for the summary: the failure itself shows the whole report of a check by hand."""
+    if type(error).__name__ != "ReloadLeakError":
+        return
     crash = getattr(report.longrepr, "reprcrash", None)
     found = getattr(error, "report", None)
     if crash is not None and found is not None:

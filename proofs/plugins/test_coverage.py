@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from noise_cases import Case, different, run
+from support import target
 
 pytest.importorskip("pytest_cov")
 
@@ -22,3 +23,25 @@ def test_coverage_keeps_nothing_and_hides_nothing(core, project, monkeypatch):
     seen = run(project, TRACED, "--cov=plugin", "--cov-branch", plugins=["pytest_cov.plugin"])
 
     assert different(seen, TRACED) == {}
+
+
+CONFIGURED = "[run]\npatch = subprocess\nparallel = true\nsource = app\n"
+
+
+@pytest.mark.parametrize("config", ["", CONFIGURED], ids=["pytest-cov alone", "coverage's subprocess patch"])
+@pytest.mark.parametrize("options", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_lines_that_run_in_a_worker_are_measured(project, config, options):
+    """Whether coverage starts in subprocesses by itself or not: pytest-cov combines what the worker saved."""
+    project.write(
+        {
+            ".coveragerc": config,
+            "app/__init__.py": "",
+            "app/part.py": "import host\n\nhost.count = 1\nif host.count > 1:\n    host.listeners.clear()\n",
+            "test_it.py": "def test_it(): pass\n",
+        }
+    )
+    plugins = ("pytest_cov", *(("xdist",) if options else ()))
+    result = project.check_apart("--cov=app", *options, *target("app.part"), plugins=plugins)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["app?part.py * 4 *1 * 75%"])

@@ -66,10 +66,11 @@ class OwnModules:
 
     def _is_among_tests(self, file: str) -> bool:
         root = self._project.root
-        if not _is_below(file, root) or not self._project.owns_file(file):
+        if not _is_below(file, root):
             return False
-        above = os.path.dirname(os.path.relpath(file, root)).split(os.sep)
-        return not _FOLDERS.isdisjoint(above) or any(_is_below(file, folder) for folder in self._folders)
+        above = file[len(root) :].split(os.sep)[:-1]
+        is_there = not _FOLDERS.isdisjoint(above) or any(_is_below(file, folder) for folder in self._folders)
+        return is_there and self._project.owns_file(file)
 
 
 def _files() -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from pytest_reloadleak.check import Check
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.failure import failure_text
-from pytest_reloadleak.isolation import canaries
+from pytest_reloadleak.isolation import canaries, measuring
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, fasten
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
@@ -50,6 +50,7 @@ def main(job: dict[str, Any]) -> None:
     faulthandler.enable()
     process = _getpid()
     fasten(job["tether"], job["timeout_s"])
+    measuring.begin(job["coverage"])
     settings = Settings(**job["settings"])
     try:
         runner = Runner(
@@ -70,6 +71,7 @@ def main(job: dict[str, Any]) -> None:
         _write(job["result"], _encode(content))
     except BaseException:  # noqa: BLE001 - the parent learns it from the status
         status = CANNOT_ANSWER
+    measuring.flush()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the target may have put anything there
             stream.flush()

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.isolation import stacks
+from pytest_reloadleak.isolation import measuring, stacks
 from pytest_reloadleak.isolation.exchange import Exchange
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, Tether
 from pytest_reloadleak.model import Report
@@ -76,6 +76,7 @@ def run(
             "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in extra],
             "result": str(exchange.result),
             "timeout_s": timeout_s,
+            "coverage": measuring.configuration(),
         }
         ending = _started(exchange, content, timeout_s)
         answer = exchange.answer() if ending.is_answer else b""

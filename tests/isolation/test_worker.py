@@ -3,6 +3,7 @@ import os
 import sys
 import tempfile
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import psutil
@@ -139,7 +140,8 @@ def test_a_worker_that_does_not_finish_is_an_error(write, source, reason):
 
     report = worker.run(write("ends", source), SETTINGS, timeout_s).report
 
-    assert (report.outcome, report.reason, report.error) == ("error", reason, reason)
+    assert (report.outcome, report.error) == ("error", report.reason)
+    assert fnmatchcase(report.reason, reason)
     assert (report.target, report.nodeid, report.rounds) == ("ends", "the::node", 2)
     assert report.duration_s > 0
 

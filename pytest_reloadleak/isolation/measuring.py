@@ -1,0 +1,57 @@
+"""Let coverage measure the lines that run in a worker, as it does for other subprocesses.
+
+The worker ends by `os._exit`, so it saves the data itself. `pytest-cov` combines the files of all processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+_CONFIG = "COVERAGE_PROCESS_CONFIG"
+"""Coverage's variable for the configuration of a subprocess; see its documentation, "Measuring subprocesses"."""
+_VARIABLES = (_CONFIG, "COVERAGE_PROCESS_START")
+
+
+def configuration() -> str | None:
+    """The configuration for a worker; `None` if coverage does not measure here, or starts in subprocesses by itself."""
+    coverage: Any = sys.modules.get("coverage")
+    if coverage is None or any(name in os.environ for name in _VARIABLES):
+        return None
+    try:
+        config = coverage.Coverage.current().config.copy()
+        config.parallel = True  # a file of its own for each process
+        return str(config.serialize())
+    except Exception:  # noqa: BLE001 - nothing is measured here, or by a coverage before 7.10
+        return None
+
+
+def begin(config: str | None) -> None:
+    """Start measuring in a worker.
+
+    Args:
+        config: what `configuration` returned.
+    """
+    if config is None:
+        return
+    os.environ[_CONFIG] = config
+    with contextlib.suppress(Exception):  # a check does not depend on it
+        coverage: Any = import_module("coverage")
+        if coverage.Coverage.current() is None:
+            coverage.process_startup()
+    del os.environ[_CONFIG]  # processes that the target starts are not ours to measure
+
+
+def flush() -> None:
+    """Save what was measured, whoever started it: the interpreter is not going to end as others do."""
+    coverage: Any = sys.modules.get("coverage")
+    if coverage is None:
+        return
+    with contextlib.suppress(Exception):  # as above
+        current = coverage.Coverage.current()
+        if current is not None:
+            current.stop()
+            current.save()
