@@ -6,6 +6,7 @@ import importlib
 import os
 import sysconfig
 import traceback
+from typing import cast
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.own_objects import PACKAGE
@@ -30,8 +31,8 @@ def failure_text(error: BaseException) -> str:
     mine = [frame for frame in summary if not _is_library(frame.filename)]
     mine = mine or [frame for frame in summary if frame.filename != _IMPORTLIB]
     places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine]
-    if isinstance(error, SyntaxError) and type(error) in _SYNTAX_ERRORS:
-        # No frame is in the file that does not compile.
-        places += [f"{error.filename}:{error.lineno}"] if type(error.filename) is str else []
+    if type(error) in _SYNTAX_ERRORS:  # no frame is in the file that does not compile
+        syntax = cast("SyntaxError", error)
+        places += [f"{syntax.filename}:{syntax.lineno}"] if type(syntax.filename) is str else []
     where = f" ({', '.join(places)})" if places else ""
     return f"{foreign.exception_text(error)}{where}"
