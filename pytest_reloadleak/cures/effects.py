@@ -274,7 +274,23 @@ def _child(clue: Clue, names: Names) -> list[str] | None:
     if name is not None and function_of(clue.values[0], "terminate") is not None:
         wait = "join" if function_of(clue.values[0], "join") is not None else "wait"
         return [f"{name}.terminate()", f"{name}.{wait}()"]
+    for value in clue.values:
+        command = dict.get(foreign.instance_dict(value) or {}, "args")
+        found = reading.list_with(value) if type(command) is list and all(map(_is_text, command)) else None
+        if found is not None and type(command) is list:
+            container, item = f"{names.need(found[0])}.{found[1]}", names.variable("item")
+            words = f"[{', '.join(map(foreign.quoted, command))}]"
+            return [
+                f"for {item} in [{item} for {item} in {container} if getattr({item}, 'args', None) == {words}]:",
+                f"    {item}.terminate()",
+                f"    {item}.wait()",
+                f"    {container}.remove({item})",
+            ]
     return None
+
+
+def _is_text(o: object) -> bool:
+    return type(o) is str
 
 
 def _descriptor(clue: Clue, names: Names) -> list[str] | None:

@@ -81,7 +81,27 @@ class Undo(NamedTuple):
     """Where it is documented."""
 
 
+ENDS = (
+    "cancel",
+    "stop",
+    "dispose",
+    "unsubscribe",
+    "disconnect",
+    "unregister",
+    "remove",
+    "detach",
+    "close",
+    "off",
+)
+"""Methods without an argument by which a subscription, timer or handle ends itself, the likeliest first."""
+
 UNDOS = (
+    Undo(
+        "connect",
+        "{self}.disconnect({0})",  # with a sender it would leave the receiver in its table
+        "blinker.base.Signal",
+        "https://blinker.readthedocs.io/en/stable/#blinker.Signal.disconnect",
+    ),
     Undo(
         "addSystemEventTrigger",
         "{self}.removeSystemEventTrigger(({1}, ({0}, {2}, (), {{}})))",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import collections
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
-from pytest_reloadleak.cures.knowledge import KEYS, PAIRS, UNDOS, undoing
+from pytest_reloadleak.cures.knowledge import ENDS, KEYS, PAIRS, UNDOS, undoing
 from pytest_reloadleak.cures.names import Names, Subject, is_name
 from pytest_reloadleak.cures.reading import Mention
 from pytest_reloadleak.cures.steps import Step, access, condition
@@ -83,6 +84,29 @@ def _owners(steps: Sequence[Step], at: int, container: str) -> Iterator[_Owner]:
             yield _Owner(parent, text, frozenset(attributes))
 
 
+def ended(item: Any, container: Any, names: Names) -> str | None:
+    """The call by which an item of a container ends itself, if the target has a name for its newest item.
+
+    Args:
+        item: an item that leads to the target's object.
+        container: the container.
+        names: the names in the target's module.
+    """
+    kinds = (list, tuple, set, frozenset, collections.deque)
+    items: Any = container
+    if issubclass(type(container), dict):
+        items = list(dict.values(container))
+    elif not any(issubclass(type(container), kind) for kind in kinds):
+        return None
+    for one in list(items):
+        name = names.bound(one) if type(one) is type(item) else None
+        for method in ENDS if name is not None else ():
+            function = function_of(one, method)
+            if type(function) is types.FunctionType and function.__code__.co_argcount == 1:
+                return f"{name}.{method}()"
+    return None
+
+
 def function_of(owner: Any, name: str) -> Any:
     """The function that an object has under a name, read without running its code; `None` if there is none."""
     namespace = foreign.module_dict(owner)
@@ -151,13 +175,18 @@ def _known(mention: Mention, kind: str, receiver: str, subject: Subject, names: 
                 for at, (_, text) in enumerate(mention.arguments)
             ]
             try:
-                return undo.undo.format(*(text or _MISSING for text in texts), self=receiver)
+                found = undo.undo.format(
+                    *(_UNKNOWN if text is None else text for text in texts), self=receiver
+                )
             except (IndexError, LookupError):
                 continue
+            if _UNKNOWN not in found:
+                return found
     return None
 
 
-_MISSING = "None"
+_UNKNOWN = "\0"
+"""In the place of an argument that the hook does not know."""
 
 
 def _is_kind(kind: str, wanted: str) -> bool:

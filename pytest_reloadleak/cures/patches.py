@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_reloadleak.cures.names import Names, is_name
+from pytest_reloadleak.cures.registrations import module_of
 from pytest_reloadleak.cures.steps import Step, spelled
 from pytest_reloadleak.heap import foreign, references
 
@@ -20,11 +21,16 @@ def cure(path: Sequence[Any], place: str, names: Names) -> list[str] | None:
         names: the names in the target's module.
     """
     steps = references.folded(path)
-    module = foreign.module_name(foreign.module_dict(path[0]) or {})
+    module = module_of(place)
     attributes = place.removeprefix(f"{module}.").split(".")
-    if not foreign.is_module(path[0]) or len(steps) < len(attributes) or not all(map(is_name, attributes)):
+    if not (foreign.is_module(path[0]) and steps and all(map(is_name, attributes))):
         return None
     where = f"{names.need(module)}.{'.'.join(attributes)}"
+    home = foreign.module_name(foreign.module_dict(path[0]) or {})
+    if home == names.module and is_name(steps[0][1][1:]):  # the target keeps the original in a global
+        return [f"{where} = {steps[0][1][1:]}"]
+    if home != module or len(steps) < len(attributes):
+        return None
     wrapper, after = steps[len(attributes) - 1][2], steps[len(attributes) :]
     before = _spelled_before(where, wrapper, after, names) or _saved(attributes[-1], module, names)
     return [f"{where} = {before}"] if before is not None else None

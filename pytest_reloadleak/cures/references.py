@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.names import Names, Subject
-from pytest_reloadleak.cures.pairs import paired
+from pytest_reloadleak.cures.pairs import ended, paired
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import foreign, references
 
@@ -24,6 +24,8 @@ class Place(NamedTuple):
     """Which of them each generation has for itself."""
     varies: bool = False
     """Whether that step has another name in each generation."""
+    depth: int = 0
+    """How many references lead from the item to the target's object, those without a name included."""
 
     @property
     def step(self) -> Step:
@@ -49,8 +51,10 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
     place = _place(path, paths, held_at)
     if place is None:
         return None
+    positions = {id(o): n for n, o in enumerate(path)}
+    place = place._replace(depth=positions[id(place.steps[-1][2])] - positions[id(place.step[2])])
     subject = names.subject(place.steps[-1][2])
-    base = _base(path, place, names)
+    base = base_of(path, place, names)
     if base is None:
         return None
     text, start = base
@@ -63,17 +67,25 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
             return None
         (wrapped, container), is_single = loop, False
     found = paired(place.steps, place.at, container, subject, names) if not wrapped else None
+    end = ended(place.step[2], place.step[0], names) if found is None and place.after else None
+    if end is not None:
+        return [end]
     if found is None:
         found = _removed(container, place, subject, names, is_single=is_single)
     return [*wrapped, *(f"    {line}" if wrapped else line for line in found)] if found else None
 
 
-def _place(path: Path, paths: Sequence[Path], held_at: int) -> Place | None:
-    """The last container that all references go through; with one reference, the first that has many items."""
+def to_held(path: Path, held_at: int) -> list[Step]:
+    """The steps to the object of a path that is the target's."""
     folded = references.folded(path)
     positions = {id(o): n for n, o in enumerate(path)}
     count = next((n for n, step in enumerate(folded, start=1) if positions[id(step[2])] >= held_at), 0)
-    steps = folded[:count]
+    return folded[:count]
+
+
+def _place(path: Path, paths: Sequence[Path], held_at: int) -> Place | None:
+    """The last container that all references go through; with one reference, the first that has many items."""
+    steps = to_held(path, held_at)
     if not steps:
         return None
     common = _common(paths)
@@ -103,7 +115,7 @@ def _common(paths: Sequence[Path]) -> set[int]:
     return out
 
 
-def _base(path: Path, place: Place, names: Names) -> tuple[str, int] | None:
+def base_of(path: Path, place: Place, names: Names) -> tuple[str, int] | None:
     """The expression from which the container is reached, and the number of the step that begins there."""
     parents = [parent for parent, _, _ in place.steps[: place.at + 1]]
     for at in range(len(parents) - 1, -1, -1):
@@ -145,6 +157,8 @@ def _removed(
     if inside is not None:
         return inside
     test = condition(names, item, place.after, subject)
+    if any(not access(*step).kind for step in place.after):
+        test = _by_referents(names, item, place.depth, subject)
     if test is None:
         return None
     name = subject.name if not place.after else None
@@ -162,6 +176,15 @@ def _removed(
         key = names.variable("key")
         return _deleted(container, key, f"{key}, {item}", test)
     return None
+
+
+def _by_referents(names: Names, item: str, depth: int, subject: Subject) -> str:
+    """A condition for items of C types, whose parts only the collector shows."""
+    parts = [names.variable(f"part{n or ''}") for n in range(depth)]
+    test = subject.test.of(parts[-1])
+    for at in range(depth - 1, -1, -1):
+        test = f"any({test} for {parts[at]} in {names.need('gc')}.get_referents({parts[at - 1] if at else item}))"
+    return test
 
 
 def _from_items(

@@ -62,12 +62,12 @@ def _place(found: re.Match[str], remedy: Remedy, names: Names) -> str:
         return ""
     place = found[1]
     if remedy.registry == "functools.singledispatch":
-        module = _module_of(place)
+        module = module_of(place)
         place = f"{names.need(module)}{place.removeprefix(module)}"
     return place
 
 
-def _module_of(path: str) -> str:
+def module_of(path: str) -> str:
     """The longest start of a dotted path that is a loaded module."""
     parts = path.split(".")
     loaded = foreign.module_table()

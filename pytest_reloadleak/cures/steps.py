@@ -106,9 +106,8 @@ def condition(names: Names, item: str, steps: Sequence[Step], subject: Subject) 
     found = access(*steps[0])
     if found.kind == "attribute":
         return condition(names, f"getattr({item}, {foreign.quoted(found.name)}, None)", steps[1:], subject)
-    many = _MANY.get(found.kind)
-    if many is None:
-        return None
+    # What Python cannot read, an object of a C type, the collector can.
+    many = _MANY.get(found.kind) or f"{names.need('gc')}.get_referents(@)"
     part = names.variable(f"part{item.count('part') or ''}")
     inner = f"{part}.cell_contents" if found.kind == "closure" else part
     test = condition(names, inner, steps[1:], subject)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from pytest_reloadleak.cures import bindings, patches, references
+from pytest_reloadleak.cures import bindings, chains, patches, references
 from pytest_reloadleak.cures.names import Names
 
 _MOST_PATHS = 16
@@ -68,6 +68,10 @@ def mended(leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]]) ->
 
 
 def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
+    longest = max(leak.paths, key=len)
+    unlinked = chains.cure(longest, leak.held_at + len(longest) - length, names)
+    if unlinked is not None:
+        return unlinked
     alike = [path for path in leak.paths if len(path) == length][:_MOST_PATHS]
     return references.cure(alike, leak.held_at, names, is_single=leak.is_single)
 

@@ -338,7 +338,7 @@ class _HolderSearch:
             paths=group.paths,
             held_at=holder_index(min(group.paths, key=len), search.ledger.owns) + 1,
             held=retention.held.name,
-            is_single=len(group.tops) <= len(retention.generations) > 1,
+            is_single=len(group.tops) <= len(self._reach.of(group.sinks).generations) > 1,
             is_binding=retention.is_binding and not retention.is_within,
             effect=retention.cause,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from itertools import groupby
@@ -162,6 +163,7 @@ def _finding(target: str, grown: Grown, a: Accumulation, site: Site | None) -> F
         sites=(site,) if site is not None else (),
         details=(f"{a.per_round:g} more {what} per round, which retain {a.bytes_per_round:g} bytes",)
         + ((_amount(grown),) if is_small else ()),
+        cure=_cure(a),
         advice=(
             f"limit {a.holder.path.removesuffix('[*]')} (deque maxlen, lru_cache maxsize), let each reload replace "
             "its previous items, or remove them on unload"
@@ -202,6 +204,27 @@ def _of_survivors(
 
 def _line(site: Site) -> str:
     return f"{os.path.basename(site.file)}:{site.line} {site.code}"
+
+
+_MODULE = re.compile(r"sys\.modules\['([\w.]+)'\]")
+
+
+def _cure(a: Accumulation) -> str | None:
+    """The lines that take the newest items out again: those that this generation added."""
+    found = _MODULE.fullmatch(a.trace[0]) if a.trace else None
+    steps = [*a.trace[1:]]
+    while steps and steps[-1] in {"[*]", a.holder.type}:
+        steps.pop()
+    if found is None or not steps or any("*" in step or "<" in step for step in steps):
+        return None
+    if a.per_round < 1 or a.per_round % 1 or not a.holder.path.endswith(f"{steps[-1]}[*]"):
+        return None
+    path, count = f"{found[1]}{''.join(steps)}", round(a.per_round)
+    if a.holder.type == "list":
+        return f"import {found[1]}\ndel {path}[-{count}:]"
+    if a.holder.type == "dict":
+        return f"import {found[1]}\nfor key in list({path})[-{count}:]:\n    del {path}[key]"
+    return None
 
 
 def _unexplained(target: str, grown: Grown, site: Site | None) -> Finding:

@@ -29,6 +29,7 @@ class Case:
     leaking: str
     cure: str
     before: str = PLUGIN
+    strategies: tuple[str, ...] = ("reimport", "reload")
 
     def files(self) -> Mapping[str, str]:
         """Sources by module name."""
@@ -243,5 +244,80 @@ CASES = (
         """,
         leaking="import sys\nsys.modules['xml.dom'].listeners.append(on_event)",
         cure="import xml.dom\nxml.dom.listeners.remove(on_event)",
+    ),
+    Case(
+        name="a subscription that ends itself",
+        host="""
+            entries = []
+            class Subscription:
+                def __init__(self, callback):
+                    self.callback = callback
+                    entries.append(self)
+                def dispose(self):
+                    entries.remove(self)
+        """,
+        leaking="subscription = host.Subscription(on_event)",
+        cure="subscription.dispose()",
+    ),
+    Case(
+        name="data of no generation in a list",
+        host="rows = []",
+        leaking="host.rows += [[n] for n in range(100)]",
+        cure="import host\ndel host.rows[-100:]",
+    ),
+    Case(
+        name="a chain of wrappers in an attribute",
+        host="""
+            class Layer:
+                def __init__(self, call, inner):
+                    self.call, self.inner = call, inner
+            top = None
+        """,
+        leaking="host.top = host.Layer(on_event, host.top)",
+        cure="""
+            if getattr(host.top, 'call', None) is on_event:
+                host.top = host.top.inner
+        """,
+    ),
+    Case(
+        name="a thread that reads an event",
+        host="",
+        leaking="""
+            import threading
+            stop = threading.Event()
+            def work():
+                while not stop.wait(0.01):
+                    pass
+            threading.Thread(target=work, daemon=True).start()
+        """,
+        cure="""
+            stop.set()
+            for item in [item for item in threading.enumerate() if getattr(item, '_target', None) is work]:
+                item.join()
+        """,
+    ),
+    Case(
+        name="a patch that keeps the original in a closure",
+        host="def f(): pass",
+        leaking="""
+            def wrap(original):
+                def f():
+                    return original()
+                return f
+            host.f = wrap(host.f)
+        """,
+        cure="host.f = host.f.__closure__[0].cell_contents",
+    ),
+    Case(
+        name="a patch that keeps the original in a global",
+        host="def f(): pass",
+        leaking="""
+            original = host.f
+            def f():
+                return original()
+            host.f = f
+        """,
+        cure="host.f = original",
+        strategies=("reimport",),  # under `reload` the global is the wrapper itself
     ),
 )
