@@ -28,23 +28,25 @@ _sleep = time.sleep
 _now_s = time.monotonic
 
 
-def settle(waited_for: Callable[[], int], release: Callable[[], None], *, is_patient: bool) -> int:
+def settle(
+    waited_for: Callable[[], int], release: Callable[[], None], *, is_patient: Callable[[], bool]
+) -> int:
     """Collect until nothing that should be dead is alive, or patience ends.
 
     Args:
         waited_for: returns how many things that should be dead are alive; must be cheap.
         release: drops the test runner's references to the program's objects.
-        is_patient: whether to wait for other threads, if there are any, once collections free nothing more.
+        is_patient: whether to wait for other threads, if there are any; asked once collections free nothing more.
 
     Returns:
-        How many things that should be dead are still alive.
+        How many collections it took.
     """
-    left = 0
-    for remaining, pause_s in _attempts(waited_for, release, is_patient and not is_alone()):
-        left = remaining
+    count = 0
+    for pause_s in _attempts(waited_for, release, lambda: not is_alone() and is_patient()):
+        count += 1
         if pause_s:
             _sleep(pause_s)
-    return left
+    return count
 
 
 async def asettle(
@@ -52,7 +54,7 @@ async def asettle(
     release: Callable[[], None],
     pause: Callable[[float], Awaitable[None]],
     *,
-    is_patient: bool,
+    is_patient: Callable[[], bool],
 ) -> int:
     """`settle` on a running loop: the loop runs during the pauses, so that it can finish pending work.
 
@@ -62,20 +64,20 @@ async def asettle(
         pause: an async sleep of the loop's own library.
         is_patient: whether to wait at all; the loop gets a few turns in any case.
     """
-    left = 0
+    count = 0
     for _ in range(3):
         await pause(0)
-    for remaining, pause_s in _attempts(waited_for, release, is_patient):
-        left = remaining
+    for pause_s in _attempts(waited_for, release, is_patient):
+        count += 1
         if pause_s:
             await pause(pause_s)
-    return left
+    return count
 
 
 def _attempts(
-    waited_for: Callable[[], int], release: Callable[[], None], is_patient: bool
-) -> Iterator[tuple[int, float]]:
-    """Settle step by step; yield how many are left and how long to pause before the next step."""
+    waited_for: Callable[[], int], release: Callable[[], None], is_patient: Callable[[], bool]
+) -> Iterator[float]:
+    """Settle step by step; yield after each collection how long to pause before the next one."""
     deadline = _now_s() + PATIENCE_S
     pause_s = _FIRST_PAUSE_S
     before = None
@@ -86,16 +88,16 @@ def _attempts(
         gc.collect()
         left = waited_for()
         if not left:
-            yield 0, 0
+            yield 0
             return
         if before is None or left < before:  # this collection freed something, so the next may too
             before = left
-            yield left, 0
+            yield 0
             continue
-        if not is_patient or _now_s() >= deadline:
-            yield left, 0
+        if _now_s() >= deadline or not is_patient():
+            yield 0
             return
-        yield left, pause_s
+        yield pause_s
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 

@@ -57,7 +57,8 @@ def diagnose(search: Search, complete: Callable[[Sequence[list[Any]]], None] = l
         return Diagnosis()
     # An object that its `__del__` resurrected in the last collection may have replaced another one, which is garbage
     # since. Its weak references are dead, so settling did not wait for it.
-    gc.collect()
+    if not search.is_confirmed:
+        gc.collect()
     if search.first_pass is not None:  # before anything here refers to the objects
         search.gained = search.first_pass.gained(search.ledger)
     suspicion = _suspicion(search)

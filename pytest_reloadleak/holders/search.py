@@ -79,6 +79,8 @@ class Search:
     """What was known after the first pass; `None` where no second one followed."""
     gained: dict[int, int] = field(default_factory=dict)
     """References that old objects have gained since, by id."""
+    is_confirmed: bool = False
+    """Whether the process settled by more than one collection."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 

@@ -96,7 +96,7 @@ def _reloaded(ask: Callable[[Looking], _Answer]) -> _Answer:
         for _ in range(rounds):
             run.reloads.reload()
         # Settle once: the leak stays, however often the run settles.
-        settle.settle(lambda: 0, lambda: None, is_patient=False)
+        settle.settle(lambda: 0, lambda: None, is_patient=bool)
         return ask(run.looks)
     finally:
         run.reloads.end()

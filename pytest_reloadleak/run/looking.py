@@ -57,7 +57,9 @@ class Looking:
         self.first_pass: FirstPass | None = None
         """What was known after the first pass; `None` until then."""
         self.is_between = False
-        """Whether more rounds follow before anybody looks: then one collection is enough, and nothing is waited for."""
+        """Whether nobody looks before more rounds: then one collection is enough, and nothing is waited for."""
+        self._is_confirmed = False
+        """Whether the last collection of the settling followed another one."""
         self.paths: Paths = {}
         """The paths of what the look found, until a round is traced. They hold the program's objects."""
 
@@ -67,27 +69,28 @@ class Looking:
     def settle(self) -> None:
         """Perform `Step.SETTLE`. After a second pass, only what was not alive after the first is waited for."""
         self._before_settling()
-        settle.settle(self._unfinished(), self._subject.runner.release, is_patient=not self.is_between)
-        self._settled()
+        release = self._subject.runner.release
+        self._settled(settle.settle(self._unfinished, release, is_patient=self._is_patient))
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """Do as `settle` does, on the running loop."""
-        is_patient = not self.is_between
         self._before_settling()
-        await settle.asettle(self._unfinished(), self._subject.runner.release, pause, is_patient=is_patient)
-        self._settled()
+        release = self._subject.runner.release
+        self._settled(await settle.asettle(self._unfinished, release, pause, is_patient=self._is_patient))
 
-    def _unfinished(self) -> Callable[[], int]:
-        if self.is_between:
-            return int
-        known = self.first_pass if self.is_suspicious() else None
-        return partial(self._record.unfinished, known)
+    def _unfinished(self) -> int:
+        return 0 if self.is_between else self._record.unfinished()
+
+    def _is_patient(self) -> bool:
+        """Whether anything is left that might still end: what was alive after the first pass will not."""
+        return self.first_pass is None or self._record.unfinished(self.first_pass) > 0
 
     def _before_settling(self) -> None:
         self._record.effects.note(self._record.generation)
         untrace(lambda o: patches.is_of(o, self._subject.unit.owns))
 
-    def _settled(self) -> None:
+    def _settled(self, collections: int) -> None:
+        self._is_confirmed = collections > 1
         self._record.ledger.prune()
         self._record.effects.note(self._record.generation, is_idle=True)
 
@@ -235,6 +238,7 @@ class Looking:
             before=self._state.before,
             first_pass=self.first_pass if grace == GRACE and self._has_second_pass() else None,
             grace=grace,
+            is_confirmed=self._is_confirmed,
             skip=[*self._own_objects(), *runner.own],
             ignored=self._ignored(),
         )

@@ -82,6 +82,7 @@ class Run:
             self.looks.take_look()
         if self.observations.found.retentions:
             yield from self._traced_round(self.observations.found)
+        self.looks.is_between = False
         yield Step.DISPOSE
         if self.settings.unload:
             self.record.unload()
@@ -162,6 +163,7 @@ class Run:
 
     def _traced_round(self, found: Diagnosis) -> Iterator[Step]:
         """One more round, whose lines are compared with what the last look found. The findings do not change."""
+        self.looks.is_between = True
         with self.explaining.round(found, self.looks.paths):
             # What was handed to a loop runs in its next turns. Only effects may end when the process settles.
             last = Step.SETTLE if any(r.cause is not None for r in found.retentions) else Step.TURN

@@ -110,7 +110,7 @@ def _unload(unit: Unit, modules: list[str]) -> tuple[list[str], tuple[Remaining,
         rename=unit.rename,
         grace=UNLOADED,
     )
-    settle.settle(lambda: sum(ledger.older(1, but=None).values()), lambda: None, is_patient=False)
+    settle.settle(lambda: sum(ledger.older(1, but=None).values()), lambda: None, is_patient=bool)
     seen = diagnose(search)
     ledger.markers.remove()
     return modules, tuple(

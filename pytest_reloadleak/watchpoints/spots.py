@@ -23,23 +23,23 @@ class Spot:
     container: Any
     depth: int
     owner: Any
-    children: list[Any] = field(default_factory=list)
+    children: dict[int, Any] = field(default_factory=dict)
+    """By id: a container may have thousands."""
     generations: set[int] = field(default_factory=set)
 
     @property
     def likenesses(self) -> set[Likeness]:
         """What the items of earlier generations look like."""
-        return {likeness(child) for child in self.children}
+        return {likeness(child) for child in self.children.values()}
 
     def keys(self) -> tuple[str, ...]:
         """The attributes of a namespace that hold the items; empty where each generation takes another one."""
         if type(self.container) is not dict or not references.is_namespace(self.owner, self.container):
             return ()
-        wanted = set(map(id, self.children))
         names = [
             name
             for name, value in dict.items(self.container)
-            if type(name) is str and id(value) in wanted and not foreign.is_atom(value)
+            if type(name) is str and id(value) in self.children and not foreign.is_atom(value)
         ]
         is_growing = len(names) > 1 and len(names) >= len(self.generations)
         return () if is_growing else tuple(names)
@@ -55,8 +55,7 @@ def spots(paths: list[Path]) -> list[Spot]:
             spot = found.setdefault(id(parent), Spot(parent, depth, path[depth - 1] if depth else None))
             spot.depth = max(spot.depth, depth)
             spot.generations.add(generation)
-            if all(child is not known for known in spot.children):
-                spot.children.append(child)
+            spot.children[id(child)] = child
     several = [spot for spot in found.values() if len(spot.generations) > 1]
     ordered = sorted(several or found.values(), key=lambda spot: -spot.depth)
     if len(ordered) <= _NEAREST + _FARTHEST:

@@ -54,18 +54,19 @@ class Loops(Probe):
         self._serials.clear()
         self._asyncio = None
 
-    def _has_asyncio(self) -> bool:
-        """Whether the program has loaded asyncio. Searches for its loops the first time it has."""
+    def _has_asyncio(self, *, searches: bool = True) -> bool:
+        """Whether the program has loaded asyncio. Its loops are searched the first time, if the caller does not."""
         if self._asyncio is None:
             self._asyncio = asyncio_objects.library()
             if self._asyncio is not None:
                 self._table = LoopTable(self._asyncio, self.scope.owns)
-                self._search()
+                if searches:
+                    self._search()
         return self._asyncio is not None
 
     def _search(self) -> list[Any]:
         """Find all loops in one walk over the heap. Returns the pending futures, which only such a walk can find."""
-        has_asyncio = self._has_asyncio()
+        has_asyncio = self._has_asyncio(searches=False)
         classes = (*self._runs.classes(), *(self._table.classes() if has_asyncio else ()))
         objects = instances.instances(classes) if classes else []
         self._runs.take(objects)
