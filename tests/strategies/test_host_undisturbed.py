@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import builtins
+import gc
 import importlib
 import importlib._bootstrap_external
 import importlib.machinery
@@ -10,7 +12,9 @@ import importlib.util
 import inspect
 import os
 import sys
+import threading
 import types
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ from cases import run
 
 from pytest_reloadleak.check import measure_reload
 from pytest_reloadleak.effects.registries.watched_functions import WATCHES
+from pytest_reloadleak.effects.system.orphans import VARIABLE
+from pytest_reloadleak.generations.markers import MARKER
 
 FIRST, SECOND = "value = 'one'\ndef f(): pass\n", "value = 'two'\ndef f(): pass\n"
 REGISTERING = {watch.spelling for watch in WATCHES}
@@ -136,18 +142,19 @@ def names_of_the_library() -> dict[tuple[str, str], int]:
 def test_nothing_else_of_the_library_differs(stale):
     """Only the functions that register what cannot be listed, and what the loader of a stale `.pyc` asks, do."""
     importlib.import_module("faulthandler")
-    before, seen = names_of_the_library(), []
+    before, keys, times = names_of_the_library(), set(), iter(range(100))
 
     def reload() -> None:
         now = names_of_the_library()
-        seen.append([key for key in before.keys() | now.keys() if before.get(key) != now.get(key)])
+        keys.update(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        next(times)
         reload_stale()
 
     measure_reload("stale", reload=reload, rounds=2)
 
     own = {name.rpartition(".")[2] for name in REGISTERING}
-    others = {key for keys in seen for key in keys if key[1] not in own and not is_loaders(key)}
-    assert len(seen) >= 3
+    others = {key for key in keys if key[1] not in own and not is_loaders(key)}
+    assert next(times) >= 3
     assert others - {key for key in others if key[0] == "__main__"} == set()
     assert names_of_the_library().keys() >= before.keys()
 
@@ -174,3 +181,91 @@ def test_a_registering_function_is_a_builtin_to_whom_asks(stale):
     measure_reload("stale", reload=reload, rounds=2)
 
     assert all(answer == before for answer in answers)
+
+
+def target_and_process() -> dict[str, object]:
+    """What a reloader may look at: the target with all that describes it, and the settings of the process."""
+    module = sys.modules["stale"]
+    namespace, spec = vars(module), module.__spec__
+    assert spec is not None
+    describes = (
+        "name",
+        "origin",
+        "cached",
+        "has_location",
+        "parent",
+        "submodule_search_locations",
+        "loader_state",
+    )
+    return {
+        "module": (type(module), type(namespace), dir(module) == sorted(namespace)),
+        "names": list(namespace),
+        "values": {name: type(value) for name, value in namespace.items()},
+        "name": (module.__name__, type(module.__name__), module.__package__),
+        "spec": (type(spec), *(getattr(spec, name) for name in describes)),
+        "loader": (type(spec.loader), sorted(vars(spec.loader)), spec.loader is module.__loader__),
+        "function": (
+            module.f.__module__,
+            module.f.__globals__ is namespace,
+            vars(module.f),
+            module.f.__code__.co_filename,
+        ),
+        "modules": ("stale" in sys.modules, type(sys.modules), id(sys.modules)),
+        "environment": sorted(os.environ),
+        "settings": (sys.flags, sys.dont_write_bytecode, sys.pycache_prefix, sys.getrecursionlimit()),
+        "tracing": (sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile()),
+        "collector": (gc.isenabled(), gc.get_threshold(), gc.get_debug(), gc.get_freeze_count()),
+        "hooks": (
+            sys.excepthook,
+            sys.unraisablehook,
+            sys.displayhook,
+            threading.excepthook,
+            builtins.__import__,
+        ),
+        "lists": [
+            list(map(id, found)) for found in (gc.callbacks, warnings.filters, sys.meta_path, sys.path_hooks)
+        ],
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "directory": os.getcwd(),
+    }
+
+
+def without_ours(seen: dict[str, Any]) -> dict[str, Any]:
+    """The same without the two things that the check adds: its marker in the namespace, and its variable."""
+    values = {name: kind for name, kind in seen["values"].items() if name != MARKER}
+    names = [name for name in seen["names"] if name != MARKER]
+    environment = [name for name in seen["environment"] if name != VARIABLE]
+    return {**seen, "values": values, "names": names, "environment": environment}
+
+
+@pytest.mark.parametrize("is_dropped", [True, False], ids=["drop and import", "in place"])
+def test_a_reload_sees_the_target_and_the_process_as_without_a_check(stale, is_dropped):
+    """Before and after each reload of its own; what differs is the marker and the variable, and nothing else."""
+    # Only differences are kept: what each reload leaves in a list is growth, whose line a traced reload would look for.
+    expected: dict[str, Any] = {}
+    different: dict[str, object] = {}
+    fresh_markers = set()
+
+    def reload() -> None:
+        look()
+        if is_dropped:
+            run.import_again("stale")
+        else:
+            reload_stale()
+        fresh_markers.add(MARKER in vars(sys.modules["stale"]))
+        look()
+
+    def look() -> None:
+        seen = without_ours(target_and_process())
+        different.update({key: value for key, value in seen.items() if value != expected.get(key, value)})
+
+    for _ in range(4):
+        reload()
+    expected.update(without_ours(target_and_process()))
+    report = measure_reload("stale", reload=reload, rounds=3)
+
+    assert report.outcome == "clean"
+    assert different == {}
+    assert fresh_markers == (
+        {False} if is_dropped else {False, True}
+    )  # a fresh namespace is marked when it has ended
