@@ -33,6 +33,8 @@ from pytest_reloadleak.verdict.sites import site_of
 _now_s = time.perf_counter
 """A private copy, since the target may patch the original."""
 
+Finish = Callable[[Report], Report]
+
 PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
 """Outcomes that do not fail a test."""
 
@@ -76,17 +78,19 @@ class Check:
         self.performer = Performer(self.run, reload)
         self._project = Project(settings.rootdir, settings.test_files)
         self._begun_s = _now_s()
+        self.judged: judge.Judged = ()
 
-    def perform(self, exercise: Callable[[], object] | None = None) -> Report:
+    def perform(self, exercise: Callable[[], object] | None = None, finish: Finish | None = None) -> Report:
         """Run the whole check at once.
 
         Args:
             exercise: called in each round on the fresh generation; its exceptions reach the caller.
+            finish: completes the report while everything is as the run left it.
         """
         try:
             self.run.reloads.begin()
             self.performer.perform(exercise)
-            return self.report()
+            return finish(self.report()) if finish is not None else self.report()
         except RoundError as error:
             return self.report(error.text)
         finally:
@@ -120,11 +124,11 @@ class Check:
         failures = subject.failures()
         if error is None and failures:
             error = failures[0]
-        knowledge = judge.Knowledge(self._known, self._is_library, self._site)
+        knowledge = judge.Knowledge(self._known, self._is_library, self._site, not settings.proves)
         verdict = judge.judge(target, settings.rounds, seen, knowledge)
+        self.judged = verdict.judged
         verdict = completed(verdict, self.run, settings, self._known)
-        notes = [*seen.notes, *verdict.notes, *seen.blind]
-        notes += [text for text in failures if text != error]
+        notes = [*seen.notes, *verdict.notes, *seen.blind, *(text for text in failures if text != error)]
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
         notes += [f"{name}.{HOOK} was never called: {name} was not reloaded" for name in never]
         missing = [f.site_reason for f in verdict.findings if f.site is None and f.site_reason is not None]

@@ -48,6 +48,8 @@ class Settings:
     """Modules below the target, to be imported with it where they can be."""
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
+    proves: bool = False
+    """Whether to remove on trial what holds old generations: only where the process is the check's own."""
     ignored: tuple[str, ...] = ()
     """Attributes of modules, `module.attribute`, whose values the sweep does not enter."""
 

@@ -34,6 +34,7 @@ LAYERS = (
     "effects.registries",
     "effects.system",
     "effects.catalogue",
+    "cutting",
     "strategies.imports",
     "strategies.dependencies",
     "strategies.strategy",  # what all strategies share

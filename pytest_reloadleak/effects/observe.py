@@ -19,7 +19,7 @@ from pytest_reloadleak.holders import runner_noise
 from pytest_reloadleak.holders.diagnosis import diagnose, suspected
 from pytest_reloadleak.holders.patches import put_name
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
-from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.search import KnownEffect, Search
 from pytest_reloadleak.holders.sweep import Cause, Root
 from pytest_reloadleak.model import Held
 
@@ -140,6 +140,8 @@ class _Answers:
         search.watched.update(probe.watched())
         search.containers += list(probe.containers()) if found else []
         for group in found:
+            if search.plan is not None:
+                search.plan.effects[group.cause] = _known(probe, group, search.limit)
             for number, member in enumerate(group.members):
                 member.marks = marks_of(member.effect)
                 search.effect_marks |= member.marks
@@ -178,6 +180,14 @@ class _Answers:
             member.effect = replace(member.effect, values=(), also=(), watches=())
             self.parts.setdefault(cause, []).append(member)
         return cause is not None
+
+
+def _known(probe: Probe, group: Group, limit: int) -> list[KnownEffect]:
+    counted = set(map(id, group.counted(limit)))
+    return [
+        KnownEffect(probe.name, member.effect.identity, number, id(member) in counted)
+        for number, member in enumerate(group.members)
+    ]
 
 
 _SLOTS = frozenset(

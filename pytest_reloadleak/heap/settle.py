@@ -106,6 +106,11 @@ def is_alone() -> bool:
     return len(gc.current_frames()) <= 1
 
 
+def collect() -> None:
+    """Collect once."""
+    gc.collect()
+
+
 def is_enabled() -> bool:
     """Whether automatic collection is on."""
     return gc.isenabled()

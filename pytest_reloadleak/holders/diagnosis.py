@@ -19,6 +19,7 @@ from pytest_reloadleak.holders import native, own_hold
 from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.results.ownership import owned
+from pytest_reloadleak.holders.results.planning import fill
 from pytest_reloadleak.holders.results.retentions import retentions
 from pytest_reloadleak.holders.results.skew import in_words, sights
 from pytest_reloadleak.holders.retained import Retained, alive_generations, gather, is_suspicious
@@ -191,7 +192,7 @@ class _HolderSearch:
                     self._spared += [a.path[-1] for a in together] if is_one else [trace.sink]
                 else:
                     sinks = [a.path[-1] for a in together] if is_one else [trace.sink]
-                    self._add(trace, sinks, arrival.path)
+                    self._add(trace, sinks, arrival.path, arrival.root)
         return unbound
 
     def _read_trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace | None:
@@ -213,10 +214,10 @@ class _HolderSearch:
         is_owned = root.kind in _OWNED_ROOTS and len(below[id(root)]) == 1
         return (of_owned_root if is_owned else trace_of)(arrival, self._search, self._retained)
 
-    def _add(self, trace: Trace, sinks: list[Any], path: tuple[Any, ...]) -> None:
+    def _add(self, trace: Trace, sinks: list[Any], path: tuple[Any, ...], root: Root) -> None:
         key = trace.exact_key
         born = min(self._retained.born[id(sink)] for sink in sinks)
-        group = Group(trace, {id(sink): sink for sink in sinks}, {trace.top: born}, [path])
+        group = Group(trace, {id(sink): sink for sink in sinks}, {trace.top: born}, [path], [root])
         if key in self._groups:
             self._groups[key].add(group)
         else:
@@ -236,7 +237,7 @@ class _HolderSearch:
         for arrival in self._homes.rehomed(arrivals):
             trace = self._read_trace(arrival, collections.defaultdict(set))
             if trace is not None and not trace.is_spared:
-                self._add(trace, [trace.sink], arrival.path)
+                self._add(trace, [trace.sink], arrival.path, arrival.root)
 
     def _unexplained(self) -> dict[int, Any]:
         """Retained objects that no holder found so far keeps, without those that only the check keeps."""
@@ -297,7 +298,7 @@ class _HolderSearch:
             or self._retained.born[id(trace.sink)] != self._search.kept
             or trace.exact_key in self._groups
         ):
-            self._add(trace, [trace.sink], path)
+            self._add(trace, [trace.sink], path, root)
 
     @staticmethod
     def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:
@@ -323,6 +324,8 @@ class _HolderSearch:
         groups = joined(self._groups.values(), self._retained.born.__getitem__)
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
+        if self._search.plan is not None:
+            fill(self._search.plan, groups, self._reach, self._retained, self._search.kept)
         found = retentions(groups, self._reach, self._retained, self._search)
         of_groups = owned(groups, self._retained.born.__getitem__, self._search.effect_marks)
         each = [(one, groups[one.number or 0]) for one in found]

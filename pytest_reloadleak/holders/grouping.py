@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.holders.trace import Trace
 from pytest_reloadleak.model import Holder
 
@@ -32,6 +33,8 @@ class Group:
     """Ids of the held objects, each with the oldest generation that it leads to."""
     paths: list[tuple[Any, ...]] = field(default_factory=list)
     """Objects from the root's value to the sink, of each reference."""
+    roots: list[Root] = field(default_factory=list)
+    """The root of each path."""
     steps: tuple[str, ...] | None = None
     """Steps to the held object with what differs left open; `None` where they are those of the first trace."""
     at: int | None = None
@@ -63,6 +66,7 @@ class Group:
         for top, born in other.tops.items():
             self.tops[top] = min(born, self.tops.get(top, born))
         self.paths += other.paths
+        self.roots += other.roots
 
 
 Born = Callable[[int], int]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.generations.ledger import Ledger
@@ -14,6 +16,63 @@ from pytest_reloadleak.holders import roots
 from pytest_reloadleak.holders.retention import GRACE
 from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.holders.sweep import Cause, Root, Sweep
+
+
+class Known(NamedTuple):
+    """One reference that a diagnosis found, with the objects on its path."""
+
+    root: Root
+    path: tuple[Any, ...]
+    """Objects from the root's value to the sink, both included."""
+    sinks: frozenset[int]
+    """Ids of the retained objects of the same generation that the same holder has: the sink, and others beside it."""
+    generations: frozenset[int]
+    """What it keeps."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class KnownHolder:
+    """One holder that a diagnosis found, with its references."""
+
+    cause: Cause | None
+    references: list[Known]
+    named: int
+    """Position in the trace of the reference that is named."""
+    at: int | None
+    """How many steps lead to what is named, where that is not the last one before the held object."""
+
+
+class KnownEffect(NamedTuple):
+    """One effect that a diagnosis counted, as values."""
+
+    probe: str
+    identity: tuple[int | str, ...]
+    number: int
+    """Its number among those of its cause, as in `Root.effect`."""
+    is_counted: bool
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Plan:
+    """What a diagnosis found, with the objects: a trial removal follows. Lives until that is over."""
+
+    holders: dict[int, KnownHolder] = field(default_factory=dict)
+    """By the number of the retention."""
+    effects: dict[Cause, list[KnownEffect]] = field(default_factory=dict)
+    living: list[tuple[int, weakref.ref[Any]]] = field(default_factory=list)
+    """Weak references to what is retained, with the generation."""
+
+    def clear(self) -> None:
+        """Let go of every object."""
+        self.holders.clear()
+        self.effects.clear()
+
+    def watch(self, objects: Mapping[int, Any], born: Mapping[int, int], kept: int | None) -> None:
+        """Refer weakly to the retained objects, by id, without those of the generation that the check keeps."""
+        for key, o in objects.items():
+            if born[key] != kept:
+                with suppress(TypeError):  # a dict, or an instance that has only slots
+                    self.living.append((born[key], weakref.ref(o)))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -81,6 +140,8 @@ class Search:
     """References that old objects have gained since, by id."""
     is_confirmed: bool = False
     """Whether the process settled by more than one collection."""
+    plan: Plan | None = None
+    """Receives what a trial removal needs; `None` if none follows."""
     grace: int = GRACE
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 

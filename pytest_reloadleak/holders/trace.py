@@ -141,7 +141,7 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
     kept_for_now = search.noise.cause_of_place(arrival)
     if kept_for_now is not None:
         return kept_for_now
-    timer = next((n for n, o in enumerate(arrival.path[:-1]) if _is_timer(o)), None)
+    timer = next((n for n, o in enumerate(arrival.path[:-1]) if is_timer(o)), None)
     if timer is not None:
         steps = references.folded(arrival.path[: timer + 1])
         # A timer that a loop still has to run merely wakes other code, which is the cause.
@@ -172,7 +172,8 @@ def _slot_cause(path: Sequence[Any], search: Search) -> Cause | None:
     return search.slots.get(name) or search.patches.get(name)
 
 
-def _is_timer(o: Any) -> bool:
+def is_timer(o: Any) -> bool:
+    """Whether an object is a timer of `threading` or of an event loop."""
     asyncio = sys.modules.get("asyncio")
     kinds = (threading.Timer, *([vars(asyncio)["TimerHandle"]] if asyncio is not None else []))
     return any(issubclass(type(o), kind) for kind in kinds)

@@ -18,7 +18,7 @@ _OUTPUT_BYTES = 64 * 1024
 
 
 class Exchange:
-    """The files of one worker: `job` and `result` by path, and `output` as a stream.
+    """The files of one worker: `job`, `early` and `result` by path, and `output` as a stream.
 
     Raises:
         OSError: a file cannot be made: the disk is full, or this process may open no more.
@@ -30,6 +30,7 @@ class Exchange:
         try:
             self.job = self._file("job")
             self.result = self._file("result")
+            self.early = self._file("early")
             self.output: BinaryIO = self._stack.enter_context(_output())
         except BaseException:
             self._stack.close()
@@ -58,10 +59,14 @@ class Exchange:
         path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
         return path if os.access(path, os.R_OK | os.W_OK) else None
 
-    def answer(self) -> bytes:
-        """What the worker wrote as its result; empty if it wrote nothing."""
+    def answer(self, *, is_early: bool) -> bytes:
+        """What the worker wrote as its result; empty if it wrote nothing.
+
+        Args:
+            is_early: whether to read what it wrote before it removed holders on trial, which may have ended it.
+        """
         try:
-            return self.result.read_bytes()
+            return (self.early if is_early else self.result).read_bytes()
         except OSError:
             return b""
 

@@ -9,15 +9,17 @@ import contextlib
 import importlib
 import marshal
 import os
+import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pytest_reloadleak.check import Check
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.failure import failure_text
-from pytest_reloadleak.isolation import canaries, measuring
+from pytest_reloadleak.isolation import canaries, measuring, proving
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, fasten
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
@@ -29,6 +31,19 @@ from pytest_reloadleak.settings import Settings
 _encode = marshal.dumps
 _open, _write_some, _close, _exit, _getpid = os.open, os.write, os.close, os._exit, os.getpid
 _mkdir, _FLAGS = os.mkdir, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
+_PROOF_S = 10
+"""How long the trial removals may take. Then the system ends the process, and the report has none."""
+_alarm = vars(signal).get("setitimer")  # not on Windows, where the parent's time limit ends the process
+_signal = signal.signal
+
+
+def _end_in(seconds: float) -> None:
+    """Have the system end this process after some seconds, whatever it does; with 0, do not."""
+    if _alarm is not None:
+        _signal(signal.SIGALRM, signal.SIG_DFL)
+        _alarm(signal.ITIMER_REAL, seconds)
 
 
 def _imported(name: str) -> type[Probe]:
@@ -51,15 +66,24 @@ def main(job: dict[str, Any]) -> None:
     process = _getpid()
     fasten(job["tether"], job["timeout_s"])
     measuring.begin(job["coverage"])
-    settings = Settings(**job["settings"])
+    settings = replace(Settings(**job["settings"]), proves=True)
     try:
         runner = Runner(
             plugins=job["plugins"],
             probes=tuple(_imported(name) for name in job["probes"]),
             is_interruptible=False,
         )
-        report = _unless_unreliable(Check([job["target"]], settings, runner=runner).perform())
-        content = jsonfile.to_dict(replace(report, nodeid=settings.nodeid))
+        check = Check([job["target"]], settings, runner=runner)
+
+        def keep(report: Report) -> None:
+            """Write the report before the trial removals: whatever they do to the process, it is there."""
+            if _getpid() == process:
+                _write(job["early"], _encode(jsonfile.to_dict(report)))
+                _end_in(_PROOF_S)
+
+        report = check.perform(finish=partial(proving.proven, check, keep))
+        _end_in(0)
+        content = jsonfile.to_dict(_unless_unreliable(report))
     except UsageError as error:
         content = {"usage": str(error)}
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must learn it

@@ -75,11 +75,13 @@ def run(
             "plugins": plugins,
             "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in extra],
             "result": str(exchange.result),
+            "early": str(exchange.early),
             "timeout_s": timeout_s,
             "coverage": measuring.configuration(),
         }
         ending = _started(exchange, content, timeout_s)
-        answer = exchange.answer() if ending.is_answer else b""
+        answer = exchange.answer(is_early=False) if ending.is_answer else b""
+        answer = answer or exchange.answer(is_early=True)
         text = exchange.printed()
         if ending.is_hang:
             text, place = stacks.of_hang(text)

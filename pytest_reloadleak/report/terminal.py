@@ -80,6 +80,8 @@ def _finding(finding: Finding, verbose: bool, rootdir: str) -> Iterator[str]:
         yield f"    {'        ' if number else 'detail  '}{line}"
     for also in finding.also_retains:
         yield f"    also    {also}"
+    if finding.proof is not None and (verbose or finding.proven is not None or finding.growth == "growing"):
+        yield f"    proof   {finding.proof}"
     if finding.known is not None:
         yield f"    known   {finding.known}"
     yield f"    fix     {finding.advice}"

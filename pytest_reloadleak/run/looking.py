@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak.effects.observe import observe, suspect
 from pytest_reloadleak.effects.probe import Probe
@@ -19,7 +20,7 @@ from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.retained import is_suspicious
 from pytest_reloadleak.holders.retention import GRACE, UNLOADED, Diagnosis
-from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.search import Plan, Search
 from pytest_reloadleak.run.explaining import Paths
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.run.process_state import ProcessState
@@ -27,6 +28,9 @@ from pytest_reloadleak.run.record import Record
 from pytest_reloadleak.run.subject import Subject
 from pytest_reloadleak.settings import GROWTH, REFERENCES, Settings
 from pytest_reloadleak.strategies.imports import duplicate_modules
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.cutting.proof import Trials
 
 
 class Looking:
@@ -62,6 +66,12 @@ class Looking:
         """Whether the last collection of the settling followed another one."""
         self.paths: Paths = {}
         """The paths of what the look found, until a round is traced. They hold the program's objects."""
+        self.trials: Trials | None = None
+        """The removals of what the last look found, if its claims are to be proven."""
+        self._living: list[tuple[int, weakref.ref[Any]]] = []
+        """Weak references to what it found, with the generations."""
+        self._judged = 0
+        """The newest generation at the time of the last look of the run itself."""
 
     def _references(self) -> int:
         return near.references(self._subject.namespaces().values())
@@ -131,11 +141,12 @@ class Looking:
     def take_look(self) -> None:
         """Look for what is retained after the second pass, and keep its paths for the traced round."""
         self.paths = {}
-        self._observations.found = self.look(paths=self.paths)
+        plan = Plan() if self._settings.proves and not self._settings.unload else None
+        self._observations.found = self.look(paths=self.paths, plan=plan)
 
     def take_unloaded(self) -> None:
         """Look for what still pins a target that was unloaded."""
-        self._observations.unloaded = self.look(UNLOADED)
+        self._observations.unloaded = self.look(UNLOADED, plan=Plan() if self._settings.proves else None)
 
     def _not_reloaded(self) -> list[str]:
         unit, strategy = self._subject.unit, self._subject.strategy
@@ -190,16 +201,17 @@ class Looking:
         files = [dict.get(n, "__file__") for n in self._subject.namespaces().values()]
         return tuple(file for file in files if type(file) is str)
 
-    def look(self, grace: int = GRACE, paths: Paths | None = None) -> Diagnosis:
+    def look(self, grace: int = GRACE, paths: Paths | None = None, plan: Plan | None = None) -> Diagnosis:
         """Look at the heap and at the effects.
 
         Args:
             grace: how many generations before the newest one may be alive.
             paths: receives the paths of what is found.
+            plan: receives what a trial removal needs.
         """
         record = self._record
         search = self._search(grace)
-        search.paths = paths
+        search.paths, search.plan = paths, plan
         try:
             found = observe(search, record.effects, record.scope, record.first)
         except Exception as error:  # noqa: BLE001 - what else is known must reach the report
@@ -211,7 +223,46 @@ class Looking:
             found = found._replace(hook=hook_of(search.namespaces))
         self._note_blindness(search)
         self._observations.note(*search.told, *found.notes)
-        return found if self._settings.looks_for(REFERENCES) else found.of_effects()
+        found = found if self._settings.looks_for(REFERENCES) else found.of_effects()
+        if plan is not None:
+            from pytest_reloadleak.cutting.proof import Trials  # a clean check has nothing to prove
+
+            self.trials = Trials(plan, found, record.scope.owns, record.effects.working())
+            self._living = plan.living
+            if grace == GRACE:
+                self._judged = record.generation
+        return found
+
+    def alive(self) -> set[int]:
+        """Generations of which some object that the last look found is certainly alive."""
+        return {generation for generation, reference in self._living if reference() is not None}
+
+    def _count_living(self) -> int:
+        return sum(reference() is not None for _, reference in self._living)
+
+    def look_aside(self) -> tuple[Diagnosis, Trials]:
+        """Settle and look again after a trial removal, without adding to the observations.
+
+        Returns:
+            What was found among the generations that the last look judged, and what another removal needs.
+
+        Raises:
+            LookupError: something could not be seen, so what is not found may be there.
+        """
+        self._before_settling()
+        release = self._subject.runner.release
+        self._settled(settle.settle(self._count_living, release, is_patient=lambda: False))
+        seen = self._observations
+        blind, notes = seen.blind, list(seen.notes)
+        grace = UNLOADED if self._record.is_unloaded else GRACE + self._record.generation - self._judged
+        try:
+            found = self.look(grace, plan=Plan())
+            if len(seen.blind) > len(blind):
+                raise LookupError(seen.blind[-1])
+            assert self.trials is not None
+            return found, self.trials
+        finally:
+            seen.blind, seen.notes = blind, notes
 
     def is_any_alive(self) -> bool:
         """Whether any object of a generation that should be dead is alive: the basis of a clean verdict."""

@@ -20,6 +20,10 @@ _ORDER: tuple[Kind, ...] = get_args(Kind)
 """The order of findings; of several kinds that fit a cause, the first is used."""
 
 
+Judged = tuple[tuple[Retention, str], ...]
+"""What the looks found, each with the signature of its finding."""
+
+
 class Verdict(NamedTuple):
     """The result of judging a run."""
 
@@ -28,6 +32,7 @@ class Verdict(NamedTuple):
     findings: tuple[Finding, ...]
     retained_generations: tuple[int, ...]
     notes: tuple[str, ...]
+    judged: Judged = ()
 
 
 def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) -> Verdict:
@@ -52,12 +57,10 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
         findings.append(_with_bound(finding, retention, knowledge))
         judged.append((retention, finding.signature))
     findings = _with_company(findings, judged)
-    pins = unloaded.retentions if unloaded is not None else ()
-    findings += [
-        _pinning(target, pin)
-        for pin in pins
-        if pin.is_certain and _counterpart(pin, found.retentions) is None
-    ]
+    for pin in unloaded.retentions if unloaded is not None else ():
+        if pin.is_certain and counterpart(pin, found.retentions) is None:
+            findings.append(_pinning(target, pin))
+            judged.append((pin, findings[-1].signature))
     if not any(finding.growth == "growing" for finding in findings):
         # Growth counts only if no growing finding explains it.
         accumulated, remarks = growth_findings(target, seen, knowledge.site_of)
@@ -68,6 +71,8 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
     # An effect may outlive its dead generation: a descriptor, a process, an environment variable.
     generations = tuple(sorted({g for f in findings if f.retained_objects for g in f.generations}))
     findings = [f if f.known else replace(f, known=knowledge.reason(f)) for f in findings]
+    if knowledge.is_shared:
+        findings = [replace(f, proof=_IN_PROCESS) for f in findings]
     is_leaking = any(finding.known is None for finding in findings)
     outcome: Outcome = (
         "leaking" if is_leaking else "inconclusive" if blind else "known" if findings else "clean"
@@ -80,6 +85,7 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
         findings=tuple(findings),
         retained_generations=generations,
         notes=tuple(notes),
+        judged=tuple(judged),
     )
 
 
@@ -92,6 +98,11 @@ class Knowledge(NamedTuple):
     """Whether a module is in the standard library or installed: the project cannot fix its caches."""
     site_of: Callable[[Frames, Collection[str]], Site | None] = lambda *_: None
     """The line to report from the frames of an allocation, given the target's source files."""
+    is_shared: bool = False
+    """Whether the process is not the check's own, so that no removal is tried."""
+
+
+_IN_PROCESS = "not tried, as the check shares this process"
 
 
 def _with_bound(finding: Finding, retention: Retention, knowledge: Knowledge) -> Finding:
@@ -134,7 +145,7 @@ def _no_leak(retention: Retention) -> str:
     return f"{retention.holder.path} ({retention.items} more) did not keep growing: not a leak"
 
 
-def _counterpart(retention: Retention, later: tuple[Retention, ...]) -> Retention | None:
+def counterpart(retention: Retention, later: tuple[Retention, ...]) -> Retention | None:
     """The retention by the same holder in the second look; `None` if there is none.
 
     The second look may reach the holder by another path of the same length. So if no trace is the same, a holder of the

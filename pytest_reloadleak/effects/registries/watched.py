@@ -126,6 +126,20 @@ class Watched(Probe):
         """The causes of all entries, by the ids of the entries' objects."""
         return {key: record.cause for record in self._present().values() for key in record.entries}
 
+    def record(
+        self, number: int | str
+    ) -> tuple[str, tuple[str | int, ...], tuple[int, ...], tuple[Any, ...]] | None:
+        """The function, the slot, and the ids and known objects of an entry; `None` if it is gone."""
+        record = self._records.get(number) if type(number) is int else None
+        if record is None:
+            return None
+        return record.watch.spelling, record.slot, record.entries, record.values() or ()
+
+    def has_equal(self, number: int | str) -> bool:
+        """Whether some other entry is equal to one, so that undoing one undoes both."""
+        keys = {key: record.equality for key, record in list(self._records.items())}
+        return any(key != number and equality == keys.get(number) for key, equality in keys.items())  # type: ignore[arg-type]
+
     def effects(self) -> list[Effect]:
         """Entries that may be the target's."""
         present = self._present()

@@ -1,0 +1,132 @@
+"""End what is pending on an event loop: cancel tasks and timers, remove readers, close async generators."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from pytest_reloadleak.cutting import edges
+from pytest_reloadleak.cutting.cut import CannotCutError
+from pytest_reloadleak.effects.loops.asyncio_objects import field, library
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
+_TURNS = 6
+"""Turns of a loop that does not run by itself: a cancelled task may take some to end."""
+_PATIENCE_S = 1.0
+"""How long a loop in another thread may take."""
+_PAUSE_S = 0.005
+
+_sleep, _now_s = time.sleep, time.monotonic
+
+
+def end(reference: weakref.ref[Any], path: str) -> None:
+    """End a task, timer, callback, future or async generator, and let its loop turn.
+
+    Args:
+        reference: the object.
+        path: the name of the effect, which begins with the word for what the loop uses a handle for.
+
+    Raises:
+        CannotCutError: it has no end of its own, or goes on.
+    """
+    o = reference()
+    if o is None:
+        return
+    asyncio = library()
+    if asyncio is None or foreign.class_module(type(o)).partition(".")[0] == "trio":
+        raise CannotCutError("only asyncio's tasks and timers can be cancelled from outside")
+    loop = field(o, "_loop")
+    if type(o) is types.AsyncGeneratorType:
+        _close(o)
+    elif issubclass(type(o), asyncio.handle) and field(o, "_cancelled") is True:
+        _drop(o)
+    elif issubclass(type(o), asyncio.handle):
+        remove = _removal(loop, o, path)
+        _in_loop(loop, remove if remove is not None else o.cancel)
+    elif asyncio.is_future(o):
+        _in_loop(loop, o.cancel)
+        if not _is_over(o, loop):
+            raise CannotCutError("it went on after it was cancelled")
+    elif foreign.type_name(o) in _OF_UVLOOP:
+        o.cancel()
+    else:
+        raise CannotCutError(f"a {foreign.type_name(o)} has no end of its own")
+
+
+def _drop(handle: Any) -> None:
+    """Remove a cancelled handle from what keeps it: to cancel it again would change nothing."""
+    for owner in gc.get_referrers(handle):
+        remove = (
+            edges.removal((owner, handle), 1, {id(handle)}) if type(owner) is not types.FrameType else None
+        )
+        if remove is not None:
+            remove()
+
+
+_OF_UVLOOP = frozenset({"uvloop.loop.Handle", "uvloop.loop.TimerHandle"})
+
+
+def _removal(loop: Any, handle: Any, path: str) -> Callable[[], object] | None:
+    """The loop's own function that removes a reader, writer or signal handler; `None` for any other handle."""
+    word = path.partition(" ")[0]
+    if word in {"reader", "writer"}:
+        keys = field(field(loop, "_selector"), "_fd_to_key") or {}
+        for number, key in list(keys.items()):
+            data = key.data if type(key.data) is tuple else ()
+            for at, one in enumerate(data):
+                if one is handle:
+                    return lambda: (loop.remove_reader, loop.remove_writer)[at](number)
+    if word == "signal":
+        for number, one in list((field(loop, "_signal_handlers") or {}).items()):
+            if one is handle:
+                return lambda: loop.remove_signal_handler(number)
+    return None
+
+
+def _in_loop(loop: Any, action: Callable[[], object]) -> None:
+    """Call something where a loop runs, and let the loop turn."""
+    if loop is None or loop.is_closed():
+        action()
+    elif loop.is_running():
+        done = threading.Event()
+        loop.call_soon_threadsafe(action)
+        for _ in range(_TURNS):
+            done.clear()
+            loop.call_soon_threadsafe(done.set)
+            done.wait(_PATIENCE_S)
+    else:
+        action()
+        for _ in range(_TURNS):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+
+
+def _is_over(future: Any, loop: Any) -> bool:
+    deadline = _now_s() + (_PATIENCE_S if loop is not None and loop.is_running() else 0)
+    while not future.done():
+        if _now_s() >= deadline:
+            return False
+        _sleep(_PAUSE_S)
+    return True
+
+
+def _close(generator: Any) -> None:
+    """Close a suspended async generator, on the loop that has it if there is one, else on a new one."""
+    asyncio: Any = sys.modules["asyncio"]
+    own = library()
+    found = own.policy() if own is not None else None
+    loop = field(field(found, "_local"), "_loop")
+    if loop is not None and not loop.is_closed() and not loop.is_running():
+        loop.run_until_complete(generator.aclose())
+        return
+    fresh = asyncio.new_event_loop()
+    try:
+        fresh.run_until_complete(generator.aclose())
+    finally:
+        fresh.close()

@@ -1,0 +1,124 @@
+"""Stop a thread of the program, if it has something that stops it: a method, or an event that it asks or waits for."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from pytest_reloadleak.cutting.cut import CannotCutError
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import current_frames
+from pytest_reloadleak.heap.references import frame_locals
+
+PATIENCE_S = 1.0
+"""How long a thread that was asked to stop may take."""
+_PAUSE_S = 0.005
+
+_STOPS = re.compile(
+    r"(^|_)(stop|stopp|stopped|stopping|cancel|cancelled|exit|quit|shutdown|terminate|finish|close|done|end)",
+    re.IGNORECASE,
+)
+"""Names of methods that stop a thread, and of events that say so."""
+_METHODS = ("stop", "cancel", "shutdown", "terminate", "quit", "request_stop", "close", "exit")
+_OWN_WAIT = vars(threading.Event)["wait"].__code__
+_SET: Callable[[Any], None] = threading.Event.set
+_CANCEL: Callable[[Any], None] = threading.Timer.cancel
+_sleep, _now_s = time.sleep, time.monotonic
+
+
+def stop(ident: int, thread: weakref.ref[Any] | None) -> None:
+    """Stop a thread and wait until it has ended.
+
+    Args:
+        ident: its ident.
+        thread: the object of `threading` that it has; `None` for a raw one.
+
+    Raises:
+        CannotCutError: nothing stops it, or it goes on.
+    """
+    is_asked = False
+    for ask in _requests(ident, thread() if thread is not None else None):
+        try:
+            ask()
+        except Exception:  # noqa: BLE001, S112 - a method of the program that does not stop it; the next one may
+            continue
+        is_asked = True
+        if _has_ended(ident):
+            return
+    if is_asked:
+        raise CannotCutError(f"the thread still runs {PATIENCE_S:g} s after it was asked to stop")
+    if _has_ended(ident, 0.0):
+        return
+    raise CannotCutError("the thread has nothing that stops it: no method, and no event that it waits for")
+
+
+def _has_ended(ident: int, patience_s: float = PATIENCE_S) -> bool:
+    deadline = _now_s() + patience_s
+    while ident in current_frames():
+        if _now_s() >= deadline:
+            return False
+        _sleep(_PAUSE_S)
+    return True
+
+
+def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
+    """What may stop a thread, the surest first."""
+    if thread is not None and issubclass(type(thread), threading.Timer):
+        yield partial(_CANCEL, thread)
+    own = foreign.instance_dict(thread) or {} if thread is not None else {}
+    target = dict.get(own, "_target")
+    owners = [
+        o for o in (thread, target.__self__ if type(target) is types.MethodType else None) if o is not None
+    ]
+    for owner in owners:
+        yield from _methods(owner)
+    yield from _executors(own)
+    named = [(name, o) for owner in owners for name, o in (foreign.instance_dict(owner) or {}).items()]
+    given = [("", o) for o in (*_tuple(dict.get(own, "_args")), *(dict.get(own, "_kwargs") or {}).values())]
+    frames = list(_frames(ident))
+    named += [pair for frame in frames if frame.f_code is not _OWN_WAIT for pair in frame_locals(frame)]
+    events = [(foreign.text(name), o) for name, o in named if _is_event(o)]
+    yield from (partial(_SET, o) for name, o in events if _STOPS.search(name))
+    waited = [dict(frame_locals(frame)).get("self") for frame in frames if frame.f_code is _OWN_WAIT]
+    yield from (partial(_SET, o) for o in waited if _is_event(o))
+    yield from (partial(_SET, o) for _, o in given if _is_event(o))
+
+
+def _methods(owner: Any) -> Iterator[Callable[[], object]]:
+    """Methods of the program's own classes whose names say that they stop something."""
+    for cls in foreign.mro(type(owner)):
+        if foreign.class_module(cls) in {"threading", "builtins"}:
+            continue
+        for name in _METHODS:
+            method = foreign.class_dict(cls).get(name)
+            if type(method) is types.FunctionType:
+                yield types.MethodType(method, owner)
+
+
+def _executors(own: dict[Any, Any]) -> Iterator[Callable[[], object]]:
+    """The executor of `concurrent.futures` whose thread it is: the first argument of its function refers to it."""
+    for argument in _tuple(dict.get(own, "_args"))[:1]:
+        executor = argument() if type(argument) is weakref.ref else None
+        if executor is not None and foreign.class_module(type(executor)) == "concurrent.futures.thread":
+            yield partial(executor.shutdown, wait=False, cancel_futures=True)
+
+
+def _frames(ident: int) -> Iterator[types.FrameType]:
+    frame = current_frames().get(ident)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_event(o: Any) -> bool:
+    return issubclass(type(o), threading.Event)
+
+
+def _tuple(o: Any) -> tuple[Any, ...]:
+    return o if type(o) is tuple else ()

@@ -1,0 +1,228 @@
+"""What a proof says: of one holder, of several, of what cannot be removed, and of removals that do harm."""
+
+import textwrap
+
+import pytest
+from proof_programs import program, reports
+
+from pytest_reloadleak.isolation import worker
+from pytest_reloadleak.settings import Settings
+
+ON = "import host\ndef on(*args): pass\nclass Plain: pass\n"
+JOB = """
+    import threading
+    jobs = []
+    class Job:
+        def __init__(self, function):
+            self.function, self.stopped = function, threading.Event()
+            threading.Thread(target=self.run, daemon=True).start()
+        def run(self):
+            self.stopped.wait()
+"""
+
+SIGNAL = """
+import signal
+
+def install(previous):
+    signal.signal(signal.SIGUSR1, lambda *a: previous)
+
+install(signal.getsignal(signal.SIGUSR1))
+host.one.append(on)
+"""
+
+SEVERAL = {
+    "two lists": ("one, two = [], []", "host.one.append(on); host.two.append(on)"),
+    "three": (
+        "one, two, three = [], {}, set()",
+        "host.one.append(on); host.two[len(host.two)] = on; host.three.add(on)",
+    ),
+    "four": (
+        "class Box: pass\none, two, three, four = [], {}, set(), []",
+        "b = host.Box(); b.kept = on; host.one.append(b); host.two[on] = 1; host.three.add(on); host.four.append(on)",
+    ),
+    "an object in two tables": (
+        "class Box: pass\none, two = [], {}",
+        "box = host.Box(); box.kept = on; host.one.append(box); host.two[len(host.two)] = box",
+    ),
+    "a registry and a cache": (
+        "import functools\n@functools.lru_cache(maxsize=None)\ndef about(o): pass\n",
+        "import atexit\natexit.register(Plain); host.about(Plain)",
+    ),
+    "a cache and a list": (
+        "import functools\none = []\n@functools.lru_cache(maxsize=None)\ndef about(o): pass\n",
+        "host.one.append(on); host.about(on)",
+    ),
+    "a thread and a list": (JOB, "host.jobs.append(host.Job(on))"),
+    "a timer and a list": (
+        "import threading\none = []",
+        "import threading\nhost.one.append(on)\ntimer = threading.Timer(60, on); timer.daemon = True; timer.start()",
+    ),
+    "a signal's handler and a list": (
+        "one = []",
+        SIGNAL,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def several():
+    """The reports on all of them."""
+    return reports(
+        [
+            program(
+                f"{case}, {how}", {"host": textwrap.dedent(host), "plugin": f"{ON}{line}\n"}, how, rounds=5
+            )
+            for case, (host, line) in SEVERAL.items()
+            for how in ("reimport", "reload")
+        ]
+    )
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("case", SEVERAL)
+def test_one_of_several_holders_alone_frees_nothing(case, strategy, several):
+    """Each is removed, alone from one generation, with the others from all; each finding names the others."""
+    findings = several[f"{case}, {strategy}"]["findings"]
+
+    assert len(findings) > 1
+    for finding in findings:
+        others = " and ".join(sorted({f["signature"] for f in findings} - {finding["signature"]}))
+        assert " and ".join(finding["together_with"]) == others
+        count = len(finding["generations"])
+        assert finding["proof"] == (
+            f"removing it alone frees none; with {others} it frees {count} of {count} old generations"
+        )
+        assert finding["proven"] is True
+
+
+ALONE = {
+    "tuple that all share": (
+        "kept = ()",
+        "host.kept += (on,)",
+        True,
+        "removing it frees 5 of 5 old generations",
+    ),
+    "tuple of one generation": (
+        "kept = []",
+        "host.kept.append((1, on))",
+        True,
+        "removing it frees 5 of 5 old generations",
+    ),
+    "frozenset that all share": (
+        "kept = frozenset()",
+        "host.kept |= {on}",
+        True,
+        "removing it frees 5 of 5 old generations",
+    ),
+    "items of one's own list": (
+        "kept = []",
+        "host.kept.append([on, Plain, on])",
+        True,
+        "removing it frees 5 of 5 old generations",
+    ),
+    "key with a hash that raises": (
+        """
+        class Key:
+            silent = False
+            def __hash__(self):
+                if Key.silent: raise RuntimeError('no hash')
+                return 1
+            def __eq__(self, other): return self is other
+            def __init__(self, held): self.held = held
+        kept = {}
+        count = [0]
+        """,
+        "host.count[0] += 1\nhost.Key.silent = False; host.kept[host.Key(on)] = on; host.Key.silent = True",
+        None,
+        "removing it raised RuntimeError: no hash",
+    ),
+    "local of a running function": (
+        """
+        import threading
+        go, seen = threading.Event(), threading.Event()
+        def work(one):
+            seen.set()
+            threading.Lock().acquire()
+            lock = threading.Lock(); lock.acquire(); lock.acquire()
+        def start(function):
+            threading.Thread(target=work, args=(function,), daemon=True).start()
+        """,
+        "host.start(on)",
+        None,
+        "the thread has nothing that stops it: no method, and no event that it waits for",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_a_proof_says_what_was_freed_or_why_nothing_was_tried(case):
+    """What cannot change is released where something refers to it; an error is a reason, and never ours."""
+    host, line, proven, text = ALONE[case]
+    files = {"host": textwrap.dedent(host), "plugin": f"{ON}{line}\n"}
+
+    (report,) = reports([program(case, files, rounds=5)]).values()
+
+    assert report["outcome"] == "leaking"
+    for finding in report["findings"]:
+        assert finding["proven"] is proven
+        assert text in finding["proof"]
+
+
+def test_the_position_in_the_trace_is_that_of_the_reference_that_was_removed():
+    """Above the named one, where that cannot be removed or another holder has it too."""
+    host = "class Box: pass\none, two, three = [], [], []\n"
+    line = "box = host.Box(); box.kept = on; host.one.append(box); host.two.append(box); host.three.append((1, on))"
+
+    (report,) = reports([program("all", {"host": host, "plugin": f"{ON}{line}\n"})]).values()
+
+    cut = {f["holder"]["path"]: f["trace"][: f["cut_at"] + 1] for f in report["findings"]}
+    assert cut == {
+        "host.one[*].kept": ["sys.modules['host']", ".one", "[*]"],
+        "host.two[*].kept": ["sys.modules['host']", ".two", "[*]"],
+        "host.three[*][*]": ["sys.modules['host']", ".three", "[*]"],
+    }
+
+
+HARM = {
+    "ends the process": "import os\nclass Guard:\n    def __del__(self): os._exit(3)\n",
+    "hangs": "import time\nclass Guard:\n    def __del__(self):\n        while True: time.sleep(1)\n",
+}
+
+
+@pytest.mark.parametrize("case", HARM)
+def test_a_removal_that_does_harm_leaves_the_report(case, tmp_path, monkeypatch):
+    """The findings were written before; a hang ends after some seconds."""
+    tmp_path.joinpath("host.py").write_text("kept = []\n", encoding="utf-8")
+    tmp_path.joinpath("plugin.py").write_text(
+        f"import host\n{HARM[case]}def on(): pass\non.guard = Guard()\nhost.kept.append(on)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    report = worker.run("plugin", Settings(rounds=3), 60).report
+
+    (finding,) = report.findings
+    assert (report.outcome, finding.proven) == ("leaking", None)
+    assert finding.proof == "not shown: the trial removal hung or ended the process"
+
+
+def test_a_check_in_the_program_s_own_process_removes_nothing(tmp_path, monkeypatch):
+    """The process must stay as it is; the finding says so."""
+    from pytest_reloadleak import measure_reload
+
+    tmp_path.joinpath("shared_host.py").write_text("kept = []\n", encoding="utf-8")
+    tmp_path.joinpath("shared_plugin.py").write_text(
+        "import shared_host\ndef on(): pass\nshared_host.kept.append(on)\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import shared_host
+
+    (finding,) = measure_reload("shared_plugin", rounds=2).findings
+
+    assert (finding.proven, finding.proof, finding.cut_at) == (
+        None,
+        "not tried, as the check shares this process",
+        None,
+    )
+    assert len(shared_host.kept) > 2
