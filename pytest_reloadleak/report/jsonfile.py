@@ -30,6 +30,7 @@ def _plain(value: Any) -> Any:
 def from_dict(data: Mapping[str, Any]) -> Report:
     """The inverse of `to_dict`, for reports from another process."""
     values = dict(data)
+    values.pop("attempts", None)  # of the item, not of the check
     values["series"] = Series(**_tupled(values["series"]))
     values["findings"] = tuple(_finding(f) for f in values["findings"])
     return Report(**_tupled(values))
