@@ -1511,6 +1511,14 @@ LINES = (
         line("a descriptor among others that are closed"),
     ),
     Mutant(
+        "a displaced tracer is not told",
+        "watchpoints/tracing.py",
+        "if frame.f_trace is None or _displaced is None:",
+        "if frame.f_trace is None or _displaced is not None:",
+        "coverage on 3.10 and 3.11 sees returns without calls, and stops",
+        ("tests/watchpoints/test_traced_round.py::test_a_tracer_that_counts_calls_stays_in_balance",),
+    ),
+    Mutant(
         "a constant binds an old object",
         "watchpoints/once.py",
         "return targets, None if isinstance(value, ast.Constant) else value",

@@ -14,20 +14,23 @@ _current: Follower | None = None
 module, which then do nothing."""
 
 
+_displaced: Any = None
+"""The trace function whose place this tool has taken."""
+
+
 class Tracing:
     """Tells an observer of each line, call and return of traced code in this thread and in those that begin."""
 
     def __init__(self, observer: Follower) -> None:
         self._observer = observer
-        self._previous: Any = None
         self._of_threads: Any = None
 
     def start(self) -> str | None:
         """Begin to trace; returns why that is not possible."""
-        global _current  # noqa: PLW0603 - see there
+        global _current, _displaced  # noqa: PLW0603 - see there
         if type(sys.settrace) is not types.BuiltinFunctionType:
             return "a debugger replaced sys.settrace, so no line can be traced beside it"
-        self._previous, self._of_threads = sys.gettrace(), threading.gettrace()
+        _displaced, self._of_threads = sys.gettrace(), threading.gettrace()
         _current = self._observer
         threading.settrace(_called)
         sys.settrace(_called)
@@ -35,9 +38,9 @@ class Tracing:
 
     def stop(self) -> str | None:
         """Put back the previous trace functions; returns why the round was not traced to its end, if it was not."""
-        global _current  # noqa: PLW0603 - as above
-        previous, of_threads = self._previous, self._of_threads
-        self._previous = self._of_threads = None
+        global _current, _displaced  # noqa: PLW0603 - as above
+        previous, of_threads = _displaced, self._of_threads
+        _displaced = self._of_threads = None
         is_ours = sys.gettrace() is _called
         if is_ours:  # first of all: without an observer, the function would take itself out
             sys.settrace(previous)
@@ -47,14 +50,25 @@ class Tracing:
         return None if is_ours else "the program set a trace function of its own while the round was traced"
 
 
-def _called(frame: types.FrameType, _event: str, _value: object) -> Any:
-    """Trace the calls of traced code, the resumption of a generator included."""
+def _called(frame: types.FrameType, event: str, value: object) -> Any:
+    """Trace the calls of traced code, the resumption of a generator included.
+
+    A frame from before the round tells the displaced tracer that it returns or yields, since it has its trace function.
+    So that tracer hears of its resumption too: coverage counts on seeing both.
+    """
     observer = _current
     if observer is None:
         if sys.gettrace() is _called:  # a thread that outlives the round
             sys.settrace(None)
         return None
-    return _within if observer.begins(frame) else None
+    if observer.begins(frame):
+        return _within
+    if frame.f_trace is None or _displaced is None:
+        return None
+    result = _displaced(frame, event, value)
+    if sys.gettrace() is not _called:  # coverage takes its place again
+        sys.settrace(_called)
+    return result
 
 
 def _within(frame: types.FrameType, event: str, value: object) -> Any:

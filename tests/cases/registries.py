@@ -594,7 +594,7 @@ LIBRARY = (
             def render(o): pass
         """,
         leaking="""
-            host.render.register(Plain, on_event)
+            host.render.register(Plain, on_event)  # leak here
             host.render(Plain())
         """,
         cured="""

@@ -72,6 +72,38 @@ def test_a_tracer_sees_all_but_the_traced_round(tmp_path):
     assert lines(report) == marked(tmp_path)
 
 
+class Balance:
+    """A tracer that keeps a stack of its own, as coverage does: it sees a return for each call, and no other."""
+
+    def __init__(self) -> None:
+        self.stack: list[str] = []
+        self.calls = 0
+
+    def trace(self, frame, event, _value):
+        if event == "call":
+            self.calls += 1
+            self.stack.append(frame.f_code.co_name)
+        elif event == "return":
+            assert self.stack.pop() == frame.f_code.co_name
+        return self.trace
+
+
+def test_a_tracer_that_counts_calls_stays_in_balance(tmp_path):
+    """Frames that began before the traced round go on in it and after it."""
+    balance = Balance()
+    previous, tracer = sys.gettrace(), balance.trace
+    sys.settrace(tracer)
+    try:
+        report = measured(tmp_path, PLUGIN)
+        assert sys.gettrace() is tracer  # a trace function that raises is dropped
+    finally:
+        sys.settrace(previous)
+
+    assert balance.stack == []
+    assert balance.calls > 1000
+    assert lines(report) == marked(tmp_path)
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="nothing replaces a tracer from 3.12 on")
 def test_a_replaced_settrace_is_left_alone(tmp_path, monkeypatch):
     """A debugger that replaced `sys.settrace` wants nobody else to call it: the report says so instead."""
