@@ -58,7 +58,7 @@ def mended(leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]]) ->
         return written(partial(_of_reference, leak, len(path)), module, namespaces), advice
     if effect.kind == "patched-global":
         return written(lambda names: patches.cure(path, effect.path, names), module, namespaces), ""
-    if effect.registry == "sys.modules":
+    if effect.path == "sys.modules[*]":
         return written(
             lambda names: [f"{names.need('sys')}.modules.pop(__name__, None)"], module, namespaces
         ), ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc as _gc
 import sys as _sys
 from types import FrameType as _FrameType
+from types import FunctionType as _FunctionType
+from types import MethodType as _MethodType
 from types import ModuleType as _ModuleType
 from typing import Any as _Any
 
@@ -23,6 +25,16 @@ isenabled = _gc.isenabled
 current_frames = _sys._current_frames
 getframe = _sys._getframe
 getrefcount = _sys.getrefcount
+
+_gettrace = _sys.gettrace
+
+
+def is_tracing() -> bool:
+    """Whether a trace function in Python is set: when it returns, the interpreter writes a frame's snapshot back."""
+    return type(_gettrace()) in _PYTHON
+
+
+_PYTHON = (_FunctionType, _MethodType)
 
 UNSAFE = frozenset({"_asyncio"})
 """Modules whose referents must not be read; only their namespaces may. `_asyncio` also shows dead objects from a free

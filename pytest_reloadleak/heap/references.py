@@ -211,16 +211,16 @@ def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
     namespace = frame.f_locals
     if namespace is frame.f_globals:
         return []
-    # A class body may run in whatever `__prepare__` returned; only a dict, or the proxy of PEP 667, lists its items
-    # without running code of the program.
+    # A class body may run in what `__prepare__` returned; only a dict or the proxy of PEP 667 lists items by itself.
     if issubclass(type(namespace), dict):
         pairs = list(dict.items(namespace))
     else:
         pairs = list(namespace.items()) if foreign.class_module(type(namespace)) == "builtins" else []
     items = [(name, value) for name, value in pairs if type(name) is str]
     optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
-    # References to an unshared snapshot: the frame's own, `namespace` here, and the argument of getrefcount.
-    if sys.version_info < (3, 13) and optimized and gc.getrefcount(namespace) <= 3:
+    # An unshared snapshot has three: the frame's, `namespace`, and getrefcount's. A traced frame gets it back.
+    is_unshared = optimized and gc.getrefcount(namespace) <= 3
+    if sys.version_info < (3, 13) and is_unshared and not gc.is_tracing():
         namespace.clear()
     return items
 
