@@ -22,8 +22,8 @@ _LONGEST_S = 1_000_000
 
 ISOLATIONS = ("process", "none")
 
-REFERENCES, GROWTH = "references", "growth"
-"""Names that select the search of the heap and the search for growth, beside the names of the probes."""
+REFERENCES, GROWTH, FILES = "references", "growth", "files"
+"""Names that select the search of the heap, for growth and for files, beside the names of the probes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1041,6 +1041,22 @@ GROWTH = (
         growing_by_one("constant-reload", "cache-reload"),
     ),
     Mutant(
+        "names that others make are the target's",
+        "growth/makers.py",
+        "            if more and is_inside:\n",
+        "            if more:\n",
+        "a host that makes a file for each reload is held against the target",
+        ("tests/growth/test_left_files.py::test_what_the_host_makes_at_each_reload_is_its_own",),
+    ),
+    Mutant(
+        "what is removed in time counts",
+        "growth/makers.py",
+        "if len(paths) > gone:",
+        "if paths:",
+        "a pool of fixed size is a leak",
+        ("tests/growth/test_left_files.py::test_a_pool_of_fixed_size_is_clean",),
+    ),
+    Mutant(
         "mappings are not asked for",
         "effects/system/meter.py",
         "mapped_bytes=least([s.mapped_bytes for s in samples], _MAPPED_FLOOR_BYTES // 2),",

@@ -13,7 +13,7 @@ from pytest_reloadleak.effects.system.descriptors import Descriptors
 from pytest_reloadleak.effects.system.subinterpreters import Interpreters
 from pytest_reloadleak.effects.system.threads import Threads
 from pytest_reloadleak.errors import UsageError, did_you_mean
-from pytest_reloadleak.settings import GROWTH, REFERENCES
+from pytest_reloadleak.settings import FILES, GROWTH, REFERENCES
 
 _BUILTIN: tuple[type[Probe], ...] = (
     Threads,
@@ -29,8 +29,9 @@ _BUILTIN: tuple[type[Probe], ...] = (
 _KINDS: dict[str, tuple[str, ...]] = {
     REFERENCES: ("retained-generation", "stale-reference", "patched-global"),
     GROWTH: ("object-growth", "memory-growth"),
+    FILES: ("registration",),
 }
-"""The kinds of finding of the two names that are not probes."""
+"""The kinds of finding of the names that are not probes."""
 
 
 def chosen(names: Iterable[str], where: str, extra: Iterable[type[Probe]] = ()) -> tuple[str, ...]:

@@ -63,12 +63,12 @@ def file(path: str, directory: str) -> Spelled:
     """
     if path.startswith(directory.rstrip(os.sep) + os.sep):
         return numbered(os.path.relpath(path, directory))
-    if path.startswith(_temporary() + os.sep):
+    if path.startswith(temporary() + os.sep):
         return Spelled(open_numbers(path), open_numbers(path))
     return numbered(path)
 
 
-def _temporary() -> str:
+def temporary() -> str:
     """The directory of temporary files. `tempfile` itself would create a file to find it."""
     names = ("TMPDIR", "TEMP", "TMP")
     found = next((os.environ[name] for name in names if name in os.environ), os.sep + "tmp")

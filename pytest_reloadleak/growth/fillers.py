@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects.system.process_numbers import mapped_bytes, native_bytes
 from pytest_reloadleak.holders.container_growth import Frames
+from pytest_reloadleak.holders.retention import Stack
 
 _MOST = 200
 """Containers that are watched: each is asked for its length after each line."""
@@ -60,10 +61,10 @@ class Fillers:
     def _lengths(self) -> list[int]:
         return [length(o) for o, length in self._watched]
 
-    def look(self, *, is_inside: bool, is_edge: bool, frames: Callable[[], Frames]) -> None:
+    def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
         """Charge what has changed to the target or to others."""
         if is_edge or self._has_memory:
-            self._look_at_memory(is_inside=is_inside, frames=frames)
+            self._look_at_memory(is_inside=is_inside, stack=stack)
         now = self._lengths()
         if now == self._last:
             return
@@ -71,10 +72,10 @@ class Fillers:
         for at, (before, after) in enumerate(zip(self._last, now, strict=True)):
             shares[at] += after - before
             if is_inside and after > before and at not in self._frames:
-                self._frames[at] = frames()
+                self._frames[at] = _frames(stack())
         self._last = now
 
-    def _look_at_memory(self, *, is_inside: bool, frames: Callable[[], Frames]) -> None:
+    def _look_at_memory(self, *, is_inside: bool, stack: Callable[[], Stack]) -> None:
         memory = _memory()
         more = [after - before for before, after in zip(self._memory_last, memory, strict=True)]
         self._memory_last = memory
@@ -82,7 +83,7 @@ class Fillers:
             return
         self._memory_inside = [total + n for total, n in zip(self._memory_inside, more, strict=True)]
         if max(more) > self._most_bytes:
-            self._most_bytes, self._most_frames = max(more), frames()
+            self._most_bytes, self._most_frames = max(more), _frames(stack())
 
     def memory(self) -> MemoryShare:
         """What the target's code took so far."""
@@ -91,7 +92,7 @@ class Fillers:
 
     def close(self) -> dict[int, Share]:
         """Release the containers; returns the shares by the containers' ids."""
-        self.look(is_inside=False, is_edge=True, frames=tuple)
+        self.look(is_inside=False, is_edge=True, stack=tuple)
         found = {
             id(o): Share(self._inside[at], self._outside[at], self._frames.get(at, ()))
             for at, (o, _) in enumerate(self._watched)
@@ -99,6 +100,10 @@ class Fillers:
         self._watched.clear()
         self._last = []
         return found
+
+
+def _frames(stack: Stack) -> Frames:
+    return tuple((place.file, place.line) for place in stack)
 
 
 def _memory() -> tuple[int, int]:

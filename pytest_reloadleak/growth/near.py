@@ -30,7 +30,7 @@ def references(namespaces: Iterable[dict[str, Any]]) -> int:
         namespaces: the target's present namespaces.
     """
     own = list(namespaces)
-    near = _neighbours(own)
+    near = neighbours(own)
     loaded = foreign.loaded_modules()
     seen = {id(module) for _, module in loaded}
     seen.update(id(foreign.module_dict(module)) for _, module in loaded)
@@ -50,7 +50,7 @@ def references(namespaces: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def _neighbours(own: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def neighbours(own: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The namespaces of the modules that the target's names lead to, except the standard library's."""
     names: dict[str, None] = {}
     for namespace in own:

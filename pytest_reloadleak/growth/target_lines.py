@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from pytest_reloadleak.effects.system.allocations import FRAMES, MACHINERY
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.own_objects import outward
-from pytest_reloadleak.holders.container_growth import Frames
+from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.watchpoints.stacks import Ranks
 
 _get_ident = threading.get_ident
@@ -21,13 +20,13 @@ _get_ident = threading.get_ident
 class Watcher(Protocol):
     """Looks at something that the target's code may change."""
 
-    def look(self, *, is_inside: bool, is_edge: bool, frames: Callable[[], Frames]) -> None:
+    def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
         """Compare with the look before.
 
         Args:
             is_inside: whether code of the target was on a stack since then.
             is_edge: whether the target's code has just begun or ended, and not only a line of it.
-            frames: returns the stack of the line that was executed since then, innermost frame first.
+            stack: returns the stack of the line that was executed since then.
         """
 
 
@@ -39,8 +38,8 @@ class _Lines:
         self._watcher = watcher
         self._depths: dict[int, int] = {}
         """How many frames of the target each thread runs."""
-        self._at: dict[int, tuple[str, int]] = {}
-        """The line of the target that each thread executes."""
+        self._at: dict[int, int] = {}
+        """The line of the target that each thread executes, in the innermost of these frames."""
         self.failure: str | None = None
 
     def begins(self, frame: types.FrameType) -> bool:
@@ -51,7 +50,7 @@ class _Lines:
         depth = self._depths.get(thread, 0)
         self._look(frame.f_back, thread, is_edge=not depth)
         self._depths[thread] = depth + 1
-        self._at[thread] = _place(frame)
+        self._at[thread] = frame.f_lineno or 0
         return True
 
     def at(self, frame: types.FrameType, line: int) -> None:
@@ -59,7 +58,7 @@ class _Lines:
         thread = _get_ident()
         self._depths.setdefault(thread, 1)  # it ran before the first event
         self._look(frame, thread)
-        self._at[thread] = (_place(frame)[0], line)
+        self._at[thread] = line
 
     def left(self, frame: types.FrameType, value: object) -> None:
         """Look at what the last line did."""
@@ -71,7 +70,7 @@ class _Lines:
         self._look(frame, thread, is_edge=not depth)
         above = self._above(frame.f_back) if depth > 0 else None
         if above is not None:
-            self._depths[thread], self._at[thread] = depth, _place(above)
+            self._depths[thread], self._at[thread] = depth, above.f_lineno or 0
         else:
             self._depths.pop(thread, None)
             self._at.pop(thread, None)
@@ -86,20 +85,14 @@ class _Lines:
             self._watcher.look(
                 is_inside=bool(self._depths),
                 is_edge=is_edge,
-                frames=lambda: self._stack(frame, self._at.get(thread)),
+                stack=lambda: self._stack(frame, self._at.get(thread, 0)),
             )
         except Exception as error:  # noqa: BLE001 - it runs within the program, which must not notice
             self.failure = foreign.exception_text(error)
 
-    def _stack(self, frame: types.FrameType | None, at: tuple[str, int] | None) -> Frames:
+    def _stack(self, frame: types.FrameType | None, line: int) -> Stack:
         inner = self._above(frame)
-        places = [_place(f) for f in outward(inner.f_back if inner is not None else None)]
-        found = ([at] if at is not None else []) + [p for p in places if not p[0].startswith(MACHINERY)]
-        return tuple(found[:FRAMES])
-
-
-def _place(frame: types.FrameType) -> tuple[str, int]:
-    return foreign.code_location(frame.f_code)[0], frame.f_lineno or 0
+        return self.ranks.stack(inner, line) if inner is not None else ()
 
 
 class Watching:

@@ -13,6 +13,7 @@ from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.growth import near
+from pytest_reloadleak.growth.places import Places
 from pytest_reloadleak.heap import foreign, settle, unreadable
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.heap.own_objects import caller_frames, caller_namespaces, untrace
@@ -26,7 +27,7 @@ from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.run.process_state import ProcessState
 from pytest_reloadleak.run.record import Record
 from pytest_reloadleak.run.subject import Subject
-from pytest_reloadleak.settings import GROWTH, REFERENCES, Settings
+from pytest_reloadleak.settings import FILES, GROWTH, REFERENCES, Settings
 from pytest_reloadleak.strategies.imports import duplicate_modules
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Looking:
         self._judged = 0
         """The newest generation at the time of the last look of the run itself."""
 
+        self._places: Places | None = None
+        self.new_names: list[str] = []
+        """What appeared in the file system during the first pass, made by whomever."""
+
     def _references(self) -> int:
         return near.references(self._subject.namespaces().values())
 
@@ -108,6 +113,9 @@ class Looking:
         """Take the numbers at the end of the warm-up."""
         self._observations.samples = [self.meter.sample(0, is_quick=True)]
         self._record.note_renewed()
+        if self._settings.looks_for(FILES) and self._subject.is_loaded_here:
+            own = list(self._subject.namespaces().values())
+            self._places = Places([*own, *near.neighbours(own)], self.files())
 
     def end_first_pass(self, rounds: int) -> None:
         """Take the numbers after the last round of the first pass, and find out whether anything is retained.
@@ -127,6 +135,7 @@ class Looking:
             current = record.ledger.current
             self.first_pass = FirstPass(record.first, current, search.limit, is_suspicious=True)
         self._note_blindness(search)
+        self.new_names = self._places.new() if self._places is not None else []
 
     def end_only_pass(self, rounds: int) -> None:
         """End a run of one pass, such as a watched block: look at once where anything is retained."""

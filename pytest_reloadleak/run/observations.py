@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pytest_reloadleak.effects.system.meter import Grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.growth.fillers import MemoryShare
+from pytest_reloadleak.growth.makers import Left
 from pytest_reloadleak.growth.survivors import Survivors
 from pytest_reloadleak.holders.container_growth import Accumulation, Frames
 from pytest_reloadleak.holders.retention import Diagnosis
@@ -35,6 +36,8 @@ class Observations:
     """The lines of the target whose allocations outlive each round, if no container explains the growth."""
     shares: MemoryShare = field(default_factory=MemoryShare)
     """Whose code took memory from malloc and from the system, if the target's lines were watched."""
+    left: tuple[Left, ...] = ()
+    """What the target leaves on the machine."""
     files: tuple[str, ...] = ()
     """The target's source files, if the numbers grew."""
     is_alone: bool = True

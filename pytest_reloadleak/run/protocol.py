@@ -14,8 +14,9 @@ from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.allocations import frames_of, tracing
 from pytest_reloadleak.effects.system.meter import grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
-from pytest_reloadleak.growth import survivors
+from pytest_reloadleak.growth import makers, survivors
 from pytest_reloadleak.growth.fillers import Fillers
+from pytest_reloadleak.growth.makers import Makers
 from pytest_reloadleak.growth.survivors import Surviving
 from pytest_reloadleak.growth.target_lines import watching
 from pytest_reloadleak.holders.container_growth import Growing
@@ -83,6 +84,8 @@ class Run:
         if self.observations.found.retentions:
             yield from self._traced_round(self.observations.found)
         self.looks.is_between = False
+        if len(self.looks.new_names) > 1:
+            yield from self._rounds_for_files()
         yield Step.DISPOSE
         if self.settings.unload:
             self.record.unload()
@@ -170,6 +173,16 @@ class Run:
             for step in (*_rounds(1), last):
                 if not self.explaining.is_over:
                     yield step
+
+    def _rounds_for_files(self) -> Iterator[Step]:
+        """Rounds that show which names in the file system the target makes, and which of them stay."""
+        made = Makers(self.looks.new_names)
+        with watching(self.record.scope.owns, made) as seen:
+            for made.round in range(makers.ROUNDS):
+                yield from _rounds(1)
+                yield Step.SETTLE
+        if seen.is_complete:
+            self.observations.left = tuple(made.found())
 
     def _settled_rounds(
         self,

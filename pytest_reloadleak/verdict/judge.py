@@ -13,8 +13,9 @@ from pytest_reloadleak.model import Finding, Growth, Kind, Outcome, Series, Site
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.verdict.advice import advice, with_hook
 from pytest_reloadleak.verdict.growth import findings as growth_findings
+from pytest_reloadleak.verdict.left import findings as left_findings
 from pytest_reloadleak.verdict.signature import signature
-from pytest_reloadleak.verdict.sites import placed
+from pytest_reloadleak.verdict.sites import placed, site_of_stack
 
 _ORDER: tuple[Kind, ...] = get_args(Kind)
 """The order of findings; of several kinds that fit a cause, the first is used."""
@@ -61,6 +62,7 @@ def judge(target: str, rounds: int, seen: Observations, knowledge: Knowledge) ->
         if pin.is_certain and counterpart(pin, found.retentions) is None:
             findings.append(_pinning(target, pin))
             judged.append((pin, findings[-1].signature))
+    findings += left_findings(target, seen.left, site_of_stack)
     if not any(finding.growth == "growing" for finding in findings):
         # Growth counts only if no growing finding explains it.
         accumulated, remarks = growth_findings(target, seen, knowledge.site_of)

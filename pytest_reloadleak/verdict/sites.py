@@ -52,13 +52,13 @@ def sites_of(retention: Retention) -> tuple[Site, ...]:
     """The lines that made a retention's references, each once, in the order in which they ran."""
     sites: dict[tuple[str, int], Site] = {}
     for stack in retention.stacks:
-        site = _of_stack(stack)
+        site = site_of_stack(stack)
         if site is not None:
             sites.setdefault((site.file, site.line), site)
     return tuple(sites.values())
 
 
-def _of_stack(stack: Stack) -> Site | None:
+def site_of_stack(stack: Stack) -> Site | None:
     """The innermost line of the target, else the innermost first-party one, else the innermost of the project."""
     ranked = [(place.rank, depth) for depth, place in enumerate(stack) if place.rank is not None]
     if not ranked:

@@ -1,0 +1,158 @@
+"""Find the lines of the target that make names in the file system, and those of the names that stay."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from pytest_reloadleak.effects import spelling
+from pytest_reloadleak.growth.fresh_names import opened
+from pytest_reloadleak.growth.places import SEGMENTS, is_own, kind_of, listed, temporary
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders.retention import GRACE, Stack
+
+ROUNDS = 4
+"""Rounds that are watched: two whose names should be gone, as a program may keep those of the generation before."""
+_MANY = 1000
+"""Names in a folder that is not listed after each line, but where the target's code begins and ends."""
+
+_listdir, _fstat, _lstat, _open = os.listdir, os.fstat, os.lstat, open
+_realpath, _split = os.path.realpath, os.path.split
+_DESCRIPTORS = "/dev/fd"
+
+
+class Left(NamedTuple):
+    """What one line of the target leaves in the file system, as values."""
+
+    kind: str
+    """`file`, `directory`, `link`, `socket`, `fifo`, `segment` or `semaphore`."""
+    path: str
+    """The name as reports spell it, with `*` for what differs between the names."""
+    is_temporary: bool
+    """Whether it is in the folder that `tempfile` uses."""
+    per_round: float
+    paths: tuple[str, ...]
+    stack: Stack
+
+
+class Makers:
+    """Observes which line of the target makes which name.
+
+    Args:
+        new: the paths that the rounds so far left.
+    """
+
+    def __init__(self, new: Collection[str]) -> None:
+        self._directory = os.getcwd()
+        self._before = frozenset(new)
+        self._folders = sorted({_split(path)[0] for path in new})
+        self._names = {folder: listed(folder) or frozenset() for folder in self._folders}
+        self._made: dict[str, tuple[int, Stack]] = {}
+        self._others: list[str] = []
+        """What appeared while no code of the target ran."""
+        self.round = 0
+        """Number of the watched round."""
+
+    def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
+        """Note the names that a line of the target has made."""
+        for folder in self._folders:
+            if len(self._names[folder]) > _MANY and not is_edge:
+                continue
+            now = listed(folder) or frozenset()
+            more = now - self._names[folder]
+            self._names[folder] = now
+            if more and is_inside:
+                found = stack()
+                self._made |= {f"{folder}/{name}": (self.round, found) for name in more}
+            else:
+                self._others += [f"{folder}/{name}" for name in more]
+
+    def found(self) -> list[Left]:
+        """What stays although its generation is gone, more with each round.
+
+        What is open or has a finalizer is left to the probes that see its user.
+        """
+        made = {path: born for path, born in self._made.items() if is_own(path)}
+        used = _in_use() | _to_be_removed() if made else frozenset()
+        families: dict[tuple[str, str, Stack], list[str]] = {}
+        for path, (_, stack) in made.items():
+            if used.isdisjoint((path, _thing(path))):
+                families.setdefault((_split(path)[0], kind_of(path), stack[:1]), []).append(path)
+        out = []
+        for (folder, kind, _), paths in sorted(families.items()):
+            rounds = {made[path][0] for path in paths}
+            path = f"{folder}/{_name(paths)}"
+            is_old = len(rounds) > 1 and min(rounds) <= ROUNDS - 1 - GRACE
+            if is_old and not self._may_be_others(path, rounds, len(paths)):
+                gone = sum(1 for old in self._before if _is_like(old, path) and not is_own(old))
+                if len(paths) > gone:
+                    out.append(self._left(kind, path, paths, len(paths) - gone, made[paths[0]][1]))
+        return out
+
+    def _may_be_others(self, pattern: str, rounds: Collection[int], count: int) -> bool:
+        """Whether others, who make such names while no code of the target runs, may have made these while it ran."""
+        others = sum(1 for path in self._others if _is_like(path, pattern))
+        return others > 0 and (others >= min(ROUNDS, count) or len(rounds) < ROUNDS)
+
+    def _left(self, kind: str, path: str, paths: list[str], count: int, stack: Stack) -> Left:
+        folder = _split(path)[0]
+        is_temporary = f"{folder}/".startswith(f"{temporary()}/")
+        is_listed = folder == SEGMENTS
+        shown = path.removeprefix(f"{SEGMENTS}/") if is_listed else spelling.file(path, self._directory).exact
+        return Left(kind, shown, is_temporary, round(count / ROUNDS, 2), tuple(sorted(paths)), stack)
+
+
+def _name(paths: list[str]) -> str:
+    return opened([_split(path)[1] for path in paths])[0]
+
+
+def _is_like(path: str, pattern: str) -> bool:
+    """Whether a path may be one of those that a pattern stands for."""
+    head, _, tail = pattern.partition("*")
+    tail = tail.rpartition("*")[2]
+    return path.startswith(head) and path.endswith(tail)
+
+
+_Thing = tuple[int, int]
+"""Device and inode."""
+
+
+def _thing(path: str) -> _Thing:
+    try:
+        status = _lstat(path)
+    except OSError:
+        return (0, 0)
+    return status.st_dev, status.st_ino
+
+
+def _in_use() -> frozenset[_Thing | str]:
+    """What this process has open, and the paths of sockets that are bound: found as descriptors."""
+    found: set[_Thing | str] = set()
+    for number in map(int, _listdir(_DESCRIPTORS)):
+        try:
+            status = _fstat(number)
+        except OSError:
+            continue
+        found.add((status.st_dev, status.st_ino))
+    bound = (line.split(maxsplit=7) for line in _lines("/proc/net/unix"))
+    return frozenset(found).union(_realpath(parts[7]) for parts in bound if len(parts) > 7)
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of one of the system's lists; none where the system has no such list."""
+    try:
+        with _open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _to_be_removed() -> frozenset[str]:
+    """The paths that a finalizer of the `weakref` module was given, as that of a `TemporaryDirectory` is."""
+    finalize = dict.get(foreign.module_dict(sys.modules.get("weakref")) or {}, "finalize")
+    if finalize is None or not foreign.is_class(finalize):
+        return frozenset()
+    infos = list(foreign.class_dict(finalize)["_registry"].values())
+    return frozenset(_realpath(argument) for info in infos for argument in info.args if type(argument) is str)

@@ -1,0 +1,165 @@
+"""List the folders where programs leave what should not outlive them: temporary files, shared memory, locks, sockets.
+
+A clean check lists them once before the rounds, and after them only those that have changed. Nothing that the program
+can see is replaced. Rejected:
+
+- stand-ins for `open`, `os.open` and the like: the program sees another function than without the check;
+- an audit hook: it cannot be removed, so every later event of the process would pay for it, and it does not hear of
+  FIFOs, shared memory and semaphores;
+- a list in each round: in a busy folder of temporary files it takes milliseconds;
+- the birth of a file, or its owner: other programs of the same user make files in the same moment.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_reloadleak.effects import spelling
+from pytest_reloadleak.heap import foreign
+
+SEGMENTS = "/dev/shm"  # noqa: S108 - where Linux lists shared memory
+_RUNNING = ("/var/tmp", "/run", "/run/lock")  # noqa: S108 - only listed
+_MOST = 5000
+"""Names in a folder that is still listed: it takes some milliseconds."""
+_MOST_BELOW = 200
+"""Folders in a listed folder that are looked into where they have changed."""
+_MOST_NAMED = 20
+"""Folders that the names of the target and its host lead to."""
+_TICK_NS = 50_000_000
+"""A change this short before a look may have another one after it, with the same time: clocks of file systems tick."""
+_SKIPPED = frozenset({"__pycache__", ".pytest_cache", ".git"})
+
+_scandir, _stat, _lstat = os.scandir, os.stat, os.lstat
+_realpath, _isabs, _dirname = os.path.realpath, os.path.isabs, os.path.dirname
+_geteuid: Any = vars(os).get("geteuid")
+"""Not on Windows, where these folders have no such use."""
+_now_ns = time.time_ns
+
+
+class Places:
+    """The names in these folders when the counted rounds begin.
+
+    Args:
+        namespaces: those of the target and of the modules around it, whose texts may name further folders.
+        files: the target's source files.
+    """
+
+    def __init__(self, namespaces: Iterable[dict[str, Any]], files: Iterable[str]) -> None:
+        self._begun_ns = _now_ns() - _TICK_NS
+        self._first: dict[str, tuple[int, frozenset[str]]] = {}
+        for folder in _folders(namespaces, files) if _geteuid is not None else ():
+            changed = _changed_ns(folder)
+            names = listed(folder) if changed is not None else None
+            if changed is not None and names is not None:
+                self._first[folder] = (changed, names)
+
+    def new(self) -> list[str]:
+        """The paths of this user's that were not there."""
+        found: list[str] = []
+        for folder, (changed_ns, names) in self._first.items():
+            now_ns = _changed_ns(folder)
+            is_same = now_ns == changed_ns and changed_ns < self._begun_ns
+            present = names if is_same else (listed(folder) or frozenset())
+            found += [f"{folder}/{name}" for name in present - names]
+            found += self._below(folder, present & names)
+        return sorted(path for path in dict.fromkeys(found) if is_own(path))
+
+    def _below(self, folder: str, names: Iterable[str]) -> list[str]:
+        """What is new in the folders of a folder, as the times of its files say."""
+        found = []
+        for name in sorted(names)[:_MOST_BELOW]:
+            path = f"{folder}/{name}"
+            changed_ns = _changed_ns(path, is_folder=True)
+            if changed_ns is not None and changed_ns >= self._begun_ns and path not in self._first:
+                inner = (f"{path}/{one}" for one in listed(path) or ())
+                found += [one for one in inner if (_changed_ns(one) or 0) >= self._begun_ns]
+        return found
+
+
+def listed(folder: str) -> frozenset[str] | None:
+    """The names in a folder; `None` if it cannot be read, or has too many."""
+    found = []
+    try:
+        with _scandir(folder) as entries:
+            for entry in entries:
+                found.append(entry.name)
+                if len(found) > _MOST:
+                    return None
+    except OSError:
+        return None
+    return frozenset(found) - _SKIPPED
+
+
+def is_own(path: str) -> bool:
+    """Whether something is at a path and belongs to this user."""
+    try:
+        return bool(_lstat(path).st_uid == _geteuid())
+    except OSError:
+        return False
+
+
+def kind_of(path: str) -> str:
+    """What is at a path, in one word; '' if there is nothing."""
+    try:
+        mode = _lstat(path).st_mode
+    except OSError:
+        return ""
+    folder, _, name = path.rpartition("/")
+    if folder == SEGMENTS:
+        return "semaphore" if name.startswith("sem.") else "segment"
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket", stat.S_IFLNK: "link"}
+    return kinds.get(stat.S_IFMT(mode), "file")
+
+
+def temporary() -> str:
+    """The folder that `tempfile` uses. Asking it could make a file."""
+    known = dict.get(foreign.module_dict(sys.modules.get("tempfile")) or {}, "tempdir")
+    return _realpath(known if type(known) is str else spelling.temporary())
+
+
+def _changed_ns(path: str, *, is_folder: bool = False) -> int | None:
+    """When a path was changed last; `None` if it is not there, or no folder although one is asked for."""
+    try:
+        status = _lstat(path)
+    except OSError:
+        return None
+    return (
+        None
+        if is_folder and not stat.S_ISDIR(status.st_mode)
+        else max(status.st_mtime_ns, status.st_ctime_ns)
+    )
+
+
+def _folders(namespaces: Iterable[dict[str, Any]], files: Iterable[str]) -> list[str]:
+    found = [temporary(), SEGMENTS, os.curdir, *_RUNNING]
+    found += [os.environ[name] for name in ("XDG_RUNTIME_DIR",) if name in os.environ]
+    found += [_dirname(file) for file in files]
+    found += _named(namespaces)
+    return list(dict.fromkeys(map(_realpath, found)))
+
+
+def _named(namespaces: Iterable[dict[str, Any]]) -> list[str]:
+    """The folders that texts and paths in some namespaces name."""
+    found: dict[str, None] = {}
+    for namespace in namespaces:
+        for name, value in list(dict.items(namespace)):
+            text = _path_text(value) if type(name) is str and not name.startswith("__") else ""
+            if _isabs(text) and "\n" not in text and "\0" not in text:
+                folder = text if _changed_ns(text, is_folder=True) is not None else _dirname(text)
+                found[folder] = None
+    return list(found)[:_MOST_NAMED]
+
+
+def _path_text(value: Any) -> str:
+    """The text of a path; '' for anything else."""
+    if type(value) is str:
+        return value
+    return str(value) if foreign.class_name(type(value)) in _PATHS else ""
+
+
+_PATHS = frozenset({"pathlib.PosixPath", "pathlib._local.PosixPath"})

@@ -1,0 +1,311 @@
+"""What a reload leaves on the machine under a new name: found if the target's code made it, whatever others make."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+import tempfile
+import threading
+import types
+from pathlib import Path
+
+import pytest
+from cases import run
+
+from pytest_reloadleak import measure_reload
+from pytest_reloadleak.growth.fresh_names import opened
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the cases are of things that Linux has")
+
+ROUNDS = 3
+WAYS = ("reimport", "reload", "callable")
+HOST = """\
+import itertools, multiprocessing, os, shutil, socket, tempfile, uuid
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+
+count = itertools.count(10)
+last, kept, segments = [], [], []
+spawn = multiprocessing.get_context("spawn")
+
+def folder():
+    return tempfile.gettempdir()
+
+def place(name):
+    return os.path.join(folder(), name)
+
+def fresh(form):
+    return place(form.format(next(count)))
+
+def segment(**named):
+    memory = SharedMemory(create=True, size=8, **named)
+    resource_tracker.unregister(memory._name, "shared_memory")
+    memory.close()
+    segments.append(memory.name)
+    return memory.name
+
+def replaced(name, remove):
+    for old in last:
+        remove(old)
+    last[:] = [name]
+
+def unlink_segment(name):
+    os.unlink(f"/dev/shm/{name}")
+    segments.remove(name)
+
+def bound(name):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(name)
+    return name
+
+def temporary(**named):
+    number, name = tempfile.mkstemp(**named)
+    os.close(number)
+    return name
+
+def stop():
+    for name in segments:
+        os.unlink(f"/dev/shm/{name}")
+    for o in kept:
+        getattr(o, "cleanup", getattr(o, "close", int))()
+    kept.clear(), segments.clear()
+"""
+
+TWINS = {
+    # what each reload leaves; what the cured twin does; registry; `holder.path`, with TMP for the folder
+    "segment": ("host.segment()", "host.replaced(host.segment(), host.unlink_segment)",
+                "shared_memory", "segment psm_*"),
+    "segment, numbered": ("host.segment(name=f'reloadleak-{os.getpid()}-{next(host.count)}')",
+                          "host.replaced(host.segment(), host.unlink_segment)",
+                          "shared_memory", "segment reloadleak-*-*"),
+    "semaphore": ("host.kept.append(host.spawn.Semaphore())", "host.kept[:] = [host.spawn.Semaphore()]",
+                  "semaphores", "semaphore sem.mp-*"),
+    "file": ("host.temporary()", "host.replaced(host.temporary(), os.unlink)", "tempfile", "file TMP/tmp*"),
+    "named file": ("host.temporary(prefix='job-', suffix='.lock')",
+                   "host.replaced(host.temporary(prefix='job-', suffix='.lock'), os.unlink)",
+                   "tempfile", "file TMP/job-*.lock"),
+    "NamedTemporaryFile": ("tempfile.NamedTemporaryFile(delete=False).close()",
+                           "tempfile.NamedTemporaryFile().close()", "tempfile", "file TMP/tmp*"),
+    "directory": ("tempfile.mkdtemp()", "host.replaced(tempfile.mkdtemp(), os.rmdir)",
+                  "tempfile", "directory TMP/tmp*"),
+    "pid file": ("Path(host.fresh('app-{}.pid')).write_text('1')", "Path(host.place('app.pid')).write_text('1')",
+                 "tempfile", "file TMP/app-*.pid"),
+    "lock directory": ("Path(host.fresh('lock{}.d')).mkdir()", "Path(host.place('lock.d')).mkdir(exist_ok=True)",
+                       "tempfile", "directory TMP/lock*.d"),
+    "renamed": ("os.replace(host.temporary(), host.fresh('done-{}'))",
+                "os.replace(host.temporary(), host.place('done'))", "tempfile", "file TMP/done-*"),
+    "link": ("os.symlink('x', host.fresh('link{}'))",
+             "os.path.lexists(host.place('link')) or os.symlink('x', host.place('link'))",
+             "tempfile", "link TMP/link*"),
+    "socket": ("host.bound(host.fresh('s{}.sock'))", "host.replaced(host.bound(host.fresh('s{}')), os.unlink)",
+               "sockets", "socket TMP/s*.sock"),
+    "fifo": ("os.mkfifo(host.place(uuid.uuid4().hex))",
+             "os.path.exists(host.place('fifo')) or os.mkfifo(host.place('fifo'))", "fifos", "fifo TMP/*"),
+}  # fmt: skip
+IMPORTS = "import host, os, tempfile, uuid\nfrom pathlib import Path\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder of temporary files, far from everybody else's."""
+    with tempfile.TemporaryDirectory(prefix="rl") as name:
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Path(name)
+        monkeypatch.undo()
+
+
+def measured(tmp_path, source, way="reimport", host=HOST):
+    """The report on a target with this source."""
+    run.write(tmp_path, {"host": host, "plugin": IMPORTS + source})
+    with run.importable(tmp_path):
+        importlib.import_module("host")
+        try:
+            if way != "callable":
+                return measure_reload("plugin", strategy=way, rounds=ROUNDS)
+            importlib.import_module("plugin")
+            return measure_reload("plugin", reload=load_again, rounds=ROUNDS)
+        finally:
+            sys.modules["host"].stop()
+            assert is_untouched()
+
+
+def load_again():
+    """Reload as an application does that drops the module and imports it again."""
+    del sys.modules["plugin"]
+    importlib.import_module("plugin")
+
+
+def is_untouched():
+    """Whether no function is another one than before a check, and nothing traces."""
+    functions = (open, os.open, os.mkdir, os.rename, os.mkfifo)
+    return all(type(f) is types.BuiltinFunctionType for f in functions) and sys.gettrace() is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("source", "cured", "registry", "path"), TWINS.values(), ids=TWINS)
+def test_what_each_reload_leaves_is_one_finding(source, cured, registry, path, way, tmp_path):
+    """It says what is left, under which names, and which line of the target made it."""
+    del cured
+    report = measured(tmp_path, source, way)
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.growth, finding.per_round, finding.registry) == (
+        "registration", "growing", 1.0, registry,
+    )  # fmt: skip
+    kind, _, name = finding.holder.path.partition(" ")
+    assert (kind, name.rpartition("/")[2]) == (
+        path.partition(" ")[0],
+        path.partition(" ")[2].rpartition("/")[2],
+    )
+    assert finding.held.name == "plugin"
+    assert (finding.site.file, finding.site.code) == (str(tmp_path / "plugin.py"), source)
+    assert report.retained_generations == ()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("source", "cured", "registry", "path"), TWINS.values(), ids=TWINS)
+def test_what_is_removed_or_overwritten_is_clean(source, cured, registry, path, way, tmp_path):
+    """The twin removes what the generation before it made, or takes the same name each time."""
+    del source, registry, path
+    report = measured(tmp_path, cured, way)
+
+    assert (report.outcome, report.findings, report.error) == ("clean", (), None)
+
+
+def test_what_others_make_meanwhile_is_never_reported(tmp_path, folder):
+    """A program that makes files all the time adds none to the target's, which sleeps meanwhile."""
+    stop = threading.Event()
+
+    def make():
+        while not stop.wait(0.001):
+            os.close(tempfile.mkstemp()[0])
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        report = measured(tmp_path, "import time\ntime.sleep(0.01)")
+    finally:
+        stop.set()
+        thread.join()
+
+    assert (report.outcome, report.findings) == ("clean", ())
+    assert len(list(folder.iterdir())) > ROUNDS
+
+
+def test_a_name_that_another_program_makes_now_and_then_hides_no_leak(tmp_path, folder):
+    """What appears while no code of the target runs tells how many names by others may appear while it runs."""
+    host = HOST + (
+        "\nreload_once = [0]\ndef reload():\n    import importlib, sys\n    reload_once[0] += 1\n"
+        "    if reload_once[0] % 4 == 0: temporary()\n    del sys.modules['plugin']\n"
+        "    importlib.import_module('plugin')\n"
+    )
+    run.write(tmp_path, {"host": host, "plugin": f"{IMPORTS}host.temporary()\n"})
+    with run.importable(tmp_path):
+        importlib.import_module("plugin")
+        report = measure_reload("plugin", reload=sys.modules["host"].reload, rounds=ROUNDS)
+
+    assert [(f.registry, f.per_round) for f in report.findings] == [("tempfile", 1.0)]
+    assert len(list(folder.iterdir())) > ROUNDS
+
+
+@pytest.mark.parametrize("below", ["", "run", "{here}"])
+def test_a_folder_of_the_programs_own_is_known_by_its_name(below, tmp_path):
+    """A lock beside the sources, in a folder below them, or in a folder that a name of the host's leads to."""
+    own = tmp_path / "var" / "locks"
+    own.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    place = str(own) if below == "{here}" else str(tmp_path / below)
+    host = HOST + f"\nLOCKS = {place!r}\n"
+    run.write(
+        tmp_path,
+        {"host": host, "plugin": f"{IMPORTS}open(f'{{host.LOCKS}}/{{next(host.count)}}.pid', 'w').close()"},
+    )
+    with run.importable(tmp_path):
+        report = measure_reload("plugin", rounds=ROUNDS)
+
+    assert [(f.registry, f.holder.path.rpartition("/")[2]) for f in report.findings] == [("files", "*.pid")]
+
+
+def test_a_pool_of_fixed_size_is_clean(tmp_path):
+    """A program that keeps its newest six logs removes as many as it makes."""
+    source = (
+        "names = sorted(os.listdir(host.folder()))\n[os.unlink(host.place(n)) for n in names[:-5]]\n"
+        "open(host.fresh('log-{}'), 'w').close()"
+    )
+    run.write(tmp_path, {"host": HOST, "plugin": IMPORTS + source})
+    with run.importable(tmp_path):
+        report = measure_reload("plugin", rounds=8)
+
+    assert (report.outcome, report.findings) == ("clean", ())
+
+
+def test_the_probe_is_chosen_by_its_name(tmp_path):
+    """`files` selects it, and so does the kind of finding."""
+    run.write(tmp_path, {"host": HOST, "plugin": IMPORTS + "host.temporary()"})
+    with run.importable(tmp_path):
+        kinds = [
+            [f.kind for f in measure_reload("plugin", rounds=ROUNDS, probes=probes).findings]
+            for probes in (["files"], ["registration"], ["threads"])
+        ]
+
+    assert kinds == [["registration"], ["registration"], []]
+
+
+def test_what_the_host_makes_at_each_reload_is_its_own(tmp_path, folder):
+    """A reloader that keeps a log of each reload makes a file without the target's code."""
+    run.write(tmp_path, {"host": HOST, "plugin": IMPORTS})
+
+    def load():
+        sys.modules["host"].temporary()
+        load_again()
+
+    with run.importable(tmp_path):
+        importlib.import_module("plugin")
+        report = measure_reload("plugin", reload=load, rounds=ROUNDS)
+
+    assert (report.outcome, report.findings) == ("clean", ())
+    assert len(list(folder.iterdir())) > ROUNDS
+
+
+@pytest.mark.parametrize("made", ["tempfile.NamedTemporaryFile()", "tempfile.TemporaryDirectory()"])
+def test_what_is_in_use_is_reported_once(made, tmp_path):
+    """A file that is open is an open descriptor, and a directory with a finalizer is an entry of that registry."""
+    report = measured(tmp_path, f"host.kept.append({made})")
+
+    (finding,) = report.findings
+    assert finding.registry in {None, "weakref.finalize"}
+
+
+def test_an_async_server_leaves_its_file_too(tmp_path):
+    """The loop removes the file of its server from 3.13 on, and not before."""
+    source = (
+        "import asyncio\nasync def serve():\n"
+        "    (await asyncio.start_unix_server(print, host.fresh('s{}.sock'))).close()\nasyncio.run(serve())"
+    )
+    report = measured(tmp_path, source)
+
+    expected = [("sockets", "plugin.serve")] if sys.version_info < (3, 13) else []
+    assert [(f.registry, f.held.name) for f in report.findings] == expected
+    assert asyncio.run(asyncio.sleep(0, True))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a"], "a"),
+        (["tmp12345678"], "tmp*"),
+        (["tmpaaaaaaab", "tmpaaaaaaac"], "tmp*"),
+        (["psm_1a2b3c4d", "psm_1a2b3c9d", "psm_1a2b4d4d"], "psm_*"),
+        (["job-abcdefgh.lock", "job-abzdefgh.lock"], "job-*.lock"),
+        (["app-19.pid", "app-20.pid", "app-119.pid"], "app-*.pid"),
+        (["app-19.pid", "app-19.pid"], "app-*.pid"),
+        (["x-00ff11ee", "x-00ff12ee"], "x-*"),
+        (["day one", "day two"], "day *"),
+    ],
+)
+def test_names_are_open_where_each_is_made_anew(names, expected):
+    """What two drawn names have in common by chance is no part of the name."""
+    assert {*opened(names)} == {expected}
