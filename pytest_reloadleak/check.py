@@ -129,6 +129,7 @@ class Check:
         self.judged = verdict.judged
         verdict = completed(verdict, self.run, settings, self._known)
         notes = [*seen.notes, *verdict.notes, *seen.blind, *(text for text in failures if text != error)]
+        notes += self.run.reloads.settings_note()
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
         notes += [f"{name}.{HOOK} was never called: {name} was not reloaded" for name in never]
         missing = [f.site_reason for f in verdict.findings if f.site is None and f.site_reason is not None]

@@ -106,7 +106,7 @@ class ReloadLeaks:
                 reload=reload,
                 **keywords,
             )
-            runner = runner_of(self._item, probes=extra)
+            runner = replace(runner_of(self._item, probes=extra), puts_settings_back=reload is not _by_hand)
             check = Check([target], settings, reload, dispose, runner)
             return check, functools.partial(judged, config, ignore=ignore, expect=expect)
         except UsageError as error:

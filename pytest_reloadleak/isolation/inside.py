@@ -72,6 +72,7 @@ def main(job: dict[str, Any]) -> None:
             plugins=job["plugins"],
             probes=tuple(_imported(name) for name in job["probes"]),
             is_interruptible=False,
+            puts_settings_back=False,
         )
         check = Check([job["target"]], settings, runner=runner)
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from pytest_reloadleak.heap import settle
 from pytest_reloadleak.holders.patches import own_callables
+from pytest_reloadleak.run.process_settings import ProcessSettings
 from pytest_reloadleak.run.subject import Subject
 from pytest_reloadleak.strategies.imports.locks import imports_locked
 from pytest_reloadleak.strategies.imports.module_table import kept_table
@@ -23,10 +24,12 @@ class ProcessState:
         """Names of each module's functions and classes before the target was first loaded."""
         self._strategy: Strategy | None = None
         self._gc_enabled = True
+        self._settings: ProcessSettings | None = None
         self._frozen = 0
 
     def take(self, subject: Subject) -> None:
         """Take the current state."""
+        self._settings = ProcessSettings(subject.unit.owns) if subject.runner.puts_settings_back else None
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
         # Wait for an import in another thread: else a half-finished one would be put back.
@@ -55,6 +58,15 @@ class ProcessState:
             f"the program froze {count} objects with gc.freeze(){since}: frozen objects are never collected"
         ]
 
+    def settings_note(self) -> list[str]:
+        """A note on the settings of the process that the rounds changed, if any; `put_back` puts them back."""
+        changed = self._settings.changed() if self._settings is not None else []
+        return (
+            [f"put back after the check, since its rounds changed them: {', '.join(changed)}"]
+            if changed
+            else []
+        )
+
     def put_back(self) -> None:
         """Put the state back and release every object in it."""
         try:
@@ -65,3 +77,6 @@ class ProcessState:
             if self._strategy is not None:
                 self._strategy.end()
             settle.put_back(self._gc_enabled)
+            if self._settings is not None:
+                self._settings.put_back()
+                self._settings = None

@@ -96,6 +96,10 @@ class Reloading:
             noun = "module" if len(loaded) == 1 else "modules"
             self._observations.note(f"{unit.target} was reloaded with {len(loaded)} {noun} below it")
 
+    def settings_note(self) -> list[str]:
+        """A note on the settings of the process that `end` will put back."""
+        return self._state.settings_note()
+
     def end(self) -> None:
         """Put everything back and release every object."""
         try:

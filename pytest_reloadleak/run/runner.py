@@ -40,3 +40,5 @@ class Runner:
     """Third-party probes."""
     is_interruptible: bool = True
     """Whether a `KeyboardInterrupt` comes from the user, to end the whole run, and not from the target."""
+    puts_settings_back: bool = True
+    """Whether the settings of the process are put back: others run in it later, and no code of the test reloads."""
