@@ -76,7 +76,7 @@ class ProcessState:
             self.transaction = None
             if self._strategy is not None:
                 self._strategy.end()
-            settle.put_back(self._gc_enabled)
             if self._settings is not None:
                 self._settings.put_back()
                 self._settings = None
+            settle.put_back(self._gc_enabled)
