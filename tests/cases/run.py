@@ -19,6 +19,18 @@ from pytest_reloadleak.report.jsonfile import to_dict
 STAYS = ("host", "importer", "package")
 """Modules of a twin that are loaded before the check and stay: the foreign ones."""
 
+BESIDES_GROWTH = (
+    "threads",
+    "tasks",
+    "children",
+    "watched",
+    "registrations",
+    "subinterpreters",
+    "fds",
+    "references",
+)
+"""All that a check looks for except growth, for tests whose host logs what the target did: such a log grows."""
+
 
 def write(directory: Path, files: Mapping[str, str]) -> None:
     """Write modules, named with dots and without their suffix; `package.__init__` makes a package."""

@@ -97,7 +97,7 @@ class Program:
         dispose: Any = None,
         **keywords: Any,
     ) -> Report:
-        """Check targets that are reloaded together, in a context of its own.
+        """Check targets that are reloaded together, in a context of its own. The host may log what it sees.
 
         Args:
             targets: the targets; `app` if there is none.
@@ -106,7 +106,8 @@ class Program:
             dispose: as for `measure_reload`.
             keywords: likewise.
         """
-        settings = settings_for(rounds=rounds, project=Project(str(self.directory)), **keywords)
+        looks_for = {"probes": run.BESIDES_GROWTH, **keywords}
+        settings = settings_for(rounds=rounds, project=Project(str(self.directory)), **looks_for)
         disposal = Disposal(dispose)
         check = Check(targets or ("app",), settings, reload=keywords.get("reload"), disposal=disposal)
         body = None if exercise is None else lambda: exercise(check.run.subject.module)
