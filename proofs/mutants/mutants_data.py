@@ -38,6 +38,12 @@ def line(*ways: str) -> tuple[str, ...]:
     return tuple(f"{path}[{way}-reimport]" for way in ways)
 
 
+def undone(*cases: str) -> tuple[str, ...]:
+    """Cases of `tests/cases/undoing.py`, by `reimport`."""
+    path = "tests/cures/test_applied.py::test_the_method_that_undoes_is_found_on_the_holder"
+    return tuple(f"{path}[{case}-reimport]" for case in cases)
+
+
 def cured(*cases: str) -> tuple[str, ...]:
     """Their cured twins."""
     return tuple(f"tests/holders/test_cases.py::test_the_cured_twin_is_clean[{case}]" for case in cases)
@@ -285,6 +291,46 @@ HEAP = (
         "if id(child) not in ids:",
         "what everybody uses counts as kept by the leak",
         ("tests/holders/test_oracle_sizes.py",),
+    ),
+    Mutant(
+        "what two keep counts for each",
+        "holders/sizes.py",
+        "if keepers[key] == 1}",
+        "if keepers[key]}",
+        "the cost of one holder has what another keeps as well",
+        ("tests/holders/test_sizes.py::test_what_two_holders_keep_dies_with_neither",),
+    ),
+    Mutant(
+        "the outermost container",
+        "cures/references.py",
+        "at = max((n for n, step in enumerate(steps) if id(step[0]) in common), default=0)",
+        "at = min((n for n, step in enumerate(steps) if id(step[0]) in common), default=0)",
+        "the cure edits what the generations share instead of what each has for itself",
+        undone("argument that is new each time"),
+    ),
+    Mutant(
+        "undone without its event",
+        "cures/pairs.py",
+        "out[takes.names[at]] = at",
+        "out[takes.names[at]] = mention.subject",
+        "the undoing call gets the function in place of the event",
+        undone("subscribe and unsubscribe with an event"),
+    ),
+    Mutant(
+        "a name of another scope",
+        "cures/reading.py",
+        "inner = local | _locals(child)",
+        "inner = local",
+        "the cure uses a name that only the function has in which the object was registered",
+        undone("add_x and remove_x with a local event"),
+    ),
+    Mutant(
+        "the wrong edge is red",
+        "report/graphs.py",
+        "red = cut if cut is not None and 0 < cut < at else max(at - 1, 0)",
+        "red = cut if cut is not None and 0 < cut < at else max(at - 2, 0)",
+        "the graph says to cut where nothing is to be cut",
+        ("tests/report/test_graphs.py::test_the_way_leads_from_the_root_to_each_generation",),
     ),
     Mutant(
         "some sinks count for all",

@@ -111,6 +111,12 @@ CASES = (
         cure="host.bot.remove_check(on_event)",
     ),
     Case(
+        name="add_x and remove_x with a local event",
+        host=BUS.replace("subscribe", "add_callback").replace("unadd_callback", "remove_callback"),
+        leaking="def setup(event):\n    host.bus.add_callback(event, on_event)\nsetup('tick')",
+        cure="host.bus.listeners['tick'].remove(on_event)",
+    ),
+    Case(
         name="addX and removeX",
         host="""
             class Node:

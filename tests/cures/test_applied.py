@@ -34,6 +34,7 @@ WITHOUT = {
     "signal of faulthandler, with a file of an own class": "each generation takes another signal",
     "signal of faulthandler, with the host's file": "each generation takes another signal",
     "timer that was cancelled and is kept": "who keeps the handle has to drop it",
+    "future with a callback": "the host keeps the future itself",
     "suspended async generator": "aclose() needs the loop that runs it",
     "run_in_executor": "the thread waits for an event of its host's",
     "error handler": "the name of an error handler stays registered",

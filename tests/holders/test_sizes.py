@@ -38,3 +38,29 @@ def test_an_item_in_several_containers_is_theirs_together(places, others, expect
 
     assert owned_together([o for container in containers for o in container]) == expected
     assert len(kept) == others
+
+
+def test_what_one_holder_keeps_dies_with_it(measured):
+    """The cost is the whole of what is retained, by type."""
+    report = measured({"host": "kept = []\n", "plugin": "import host\ndef f(): pass\nhost.kept.append(f)\n"})
+
+    (finding,) = report.findings
+    cost = finding.cost
+    assert (cost.objects, cost.bytes) == (finding.retained_objects, finding.retained_bytes)
+    assert sum(part.objects for part in cost.by_type) == cost.objects
+    assert sum(part.bytes for part in cost.by_type) == cost.bytes
+    functions = next(part for part in cost.by_type if part.type == "function")
+    assert functions.objects == len(finding.generations)
+
+
+def test_what_two_holders_keep_dies_with_neither(measured):
+    """Each function leads to the namespace, which has the other one: nothing dies if one holder lets go."""
+    files = {
+        "host": "one, two = [], []\n",
+        "plugin": "import host\ndef f(): pass\ndef g(): pass\nhost.one.append(f)\nhost.two.append(g)\n",
+    }
+
+    findings = measured(files).findings
+
+    assert [finding.cost.objects for finding in findings] == [0, 0]
+    assert all(finding.retained_objects for finding in findings)
