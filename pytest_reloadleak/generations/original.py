@@ -75,8 +75,8 @@ def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any
         current: the target's current namespaces by module name.
     """
     nodes, inner, borders, complete = _graph(original, ledger)
-    direct = _referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
-    outside = _reachable_from(direct - borders, nodes, borders) | direct
+    direct = referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
+    outside = reachable_from(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, original, ledger)]
     data = _replaced_data(original, current, nodes, set(map(id, own)), ledger.owns)
     values = [nodes[key] for key in data if key in nodes]
@@ -108,10 +108,10 @@ def only_kept(original: Original, ledger: Ledger, known: Sequence[Any]) -> Kept:
     nodes, inner, borders, complete = _graph(original, ledger, known)
     if not complete:
         return Kept(set(), {})
-    direct = _referred_to_from_outside(nodes, inner)
+    direct = referred_to_from_outside(nodes, inner)
     closed = borders | {id(namespace) for namespace, _ in original.namespaces.values()}
-    ids = nodes.keys() - direct - _reachable_from(direct - closed, nodes, closed)
-    outside = direct | _reachable_from(direct - borders, nodes, borders)
+    ids = nodes.keys() - direct - reachable_from(direct - closed, nodes, closed)
+    outside = direct | reachable_from(direct - borders, nodes, borders)
     return Kept(ids, {key: o for key, o in nodes.items() if key not in outside})
 
 
@@ -153,7 +153,7 @@ def _is_boundary(o: Any, original: Original, ledger: Ledger) -> bool:
     return type(o) is dict and ledger.markers.is_shared(o)
 
 
-def _entered(o: Any, ledger: Ledger) -> list[Any]:
+def entered_from(o: Any, ledger: Ledger) -> list[Any]:
     """The referents of an object that the count follows.
 
     It follows a foreign function, since most decorators leave one that closes over the target's, but not what that
@@ -186,7 +186,7 @@ def _graph(
     stack: list[Any] = [*original.containers, *known]
     entered = set(map(id, stack))
     while stack:
-        for o in _entered(stack.pop(), ledger):
+        for o in entered_from(stack.pop(), ledger):
             key = id(o)
             inner[key] = inner.get(key, 0) + 1
             if key in entered:
@@ -204,7 +204,7 @@ def _graph(
     return nodes, inner, borders, True
 
 
-def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
+def referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> set[int]:
     """Ids of the nodes that have more references than the graph explains."""
     yardstick = object()
     nodes[0] = yardstick
@@ -214,7 +214,7 @@ def _referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> s
     return {key for key in nodes if gc.getrefcount(nodes[key]) - ours > inner.get(key, 0)}
 
 
-def _reachable_from(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
+def reachable_from(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
     """Ids of the nodes that some nodes lead to, themselves included.
 
     A node that was not entered is not followed: its references were not counted, so its referents already stand out.

@@ -101,6 +101,49 @@ def _attempts(
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+HAS_AGES = vars(sys).get("_is_gil_enabled", lambda: True)()
+"""Whether a collection may be of young objects only: not in a free-threaded interpreter."""
+
+
+def glance(release: Callable[[], None]) -> None:
+    """Collect what became garbage lately. The cost follows the number of young objects, and not the heap."""
+    release()
+    turns.give()
+    clear_known_caches()
+    gc.collect(1)
+
+
+async def aglance(release: Callable[[], None], pause: Callable[[float], Awaitable[None]]) -> None:
+    """Do as `glance` does, on a running loop."""
+    for _ in range(3):
+        await pause(0)
+    glance(release)
+
+
+def collect_youngest() -> None:
+    """Collect what was created since the last automatic collection, and leave what survives among the young."""
+    gc.collect(0)
+
+
+def fill_free_lists() -> None:
+    """Let the interpreter keep as many freed objects as it ever does, so that their number says nothing.
+
+    A full collection empties these lists, one of young objects does not.
+    """
+    was_enabled = is_enabled()
+    put_back(enabled=False)  # so many new objects would make the young old
+    for size in range(1, _LARGEST_TUPLE):
+        kept: list[object] = [(None,) * size for _ in range(_TUPLES)]
+    for make in (dict, list, _now_s, lambda: slice(_now_s()), lambda: (_now_s() for _ in ())):
+        kept = [make() for _ in range(_OTHERS)]
+    kept.clear()
+    put_back(was_enabled)
+
+
+_LARGEST_TUPLE, _TUPLES, _OTHERS = 20, 2000, 300
+"""More than any list takes, by the sources of CPython 3.10 to 3.13."""
+
+
 def is_alone() -> bool:
     """Whether no other thread runs, raw `_thread` threads included."""
     return len(gc.current_frames()) <= 1

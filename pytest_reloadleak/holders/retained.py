@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.generations.uncollected import are_garbage
 from pytest_reloadleak.generations.unlisted_functions import unlisted
 from pytest_reloadleak.generations.walk import site_of
 from pytest_reloadleak.heap import collector as gc
@@ -75,6 +76,14 @@ def _alive(search: Search) -> Iterator[int]:
     yield from (generation for _, generation in old_classes(ledger, limit, kept))
     if search.shared:
         yield from (generation for _, generation in _old_unlisted(search))
+
+
+def is_clean(search: Search) -> bool:
+    """Whether of the judged generations but the original only garbage is left; takes no pass over the heap."""
+    ledger, limit, kept = search.ledger, search.limit, search.kept
+    if search.shared and any(True for _ in _old_unlisted(search)):
+        return False
+    return are_garbage(ledger, limit, kept, [cls for cls, _ in old_classes(ledger, limit, kept)])
 
 
 _CHECK_REFERENCES = 2

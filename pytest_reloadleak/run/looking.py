@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_reloadleak.effects.observe import observe, suspect
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
+from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.growth import near
 from pytest_reloadleak.growth.places import Places
@@ -63,6 +64,8 @@ class Looking:
         """What was known after the first pass; `None` until then."""
         self.is_between = False
         """Whether nobody looks before more rounds: then one collection is enough, and nothing is waited for."""
+        self.is_glance = False
+        """Whether the next settling collects only what is young."""
         self._is_confirmed = False
         """Whether the last collection of the settling followed another one."""
         self.paths: Paths = {}
@@ -85,12 +88,20 @@ class Looking:
         """Perform `Step.SETTLE`. After a second pass, only what was not alive after the first is waited for."""
         self._before_settling()
         release = self._subject.runner.release
+        if self.is_glance:
+            settle.glance(release)
+            self._settled(0)
+            return
         self._settled(settle.settle(self._unfinished, release, is_patient=self._is_patient))
 
     async def asettle(self, pause: Callable[[float], Any]) -> None:
         """Do as `settle` does, on the running loop."""
         self._before_settling()
         release = self._subject.runner.release
+        if self.is_glance:
+            await settle.aglance(release, pause)
+            self._settled(0)
+            return
         self._settled(await settle.asettle(self._unfinished, release, pause, is_patient=self._is_patient))
 
     def _unfinished(self) -> int:
@@ -117,25 +128,30 @@ class Looking:
             own = list(self._subject.namespaces().values())
             self._places = Places([*own, *near.neighbours(own)], self.files())
 
+    def conclude(self, sample: Sample, search: Search) -> None:
+        """Note everything about the first pass but what is retained."""
+        seen = self._observations
+        seen.samples.append(sample)
+        seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
+        seen.notes += [*duplicate_modules.notes(self._subject.unit), *self._state.frozen_note()]
+        self._note_blindness(search)
+        self.new_names = self._places.new() if self._places is not None else []
+
     def end_first_pass(self, rounds: int) -> None:
         """Take the numbers after the last round of the first pass, and find out whether anything is retained.
 
         Args:
             rounds: how many rounds the first pass had.
         """
-        seen = self._observations
-        seen.samples.append(self.meter.sample(rounds, is_quick=True))
-        seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
-        seen.notes += [*duplicate_modules.notes(self._subject.unit), *self._state.frozen_note()]
-        search = self._search(GRACE)
+        sample = self.meter.sample(rounds, is_quick=True)
+        search = self.search(GRACE)
         record = self._record
         try:
             self.first_pass = suspect(search, record.effects, record.scope, record.first)
         except Exception:  # noqa: BLE001 - what cannot be read now is reported by the look that follows
             current = record.ledger.current
             self.first_pass = FirstPass(record.first, current, search.limit, is_suspicious=True)
-        self._note_blindness(search)
-        self.new_names = self._places.new() if self._places is not None else []
+        self.conclude(sample, search)
 
     def end_only_pass(self, rounds: int) -> None:
         """End a run of one pass, such as a watched block: look at once where anything is retained."""
@@ -193,7 +209,7 @@ class Looking:
         """
         seen = self._observations
         seen.is_alone = settle.is_alone()
-        search = self._search(GRACE)
+        search = self.search(GRACE)
         listed: set[int] = set()  # containers with a probe of their own are not judged by length
         for probe in self._record.effects.working():
             self._record.effects.guarded(probe, partial(_list_in, listed, probe))
@@ -219,7 +235,7 @@ class Looking:
             plan: receives what a trial removal needs.
         """
         record = self._record
-        search = self._search(grace)
+        search = self.search(grace)
         search.paths, search.plan = paths, plan
         try:
             found = observe(search, record.effects, record.scope, record.first)
@@ -275,14 +291,15 @@ class Looking:
 
     def is_any_alive(self) -> bool:
         """Whether any object of a generation that should be dead is alive: the basis of a clean verdict."""
-        return is_suspicious(self._search(GRACE))
+        return is_suspicious(self.search(GRACE))
 
     def _note_blindness(self, search: Search) -> None:
         """Note what could not be observed, and what the probes saw end."""
         self._observations.blind = [*self._blind(), *search.lost]
         self._observations.note(*self._record.effects.collected, *unreadable.take())
 
-    def _search(self, grace: int) -> Search:
+    def search(self, grace: int) -> Search:
+        """What a look at the present process searches for; `grace` as for `look`."""
         record, runner = self._record, self._subject.runner
         return Search(
             ledger=record.ledger,

@@ -19,9 +19,11 @@ from pytest_reloadleak.growth.fillers import Fillers
 from pytest_reloadleak.growth.makers import Makers
 from pytest_reloadleak.growth.survivors import Surviving
 from pytest_reloadleak.growth.target_lines import watching
+from pytest_reloadleak.heap import settle
 from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.retention import GRACE, Diagnosis
 from pytest_reloadleak.run.explaining import Explaining
+from pytest_reloadleak.run.glance import Glance
 from pytest_reloadleak.run.looking import Looking
 from pytest_reloadleak.run.observations import Observations, is_explained
 from pytest_reloadleak.run.process_state import ProcessState
@@ -64,6 +66,7 @@ class Run:
         self.reloads = Reloading(subject, state, self.record, self.observations)
         self.explaining = Explaining(subject, self.record, self.observations, settings)
         self.looks = Looking(subject, state, self.record, self.observations, settings)
+        self.glance = Glance(subject, self.record, settings, self.looks)
 
     def steps(self) -> Iterator[Step]:
         """The steps of the whole run, with a second pass if the first one found something."""
@@ -71,19 +74,15 @@ class Run:
         yield from _rounds(self.settings.warmup)
         yield Step.SETTLE
         self.looks.take_baseline()
-        yield from _rounds(rounds)
-        if self.record.is_too_short():  # even a leak would still be within the grace
-            yield from _rounds(GRACE)
-        yield Step.SETTLE
-        self.looks.end_first_pass(rounds)
-        if self.looks.may_grow(rounds):
+        is_clean = yield from self._first_pass(rounds)
+        if not is_clean and self.looks.may_grow(rounds):
             yield from self._pass_for_growth()
         elif self.looks.is_suspicious():
             yield from self._second_pass(rounds)
             self.looks.take_look()
         if self.observations.found.retentions:
             yield from self._traced_round(self.observations.found)
-        self.looks.is_between = False
+        self.looks.is_glance = False
         if len(self.looks.new_names) > 1:
             yield from self._rounds_for_files()
         yield Step.DISPOSE
@@ -91,6 +90,26 @@ class Run:
             self.record.unload()
             yield Step.SETTLE
             self.looks.take_unloaded()
+
+    def _first_pass(self, rounds: int) -> Generator[Step, None, bool]:
+        """The counted rounds; returns whether a glance at a large heap has shown that they are clean."""
+        looks = self.looks
+        if self.glance.pays(rounds):
+            yield from _rounds(1)
+            self.glance.take_reference()
+            yield from _rounds(rounds - 1)
+            looks.is_glance = True
+            yield Step.SETTLE
+            looks.is_glance = False
+            if self.glance.shows_clean(rounds):
+                return True
+        else:
+            yield from _rounds(rounds)
+        if self.record.is_too_short():  # even a leak would still be within the grace
+            yield from _rounds(GRACE)
+        yield Step.SETTLE
+        looks.end_first_pass(rounds)
+        return False
 
     def _second_pass(self, rounds: int) -> Iterator[Step]:
         """As many rounds again. What each holder took in them has its birthdays, so nothing settles in between.
@@ -166,7 +185,7 @@ class Run:
 
     def _traced_round(self, found: Diagnosis) -> Iterator[Step]:
         """One more round, whose lines are compared with what the last look found. The findings do not change."""
-        self.looks.is_between = True
+        self.looks.is_glance = settle.HAS_AGES
         with self.explaining.round(found, self.looks.paths):
             # What was handed to a loop runs in its next turns. Only effects may end when the process settles.
             last = Step.SETTLE if any(r.cause is not None for r in found.retentions) else Step.TURN

@@ -64,11 +64,16 @@ class Meter:
 
     def sample(self, number: int, *, is_quick: bool = False) -> Sample:
         """Sample a settled round without what `unseen` actions left. `is_quick` skips the objects of a large heap."""
-        has_objects = not is_quick or sys.getallocatedblocks() < _LARGE_BLOCKS
+        has_objects = not (is_quick and self.is_large())
         references = self._references()
         taken = sample(number, lambda: self._memory(has_objects=has_objects))
         self._taken += 1
         return taken._replace(references=references)
+
+    @staticmethod
+    def is_large() -> bool:
+        """Whether the heap is so large that counting its objects, or a collection, takes noticeably long."""
+        return sys.getallocatedblocks() >= _LARGE_BLOCKS
 
     def may_sample(self, rounds: int) -> bool:
         """Whether so many rounds may each be settled and sampled: only where all that takes no longer than a few."""
