@@ -6,10 +6,11 @@ The findings are judged by then. Whatever the traced round does, they and the ou
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.run.observations import Observations
@@ -19,12 +20,14 @@ from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.dependencies.project import Project
 
 if TYPE_CHECKING:
-    from pytest_reloadleak.watchpoints.watchpoints import Watchpoints
+    from pytest_reloadleak.watchpoints.watchpoints import Made, Watchpoints
 
 _LEAST_S = 1.0
 """Seconds that looking after each line may always take."""
 _SHARE = 0.5
 """How much of the time that the check took so far it may take."""
+
+_ELSEWHERE = "the lines of a generation run in its worker, and only those of this process are traced"
 
 _now_s = time.perf_counter
 
@@ -61,34 +64,59 @@ class Explaining:
             found: the last look.
             paths: the paths of its references; emptied here.
         """
+        errors, reload_s = list(self._subject.disposal.errors), self._observations.reload_s
+        try:
+            self._watchpoints = self._begun(found, paths)
+        except Exception as error:  # noqa: BLE001 - a line that cannot be named must not hide the finding
+            self._give_up(found, error)
+        watchpoints = self._watchpoints
+        try:
+            yield
+        finally:
+            self._watchpoints = None
+            if watchpoints is not None:
+                watchpoints.stop()
+            self._subject.disposal.errors[:] = errors
+            self._observations.reload_s = reload_s
+        if watchpoints is None:
+            return
+        try:
+            self._place(found, watchpoints.made())
+        except Exception as error:  # noqa: BLE001 - as above
+            self._give_up(found, error)
+
+    def _begun(self, found: Diagnosis, paths: Paths) -> Watchpoints:
         # Imported here: a clean check has nothing to watch.
         from pytest_reloadleak.watchpoints.stacks import Ranks
         from pytest_reloadleak.watchpoints.watchpoints import Watchpoints
 
-        errors, reload_s = list(self._subject.disposal.errors), self._observations.reload_s
         named = [(retention, paths.get(_key(retention), [])) for retention in found.retentions]
         paths.clear()
         ranks = Ranks(self._subject.unit.owns, self._project.rank)
         most_s = max(_LEAST_S, _SHARE * (_now_s() - self._begun_s))
         modules = self._subject.namespaces().values()
         files = {file for n in modules if type(file := dict.get(n, "__file__")) is str}
-        probes = self._record.effects.working()
-        watchpoints = self._watchpoints = Watchpoints(named, probes, ranks, files, most_s)
-        named.clear()
+        watchpoints = Watchpoints(named, self._record.effects.working(), ranks, files, most_s)
         watchpoints.start()
-        try:
-            yield
-        finally:
-            self._watchpoints = None
-            watchpoints.stop()
-            self._subject.disposal.errors[:] = errors
-            self._observations.reload_s = reload_s
+        return watchpoints
+
+    def _place(self, found: Diagnosis, lines: Sequence[Made]) -> None:
+        """Put the lines into the retentions. What a probe knows already stays where the round shows nothing."""
         explained = [
             retention._replace(
-                stacks=made.stacks or retention.stacks, site_reason=None if retention.stacks else made.reason
+                stacks=made.stacks or retention.stacks,
+                site_reason=None if retention.stacks else made.reason,
             )
-            for retention, made in zip(found.retentions, watchpoints.made(), strict=True)
+            for retention, made in zip(found.retentions, lines, strict=True)
         ]
+        if not self._subject.is_loaded_here:
+            explained = [r._replace(site_reason=_ELSEWHERE) if r.site_reason else r for r in explained]
+        self._observations.found = found._replace(retentions=tuple(explained))
+
+    def _give_up(self, found: Diagnosis, error: Exception) -> None:
+        self.is_over = True
+        why = f"watching raised {foreign.exception_text(error)}"
+        explained = [r if r.stacks else r._replace(site_reason=why) for r in found.retentions]
         self._observations.found = found._replace(retentions=tuple(explained))
 
     def forgives(self, error: BaseException) -> bool:

@@ -74,6 +74,10 @@ def site_of_stack(stack: Stack) -> Site | None:
 
 def _site(file: str, line: int, function: str | None = None, stack: tuple[Frame, ...] = ()) -> Site:
     numbers = [n for n in range(line - _AROUND, line + _AROUND + 1) if _text(file, n)]
+    while numbers and numbers[0] < line and not _line(file, numbers[0]):
+        del numbers[0]
+    while numbers and numbers[-1] > line and not _line(file, numbers[-1]):
+        del numbers[-1]
     excerpt = textwrap.dedent("".join(_text(file, n) for n in numbers)).splitlines()
     return Site(
         file=file,

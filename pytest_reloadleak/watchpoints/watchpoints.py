@@ -83,8 +83,7 @@ class Watchpoints:
         self._is_tracing = False
 
     def _watched(self, retention: Retention, paths: list[Path]) -> list[tuple[Container, set[Likeness]]]:
-        cause = retention.cause
-        if cause is not None and cause.registry == "sys.modules":
+        if _is_of_target(retention):
             table = Container(
                 foreign.module_table(), (), lambda name: type(name) is str and self._ranks.owns(name)
             )
@@ -135,8 +134,8 @@ class Watchpoints:
         births: list[Birth] = []
         if retention.cause is not None:
             births = [birth for cause, birth in born if is_of(cause, retention.cause)]
-        if not births:
-            births = _chosen(self._spots[at])
+        if not any(birth.stack for birth in births) or _is_of_target(retention):
+            births = _chosen(self._spots[at]) or births
         if not births and at in self._natives:
             births = [birth for _, birth in self._natives[at].births.items()]
         stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
@@ -151,6 +150,11 @@ class Watchpoints:
         if births:
             return _NO_LINE
         return _NATIVE if retention.holder.root == "native" else _NOT_AGAIN
+
+
+def _is_of_target(retention: Retention) -> bool:
+    """Whether the target's own modules pile up in `sys.modules`: the probe lists those of others only."""
+    return retention.cause is not None and retention.cause.path == "sys.modules[*]"
 
 
 def _chosen(spots_of: list[tuple[Container, set[Likeness]]]) -> list[Birth]:

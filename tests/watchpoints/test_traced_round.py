@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import inspect
 import subprocess
 import sys
 import threading
@@ -18,6 +19,9 @@ from cases import run
 from watchpoints.test_lines import HOST, lines, marked, measured
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.effects.system.threads import Threads
+from pytest_reloadleak.heap.own_objects import outward
+from pytest_reloadleak.run.explaining import Explaining
 
 PLUGIN = """\
 import host
@@ -252,3 +256,24 @@ def test_a_worker_process_names_the_line(project):
     (check,) = project.checks()
     assert (check["findings"][0]["site"]["line"], check["findings"][0]["site_reason"]) == (5, None)
     result.stdout.fnmatch_lines(["    site    plugin.py:5", "*> 5 | host.keep(on_event)  # leak here"])
+
+
+@pytest.mark.parametrize("method", ["glance", "effects"])
+def test_an_error_of_the_tool_hides_no_finding(method, tmp_path, monkeypatch):
+    """Where watching fails, the finding stays, with the error as the reason why it has no line."""
+    plugin = "import threading, host\n\nthreading.Thread(target=host.event.wait, daemon=True).start()\n"
+    host = "import threading\n\nevent = threading.Event()\nstop = event.set\n"
+    original = getattr(Threads, method)
+
+    def fail(self, *args):
+        if inspect.unwrap(Explaining.round).__code__ in {frame.f_code for frame in outward(sys._getframe())}:
+            raise KeyError("broken")
+        return original(self, *args)
+
+    monkeypatch.setattr(Threads, method, fail)
+
+    report = measured(tmp_path, plugin, host)
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.site, report.error) == ("live-thread", None, None)
+    assert "KeyError" in finding.site_reason
