@@ -174,9 +174,19 @@ class Session(Collected):
         if marker is None or not isinstance(item, pytest.Function):
             return (yield)
         with marked.in_rounds(
-            item, marker, self.options, self.plugins(), lambda: self._failed_subtests[item.nodeid]
+            item,
+            marker,
+            self.options,
+            self.plugins(),
+            lambda: self._failed_subtests[item.nodeid] + _unreported(item),
         ):
             return (yield)
+
+
+def _unreported(item: pytest.Function) -> int:
+    """How many subtests of a `unittest` test failed: before Python 3.11 it reports them when the test is over."""
+    errors = getattr(getattr(item.instance, "_outcome", None), "errors", None) or ()
+    return sum(1 for _, error in errors if error is not None)
 
 
 def _plugin_modules(config: pytest.Config) -> tuple[str, ...]:

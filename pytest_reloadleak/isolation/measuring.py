@@ -22,7 +22,10 @@ def configuration() -> str | None:
     if coverage is None or any(name in os.environ for name in _VARIABLES):
         return None
     try:
-        config = coverage.Coverage.current().config.copy()
+        current = coverage.Coverage.current()
+        if not os.path.isabs(current.get_data().data_filename()):
+            return None  # data in memory, which nobody combines
+        config = current.config.copy()
         config.parallel = True  # a file of its own for each process
         return str(config.serialize())
     except Exception:  # noqa: BLE001 - nothing is measured here, or by a coverage before 7.10

@@ -9,7 +9,7 @@ _PASSING = frozenset({"clean", "known"})
 
 
 def lines(checks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The notes and known findings of checks that passed, each check with its target and strategy first.
+    """The notes and known findings of checks that passed, each check with its target, strategy and test first.
 
     Args:
         checks: entries of the JSON report's `checks`.
@@ -18,7 +18,8 @@ def lines(checks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         known = [f for f in check["findings"] if f["known"] is not None]
         if check["outcome"] not in _PASSING or not (check["notes"] or known):
             continue
-        yield f"{check['target']} ({check['strategy']}) {check['outcome']}"
+        test = f", {check['nodeid']}" if check["nodeid"] is not None else ""
+        yield f"{check['target']} ({check['strategy']}) {check['outcome']}{test}"
         for finding in known:
             path = finding["holder"]["path"] if finding["holder"] is not None else "?"
             yield f"  known: {finding['kind']} {finding['signature']}, {path}: {finding['known']}"

@@ -146,5 +146,5 @@ def test_a_plugin_of_the_projects_tests_is_no_target(app):
     app.write({"house.py": "import app.part\n", "conftest.py": "pytest_plugins = ['house']\n"})
     names = app.check("--collect-only", "-q", "tests/test_plain.py")
 
-    items = [line for line in names.outlines if line.startswith("reload-leak")]
+    items = [line for line in names.outlines if line.startswith("reload-leak::")]
     assert items == ["reload-leak::app[reimport]", "reload-leak::app.part[reimport]"]
