@@ -1614,4 +1614,45 @@ LINES = (
     ),
 )
 
-MUTANTS = (*LINES, *PATHS, *EXACT, *HEAP, *EFFECTS, *STRATEGIES, *JUDGEMENT, *RUNNING, *GROWTH, *GATE)
+CUTTING = (
+    Mutant(
+        "always left to the first",
+        "cutting/stages.py",
+        "choices[turns.get(key, 0) % len(choices)]",
+        "choices[0]",
+        "of several holders one is never removed alone, so nothing shows that the others must go",
+        ("tests/cutting/test_stages.py",),
+    ),
+    Mutant(
+        "what is left is proven",
+        "cutting/proof.py",
+        "return self.freed == self.keeps",
+        "return True",
+        "a finding is proven although something old is alive",
+        ("tests/cutting/test_proof.py::test_the_text_says_what_was_seen",),
+    ),
+    Mutant(
+        "a shared reference is removed",
+        "cutting/paths.py",
+        "if self._users[id(path[at - 1]), id(path[at])] > 1:",
+        "if self._users[id(path[at - 1]), id(path[at])] > 2:",
+        "an object in two tables is emptied, which says nothing about either",
+        (
+            "tests/cutting/test_proof.py::test_the_position_in_the_trace_is_that_of_the_reference_that_was_removed",
+        ),
+    ),
+)
+
+MUTANTS = (
+    *LINES,
+    *PATHS,
+    *EXACT,
+    *HEAP,
+    *EFFECTS,
+    *STRATEGIES,
+    *JUDGEMENT,
+    *RUNNING,
+    *GROWTH,
+    *GATE,
+    *CUTTING,
+)

@@ -5,8 +5,12 @@ import textwrap
 import pytest
 from proof_programs import program, reports
 
+from pytest_reloadleak.cutting.proof import Proof
+from pytest_reloadleak.holders.retention import Retention
 from pytest_reloadleak.isolation import worker
+from pytest_reloadleak.model import Finding, Held, Holder, Report
 from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.verdict import proofs
 
 ON = "import host\ndef on(*args): pass\nclass Plain: pass\n"
 JOB = """
@@ -226,3 +230,94 @@ def test_a_check_in_the_program_s_own_process_removes_nothing(tmp_path, monkeypa
         None,
     )
     assert len(shared_host.kept) > 2
+
+
+TWO = frozenset({0, 1})
+ALL, SOME = Proof(TWO, TWO), Proof(TWO, frozenset({1}), rest="app.cache[*]")
+SAID = {
+    "all is free": (ALL, (), True, "removing it frees 2 of 2 old generations"),
+    "some is left": (
+        SOME,
+        (),
+        False,
+        "removing it frees 1 of 2 old generations; app.cache[*] still keeps some",
+    ),
+    "one generation": (
+        Proof(frozenset({0}), frozenset({0})),
+        (),
+        True,
+        "removing it frees 1 of 1 old generation",
+    ),
+    "it was seen to be needed": (
+        ALL._replace(is_needed=True),
+        ("7c1e9a04",),
+        True,
+        "removing it alone frees none; with 7c1e9a04 it frees 2 of 2 old generations",
+    ),
+    "it was not seen to be needed": (
+        ALL,
+        ("7c1e9a04",),
+        True,
+        "removing it and 7c1e9a04 frees 2 of 2 old generations",
+    ),
+    "another one stays": (
+        Proof(TWO, refusal="app.hooks keeps the same, and stays: a reason", is_needed=True),
+        ("7c1e9a04",),
+        None,
+        "removing it alone frees none: app.hooks keeps the same, and stays: a reason",
+    ),
+    "what the effect had is held elsewhere": (
+        ALL._replace(hidden=("app.sockets[*]",)),
+        (),
+        True,
+        "removing it and app.sockets[*] frees 2 of 2 old generations",
+    ),
+    "effects without old code": (
+        Proof(frozenset(), effects=3),
+        (),
+        True,
+        "removing it leaves none of 3 behind",
+    ),
+    "it cannot be removed": (Proof(TWO, refusal="a reason"), (), None, "not shown: a reason"),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_the_text_says_what_was_seen(case):
+    """What is left is never called proven, and what was not tried is neither proven nor refuted."""
+    proof, together, is_proven, text = SAID[case]
+    finding = Finding(
+        kind="retained-generation",
+        signature="00aa11bb",
+        growth="growing",
+        per_round=1.0,
+        together_with=together,
+    )
+    retention = Retention(
+        Holder(root="sys.modules", path="app.bus", type="list"),
+        Held(type="function", name="app.on", file=None, line=None),
+        trace=(),
+        generations=(0, 1),
+        items=2,
+        objects=2,
+        size_bytes=2,
+        is_sole=True,
+        is_binding=False,
+        is_within=False,
+    )
+    report = Report(
+        target="app",
+        nodeid=None,
+        strategy="reimport",
+        rounds=5,
+        warmup=1,
+        outcome="leaking",
+        reason="",
+        duration_s=0,
+        reload_s=0,
+        findings=(finding,),
+    )
+
+    (found,) = proofs.proven(report, [(retention, "00aa11bb")], [(retention, proof)]).findings
+
+    assert (found.proven, found.proof) == (is_proven, text)
