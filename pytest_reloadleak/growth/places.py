@@ -16,7 +16,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pytest_reloadleak.effects import spelling
@@ -27,7 +27,7 @@ _RUNNING = ("/var/tmp", "/run", "/run/lock")  # noqa: S108 - only listed
 _MOST = 5000
 """Names in a folder that is still listed: it takes some milliseconds."""
 _MOST_BELOW = 200
-"""Folders in a listed folder that are looked into where they have changed."""
+"""Names in a folder whose own folders are looked into where they have changed."""
 _MOST_NAMED = 20
 """Folders that the names of the target and its host lead to."""
 _TICK_NS = 50_000_000
@@ -69,10 +69,10 @@ class Places:
             found += self._below(folder, present & names)
         return sorted(path for path in dict.fromkeys(found) if is_own(path))
 
-    def _below(self, folder: str, names: Iterable[str]) -> list[str]:
+    def _below(self, folder: str, names: Collection[str]) -> list[str]:
         """What is new in the folders of a folder, as the times of its files say."""
-        found = []
-        for name in sorted(names)[:_MOST_BELOW]:
+        found: list[str] = []
+        for name in names if len(names) <= _MOST_BELOW else ():
             path = f"{folder}/{name}"
             changed_ns = _changed_ns(path, is_folder=True)
             if changed_ns is not None and changed_ns >= self._begun_ns and path not in self._first:

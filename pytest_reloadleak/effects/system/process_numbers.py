@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from pytest_reloadleak.effects.system.children import count
 from pytest_reloadleak.heap.own_objects import adopt
+
+_open = open
+_PAGE_BYTES: int = vars(os)["sysconf"]("SC_PAGE_SIZE") if "sysconf" in vars(os) else 4096
 
 
 class Sample(NamedTuple):
@@ -77,9 +81,16 @@ def native_bytes() -> int | None:
 
 def mapped_bytes() -> int | None:
     """The size of the process, with what it maps besides malloc's memory; `None` if the platform does not say."""
+    if sys.platform == "linux":  # a tenth of the time that psutil takes
+        return _number(lambda: _pages() * _PAGE_BYTES)
     import psutil
 
     return _number(lambda: psutil.Process().memory_info().vms)
+
+
+def _pages() -> int:
+    with _open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[0])
 
 
 def _number(read: Callable[[], int]) -> int | None:
