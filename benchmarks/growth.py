@@ -44,7 +44,7 @@ def main() -> None:
             print(f"{name:14} {error}")
             continue
         report = check.perform()
-        first, last = check.run.seen.samples[0], check.run.seen.samples[-1]
+        first, last = check.run.observations.samples[0], check.run.observations.samples[-1]
         shown = (
             a_round(first.objects, last.objects),
             a_round(first.blocks, last.blocks),

@@ -192,12 +192,12 @@ def clean_check(strategy: str, repeat: int) -> Figure:
     units, checks = in_turn(repeat, unit, check)
     parts = f"check {milliseconds(checks)}, U {milliseconds(units)}"
     return Figure(
-        f"clean check, {ROUNDS} rounds, {strategy}", median(checks) / median(units), 2.5, "U", parts
+        f"clean check, {ROUNDS} rounds, {strategy}", median(checks) / median(units), 1.6, "U", parts
     )
 
 
 class EnoughError(Exception):
-    """Ends a check after its first look: the second pass confirms what grows, and is no part of the search."""
+    """Ends a check after its look: the traced round that follows is no part of the search."""
 
 
 def all_holders(strategy: str, repeat: int) -> Figure:

@@ -910,6 +910,22 @@ JUDGEMENT = (
         ("tests/holders/test_cases.py::test_a_bound_is_told_from_growth_by_more_rounds",),
     ),
     Mutant(
+        "a glance believes everything to be garbage",
+        "generations/uncollected.py",
+        "    return wanted.isdisjoint(reachable_from(outside, nodes, borders))\n",
+        "    return True\n",
+        "a generation that something holds passes for garbage on a large heap",
+        ("tests/run/test_glance.py",),
+    ),
+    Mutant(
+        "a glance sees no finalizer",
+        "generations/uncollected.py",
+        "    if stack or any(_has_finalizer(nodes[key]) for key in nodes.keys() - borders):\n",
+        "    if stack:\n",
+        "what a finalizer would bring back passes for garbage on a large heap",
+        ("tests/run/test_glance.py",),
+    ),
+    Mutant(
         "registrations last",
         "model.py",
         '    "registration",\n    "open-fd",\n    "patched-global",\n',

@@ -15,13 +15,15 @@ from pytest_reloadleak.run.glance import Glance
 pytestmark = pytest.mark.skipif(not settle.HAS_AGES, reason="this interpreter collects all objects at once")
 
 ROUNDS = 5
-HOST = edges.KEEPS + "\nfirst = []\n"
+HOST = edges.KEEPS + "\nfirst = []\nmade = 0\n"
 SAVED = """
 class Saved:
     def __del__(self):
         host.first.append(self)
 saved = Saved()
 """
+ONCE = SAVED.replace("saved = Saved()", "host.made += 1\nsaved = Saved() if host.made == 2 else None")
+"""Only the generation that the baseline's collection makes old has a finalizer."""
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def test_a_clean_check_takes_one_full_collection(strategy, glances, monkeypatch,
         pytest.param("host.first or host.first.append(on_event)\n", "bounded", id="the first one only"),
         pytest.param("host.first[:] = [*host.first, on_event][-4:]\n", "bounded", id="the last four"),
         pytest.param(SAVED, "growing", id="brought back by a finalizer"),
+        pytest.param(ONCE, "bounded", id="brought back once"),
         pytest.param("import threading; t = threading.Timer(60, on_event); t.daemon = True; t.start()\n", "growing",
                      id="timer"),
     ],
