@@ -58,10 +58,10 @@ def _baseline(config: pytest.Config) -> baseline.Baseline | None:
             "update the baseline on your machine and commit it"
         )
     if not path.exists():
-        assert_writable(path, where)
+        assert_writable(str(path), where)
         return baseline.Baseline()
     found = baseline.read(path, where)
-    assert_writable(path, where)
+    assert_writable(str(path), where)
     return found
 
 

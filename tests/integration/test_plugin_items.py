@@ -401,7 +401,7 @@ def test_a_check_in_the_process_leaves_it_as_it_was(project):
     after = [
         line.partition("]: ")[2] or line.partition("nothing: ")[2]
         for line in result.outlines
-        if "after " in line
+        if line.startswith("after ")
     ]
     assert len(after) == 3
     assert len(set(after)) == 1

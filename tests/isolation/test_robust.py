@@ -65,7 +65,8 @@ def test_a_fork_of_the_worker_has_no_say(write, files, end):
     how, reason = ENDS[end]
     name = write(f"import os, signal, time\nif os.fork():\n    time.sleep(1)\n    {how}\n")
     outcome = worker.run(name, SETTINGS, 5)
-    assert (outcome.report.outcome, outcome.report.reason) == ("error", reason)
+    assert outcome.report.outcome == "error"
+    assert outcome.report.reason.startswith(reason)
 
 
 VANDALS = {

@@ -32,7 +32,7 @@ class Outputs:
         for name in OUTPUTS:
             given = config.getoption(f"reload_leak_{name}")
             if given is not None:
-                assert_writable(Path(given), f"--reload-leak-{name}")
+                assert_writable(given, f"--reload-leak-{name}")
                 # The target may change the working directory.
                 self.paths[name] = Path(os.path.abspath(given))
 
@@ -62,14 +62,20 @@ def _failure(path: Path, text: str) -> str | None:
     return None
 
 
-def assert_writable(path: Path, where: str) -> None:
+def assert_writable(given: str, where: str) -> None:
     """Raise before anything runs if a file cannot be written. An existing file keeps its content.
+
+    Args:
+        given: the path as the user wrote it.
+        where: the option or ini key, for the error.
 
     Raises:
         pytest.UsageError: one line that says why.
     """
     try:
-        real = Path(os.path.realpath(path))  # of a link to a missing file, the file
+        if not given:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        real = Path(os.path.realpath(given))  # of a link to a missing file, the file
         if real.exists() and not real.is_file():
             if real.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a directory")
@@ -82,7 +88,7 @@ def assert_writable(path: Path, where: str) -> None:
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise pytest.UsageError(
-            f"{where}: cannot write {str(path)!r}: {said}; name a file in an existing directory"
+            f"{where}: cannot write {given!r}: {said}; name a file in an existing directory"
         ) from None
 
 
