@@ -220,3 +220,18 @@ def test_nothing_traces_after_a_check(body, tmp_path):
     assert sys.gettrace() is None
     if sys.version_info >= (3, 12):
         assert [sys.monitoring.get_tool(n) for n in (3, 4)] == [None, None]
+
+
+KEPT = "def f(): pass\nif 'Kept' not in globals():\n    class Kept: pass\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"), [("append(Kept())", ["host.kept[*]"]), ("__setitem__(0, Kept())", [])]
+)
+def test_instances_of_a_class_that_a_reloader_keeps_are_data(body, paths, tmp_path):
+    """As limeade does: the class stays the same, so that no instance belongs to an old generation."""
+    host = HOST + "\nkept.append(None)\n"
+    report = measured(tmp_path, f"{KEPT}host.kept.{body}", "reload", host)
+
+    assert [f.holder.path for f in report.findings] == paths
+    assert [f.kind for f in report.findings] == ["object-growth"] * len(paths)
