@@ -37,7 +37,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def realworld(session: nox.Session) -> None:
-    """Reload discord.py cogs and a Flask application with blinker signals."""
+    """Check targets in real hosts (discord.py, Flask, loguru, Qt, ...) and under reloaders that patch in place."""
     session.install(".[realworld]")
     # discord.py imports audioop, which warns on 3.11 and 3.12; from 3.13 on it brings its own.
     audioop = "-Wignore:'audioop' is deprecated:DeprecationWarning"
