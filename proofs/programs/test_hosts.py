@@ -75,14 +75,11 @@ HOSTS = {
     ),
     "Twisted": Twins(
         needs="twisted",
-        host=(
-            "from twisted.internet import reactor\n"
-            "if not reactor.running: reactor.startRunning(installSignalHandlers=False)"
-        ),
-        source="def tick(): pass\ncall = hub.reactor.callLater(600, tick)",
-        undo="call.cancel()",
-        path="*[*].func",
-        held="plug.tick",
+        host="from twisted.internet import reactor",
+        source="def end(): pass\nnumber = hub.reactor.addSystemEventTrigger('before', 'shutdown', end)",
+        undo="hub.reactor.removeSystemEventTrigger(number)",
+        path="twisted.internet.reactor._eventTriggers['shutdown'].before[*][*]",
+        held="plug.end",
     ),
     "PyQt5": Twins(
         needs="PyQt5",
@@ -144,10 +141,7 @@ def test_what_stays_in_a_host_is_one_finding(checked, name, way):
 
     (finding,) = report.findings
     assert (finding.kind, finding.growth, finding.sole_holder) == (twins.kind, "growing", True)
-    head, _, tail = twins.path.partition("*") if twins.path.startswith("*") else (twins.path, "", "")
-    assert finding.holder.path.startswith(head)
-    assert finding.holder.path.endswith(tail)
-    assert finding.held.name == twins.held
+    assert (finding.holder.path, finding.held.name) == (twins.path, twins.held)
     if way == "reimport":
         assert finding.generations == ALL
         assert set(twins.also) <= set(finding.also_retains)

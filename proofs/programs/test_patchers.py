@@ -1,0 +1,178 @@
+"""Reloaders that patch in place: IPython's autoreload and `superreload`, jurigged, reloading and reloadr.
+
+Each is tried with a leak and its cure.
+
+They replace code within old functions, or one decorated function alone. limeade (0.1.1) is missing: it did not notice
+the change of a module that was loaded before it. `superreload` is the function of IPython of that name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HUB = "listeners = []\n"
+MODULE = """
+import hub
+
+class Plugin:
+    def run(self): return {number}
+
+def value(): return {number}
+
+def start():
+    def on_event(): return {number}
+    hub.listeners{how}
+"""
+DECORATED = {
+    "reloading": "from reloading import reloading\n@reloading\ndef value(): return {number}\n",
+    "reloadr": "from reloadr import FuncReloadr as autoreload\n@autoreload\ndef value(): return {number}\n",
+}
+LEAKING, CURED = ".append(on_event)", "[:] = [on_event]"
+Edit = Callable[[], None]
+
+
+@pytest.fixture
+def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Edit]]:
+    """Makes a module `plug` of a source with a number in it; each call of the result writes the next one."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hub.py").write_text(HUB)
+
+    def begin(source: str) -> Edit:
+        path, numbers = tmp_path / "plug.py", iter(range(1, 100))
+
+        def edit() -> None:
+            number = next(numbers)
+            path.write_text(source.replace("{number}", str(number)))
+            os.utime(path, (1_700_000_000 + 10 * number,) * 2)
+            importlib.invalidate_caches()
+            linecache.checkcache()
+
+        edit()
+        for name in ("hub", "plug"):
+            importlib.import_module(name)
+        return edit
+
+    yield begin
+    for name in ("plug", "hub"):
+        sys.modules.pop(name, None)
+
+
+def had(name: str) -> Any:
+    """A library, or a skip that says so."""
+    return pytest.importorskip(
+        name, reason=f"{name} cannot be had for this interpreter", exc_type=ImportError
+    )
+
+
+def autoreload(edit: Edit) -> None:
+    """IPython's `%autoreload 2`, before each cell."""
+    edit()
+    _READY["IPython"].check(check_all=True)
+
+
+def superreload(edit: Edit) -> None:
+    """What IPython did before, and others copied: execute again, then update what was there."""
+    edit()
+    had("IPython.extensions.autoreload").superreload(sys.modules["plug"], importlib.reload, _READY["old"])
+
+
+def jurigged(edit: Edit) -> None:
+    """What jurigged's watcher calls when a file has changed."""
+    edit()
+    _READY["jurigged"].refresh()
+
+
+_READY: dict[str, Any] = {}
+PATCHERS = {"IPython": autoreload, "superreload": superreload, "jurigged": jurigged}
+
+
+def prepare(name: str) -> None:
+    """Make a patcher notice the module as it is."""
+    if name == "jurigged":
+        registry, path = had("jurigged.register").registry, sys.modules["plug"].__file__
+        registry.prepare("plug", path)
+        _READY[name] = registry.get(path)
+        return
+    extension = had("IPython.extensions.autoreload")
+    _READY["old"] = {}
+    shell = type("Shell", (), {"user_ns": {}, "events": None})()
+    _READY["IPython"] = extension.ModuleReloader(shell)
+    _READY["IPython"].check(check_all=True)
+
+
+def measured(reload_leaks, edit: Edit, name: str):
+    """The report on a patcher's reloads, after each of which the program starts the plugin."""
+
+    def reload() -> None:
+        PATCHERS[name](edit)
+        sys.modules["plug"].start()
+
+    try:
+        return reload_leaks.measure("plug", reload=reload, rounds=4)
+    finally:
+        _READY.clear()
+
+
+@pytest.mark.parametrize("name", PATCHERS)
+def test_a_listener_of_each_round_is_found(edited, reload_leaks, name):
+    """By its holder. jurigged gives old closures the new code: there only the length of the list shows it."""
+    edit = edited(MODULE.replace("{how}", LEAKING))
+    prepare(name)
+
+    report = measured(reload_leaks, edit, name)
+
+    assert report.error is None
+    found = [(f.kind, f.growth) for f in report.findings if f.holder and f.holder.path == "hub.listeners[*]"]
+    kind = "object-growth" if name == "jurigged" else "retained-generation"
+    assert found == [(kind, "growing")]
+
+
+@pytest.mark.parametrize("name", PATCHERS)
+def test_one_listener_is_clean(edited, reload_leaks, name):
+    """The cured twins. jurigged itself lists all code that it ever saw, which is no old generation of the target."""
+    edit = edited(MODULE.replace("{how}", CURED))
+    prepare(name)
+
+    report = measured(reload_leaks, edit, name)
+
+    assert report.error is None
+    kinds = {finding.kind for finding in report.findings}
+    assert kinds <= ({"object-growth"} if name == "jurigged" else set())
+    assert all(f.holder is None or "hub" not in f.holder.path for f in report.findings)
+
+
+@pytest.mark.parametrize("is_leaking", [True, False])
+@pytest.mark.parametrize("name", DECORATED)
+def test_one_decorated_function(edited, reload_leaks, name, is_leaking):
+    """`reloading` executes it anew with each call, reloadr when it is told; somebody may keep each version of it."""
+    had(name)
+    edit = edited(DECORATED[name])
+
+    def reload() -> None:
+        edit()
+        value = sys.modules["plug"].value
+        if name == "reloadr":
+            value._reload()
+            kept = value._target
+        else:
+            value()
+            kept = value
+        listeners = sys.modules["hub"].listeners
+        listeners[:] = [*listeners, kept] if is_leaking and name == "reloadr" else [kept]
+
+    report = reload_leaks.measure("plug", reload=reload, rounds=4)
+
+    if is_leaking and name == "reloadr":
+        (finding,) = report.findings
+        assert (finding.kind, finding.growth) == ("retained-generation", "growing")
+        assert (finding.holder.path, finding.held.name) == ("hub.listeners[*]", "plug.value")
+    else:
+        assert (report.outcome, report.findings) == ("clean", ())
