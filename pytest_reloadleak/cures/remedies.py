@@ -166,18 +166,6 @@ REMEDIES = (
     ),
     Remedy(
         "logging",
-        r"logging\.getLogger\('.*\*.*'\)$",
-        ("logging",),
-        (
-            (
-                "for key in fnmatch.filter(list(logging.root.manager.loggerDict), KEYS):",
-                "    del logging.root.manager.loggerDict[key]",
-            ),
-        ),
-        f"{_LIBRARY}/logging.html#logging.getLogger",
-    ),
-    Remedy(
-        "logging",
         r"logging\.setLoggerClass$",
         ("logging",),
         (("logging.setLoggerClass(logging.Logger)",),),

@@ -113,7 +113,7 @@ CASES = (
     Case(
         name="add_x and remove_x with a local event",
         host=BUS.replace("subscribe", "add_callback").replace("unadd_callback", "remove_callback"),
-        leaking="def setup(event):\n    host.bus.add_callback(event, on_event)\nsetup('tick')",
+        leaking="event = 'tock'\ndef setup(event):\n    host.bus.add_callback(event, on_event)\nsetup('tick')",
         cure="host.bus.listeners['tick'].remove(on_event)",
     ),
     Case(

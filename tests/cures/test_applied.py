@@ -37,6 +37,7 @@ WITHOUT = {
     "future with a callback": "the host keeps the future itself",
     "suspended async generator": "aclose() needs the loop that runs it",
     "run_in_executor": "the thread waits for an event of its host's",
+    "names of loggers": "logging never removes a name",
     "error handler": "the name of an error handler stays registered",
 }
 """Twins that no code of a hook can cure, with the reason."""
