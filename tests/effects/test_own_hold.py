@@ -208,13 +208,6 @@ weakref.finalize(owner, stopped.set)
 threading.Thread(target=run, args=(stopped,), daemon=True).start()
 del stopped
 """,
-    "a task that its owner cancels": """
-class Owner:
-    def __init__(self): self.task = asyncio.get_running_loop().create_task(wait())
-    def __del__(self): self.task.cancel()
-async def wait(): await asyncio.sleep(600)
-owner = Owner()
-""",
     "a task that looks whether its owner lives": """
 class Owner: pass
 owner = Owner()
