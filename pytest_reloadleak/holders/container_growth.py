@@ -64,6 +64,8 @@ class Accumulation(NamedTuple):
     """Whether the target's own code adds items in each round; `None` if its lines were not watched."""
     is_only_targets: bool = False
     """Whether, moreover, no other code was seen to add any."""
+    is_plain: bool = False
+    """Whether all added items are text, numbers or tuples of these."""
 
 
 class Growing:
@@ -203,6 +205,7 @@ class Growing:
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
             is_targets=share[0] >= self._watched_rounds if share is not None else None,
+            is_plain=all(map(foreign.is_atom, added)),
             is_only_targets=share is not None and share[1] <= 0,
         )
 

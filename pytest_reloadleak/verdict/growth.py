@@ -18,6 +18,8 @@ _RECORDS = 50
 """Objects per round below which a container is taken for a host's own records, where nobody saw who fills it."""
 _RECORDS_BYTES = 32 * 1024
 """The same for bytes, and for memory that C code allocates."""
+_LOG_BYTES = 256
+"""Bytes per round up to which a list that gains only texts and numbers is taken for a log."""
 _MOST_SURVIVORS = 5
 
 
@@ -26,8 +28,9 @@ def findings(
 ) -> tuple[list[Finding], list[str]]:
     """Findings on what accumulated, if each settled round left more.
 
-    A container that the target's own code fills is a leak from the first item on. What other code adds while none of
-    the target's runs is that code's own record of each reload, and only noted.
+    A container that the target's own code fills is a leak from the first object on. What other code adds while none of
+    the target's runs is that code's own record of each reload, and only noted. So is a log: a list or deque to which
+    the target adds short texts and numbers, as hosts let their plugins do.
 
     Args:
         target: the target's name, part of each signature.
@@ -48,6 +51,7 @@ def findings(
     open_ones = [a for a in merged if a.bound is None]
     leaks = [a for a in open_ones if _is_targets(a, seen)]
     notes += [_others(a) for a in open_ones if a.is_targets is False and a not in leaks]
+    notes += [_log(a) for a in open_ones if _is_log(a)]
     out = [_finding(target, seen.grown, a, site_of(a.frames, seen.files)) for a in leaks]
     if is_explained(seen):
         return out, notes
@@ -69,12 +73,26 @@ def _is_targets(a: Accumulation, seen: Observations) -> bool:
 
     Another thread that fills it may do so while the target's code runs; then every item must come from the target.
     """
+    if _is_log(a):
+        return False
     if a.is_targets is not None:
         return a.is_targets and (seen.is_alone or a.is_only_targets)
     if a.frames:
         return any(file in seen.files for file, _ in a.frames)
     is_large = (a.is_tracked and seen.grown.objects >= _RECORDS) or a.bytes_per_round >= _RECORDS_BYTES
     return seen.is_alone and is_large
+
+
+def _is_log(a: Accumulation) -> bool:
+    """Whether a container only gains short texts and numbers, in order."""
+    return a.holder.type in {"list", "deque"} and a.is_plain and a.bytes_per_round <= _LOG_BYTES
+
+
+def _log(a: Accumulation) -> str:
+    return (
+        f"{a.holder.path} grew by {a.per_round:g} short texts or numbers per round, {a.bytes_per_round:g} bytes: taken "
+        "for a log, not for a leak"
+    )
 
 
 def _others(a: Accumulation) -> str:

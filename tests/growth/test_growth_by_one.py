@@ -140,6 +140,23 @@ def test_what_the_host_notes_by_itself_is_no_leak(note, tmp_path):
     assert text.startswith(("host.kept[*] grew", "host.names[*] grew", "host.lookup<cache entry>[*] grew"))
 
 
+LOGS = {
+    "constants": ("host.kept.append('weather disposed')", "host.kept.append([])"),
+    "texts": ("host.kept.append(f'{__name__} {id(object())}')", "host.kept.append({'name': __name__})"),
+    "pairs": ("host.kept += [(__name__, 1), (__name__, 2)]", "host.kept.append((__name__, []))"),
+    "numbers": ("host.kept.append(id(object()))", "host.kept.append('x' * 300 + str(id(object())))"),
+}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_a_log_of_short_texts_and_numbers_is_a_note(log, tmp_path):
+    """Plugins write into their host's logs; one object, or a long text, per reload is a leak all the same."""
+    body, leaking = LOGS[log]
+    report = measured(tmp_path, body, "reimport")
+    assert report.outcome == "clean"
+    assert measured(tmp_path, leaking, "reimport").outcome == "leaking"
+
+
 def test_a_host_that_the_target_calls_is_charged_to_the_line_that_calls(tmp_path):
     """`register()` appends in a frame of the host's, below a line of the target's."""
     host = HOST + "\ndef register(name):\n    kept.append([name])\n"

@@ -36,6 +36,12 @@ def judged(*accumulations, **facts):
     [
         (1, {"is_targets": True}, ["object-growth"]),
         (1, {"is_targets": True, "is_tracked": False}, ["memory-growth"]),
+        (1, {"is_targets": True, "is_tracked": False, "is_plain": True}, []),
+        (
+            1,
+            {"is_targets": True, "is_tracked": False, "is_plain": True, "bytes_per_round": 300.0},
+            ["memory-growth"],
+        ),
         (1, {"is_targets": False}, []),
         (60, {"is_targets": False}, []),
         (40, {}, []),
@@ -51,7 +57,8 @@ def test_who_fills_a_container_decides(objects, known, expected):
     found, notes = judged(accumulation(**known), grown=Grown(objects=objects), explained=float(objects))
 
     assert [f.kind for f in found] == expected
-    assert bool(notes) is (known.get("is_targets") is False or "bound" in known)
+    is_log = "is_plain" in known and "bytes_per_round" not in known
+    assert bool(notes) is (known.get("is_targets") is False or "bound" in known or is_log)
 
 
 @pytest.mark.parametrize(("is_only", "expected"), [(True, 1), (False, 0)])
