@@ -100,6 +100,10 @@ class Probe:
         """Objects that merely list the effects, and so are not their holders."""
         return ()
 
+    def emptied_later(self) -> Iterable[object]:
+        """Containers from which their library drops what is over in its own time: how long they are says nothing."""
+        return ()
+
     def watched(self) -> Mapping[int, Cause]:
         """The causes of registrations that only C code holds, by the ids of the registered objects."""
         return {}

@@ -64,6 +64,8 @@ class Accumulation(NamedTuple):
     """Whether the target's own code adds items in each round; `None` if its lines were not watched."""
     is_only_targets: bool = False
     """Whether, moreover, no other code was seen to add any."""
+    is_emptied_later: bool = False
+    """Whether a library drops what is over from it in its own time."""
     is_plain: bool = False
     """Whether all added items are text, numbers or tuples of these."""
 
@@ -141,12 +143,15 @@ class Growing:
         self._rounds += rounds
         return found
 
-    def found(self, search: Search, listed: Container[int]) -> list[Accumulation]:
+    def found(
+        self, search: Search, listed: Container[int], emptied: Container[int] = ()
+    ) -> list[Accumulation]:
         """The containers that are longer at each note, and that the program's own roots reach.
 
         Args:
             search: provides the roots, and the tool's own objects.
             listed: ids of containers that probes list; the probes know better to whom their entries belong.
+            emptied: ids of containers from which their library drops what is over in its own time.
         """
         if self._rounds < 1:
             return []
@@ -170,6 +175,7 @@ class Growing:
                         self.accounted += (self._frames.get(key, ()),)
                     elif not (key in seen or key in listed or _is_weak(arrival.path[-1], more)):
                         found = self._accumulation(arrival, more, search)
+                        found = found._replace(is_emptied_later=key in emptied)
                         out.setdefault(found.trace, found)
                         grown.append((arrival.path[-1], more))
                     seen.add(key)

@@ -210,10 +210,11 @@ class Looking:
         seen = self._observations
         seen.is_alone = settle.is_alone()
         search = self.search(GRACE)
+        emptied: set[int] = set()
         listed: set[int] = set()  # containers with a probe of their own are not judged by length
         for probe in self._record.effects.working():
-            self._record.effects.guarded(probe, partial(_list_in, listed, probe))
-        seen.accumulations = growing.found(search, listed)
+            self._record.effects.guarded(probe, partial(_list_in, listed, emptied, probe))
+        seen.accumulations = growing.found(search, listed - emptied, emptied)
         seen.explained, seen.accounted = growing.explained, growing.accounted
         if (self._settings.ignored or growing.notes) and not seen.accumulations:
             # What grew may be something ignored, or the test runner's.
@@ -344,5 +345,6 @@ class Looking:
         return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]
 
 
-def _list_in(listed: set[int], probe: Probe) -> None:
+def _list_in(listed: set[int], emptied: set[int], probe: Probe) -> None:
     listed.update(map(id, probe.containers()))
+    emptied.update(map(id, probe.emptied_later()))

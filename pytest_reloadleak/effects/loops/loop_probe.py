@@ -141,6 +141,13 @@ class Loops(Probe):
             out += self._cancelled(loops)
         return [*out, *loop_tasks.effects(tasks, self._serials)]
 
+    def emptied_later(self) -> Iterable[object]:
+        """The lists of the loops' handles: asyncio drops cancelled timers once there are a hundred, Twisted fifty."""
+        found = [*other_loops.twisted_containers()]
+        if self._has_asyncio():
+            found += [c for loop in self._table.loops() for c in _containers(loop)]
+        return found
+
     def blind(self) -> str | None:
         """Loops of other libraries do not list what they have scheduled."""
         if self._asyncio is not None:

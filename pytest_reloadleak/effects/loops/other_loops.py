@@ -47,6 +47,15 @@ def uv_containers(loop: Any) -> Iterator[Any]:
     yield from (o for o in instances.referents(loop) if type(o) is set or type(o) is collections.deque)
 
 
+def twisted_containers() -> Iterator[Any]:
+    """The lists of delayed calls of Twisted's reactor, if the program has one."""
+    reactor = dict.get(foreign.namespace("twisted.internet"), "reactor")
+    attributes = foreign.instance_dict(reactor) or {}
+    for name in ("_pendingTimedCalls", "_newTimedCalls"):
+        if type(attributes.get(name)) is list:
+            yield attributes[name]
+
+
 def uv_asyncgens(loop: Any) -> Any:
     """The weak set of async generators."""
     return next((o for o in instances.referents(loop) if type(o) is weakref.WeakSet), None)
