@@ -85,3 +85,16 @@ class EffectLedger:
     def has_older(self, probe: Probe, limit: int) -> bool:
         """Whether any effect first seen in a round before `limit` is still there."""
         return any(born is not None and born < limit for born, _ in self._born[probe.name].values())
+
+    def unjudged(self) -> tuple[set[int], set[int]]:
+        """Ids of containers whose length says nothing: those that probes list, and those that libraries empty later."""
+        listed: set[int] = set()
+        emptied: set[int] = set()
+
+        def note(probe: Probe) -> None:
+            listed.update(map(id, probe.containers()))
+            emptied.update(map(id, probe.emptied_later()))
+
+        for probe in self.working():
+            self.guarded(probe, partial(note, probe))
+        return listed, emptied

@@ -58,8 +58,22 @@ class Places:
             if changed is not None and names is not None:
                 self._first[folder] = (changed, names)
 
-    def new(self) -> list[str]:
-        """The paths of this user's that were not there."""
+    def new(self, least: int) -> list[str]:
+        """The paths of this user's that the rounds may have made, and that were not there.
+
+        Other programs make files in the same folders. So a folder counts if as many new things of one kind are in it as
+        there were rounds, all of them changed since the rounds began: a look at other rounds costs rounds.
+
+        Args:
+            least: how many new names a folder must have.
+        """
+        groups: dict[tuple[str, str], list[str]] = {}
+        for path in self._new():
+            if (_changed_ns(path) or 0) >= self._begun_ns:
+                groups.setdefault((_dirname(path), kind_of(path)), []).append(path)
+        return sorted(path for paths in groups.values() if len(paths) >= least for path in paths)
+
+    def _new(self) -> list[str]:
         found: list[str] = []
         for folder, (changed_ns, names) in self._first.items():
             now_ns = _changed_ns(folder)

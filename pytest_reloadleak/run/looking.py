@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak.effects.observe import observe, suspect
-from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.generations.first_pass import FirstPass
@@ -76,7 +74,6 @@ class Looking:
         """Weak references to what it found, with the generations."""
         self._judged = 0
         """The newest generation at the time of the last look of the run itself."""
-
         self._places: Places | None = None
         self.new_names: list[str] = []
         """What appeared in the file system during the first pass, made by whomever."""
@@ -122,11 +119,12 @@ class Looking:
 
     def take_baseline(self) -> None:
         """Take the numbers at the end of the warm-up."""
-        self._observations.samples = [self.meter.sample(0, is_quick=True)]
-        self._record.note_renewed()
         if self._settings.looks_for(FILES) and self._subject.is_loaded_here:
             own = list(self._subject.namespaces().values())
+            # Before the sample: the names of a full folder take more memory than a leak.
             self._places = Places([*own, *near.neighbours(own)], self.files())
+        self._observations.samples = [self.meter.sample(0, is_quick=True)]
+        self._record.note_renewed()
 
     def conclude(self, sample: Sample, search: Search) -> None:
         """Note everything about the first pass but what is retained."""
@@ -135,7 +133,8 @@ class Looking:
         seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
         seen.notes += [*duplicate_modules.notes(self._subject.unit), *self._state.frozen_note()]
         self._note_blindness(search)
-        self.new_names = self._places.new() if self._places is not None else []
+        if self._places is not None:
+            self.new_names = self._places.new(max(self._settings.rounds - 1, 2))
 
     def end_first_pass(self, rounds: int) -> None:
         """Take the numbers after the last round of the first pass, and find out whether anything is retained.
@@ -163,6 +162,13 @@ class Looking:
         """Whether the first pass left anything that calls for a look at the heap."""
         return self.first_pass is not None and self.first_pass.is_suspicious
 
+    def is_false_alarm(self) -> bool:
+        """Whether a look finds no holder, where only the original seemed to have one: more rounds would be wasted."""
+        known = self.first_pass
+        if known is None or known.effects or known.alive - {self._record.original.generation}:
+            return False
+        return not self.look().retentions
+
     def take_look(self) -> None:
         """Look for what is retained after the second pass, and keep its paths for the traced round."""
         self.paths = {}
@@ -181,9 +187,8 @@ class Looking:
         try:
             return strategy.not_reloaded(unit, same)
         except Exception as error:  # noqa: BLE001 - asks for files, by functions that the target may have patched
-            self._observations.notes.append(
-                f"could not find out which modules kept their state: {foreign.exception_text(error)}"
-            )
+            text = f"could not find out which modules kept their state: {foreign.exception_text(error)}"
+            self._observations.notes.append(text)
             return same
 
     def may_grow(self, rounds: int) -> bool:
@@ -194,11 +199,14 @@ class Looking:
         """
         seen, known = self._observations, self.first_pass
         assert known is not None
+        modules = len(self._subject.unit.loaded())
         is_explained = len(known.alive) > 1 or any(len(births) > 1 for births in known.effects.values())
         return (
             self._settings.looks_for(GROWTH)
             and not is_explained
-            and may_have_grown(seen.samples[0], seen.samples[-1], rounds, len(self._subject.unit.loaded()))
+            and may_have_grown(
+                seen.samples[0], seen.samples[-1], rounds, modules, seen.native_steps[-rounds:]
+            )
         )
 
     def take_growth(self, growing: Growing) -> None:
@@ -210,10 +218,7 @@ class Looking:
         seen = self._observations
         seen.is_alone = settle.is_alone()
         search = self.search(GRACE)
-        emptied: set[int] = set()
-        listed: set[int] = set()  # containers with a probe of their own are not judged by length
-        for probe in self._record.effects.working():
-            self._record.effects.guarded(probe, partial(_list_in, listed, emptied, probe))
+        listed, emptied = self._record.effects.unjudged()
         seen.accumulations = growing.found(search, listed - emptied, emptied)
         seen.explained, seen.accounted = growing.explained, growing.accounted
         if (self._settings.ignored or growing.notes) and not seen.accumulations:
@@ -343,8 +348,3 @@ class Looking:
         reasons = {probe.name: probe.blind() for probe in effects.working()}
         raised = {name: f"it raised {why}" for name, why in effects.failed.items()}
         return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]
-
-
-def _list_in(listed: set[int], emptied: set[int], probe: Probe) -> None:
-    listed.update(map(id, probe.containers()))
-    emptied.update(map(id, probe.emptied_later()))

@@ -24,6 +24,8 @@ class Observations:
     blind: list[str] = field(default_factory=list)
     """What could not be observed, and why."""
     samples: list[Sample] = field(default_factory=list)
+    native_steps: list[int] = field(default_factory=list)
+    """Memory from malloc after each reload, in bytes, unsettled."""
     grown: Grown = field(default_factory=Grown)
     """By how much each round of the second pass raised the process's numbers."""
     accumulations: list[Accumulation] = field(default_factory=list)

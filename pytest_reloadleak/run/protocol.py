@@ -77,7 +77,7 @@ class Run:
         is_clean = yield from self._first_pass(rounds)
         if not is_clean and self.looks.may_grow(rounds):
             yield from self._pass_for_growth()
-        elif self.looks.is_suspicious():
+        elif self.looks.is_suspicious() and not self.looks.is_false_alarm():
             yield from self._second_pass(rounds)
             self.looks.take_look()
         if self.observations.found.retentions:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
-from pytest_reloadleak.effects.system.process_numbers import prepare
+from pytest_reloadleak.effects.system.process_numbers import native_bytes, prepare
 from pytest_reloadleak.errors import RoundError, TargetError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.run.observations import Observations
@@ -139,6 +139,7 @@ class Reloading:
             begun_s = _now_s()
             yield names
             self._observations.reload_s += _now_s() - begun_s
+        self._observations.native_steps.append(native_bytes() or 0)
         if not self._record.next():
             raise RoundError(
                 f"{self._record.where(self._record.generation)}: the target was not reloaded: no new module, "

