@@ -67,7 +67,7 @@ class Accumulation(NamedTuple):
     is_emptied_later: bool = False
     """Whether a library drops what is over from it in its own time."""
     is_plain: bool = False
-    """Whether all added items are text, numbers or tuples of these, or the same object again."""
+    """Whether all added items are text, numbers or tuples of these."""
 
 
 class Growing:
@@ -211,7 +211,7 @@ class Growing:
             bound=_bound(arrival.path),
             frames=self._frames.get(id(container), ()),
             is_targets=share[0] >= self._watched_rounds if share is not None else None,
-            is_plain=_is_plain(added),
+            is_plain=all(map(foreign.is_atom, added)),
             is_only_targets=share is not None and share[1] <= 0,
         )
 
@@ -298,11 +298,6 @@ def _items(container: Any, count: int) -> list[tuple[Any, ...]]:
 def _newest(container: Any, count: int) -> list[Any]:
     """What was added last: the keys and values of a dict, the items of another container."""
     return [part for item in _items(container, count) for part in item]
-
-
-def _is_plain(added: list[Any]) -> bool:
-    objects = {id(o) for o in added if not foreign.is_atom(o)}
-    return not objects or len(objects) == 1 < len(added)
 
 
 def _is_weak(container: Any, count: int) -> bool:

@@ -156,7 +156,9 @@ def test_a_container_explains_what_it_has_and_no_more(strategy, tmp_path):
 
     found = [(f.kind, f.per_round, f.holder and f.holder.path) for f in report.findings]
     assert found == [("object-growth", 4.0, "host.cache[*]"), ("object-growth", 25.0, None)]
-    assert [f.per_round for f in measured_apart(tmp_path, body, strategy).findings] == [4.0]
+    assert (
+        measured_apart(tmp_path, body, strategy).outcome == "clean"
+    )  # no object more, and nothing to look closer for
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil.heap_info is not on all platforms")

@@ -41,7 +41,7 @@ def test_the_line_is_marked_among_those_around_it():
         "    site    app/weather.py:9 in start",
         "               8 | def start():",
         "            >  9 |     bus.subscribe(on_event)",
-        "             10 |     return True",
+        "              10 |     return True",
     ]
 
 
