@@ -1209,7 +1209,7 @@ GROWTH = (
     Mutant(
         "nobody has a bound",
         "verdict/growth.py",
-        "open_ones = [a for a in merged if a.bound is None]",
+        "open_ones = [a for a in merged if a.bound is None and not a.is_emptied_later]",
         "open_ones = merged",
         "a cache that fills up is a leak",
         ("tests/holders/test_growth.py::test_what_has_a_bound_is_a_note_that_says_it",),
