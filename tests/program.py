@@ -50,8 +50,9 @@ class Program:
         self.log.ran.clear()
 
     def measure(self, target: str, strategy: str = "cascade", **keywords: Any) -> Report:
-        """Check a target of the program; two rounds unless more are asked for."""
-        return measure_reload(target, strategy=strategy, **{"rounds": 2, **keywords})
+        """Check a target of the program; two rounds unless more are asked for. Its log grows by who is executed."""
+        keywords = {"rounds": 2, "probes": run.BESIDES_GROWTH, **keywords}
+        return measure_reload(target, strategy=strategy, **keywords)
 
     def rounds(self) -> list[list[str]]:
         """Who was executed, a list per reload: each begins where a module comes that was there already.

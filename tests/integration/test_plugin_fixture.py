@@ -176,7 +176,8 @@ def test_reload_is_a_callable(app, target):
             report = reload_leaks.measure("{target}", reload=reload, rounds=3)
             assert report.strategy == "callable"
             assert report.outcome == ("leaking" if "{target}" == "leaky" else "clean")
-            assert len(calls) == 1 + 3 * (2 if "{target}" == "leaky" else 1)
+            # With a leak there is a second pass, and a round that finds the line.
+            assert len(calls) == (1 + 3 * 2 + 1 if "{target}" == "leaky" else 1 + 3)
         """,
     )
 
@@ -325,7 +326,8 @@ def test_the_error_of_an_async_reload_names_the_users_frames_only(app):
     )
 
     (reason,) = [line for line in result.outlines if line.startswith("reason ")]
-    assert reason.endswith(f"LookupError: no such plugin ({app.path / 'test_it.py'}:6 in refuse)")
+    assert f"LookupError: no such plugin ({app.path / 'test_it.py'}:6 in refuse)" in reason
+    assert "pytest_reloadleak" not in reason
 
 
 def test_a_reload_that_reloads_nothing_is_an_error(app):
@@ -715,7 +717,7 @@ MISUSE = {
         "a callable as reload="
     ),
     "reload_leaks.check(host)": "a target must be the name of a module, not <module 'host' from *",
-    "reload_leaks.check('app', reload=3)": "reload must be a callable, not 3",
+    "reload_leaks.check('app', reload=3)": "reload must be a callable or the name of a fixture, not 3",
     "reload_leaks.check('threading')": "target 'threading' is refused: *",
     "reload_leaks.watch('app', reload=print)": (
         "watch takes no reload=: the block itself reloads; use check(..., reload=...) for a callable"
