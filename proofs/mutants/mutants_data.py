@@ -383,10 +383,18 @@ HEAP = (
     Mutant(
         "one collection",
         "heap/settle.py",
-        "        if before is None or left < before:  #",
-        "        if before is None and left < 0:  #",
+        "        if before is None or left < before or (freed and links < _MOST_LINKS):\n",
+        "        if before is None and left < 0:\n",
         "what takes several collections to die is called a leak",
         ("tests/facts/test_facts.py::test_fact_6_what_takes_several_collections_to_die_is_clean",),
+    ),
+    Mutant(
+        "collections end while a chain dies",
+        "heap/settle.py",
+        " or (freed and links < _MOST_LINKS):",
+        ":",
+        "a chain of finalizers is followed only while the number of what is waited for falls",
+        ("tests/heap/test_settle_chains.py",),
     ),
     Mutant(
         "indexes are causes",

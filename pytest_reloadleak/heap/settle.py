@@ -20,6 +20,8 @@ PATIENCE_S = 0.5
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 
+_MOST_LINKS = 20
+"""Collections that free only others' objects: a program may make garbage whenever it is asked something."""
 _IMMORTALS = 1000
 
 _TUPLE = id(tuple)
@@ -80,17 +82,20 @@ def _attempts(
     """Settle step by step; yield after each collection how long to pause before the next one."""
     deadline = _now_s() + PATIENCE_S
     pause_s = _FIRST_PAUSE_S
-    before = None
+    before, links = None, 0
     while True:
         release()
         turns.give()
         clear_known_caches()
-        gc.collect()
+        freed = gc.collect()
         left = waited_for()
         if not left:
             yield 0
             return
-        if before is None or left < before:  # this collection freed something, so the next may too
+        if before is None or left < before or (freed and links < _MOST_LINKS):
+            # This collection freed something, so the next may too: perhaps a link of a chain at whose end is what is
+            # waited for.
+            links += left == before
             before = left
             yield 0
             continue
