@@ -134,7 +134,7 @@ class Looking:
         seen.notes += [*duplicate_modules.notes(self._subject.unit), *self._state.frozen_note()]
         self._note_blindness(search)
         if self._places is not None:
-            self.new_names = self._places.new(max(self._settings.rounds - 1, 2))
+            self.new_names = self._places.new(max(self._settings.rounds - 1, 3))
 
     def end_first_pass(self, rounds: int) -> None:
         """Take the numbers after the last round of the first pass, and find out whether anything is retained.

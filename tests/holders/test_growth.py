@@ -345,7 +345,7 @@ def test_all_rounds_must_leave_objects_but_one(steps, expected):
 
 
 @pytest.mark.parametrize(
-    ("objects", "rounds", "expected"), [(9, 5, False), (10, 5, True), (5, 1, False), (6, 1, True)]
+    ("objects", "rounds", "expected"), [(11, 6, False), (12, 6, True), (9, 1, False), (10, 1, True)]
 )
 def test_twice_as_many_objects_as_rounds_are_looked_at_again(objects, rounds, expected):
     """A clean check leaves two at most; but the look costs rounds, and what a test does first leaves some."""

@@ -652,7 +652,7 @@ def test_every_kind_of_test_can_be_marked(app, kind, leaks):
 
     result.assert_outcomes(failed=leaks, passed=not leaks)
     assert [check["outcome"] for check in app.checks()] == ["leaking" if leaks else "clean"]
-    assert len(lines(result, "ran")) == ROUNDS + 5 * leaks  # a second pass confirms what the first found
+    assert len(lines(result, "ran")) == ROUNDS + 6 * leaks  # a second pass confirms what the first found
 
 
 def test_each_parameter_is_a_check_of_its_own(app):
@@ -791,7 +791,7 @@ def test_after():
     result = app.check_apart("-s", "-Wignore", plugins=plugins)
 
     result.assert_outcomes(failed=leaks, passed=1 if leaks else 2)
-    assert lines(result, "rounds ") == [f"{ROUNDS + 5 * leaks} loops 1"]
+    assert lines(result, "rounds ") == [f"{ROUNDS + 6 * leaks} loops 1"]
     (check,) = app.checks()
     assert check["outcome"] == ("leaking" if leaks else "clean")
     assert [f["holder"]["path"] for f in check["findings"]] == (["host.listeners[*]"] if leaks else [])
@@ -905,7 +905,7 @@ def test_reload_is_the_applications_own(app, how, leaks):
     )
 
     result.assert_outcomes(failed=leaks, passed=1 if leaks else 2)
-    assert lines(result, "calls ") == [str(ROUNDS + 5 * leaks)]
+    assert lines(result, "calls ") == [str(ROUNDS + 6 * leaks)]
     (check,) = app.checks()
     assert (check["strategy"], check["outcome"]) == ("callable", "leaking" if leaks else "clean")
 

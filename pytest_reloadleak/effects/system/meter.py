@@ -143,7 +143,7 @@ def may_have_grown(
         native >= _AT_ONCE_BYTES or rising >= len(native_steps) - 1 - _SPARED
     )
     return (
-        objects >= max(_OBJECTS_FLOOR * rounds, 6)
+        objects >= max(_OBJECTS_FLOOR * rounds, 10)
         or blocks >= blocks_floor * max(rounds, 2)
         or is_native
         or _difference(first.mapped_bytes, last.mapped_bytes) >= _MAPPED_FLOOR_BYTES * max(rounds, 2)
