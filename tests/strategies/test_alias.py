@@ -200,7 +200,7 @@ MARKED = """
         seen.append(f)
 
     def test_after():
-        assert len(seen) == 2 * 3 + 1
+        assert len(seen) == 2 * 3 + 1 + 1
         assert (app, f) == FIRST
         assert app is sys.modules["app"]
         assert not [name for name in sys.modules if "__alias" in name]
