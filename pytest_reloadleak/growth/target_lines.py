@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,10 @@ from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.watchpoints.stacks import Ranks
 
-_get_ident = threading.get_ident
+_get_ident, _now_s = threading.get_ident, time.perf_counter
+BUDGET_S = 0.5
+"""Time for the looks of some watched rounds. When it is used up, a look follows only where the target's code begins and
+ends: a target that runs a hundred thousand lines would take minutes."""
 
 
 class Watcher(Protocol):
@@ -41,6 +45,7 @@ class _Lines:
         self._at: dict[int, int] = {}
         """The line of the target that each thread executes, in the innermost of these frames."""
         self.failure: str | None = None
+        self._left_s = BUDGET_S
 
     def begins(self, frame: types.FrameType) -> bool:
         """Look at what the caller's line did, unless the frame is none of the target's."""
@@ -79,8 +84,9 @@ class _Lines:
         return next((f for f in outward(frame) if self.ranks.of(f) is not None), None)
 
     def _look(self, frame: types.FrameType | None, thread: int, *, is_edge: bool = False) -> None:
-        if self.failure is not None:
+        if self.failure is not None or (self._left_s < 0 and not is_edge):
             return
+        begun_s = _now_s()
         try:
             self._watcher.look(
                 is_inside=bool(self._depths),
@@ -89,6 +95,7 @@ class _Lines:
             )
         except Exception as error:  # noqa: BLE001 - it runs within the program, which must not notice
             self.failure = foreign.exception_text(error)
+        self._left_s -= _now_s() - begun_s
 
     def _stack(self, frame: types.FrameType | None, line: int) -> Stack:
         inner = self._above(frame)

@@ -58,7 +58,7 @@ def findings(
     notes += [_others(a) for a in open_ones if a.is_targets is False and a not in leaks]
     notes += [_log(a) for a in open_ones if _is_log(a)]
     out = [_finding(target, seen.grown, a, site_of(a.frames, seen.files)) for a in leaks]
-    if is_explained(seen):
+    if is_explained(seen) or _is_all_known(seen):
         return out, notes
     if seen.survivors:
         accounted = [*seen.accounted, *(a.frames for a in merged)]
@@ -71,6 +71,13 @@ def findings(
             return [], [*notes, f"{_amount(grown)}, but other threads ran and may have caused it"]
         out = [_unexplained(target, grown, site_of(seen.shares.frames, seen.files))]
     return out, notes
+
+
+def _is_all_known(seen: Observations) -> bool:
+    """Whether the containers that grew, whoever fills them, have all the objects, and nothing but objects grew."""
+    grown = seen.grown
+    is_only_objects = not (grown.blocks or grown.native_bytes or grown.mapped_bytes)
+    return bool(seen.accumulations) and is_only_objects and grown.objects <= seen.explained
 
 
 def _is_targets(a: Accumulation, seen: Observations) -> bool:
