@@ -12,6 +12,7 @@ from typing import Any
 from pytest_reloadleak.effects import catalogue
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
+from pytest_reloadleak.heap import unreadable
 from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.model import Finding, Outcome, Report, Site
 from pytest_reloadleak.report import terminal
@@ -168,6 +169,7 @@ class Check:
 
     def end(self) -> None:
         """Put everything back."""
+        unreadable.take()  # what was read after the report
         self.run.reloads.end()
         self.performer.end()
 

@@ -11,6 +11,14 @@ from pytest_reloadleak.heap import settle
 
 WHOLE = ("test_layers.py", "test_terminal.py", "test_judge.py", "test_targets.py")
 """Files of tests that cost next to nothing, and are not cut."""
+SLOW = (
+    "test_the_tool_is_clean_under_itself[used in each round]",
+    "test_a_tool_that_keeps_something_is_not",
+    "test_the_heaps_are_worth_something",
+    "test_what_another_thread_takes_is_not_the_targets",
+    "test_random_targets",
+)
+"""Tests that take half a minute each: only a long run has them."""
 MOST = 2
 """Cases of a test that a short run takes whole: a leak and its cure, say. Of more it takes one."""
 
@@ -30,7 +38,8 @@ def pytest_collection_modifyitems(config, items):
         return
     by_test = defaultdict(list)
     kept = {id(item) for item in items if not set(WHOLE).isdisjoint(item.path.parts)}
-    for item in items:
+    ordinary = [item for item in items if item.name not in SLOW]
+    for item in ordinary:
         if is_in_turn(item):
             by_test[item.nodeid.partition("[")[0]].append(item)
     kept.update(id(item) for cases in by_test.values() for item in spread(cases))

@@ -163,9 +163,9 @@ class Looking:
         return self.first_pass is not None and self.first_pass.is_suspicious
 
     def is_false_alarm(self) -> bool:
-        """Whether a look finds no holder, where only the original seemed to have one: more rounds would be wasted."""
+        """Whether a look finds no holder where only one generation seemed to have one: more rounds would be wasted."""
         known = self.first_pass
-        if known is None or known.effects or known.alive - {self._record.original.generation}:
+        if known is None or known.effects or len(known.alive) > 1:
             return False
         return not self.look().retentions
 

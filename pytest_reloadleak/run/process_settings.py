@@ -120,7 +120,10 @@ def _of_libraries() -> Iterator[_Setting]:
         for name, logger in list(manager.loggerDict.items()):
             if type(logger) is vars(logging)["Logger"]:
                 yield _Setting(
-                    f"the level of the logger {name}", logger.level, partial(_level, logger), logger.setLevel
+                    f"the level of the logger {foreign.text(name)}",
+                    logger.level,
+                    partial(_level, logger),
+                    logger.setLevel,
                 )
     if (events := loaded.get("asyncio.events")) is not None and "_event_loop_policy" in vars(events):
         space = vars(events)

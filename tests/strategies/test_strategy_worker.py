@@ -141,7 +141,10 @@ def test_marked_tests(project):
     result = project.check_apart("-Wignore", plugins=("asyncio",))
 
     result.assert_outcomes(passed=1, failed=1)
-    assert [(c["strategy"], c["outcome"]) for c in project.checks()] == [("worker", "clean")]
+    assert [(c["strategy"], c["outcome"]) for c in project.checks()] == [
+        ("worker", "clean"),
+        ("worker", "error"),  # its body raised
+    ]
     result.stdout.fnmatch_lines(["*KeyError: 'gone' (*app.py:* in fail)", ">*.fail(*", "E*KeyError: 'gone'"])
     assert "pytest_reloadleak/" not in result.stdout.str()
 
