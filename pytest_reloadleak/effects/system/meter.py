@@ -31,6 +31,8 @@ the count of what its hosts have."""
 _AT_ONCE_BYTES = 160 * 1024
 """Memory from malloc that some rounds may take at once: less counts only if most rounds took some."""
 _STEP_BYTES = 4 * 1024
+_MAPPED_AT_ONCE_BYTES = 3 * 1024 * 1024
+"""The size by which the process may grow at once: Python takes memory by the MiB, by chance twice in two rounds."""
 _LARGE_BLOCKS = 500_000
 """Small blocks of a heap so large that counting its objects would slow a clean check noticeably: it takes half as long
 as a collection. A long test session with many plugins has 300,000."""
@@ -146,7 +148,8 @@ def may_have_grown(
         objects >= max(_OBJECTS_FLOOR * rounds, 10)
         or blocks >= blocks_floor * max(rounds, 2)
         or is_native
-        or _difference(first.mapped_bytes, last.mapped_bytes) >= _MAPPED_FLOOR_BYTES * max(rounds, 2)
+        or _difference(first.mapped_bytes, last.mapped_bytes)
+        >= max(_MAPPED_FLOOR_BYTES * rounds, _MAPPED_AT_ONCE_BYTES)
         or _difference(first.references, last.references) >= rounds
     )
 
