@@ -1014,8 +1014,8 @@ RUNNING = (
     Mutant(
         "output from its beginning",
         "isolation/exchange.py",
-        "os.pread(descriptor, _OUTPUT_BYTES, omitted)",
-        "os.pread(descriptor, _OUTPUT_BYTES, 0)",
+        "self.output.seek(omitted)",
+        "self.output.seek(0)",
         "of long output the end is lost",
         ("tests/isolation/test_worker.py::test_long_output_keeps_its_end",),
     ),
@@ -1548,8 +1548,8 @@ GATE = (
     Mutant(
         "an error becomes known",
         "gate/verdicts.py",
-        '        if report.outcome == "error":\n            return changed\n',
-        "",
+        '        if report.outcome in {"error", "inconclusive"}:  #',
+        '        if report.outcome == "nothing":  #',
         "a check that could not judge passes if its findings are accepted",
         ("tests/gate/test_verdicts.py",),
     ),

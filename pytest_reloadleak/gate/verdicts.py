@@ -16,7 +16,8 @@ class Gate:
 
     Attributes:
         rootdir: the directory to which `site:` patterns are relative.
-        ignores: patterns of findings that do not fail, from options, ini file, marker or call.
+        ignores: patterns of findings that do not fail, from options and ini file.
+        own: the same from the marker or call.
         baseline: known findings; `None` without a baseline.
         expects: patterns of leaks that must be there.
         accepts_new: whether this run updates the baseline, so that new findings do not fail.
@@ -24,13 +25,14 @@ class Gate:
 
     rootdir: str = "."
     ignores: tuple[Ignore, ...] = ()
+    own: tuple[Ignore, ...] = ()
     baseline: Baseline | None = None
     expects: tuple[Pattern, ...] = ()
     accepts_new: bool = False
 
     def with_test(self, ignores: Iterable[Ignore], expects: Iterable[Pattern]) -> Gate:
         """The gate with what one marker or call adds."""
-        return replace(self, ignores=(*ignores, *self.ignores), expects=tuple(expects))
+        return replace(self, own=tuple(ignores), expects=tuple(expects))
 
     def applied(self, report: Report) -> Report:
         """The report with accepted findings marked as known, and the outcome that follows.
@@ -44,9 +46,15 @@ class Gate:
             if not any(pattern.matches(finding, self.rootdir) for finding in findings)
         ]
         changed = replace(report, findings=findings)
-        if report.outcome == "error":
+        if report.outcome in {"error", "inconclusive"}:  # what was not found may be there
             return changed
-        if missing and report.outcome != "inconclusive":
+        unused = (
+            f"{ignore.origin} {ignore.pattern.text} matched no finding; remove it"
+            for ignore in self.own
+            if not any(ignore.pattern.matches(finding, self.rootdir) for finding in findings)
+        )
+        changed = replace(changed, notes=(*report.notes, *unused))
+        if missing:
             reason = (
                 f"the expected leak {missing[0]} was not found: if it is cured, remove it from expect=; "
                 f"if it changed, expect what the check found ({report.reason})"
@@ -61,7 +69,7 @@ class Gate:
         for pattern in self.expects:
             if pattern.matches(finding, self.rootdir):
                 return replace(finding, known=f"expected by the test: {pattern.text}")
-        for ignore in self.ignores:
+        for ignore in (*self.own, *self.ignores):
             if ignore.pattern.matches(finding, self.rootdir):
                 return replace(finding, known=ignore.reason)
         if self.baseline is not None and (entry := self.baseline.entry(finding.signature)) is not None:
@@ -79,6 +87,6 @@ def _reason(report: Report, findings: tuple[Finding, ...]) -> str:
     """The report's reason with the number of known findings brought up to date."""
     before = sum(finding.known is not None for finding in report.findings)
     now = sum(finding.known is not None for finding in findings)
-    if now == before or report.outcome == "inconclusive":
+    if now == before:
         return report.reason
     return f"{report.reason.removesuffix(f', {before} known')}, {now} known"

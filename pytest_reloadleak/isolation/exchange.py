@@ -72,10 +72,9 @@ class Exchange:
 
     def printed(self) -> str:
         """The end of what the worker and its children printed."""
-        descriptor = self.output.fileno()
-        size_bytes = os.fstat(descriptor).st_size
-        omitted = max(size_bytes - _OUTPUT_BYTES, 0)
-        data = os.pread(descriptor, _OUTPUT_BYTES, omitted) if size_bytes else b""
+        omitted = max(self.output.seek(0, os.SEEK_END) - _OUTPUT_BYTES, 0)
+        self.output.seek(omitted)
+        data = self.output.read(_OUTPUT_BYTES)
         cut = f"... {omitted} earlier bytes are omitted\n" if omitted else ""
         return cut + data.decode("utf-8", "replace")
 

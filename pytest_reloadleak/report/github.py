@@ -20,7 +20,7 @@ def commands(checks: Iterable[Mapping[str, Any]], root: str) -> Iterator[str]:
     """
     for check in checks:
         for finding in check["findings"]:
-            if finding["known"] is None and check["outcome"] != "clean":
+            if finding["known"] is None:
                 place = place_of(finding, root)
                 where = {} if place is None else {"file": place.file, "line": str(place.line)}
                 title = f"{check['target']} leaks on reload"

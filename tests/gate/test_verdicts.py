@@ -73,3 +73,11 @@ def test_an_expected_leak_passes_another_fails_and_none_fails():
     )
     assert missing.outcome == "error"
     assert missing.reason.startswith("the expected leak open-fd:* was not found")
+
+
+def test_an_ignore_of_a_test_that_matched_nothing_is_noted():
+    """Only where the check could judge: what it could not see may be there."""
+    gate = Gate().with_test(from_keyword({"held:none": "why", "open-fd:*": "why"}), ())
+    assert gate.applied(REPORT).notes == ("ignore= held:none matched no finding; remove it",)
+    for outcome in ("error", "inconclusive"):
+        assert gate.applied(replace(REPORT, outcome=outcome)).notes == ()

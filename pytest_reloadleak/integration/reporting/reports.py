@@ -188,11 +188,11 @@ class Collected:
             self._write_job_summary(terminal_reporter, root)
 
     def _unused_ignores(self) -> list[str]:
-        """A line per pattern of the option or ini file that matched nothing, if everything was checked."""
+        """A line per pattern of the option or ini file that matched nothing; a run may be of a part of the project."""
         gate = gate_of(self.config)
         found = [finding for check in self.checks for finding in jsonfile.from_dict(check).findings]
         return [
-            f"{ignore.origin}: {ignore.pattern.text} matched no finding: remove it"
+            f"{ignore.origin}: {ignore.pattern.text} matched no finding of this run; remove it if nothing needs it"
             for ignore in gate.ignores
             if self.checks and not any(ignore.pattern.matches(f, gate.rootdir) for f in found)
         ]
