@@ -78,10 +78,7 @@ def main(job: dict[str, Any]) -> None:
 
         def keep(report: Report) -> None:
             """Write the report before the trial removals: whatever they do to the process, it is there."""
-            if process != _getpid():
-                _exit(
-                    0
-                )  # a fork of the target's must remove nothing: the files and processes are not only its own
+            _end_fork_of(process)  # it must remove nothing: files and processes are not only its own
             _write(job["early"], _encode(jsonfile.to_dict(report)))
             _end_in(_PROOF_S)
 
@@ -92,8 +89,7 @@ def main(job: dict[str, Any]) -> None:
         content = {"usage": str(error)}
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must learn it
         content = {"failed": f"the check itself failed: {_innermost(error)}{failure_text(error)}"}
-    if _getpid() != process:
-        _exit(0)  # a fork of the target's: it went on with the check, but its answer does not count
+    _end_fork_of(process)
     status = 0
     try:
         _write(job["result"], _encode(content))
@@ -104,6 +100,12 @@ def main(job: dict[str, Any]) -> None:
         with contextlib.suppress(Exception):  # the target may have put anything there
             stream.flush()
     _exit(status)
+
+
+def _end_fork_of(process: int) -> None:
+    """End this process if the target forked it from the worker and it went on with the check: its answer is none."""
+    if _getpid() != process:
+        _exit(0)
 
 
 def _innermost(error: BaseException) -> str:
