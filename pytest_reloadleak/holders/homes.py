@@ -133,7 +133,9 @@ def _names_of(namespace: dict[str, Any]) -> _Names:
 
 def _read(body: Iterable[ast.AST], names: _Names) -> None:
     """Read the statements of a module, those below `if`, `try`, `with`, `for` and `while` included."""
-    for node in body:
+    waiting = list(body)[::-1]  # no recursion: a long sum is as deep as it has terms
+    while waiting:
+        node = waiting.pop()
         kind = type(node)
         if kind is ast.Import:
             names.imported.update(alias.asname or alias.name.partition(".")[0] for alias in _aliases(node))
@@ -150,7 +152,7 @@ def _read(body: Iterable[ast.AST], names: _Names) -> None:
         elif kind is ast.AnnAssign:
             _bind(vars(node)["target"], vars(node)["value"], names)
         else:
-            _read(ast.iter_child_nodes(node), names)
+            waiting += [*ast.iter_child_nodes(node)][::-1]
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

@@ -62,6 +62,26 @@ def test_another_module_that_imports_it_is_a_guest(guest, made, measured, found)
     assert found(report) == expect("app.bus.listeners[*]")
 
 
+DEEP = {
+    "a sum": f"len({' + '.join(['str()'] * 1500)})\n",
+    "a chain of conditions": "if 0: pass\n" + "elif 0: pass\n" * 1200,
+}
+
+
+@pytest.mark.parametrize("deep", DEEP)
+def test_a_source_is_read_however_deep_it_is(deep, measured, found):
+    """A generated table may nest deeper than Python's own stack."""
+    files = {
+        "app.bus": MADE["assigned"],
+        "app.aaa": f"{DEEP[deep]}{GUESTS['from import']}",
+        "app.b": f"from app import bus\n{ON}bus.listeners.append(on)\n",
+    }
+
+    report = measured(files, "app.b", loaded=("app.aaa",), rounds=2)
+
+    assert found(report) == expect("app.bus.listeners[*]")
+
+
 @pytest.mark.parametrize("guests", [(), ("aaa",), ("zzz",), ("aaa", "zzz"), ("zzz", "aaa")])
 def test_signature_and_holder_do_not_depend_on_who_imports(guests, measured):
     """Neither the order of imports nor a module's name changes the signature."""
