@@ -188,10 +188,11 @@ def part(parent: object, child: object) -> str:
 
 def _in_order(parent: object, parts: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     """Each reference of an object, with its name."""
-    apart = {id(type(parent)), id(foreign.instance_dict(parent))}
+    namespace = foreign.instance_dict(parent)
     at = 0
     for o in gc.get_referents(parent):
-        if id(o) in apart:  # some types show their class first, some last, and some not
+        # Some types show their class first, some last, and some not. `None` has a place too, as an element's text.
+        if o is type(parent) or (o is not None and o is namespace):
             continue
         while at < len(parts) - 1 and parts[at] in _SHAPES and not _SHAPES[parts[at]](o):
             at += 1

@@ -24,6 +24,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -171,6 +172,18 @@ def connection(thing: Any) -> Any:  # noqa: D103
     return made
 
 
+def element(thing: Any, name: str) -> ElementTree.Element:  # noqa: D103
+    made = ElementTree.Element("a")
+    setattr(made, name, thing)
+    return made
+
+
+def element_above(thing: Any) -> ElementTree.Element:  # noqa: D103
+    made = ElementTree.Element("a")
+    made.append(element(thing, "text"))
+    return made
+
+
 class Buffer(bytearray):
     """Bytes that refer to something."""
 
@@ -241,6 +254,13 @@ HELD: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "what a memoryview shows": (buffer, [".obj", ".item"]),
     "py_object": (ctypes.py_object, ["._objects"]),
     "argument of a generic alias": (lambda t: types.GenericAlias(list, (t,)), [".__args__", "[*]"]),
+    "text of an element": (lambda t: element(t, "text"), [".text"]),
+    "tail of an element without text": (lambda t: element(t, "tail"), [".tail"]),
+    "attribute of an element without text": (
+        lambda t: ElementTree.Element("a", {"k": t}),
+        [".attrib", "['k']"],
+    ),
+    "child of an element without text": (element_above, ["[*]", ".text"]),
     "part of a slice": (slice, [".stop"]),
     "attribute of a namespace": (lambda t: types.SimpleNamespace(a=t), [".a"]),
 }
