@@ -21,7 +21,7 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 
 _MOST_LINKS = 20
-"""Collections that free only others' objects: a program may make garbage whenever it is asked something."""
+"""Collections after which no fewer are alive, though they free something: a program may make garbage all the time."""
 _IMMORTALS = 1000
 
 _TUPLE = id(tuple)
@@ -95,7 +95,7 @@ def _attempts(
         if before is None or left < before or (freed and links < _MOST_LINKS):
             # This collection freed something, so the next may too: perhaps a link of a chain at whose end is what is
             # waited for.
-            links += left == before
+            links += before is not None and left >= before
             before = left
             yield 0
             continue
