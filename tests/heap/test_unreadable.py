@@ -9,6 +9,7 @@ from cases import run
 
 from pytest_reloadleak.check import measure_reload
 from pytest_reloadleak.heap import describe, foreign, references, unreadable
+from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.holders import diagnosis
 
 HOST = """
@@ -166,3 +167,27 @@ def test_an_error_anywhere_in_the_search_is_no_traceback(program, monkeypatch):
 
     assert report.outcome == "inconclusive"
     assert "the search for holders ended early: BufferError: not yet" in report.reason
+
+
+class Unprintable:
+    """A line number that raises when it is printed."""
+
+    def __str__(self):
+        raise BufferError("not yet")
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [(7, " (app.py:7)"), (None, ""), (Unprintable(), "")],
+    ids=["number", "none", "hostile"],
+)
+def test_a_syntax_error_may_have_any_line(line, place):
+    """A program may raise it itself, with whatever it likes."""
+    error = SyntaxError("invalid syntax")
+    error.filename, error.lineno = "app.py", line
+
+    text = failure_text(error)
+
+    assert text.startswith("SyntaxError")
+    assert text.endswith(place)
+    assert ("app.py:" in text) is bool(place)
