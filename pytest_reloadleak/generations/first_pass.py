@@ -1,10 +1,10 @@
-"""Remember what was alive when the first pass ended, to share out by birthdays what a later look finds.
+"""Remember what was alive when the first pass ended, to share out by birthdays what a later diagnosis finds.
 
-Each object that a holder has was born in a round. So one look after the second pass says
-both what the holder had after the first and what it took in the second: nobody has to look twice. Two kinds of holders
-need more. One that lets its oldest go, such as a list of the last four, no longer has what it had: then the present
-ones stand for those that were as old as they are now. One that takes the same old object again in each round takes
-nothing that is younger: the reference counts of the old objects show it.
+Each object that a holder has was created in one round. So one diagnosis after the second pass shows both what the
+holder had after the first and what it took in the second. Two kinds of holders need more. One that lets its oldest go,
+such as a list of the last four, no longer has what it had: then the present ones stand for those that were as old as
+they are now. One that takes the same old object again in each round takes nothing that is younger: the reference counts
+of the old objects show it.
 """
 
 from __future__ import annotations

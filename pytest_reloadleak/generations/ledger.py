@@ -331,7 +331,7 @@ class Ledger:
         return first if first is not None else self._stamps.generation(function.__module__)
 
     def _is_of_emptied(self, function: types.FunctionType) -> bool:
-        """Whether the program emptied a function's namespace, as some do on unload: nothing there tells whose it is."""
+        """Whether the program emptied a function's namespace, as some do on unload, and its name with it."""
         return not foreign.module_name(function.__globals__) and self.knows_code(function)
 
     def _class_born(self, cls: type) -> int | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap.weak_entries import ends_with
+from pytest_reloadleak.holders.native import led_to
 from pytest_reloadleak.holders.retained import Retained
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Sweep
@@ -32,11 +32,4 @@ def kept_ids(search: Search, sweep: Sweep) -> set[int]:
     original = search.original
     # The sweep counts the tool's own parts as seen, so the walk starts at each of them.
     own = (part for pair in original.namespaces.values() for part in (pair, pair[1]))
-    stack: list[Any] = [*original.containers, *own]
-    ids = set(map(id, stack))
-    while stack:
-        for o in gc.get_referents(stack.pop()):
-            if id(o) not in ids and id(o) not in sweep.seen and gc.is_tracked(o):
-                ids.add(id(o))
-                stack.append(o)
-    return ids
+    return led_to([*original.containers, *own], sweep)

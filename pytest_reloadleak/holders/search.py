@@ -133,7 +133,7 @@ class Search:
     patches: dict[str, Cause] | None = None
     """Likewise for attributes of others; `None` until they are needed, since finding them takes long."""
     paths: dict[object, list[tuple[int, tuple[Any, ...]]]] | None = None
-    """Receives what `grouping.paths_of` returns, if somebody asks for it. Holds the program's objects."""
+    """Receives what `grouping.paths_of` returns, with the objects; `None` where no traced round may follow."""
     first_pass: FirstPass | None = None
     """What was known after the first pass; `None` where no second one followed."""
     gained: dict[int, int] = field(default_factory=dict)
@@ -156,7 +156,7 @@ class Search:
         return self.ledger.current - self.grace
 
     def reported(self, generation: int) -> int:
-        """The number of a present generation in the report, which tells of the rounds of the first pass."""
+        """The number of a present generation in the report, which has the rounds of the first pass only."""
         known = self.first_pass
         return generation if known is None else known.reported(generation, self.limit)
 
