@@ -14,7 +14,7 @@ from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.heap import unreadable
 from pytest_reloadleak.holders.container_growth import Frames
-from pytest_reloadleak.model import Finding, Outcome, Report, Site
+from pytest_reloadleak.model import PASSING, Finding, Report, Site
 from pytest_reloadleak.report import terminal
 from pytest_reloadleak.run.performing import Performer, Reloader
 from pytest_reloadleak.run.protocol import Run
@@ -35,9 +35,6 @@ _now_s = time.perf_counter
 """A private copy, since the target may patch the original."""
 
 Finish = Callable[[Report], Report]
-
-PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
-"""Outcomes that do not fail a test."""
 
 
 class Check:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["clean", "leaking", "known", "inconclusive", "error"]
+PASSING: frozenset[Outcome] = frozenset({"clean", "known"})
+"""Outcomes that do not fail a test."""
+
 Growth = Literal["growing", "bounded"]
 Kind = Literal[
     "child-process",

@@ -1032,7 +1032,7 @@ RUNNING = (
     ),
     Mutant(
         "inconclusive passes",
-        "check.py",
+        "model.py",
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known"})',
         'PASSING: frozenset[Outcome] = frozenset({"clean", "known", "inconclusive"})',
         "what could not be judged passes",

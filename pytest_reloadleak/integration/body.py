@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check
+from pytest_reloadleak.check import Check
 from pytest_reloadleak.errors import RoundError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.integration import places
@@ -19,7 +19,7 @@ from pytest_reloadleak.integration.bindings import Bindings
 from pytest_reloadleak.integration.gate import fails
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.noise.rounds import undoing_patches
-from pytest_reloadleak.model import Report
+from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import audit, jsonfile
 
 MODULE = "reload_leak_module"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.integration import automatic_targets
@@ -19,7 +19,7 @@ from pytest_reloadleak.integration.gate import fails, gate_for, judged
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, reloader_of, runner_of
 from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
-from pytest_reloadleak.model import Report
+from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.settings import whole_number
 
 if TYPE_CHECKING:

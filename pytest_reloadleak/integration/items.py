@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.check import PASSING, Check, settings_for
+from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
 from pytest_reloadleak.integration import automatic_targets, places
 from pytest_reloadleak.integration.gate import fails, judged
@@ -17,7 +17,7 @@ from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.isolation import worker
-from pytest_reloadleak.model import Report
+from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.strategies import cascade

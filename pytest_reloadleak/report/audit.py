@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_reloadleak.model import PASSING
 from pytest_reloadleak.settings import STRATEGIES
 
 Check = Mapping[str, Any]
@@ -16,7 +17,7 @@ NOT_APPLICABLE = "not applicable"
 
 def verdict(check: Check) -> str:
     """The check's cell: `clean`, `bounded`, `growing`, `error` or `inconclusive`."""
-    if check["outcome"] in {"clean", "known"}:
+    if check["outcome"] in PASSING:
         return "clean"
     if check["outcome"] != "leaking":
         return str(check["outcome"])

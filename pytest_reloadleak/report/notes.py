@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-_PASSING = frozenset({"clean", "known"})
+from pytest_reloadleak.model import PASSING
 
 
 def lines(checks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -16,7 +16,7 @@ def lines(checks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """
     for check in checks:
         known = [f for f in check["findings"] if f["known"] is not None]
-        if check["outcome"] not in _PASSING or not (check["notes"] or known):
+        if check["outcome"] not in PASSING or not (check["notes"] or known):
             continue
         test = f", {check['nodeid']}" if check["nodeid"] is not None else ""
         yield f"{check['target']} ({check['strategy']}) {check['outcome']}{test}"

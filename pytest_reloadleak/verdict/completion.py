@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 
-from pytest_reloadleak.model import Finding
+from pytest_reloadleak.model import PASSING, Finding
 from pytest_reloadleak.run import leaked_before
 from pytest_reloadleak.run.protocol import Run
 from pytest_reloadleak.settings import REFERENCES, Settings
@@ -36,7 +36,7 @@ def completed(
     more = [dataclasses.replace(finding, known=known(finding)) for finding, _ in earlier]
     notes = [_said(finding, nodeid) for finding, nodeid in earlier]
     verdict = verdict._replace(findings=(*findings, *more), notes=(*verdict.notes, *notes))
-    if verdict.outcome not in {"clean", "known"}:
+    if verdict.outcome not in PASSING:
         return verdict
     if all(finding.known is not None for finding in more):
         return verdict._replace(outcome="known")

@@ -13,7 +13,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration.gate import fails, gate_of
 from pytest_reloadleak.integration.reporting import baseline_end, environment
 from pytest_reloadleak.integration.reporting.outputs import Outputs
-from pytest_reloadleak.model import Report
+from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import codequality, counts, github, jsonfile, sarif, terminal
 
 _COLLECTED = "reload_leak_collected"
@@ -169,7 +169,7 @@ class Collected:
             lines += environment.lines(environment.environment(self.config))
         if not fails(self.config):
             for check in self.checks:
-                if check["outcome"] not in {"clean", "known"}:
+                if check["outcome"] not in PASSING:
                     text = terminal.text(
                         jsonfile.from_dict(check),
                         verbose=self.config.get_verbosity() > 0,
