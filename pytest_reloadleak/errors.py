@@ -41,9 +41,9 @@ class TargetError(Exception):
     """A worker process could not answer: its target raised, an object cannot pass, or it ended. The text says which."""
 
 
-def did_you_mean(name: object, names: Iterable[str]) -> str:
+def did_you_mean(name: object, names: Iterable[str], *, cutoff: float = 0.8) -> str:
     """A question that offers the name most like the one received, with a space behind it; empty if none is alike."""
     from difflib import get_close_matches  # only an error needs it
 
-    found = get_close_matches(str(name), list(names), n=1, cutoff=0.8)
+    found = get_close_matches(str(name), list(names), n=1, cutoff=cutoff)
     return f"did you mean {found[0]!r}? " if found else ""

@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import get_args
 
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.model import Finding, Kind
 
 _KINDS: tuple[str, ...] = get_args(Kind)
@@ -62,9 +61,8 @@ class Pattern:
         if head in _FIELDS:
             return cls(text, head, "*", tail.strip())
         if head != "*" and head not in _KINDS:
-            close = get_close_matches(head, (*_KINDS, *_FIELDS), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; write {_FORMS}"
-            raise UsageError(f"{where}: {text!r}: {head!r} is no kind of finding{hint}")
+            hint = did_you_mean(head, (*_KINDS, *_FIELDS), cutoff=0.6).strip() or f"write {_FORMS}"
+            raise UsageError(f"{where}: {text!r}: {head!r} is no kind of finding; {hint}")
         return cls(text, "holder", head, tail.strip())
 
     def matches(self, finding: Finding, rootdir: str) -> bool:

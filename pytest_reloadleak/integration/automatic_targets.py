@@ -12,16 +12,16 @@ import pytest
 
 from pytest_reloadleak.heap.sources import parsed
 from pytest_reloadleak.integration import selection
+from pytest_reloadleak.integration.options import project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.strategies.dependencies.importers import resolved
-from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import module_names
 
 
 def loaded(session: pytest.Session, plugins: tuple[str, ...]) -> list[str]:
     """Sorted names of the loaded first-party modules that can be reloaded, without what belongs to the tests."""
-    own = project(session.config)
+    own = project_of(session.config)
     tests = OwnModules(session).names()
     names = [name for name in module_names() if name not in tests]
     return sorted(n for n in names if own.owns(n) and targets.refusal(n, plugins=plugins) is None)
@@ -34,11 +34,6 @@ def failed_before(config: pytest.Config) -> list[tuple[str, str]]:
         return []
     found = [selection.parse(nodeid) for nodeid in cache.get("cache/lastfailed", {})]
     return [one for one in found if one is not None and targets.refusal(one[0]) is None]
-
-
-def project(config: pytest.Config) -> Project:
-    """The project under test."""
-    return Project(str(config.rootpath), tuple(str(pattern) for pattern in config.getini("python_files")))
 
 
 def imported_by(session: pytest.Session, module: ModuleType) -> list[str]:
@@ -58,7 +53,7 @@ def imported_by(session: pytest.Session, module: ModuleType) -> list[str]:
             base = resolved("." * node.level + (node.module or ""), vars(module).get("__package__"))
             inner = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in sys.modules]
             names += inner or [base]
-    mine, tests = project(session.config), OwnModules(session).names()
+    mine, tests = project_of(session.config), OwnModules(session).names()
     found = [name for name in dict.fromkeys(names) if mine.owns(name) and name not in tests]
     own = [name for name in found if targets.refusal(name) is None]
     return [name for name in own if not any(name.startswith(f"{other}.") for other in own)]

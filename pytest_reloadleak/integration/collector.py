@@ -9,7 +9,7 @@ import pytest
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.items import RefusedItem, Target, TargetItem
-from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.selection import ROOT, Selection
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import is_glob
@@ -90,7 +90,7 @@ class Targets(pytest.Collector):
 
     def _resolved(self, given: Iterable[str]) -> list[Target]:
         plugins, force = self.plugins(), self.options.force
-        test_files = automatic_targets.project(self.config).test_files
+        test_files = project_of(self.config).test_files
         names, self._refused = targets.resolve_all(given, force=force, plugins=plugins, test_files=test_files)
         named = {name.strip() for name in given if not is_glob(name)}
         found = {

@@ -14,11 +14,16 @@ import pytest
 from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
 from pytest_reloadleak.heap.failure import failure_text
-from pytest_reloadleak.integration import automatic_targets
 from pytest_reloadleak.integration.gate import fails, gate_for, judged
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, reloader_of, runner_of
-from pytest_reloadleak.integration.options import expected_of, extra_probes, probes_of, wants_unload
+from pytest_reloadleak.integration.options import (
+    expected_of,
+    extra_probes,
+    probes_of,
+    project_of,
+    wants_unload,
+)
 from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.settings import whole_number
 
@@ -72,7 +77,7 @@ class ReloadLeaks:
         """A context manager for reloads that the test itself does, in a loop over `watch.rounds(n)`."""
         __tracebackhide__ = True
         if keywords.get("reload") is not None:
-            _refuse(
+            raise UsageError(
                 "watch takes no reload=: the block itself reloads; use check(..., reload=...) for a callable"
             )
         return Watch(self, target, keywords)
@@ -96,12 +101,11 @@ class ReloadLeaks:
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
             dispose = disposal(self._item, keywords.pop("dispose", None))
-            project = automatic_targets.project(config)
             settings = settings_for(
                 force=force,
                 extra=extra,
                 nodeid=self._item.nodeid,
-                project=project,
+                project=project_of(config),
                 expected=expected_of(config),
                 reload=reload,
                 **keywords,
@@ -111,8 +115,7 @@ class ReloadLeaks:
             return check, functools.partial(judged, config, ignore=ignore, expect=expect)
         except UsageError as error:
             text = str(error)
-        _refuse(text)
-        raise AssertionError("unreachable: _refuse raises")
+        raise UsageError(text)
 
     def _passing(self, report: Report) -> Report:
         __tracebackhide__ = True
@@ -128,11 +131,6 @@ def _with_hint(report: Report) -> Report:
         "`await reload_leaks.acheck(...)` to run it on the test's loop"
     )
     return replace(report, reason=text, error=text)
-
-
-def _refuse(text: str) -> None:
-    __tracebackhide__ = True
-    raise UsageError(text)
 
 
 class Watch:
@@ -197,10 +195,11 @@ class Watch:
     def _start(self, count: int) -> Check:
         __tracebackhide__ = True
         if self._check is None:
-            _refuse("watch.rounds(...) works only inside its block: `with reload_leaks.watch(...) as watch:`")
-        assert self._check is not None
+            raise UsageError(
+                "watch.rounds(...) works only inside its block: `with reload_leaks.watch(...) as watch:`"
+            )
         if self._count is not None:
-            _refuse("watch.rounds(...) was called twice: use one loop per watch")
+            raise UsageError("watch.rounds(...) was called twice: use one loop per watch")
         try:
             self._count = whole_number("rounds", count, least=1)
         except UsageError as error:
@@ -208,8 +207,7 @@ class Watch:
         else:
             self._check.set_rounds(count)
             return self._check
-        _refuse(text)
-        raise AssertionError("unreachable: _refuse raises")
+        raise UsageError(text)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

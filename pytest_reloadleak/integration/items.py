@@ -10,11 +10,11 @@ import pytest
 
 from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
-from pytest_reloadleak.integration import automatic_targets, places
+from pytest_reloadleak.integration import places
 from pytest_reloadleak.integration.gate import fails, judged
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
-from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.model import PASSING, Report
@@ -99,7 +99,7 @@ class TargetItem(_Item):
             entry = {"target": self.target, "strategy": self.strategy, "reason": reason}
             self.__dict__["reload_leak_inapplicable"] = [entry]
             pytest.skip(f"the strategy {self.strategy} does not apply to {self.target}: {reason}")
-        project = automatic_targets.project(self.config)
+        project = project_of(self.config)
         settings = settings_for(
             strategy=self.strategy,
             rounds=options.rounds,

@@ -29,7 +29,7 @@ from pytest_reloadleak.integration.gate import gate_for, judged
 from pytest_reloadleak.integration.noise import fixtures
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
-from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.run.runner import Runner
@@ -102,7 +102,7 @@ def _checks(
             probes=marker.kwargs.get("probes", options.probes or None),
             extra=options.extra,
             nodeid=item.nodeid,
-            project=automatic_targets.project(item.config),
+            project=project_of(item.config),
             expected=options.expected,
         )
         runner = runner_of(item, plugins, options.extra)

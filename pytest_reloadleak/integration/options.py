@@ -18,6 +18,7 @@ from pytest_reloadleak.settings import (
     unknown_strategy,
     whole_number,
 )
+from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.verdict.known import Known
 
 
@@ -94,6 +95,11 @@ def _strategies(config: pytest.Config) -> tuple[str, ...]:
         if name not in (*STRATEGIES, ALL):
             raise UsageError(f"{where}: {unknown_strategy(name)}")
     return expanded(names)
+
+
+def project_of(config: pytest.Config) -> Project:
+    """The project under test."""
+    return Project(str(config.rootpath), tuple(str(pattern) for pattern in config.getini("python_files")))
 
 
 def wants_unload(config: pytest.Config) -> bool:

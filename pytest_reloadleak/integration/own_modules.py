@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.integration.options import project_of
 from pytest_reloadleak.strategies.dependencies import import_records
 from pytest_reloadleak.strategies.dependencies.importers import source_imports
 from pytest_reloadleak.strategies.dependencies.project import Project
@@ -35,7 +36,7 @@ class OwnModules:
     def __init__(self, session: pytest.Session) -> None:
         config = session.config
         self._session = session
-        self._project = Project(str(config.rootpath), tuple(map(str, config.getini("python_files"))))
+        self._project = project_of(config)
         folders = (os.path.join(config.rootpath, path) for path in config.getini("testpaths"))
         self._folders = tuple(folder for folder in folders if _is_of_tests(folder, self._project))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.integration import places
 from pytest_reloadleak.settings import STRATEGIES, unknown_strategy
-from pytest_reloadleak.strategies.imports import targets
 
 ROOT = "reload-leak"
 """The node id of the items' parent: theirs are `reload-leak::<target>[<strategy>]`."""
@@ -90,12 +90,5 @@ def _is_place(path: str, target: str) -> bool:
     """Whether a path is the file of a target, or the directory of the session."""
     if os.path.isdir(path):
         return True
-    try:
-        spec = targets.find(target)
-    except Exception:  # noqa: BLE001 - a foreign finder may raise anything: then it is no target
-        return False
-    return (
-        spec is not None
-        and spec.origin is not None
-        and os.path.realpath(path) == os.path.realpath(spec.origin)
-    )
+    file = places.file_of(target)
+    return file is not None and os.path.realpath(path) == os.path.realpath(file)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,7 +13,7 @@ from pytest_reloadleak.gate.baseline import Baseline, Comparison, Entry, compare
 from pytest_reloadleak.gate.baseline_writing import updated
 from pytest_reloadleak.integration.gate import baseline_path, gate_of, wants_update
 from pytest_reloadleak.integration.reporting.outputs import write_whole
-from pytest_reloadleak.strategies.imports.unit import is_glob
+from pytest_reloadleak.strategies.imports import targets
 
 _UPDATE = "--reload-leak-update-baseline"
 
@@ -94,15 +92,7 @@ def _update(
 
 def _exists(name: str) -> bool:
     """Whether a module of this name can be found, without importing its packages."""
-    if is_glob(name) or name in sys.modules:
-        return True
-    top, _, rest = name.partition(".")
     try:
-        spec = importlib.util.find_spec(top)
-        for part in rest.split(".") if rest else ():
-            if spec is None or spec.submodule_search_locations is None:
-                return False
-            spec = PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+        return name in sys.modules or targets.search(name)
     except Exception:  # noqa: BLE001 - a finder of the project failed: do not take the target for removed
         return True
-    return spec is not None

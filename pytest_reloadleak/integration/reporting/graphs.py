@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_reloadleak.integration.reporting.outputs import write_whole
 from pytest_reloadleak.integration.reporting.reports import is_worker
 from pytest_reloadleak.report import graphs
 
@@ -88,28 +88,15 @@ def _write(path: Path, dot: str, drawer: str | None) -> str | None:
     # The name has dots of its own, so a suffix is appended.
     source, picture = (path.with_name(path.name + suffix) for suffix in (".dot", ".svg"))
     try:
-        _replace(source, dot.encode())
+        write_whole(source, dot)
         if drawer is None:
             return None
         done = subprocess.run(  # noqa: S603 - the graph is ours
             [drawer, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_SECONDS, check=True
         )
-        _replace(picture, done.stdout)
+        write_whole(picture, done.stdout.decode("utf-8", "replace"))
     except subprocess.SubprocessError as error:
         return f"{picture.name} was not drawn: dot failed ({type(error).__name__}); the .dot file is there"
     except OSError as error:
         return f"{source.name} was not written: {error.strerror}"
     return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that no reader sees a part of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".reload-leak-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

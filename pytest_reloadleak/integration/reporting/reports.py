@@ -106,7 +106,6 @@ class Collected:
             session.exitstatus = ending.status
         assert self._outputs is not None, "only xdist's workers have no outputs"
         root = str(self.config.rootpath)
-        tool = version("pytest-reloadleak")
         failures = self._outputs.write(
             {
                 "json": lambda: jsonfile.document(
@@ -116,7 +115,9 @@ class Collected:
                     collected=len(self._items),
                     environment=environment.environment(self.config),
                 ),
-                "sarif": lambda: sarif.document(self.checks, root, tool, complete=is_complete),
+                "sarif": lambda: sarif.document(
+                    self.checks, root, version("pytest-reloadleak"), complete=is_complete
+                ),
                 "codequality": lambda: codequality.document(self.checks, root),
             }
         )
@@ -190,6 +191,8 @@ class Collected:
     def _unused_ignores(self) -> list[str]:
         """A line per pattern of the option or ini file that matched nothing; a run may be of a part of the project."""
         gate = gate_of(self.config)
+        if not gate.ignores:
+            return []
         found = [finding for check in self.checks for finding in jsonfile.from_dict(check).findings]
         return [
             f"{ignore.origin}: {ignore.pattern.text} matched no finding of this run; remove it if nothing needs it"
