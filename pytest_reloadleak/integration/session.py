@@ -32,6 +32,7 @@ class Session(Collected):
             self.selection = selection.take(config)
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
+        self.strategy = self.options.strategies[0]
         self._usage: str | None = None
         self._failed_subtests: Counter[str] = Counter()
         """How many subtests of each test failed."""

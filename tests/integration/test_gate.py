@@ -308,6 +308,25 @@ def test_an_item_that_ends_without_a_verdict_has_an_entry(project):
     assert result.outlines[-2] == LINE.format(1, 0, 0, 1)
 
 
+MARKS = {
+    "": "decache",
+    ", strategy='cascade'": "cascade",
+    ", strategy='all'": "decache",
+    ", reload=print": "callable",
+}
+
+
+@pytest.mark.parametrize("keyword", MARKS)
+def test_a_marked_test_that_ends_without_a_verdict_has_its_strategy(project, keyword):
+    """That of the marker, or else of the run."""
+    test = f"import pytest\n\n@pytest.mark.reloadable('cured'{keyword})\ndef test_it(missing): pass\n"
+    project.write({"cured.py": CURED, "test_it.py": test})
+    project.check("--reload-leak-strategy=decache")
+    assert [(check["outcome"], check["strategy"]) for check in project.checks()] == [
+        ("error", MARKS[keyword])
+    ]
+
+
 def test_an_item_of_a_killed_xdist_worker_has_an_entry(project):
     """An item of a killed xdist worker has an entry."""
     project.write(

@@ -15,6 +15,7 @@ from pytest_reloadleak.integration.reporting import baseline_end, environment
 from pytest_reloadleak.integration.reporting.outputs import Outputs
 from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import codequality, counts, github, jsonfile, sarif, terminal
+from pytest_reloadleak.settings import STRATEGIES
 
 _COLLECTED = "reload_leak_collected"
 """Key of what an xdist worker collected, in its output."""
@@ -32,6 +33,9 @@ class Collected:
     Raises:
         pytest.UsageError: an option or ini value of the gate or of a report is invalid.
     """
+
+    strategy = "reimport"
+    """The strategy of a test whose marker names none; the first one of several."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -57,9 +61,15 @@ class Collected:
             marker = item.get_closest_marker("reloadable")
             if marker is not None and self.config.pluginmanager.has_plugin("reloadleak-session"):
                 target = getattr(item, "target", None) or ", ".join(map(str, marker.args))
-                self._items[item.nodeid] = (target, getattr(item, "strategy", ""))
+                self._items[item.nodeid] = (target, self._strategy_of(item, marker))
         if is_worker(self.config):
             self.config.workeroutput[_COLLECTED] = self._items  # type: ignore[attr-defined]  # xdist's attribute
+
+    def _strategy_of(self, item: pytest.Item, marker: pytest.Mark) -> str:
+        if marker.kwargs.get("reload") is not None:
+            return "callable"
+        found = getattr(item, "strategy", marker.kwargs.get("strategy"))
+        return str(found) if found in STRATEGIES else self.strategy
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -136,7 +146,7 @@ class Collected:
                 report = Report(
                     target=target,
                     nodeid=nodeid,
-                    strategy=strategy or "reimport",
+                    strategy=strategy,
                     rounds=0,
                     warmup=0,
                     outcome="error",
