@@ -1,16 +1,14 @@
-"""The noise of the process's own numbers: the figures of `docs/how-it-works.md`.
+"""Measure the noise of the process's own numbers, for `docs/how-it-works.md`.
 
     python benchmarks/growth.py [MODULE ...]
 
-Checks clean modules, and prints how many tracked objects, small blocks and bytes from malloc a round of each left.
-While nothing is suspected, a check takes these numbers at its begin and its end only, so this is the mean of its
-rounds.
+Checks clean modules, and prints how many tracked objects, small blocks and bytes from malloc each round left. While
+nothing is suspected, a check takes these numbers at its beginning and its end only, so this is the mean of its rounds.
 """
 
 import sys
 
 from pytest_reloadleak.check import Check, settings_for
-from pytest_reloadleak.effects.system import meter
 
 MODULES = (
     "base64",
@@ -27,16 +25,15 @@ MODULES = (
 ROUNDS = 20
 
 
-def a_round(first: int | None, last: int | None) -> str:
-    """By how much each round left a number larger, as text."""
+def per_round(first: int | None, last: int | None) -> str:
+    """By how much each round left a number larger on average, as text."""
     return "-" if first is None or last is None else f"{(last - first) / ROUNDS:.1f}"
 
 
 def main() -> None:
     """Measure, and print."""
-    floors = (meter.OBJECTS_FLOOR, meter.BLOCKS_FLOOR, meter.NATIVE_FLOOR_BYTES)
-    print(f"{sys.version.split()[0]}, {ROUNDS} rounds; floors: {floors}")
-    print(f"{'module':14} {'objects':>16} {'blocks':>16} {'native bytes':>16}   a round")
+    print(f"{sys.version.split()[0]}, {ROUNDS} rounds")
+    print(f"{'module':14} {'objects':>16} {'blocks':>16} {'native bytes':>16}   per round")
     for name in sys.argv[1:] or MODULES:
         try:
             check = Check([name], settings_for(rounds=ROUNDS))
@@ -46,9 +43,9 @@ def main() -> None:
         report = check.perform()
         first, last = check.run.observations.samples[0], check.run.observations.samples[-1]
         shown = (
-            a_round(first.objects, last.objects),
-            a_round(first.blocks, last.blocks),
-            a_round(first.native_bytes, last.native_bytes),
+            per_round(first.objects, last.objects),
+            per_round(first.blocks, last.blocks),
+            per_round(first.native_bytes, last.native_bytes),
         )
         print(f"{name:14} {shown[0]:>16} {shown[1]:>16} {shown[2]:>16}   {report.outcome}")
 
