@@ -1,7 +1,7 @@
-"""The line at which a leaking twin makes what it leaves: the one that a report must name.
+"""Find the line at which a leaking twin makes what it leaves: the one that a report must name.
 
-It is the one with the comment `# leak here`. Where no line has it, the twins themselves say it: the last statement
-of the target that the cured twin does not have, or the last one of all where only the host was cured.
+It has the comment `# leak here`. Where no line has it, it is the last statement of the target that the cured twin does
+not have, or the last one of all where only the host was cured.
 """
 
 import ast
@@ -18,7 +18,7 @@ MARK = "# leak here"
 def expected(
     leaking: Mapping[str, str], cured: Mapping[str, str], target: str = "plugin"
 ) -> set[tuple[str, int]]:
-    """File names and numbers of the lines of that statement: a call may go over several.
+    """File names and numbers of the lines of that statement: a call may span several.
 
     Args:
         leaking: sources by module name.
@@ -38,10 +38,9 @@ def expected(
     if module == target and target not in changed and target.rpartition(".")[0] + ".__init__" in changed:
         module = target.rpartition(".")[0] + ".__init__"
     kept = set(cured.get(module, "").splitlines()) if module in changed else set()
-    lines = [n for n, line in enumerate(leaking[module].splitlines(), start=1) if line.strip()]
-    texts = leaking[module].splitlines()
-    lines = [n for n in lines if texts[n - 1] not in kept] or lines
-    statement = _statement(leaking[module], lines[-1])
+    lines = [(n, text) for n, text in enumerate(leaking[module].splitlines(), start=1) if text.strip()]
+    last, _ = ([(n, text) for n, text in lines if text not in kept] or lines)[-1]
+    statement = _statement(leaking[module], last)
     return {(file_of(module), number) for number in range(statement.lineno, (statement.end_lineno or 0) + 1)}
 
 
@@ -51,7 +50,7 @@ def file_of(module: str) -> str:
 
 
 def _statement(source: str, line: int) -> ast.stmt:
-    """The innermost statement that goes over a line."""
+    """The innermost statement that spans a line."""
     around = [
         node
         for node in ast.walk(ast.parse(source))
@@ -73,7 +72,7 @@ UNSURE = frozenset({"sys.settrace"} if sys.version_info < (3, 12) else ())
 
 
 def assert_named(finding: Finding, lines: set[tuple[str, int]], case: str) -> None:
-    """Assert that a finding's site is one of some lines; that it has none, and says why, where the case has none."""
+    """Assert that a finding's site is one of some lines, or that it has a reason instead where the case has no line."""
     if case in UNSURE:
         return
     if case in WITHOUT:
