@@ -1,6 +1,6 @@
 """Make `reports.md`: leaks of well-known libraries as the tool reports them, and their cures, applied.
 
-    python docs/reports.py            make the page anew
+    python docs/reports.py            make the page again
     python docs/reports.py --check    exit with 1 if it is out of date
 
 It needs the extra `realworld`. Each report is that of a real run; the cure is pasted from the report into the dispose
@@ -26,9 +26,9 @@ HEAD = """\
 # Reports to read
 
 Seven leaks as the tool reports them. Each was fixed from its report alone: the cure went into the dispose hook, and the
-next check was clean. `python docs/reports.py` makes this page anew, by running everything on it.
+next check was clean. `python docs/reports.py` makes this page again by running everything on it.
 
-In a report, `holder` is who keeps the old generation, and by which path. `site` is the line that made the reference.
+In a report, `holder` is what keeps the old generation alive, with its path. `site` is the line that made the reference.
 `fix` says what to do, and `cure` says it in Python: paste these lines into the body of the hook that runs before the
 module is dropped. That is the hook of your host, or `def __reload_dispose__(data):` in the module itself.
 """
@@ -47,7 +47,7 @@ class Leak(NamedTuple):
 LEAKS = (
     Leak(
         "discord.py: a check of the bot",
-        "An extension adds a check to the bot when it is loaded, and does not take it back when it is unloaded.",
+        "An extension adds a check to the bot when it is loaded, and does not remove it when it is unloaded.",
         """
         import discord
         from discord.ext import commands
@@ -131,7 +131,7 @@ LEAKS = (
     ),
     Leak(
         "A registry of subclasses",
-        "The base class lists its subclasses, and each load defines the subclass anew.",
+        "The base class lists its subclasses, and each load defines the subclass again.",
         """
         class Plugin:
             known = []
@@ -150,7 +150,7 @@ LEAKS = (
     ),
     Leak(
         "Twisted: a trigger of the reactor",
-        "The reactor keeps what it shall call before it stops.",
+        "The reactor keeps the functions that it calls before it stops.",
         "from twisted.internet import reactor",
         """
         from twisted.internet import reactor

@@ -145,7 +145,7 @@ HEAP = (
         "holders/sweep.py",
         "        self.seen |= self._barred\n",
         "",
-        "what an effect keeps is told of whoever else refers to the effect",
+        "what an effect keeps is reported under another holder that refers to the effect",
         SWEEPS,
     ),
     Mutant(
@@ -173,11 +173,11 @@ HEAP = (
         leaks("sentinel bound by identity-reimport", "sentinel as a default-reimport"),
     ),
     Mutant(
-        "causes are told again",
+        "causes are reported again",
         "holders/sweep.py",
         "        self._reported_levels = len(self.levels)\n",
         "",
-        "what was entered before is told below an effect once more",
+        "what was entered before is reported a second time below an effect",
         (
             "tests/holders/test_oracle_sweep.py",
             "tests/effects/test_open.py::test_a_file_that_a_retained_object_has_is_its_consequence",
@@ -273,7 +273,7 @@ HEAP = (
         "holders/native.py",
         "            return (tzinfo(o),)\n",
         "            return ()\n",
-        "what a datetime hides is held by nobody",
+        "what a datetime hides has no holder",
         leaks("datetime with an own tzinfo-reimport"),
     ),
     Mutant(
@@ -281,7 +281,7 @@ HEAP = (
         "holders/native.py",
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]",
         "if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])] + 1]",
-        "off by one: an object that C refers to once is not told from what it leads to",
+        "off by one: an object that C refers to once is not distinguished from what it leads to",
         ("tests/effects/test_references_alone.py::test_what_is_held_in_c_is_told_by_what_is_held",),
     ),
     Mutant(
@@ -405,7 +405,7 @@ HEAP = (
         leaks("dict value by a key with a number-reimport"),
     ),
     Mutant(
-        "the first discovered is told",
+        "the first discovered path is reported",
         "holders/grouping.py",
         "        if other.first.rank < self.first.rank:",
         "        if self.first.is_one and other.first.rank < self.first.rank:",
@@ -436,7 +436,7 @@ EFFECTS = (
         "effects/loops/loop_probe.py",
         "            out += self._cancelled(loops)\n",
         "",
-        "a timer that was cancelled and is kept is not told",
+        "a timer that was cancelled and is kept is not reported",
         pending("timer that was cancelled and is kept-reimport"),
     ),
     Mutant(
@@ -448,7 +448,7 @@ EFFECTS = (
         pending("task that nobody cancels-reimport"),
     ),
     Mutant(
-        "orphans are nobody's",
+        "orphans have no owner",
         "effects/system/children.py",
         "return _dated(self._orphans.present()) if self._orphans is not None else {}",
         "return {}",
@@ -460,7 +460,7 @@ EFFECTS = (
         "effects/system/children.py",
         'self.is_zombie = self.status in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, "gone"}',
         'self.is_zombie = self.status == "gone"',
-        "a zombie is told as a child that runs",
+        "a zombie is reported as a child that runs",
         opened("zombie-reimport"),
     ),
     Mutant(
@@ -546,7 +546,7 @@ EFFECTS = (
         ("tests/effects/test_watched.py::test_other_threads_are_not_blamed",),
     ),
     Mutant(
-        "one of nobody's is enough",
+        "one without an owner is enough",
         "effects/groups.py",
         "REPEATED = 2\n",
         "REPEATED = 1\n",
@@ -582,7 +582,7 @@ EFFECTS = (
         "holders/trace.py",
         "    return patches.patch_of(",
         "    return None and patches.patch_of(",
-        "a patched attribute is told as whatever holds it",
+        "a patched attribute is reported as a reference of its holder",
         ("tests/effects/test_patches.py::test_a_patch_is_found",),
     ),
 )
@@ -663,11 +663,11 @@ STRATEGIES = (
         ("tests/effects/test_wrappers.py::test_a_wrapper_of_whatever_make_is_a_patch",),
     ),
     Mutant(
-        "everybody is told that there is no bytecode",
+        "all callers get the answer that there is no bytecode",
         "strategies/imports/bytecode.py",
         " and getframe(1).f_code is _get_code:\n",
         ":\n",
-        "a lie to the host: its own questions about the target's files raise",
+        "the host's own questions about the target's files raise",
         ("tests/strategies/test_host_undisturbed.py",),
     ),
     Mutant(
@@ -838,7 +838,7 @@ JUDGEMENT = (
         "run/protocol.py",
         "            if not goes_on(samples):\n",
         "            if not goes_on(samples) and number < 0:\n",
-        "a pass does not end with the round that tells that nothing grows",
+        "a pass does not end with the round that shows that nothing grows",
         ("tests/holders/test_growth.py::test_a_plateau_is_no_growth",),
     ),
     Mutant(
@@ -890,11 +890,11 @@ JUDGEMENT = (
         "heap/weak_entries.py",
         "issubclass(type(o), weakref.ref) and id(_referent(o)) in ours",
         "issubclass(type(o), weakref.ref)",
-        "an entry of what somebody keeps is missed",
+        "an entry of an object that a host keeps is missed",
         ("tests/holders/test_found_by_sweeps.py::test_an_entry_of_what_stays_alive_is_a_leak",),
     ),
     Mutant(
-        "nobody takes the same again",
+        "no holder takes the same again",
         "generations/first_pass.py",
         "        return {key: count for key, count in more.items() if count > 0}\n",
         "        return {}\n",
@@ -902,7 +902,7 @@ JUDGEMENT = (
         ("tests/holders/test_growing.py",),
     ),
     Mutant(
-        "nobody fills a container for the runner",
+        "no keeper fills a container for the runner",
         "holders/container_growth.py",
         "    cause = cause or search.noise.cause_of_items(_items(arrival.path[-1], more))\n",
         "",
@@ -1093,7 +1093,7 @@ RUNNING = (
         "report/terminal.py",
         "        if runs and number == runs[-1][-1] + 1:\n",
         "        if runs and number <= runs[-1][-1] + 2:\n",
-        "off by one: a generation that is gone is told as alive",
+        "off by one: a generation that is gone is reported as alive",
         ("tests/report/test_terminal.py",),
     ),
     Mutant(
@@ -1171,7 +1171,7 @@ GROWTH = (
         "verdict/growth.py",
         "_RECORDS = 50\n",
         "_RECORDS = 1\n",
-        "where nobody sees who fills a container, a host that takes a note of each reload is a leak",
+        "where the check cannot see which code fills a container, a host that notes each reload is a leak",
         ("tests/growth/test_growth_verdict.py",),
     ),
     Mutant(
@@ -1179,7 +1179,7 @@ GROWTH = (
         "run/observations.py",
         "return is_found and seen.grown.objects - seen.explained < UNEXPLAINED",
         "return is_found",
-        "what nobody has goes for the items of a container",
+        "growth without a holder is taken for the items of a container",
         ("tests/holders/test_growth.py::test_a_container_explains_what_it_has_and_no_more",),
     ),
     Mutant(
@@ -1187,7 +1187,7 @@ GROWTH = (
         "run/observations.py",
         "return is_found and seen.grown.objects - seen.explained < UNEXPLAINED",
         "return not is_found",
-        "the items of a container are told once more as growth of nobody's",
+        "the items of a container are reported a second time, as growth without a holder",
         ("tests/growth/test_growth_by_one.py::test_an_item_that_another_line_makes_is_one_leak",),
     ),
     Mutant(
@@ -1203,7 +1203,7 @@ GROWTH = (
         "effects/system/meter.py",
         "blocks=least([s.blocks for s in samples], blocks_floor),",
         "blocks=0,",
-        "text that piles up is not told",
+        "text that piles up is not reported",
         growing("dict of text-reload"),
     ),
     Mutant(
@@ -1211,11 +1211,11 @@ GROWTH = (
         "effects/system/meter.py",
         "native_bytes=least([s.native_bytes for s in samples], native_floor_bytes // 2),",
         "native_bytes=0,",
-        "memory of C code is not told",
+        "memory of C code is not reported",
         ("tests/holders/test_growth.py::test_memory_of_c_code_is_found_by_what_malloc_gave_out",),
     ),
     Mutant(
-        "nobody has a bound",
+        "no container has a bound",
         "verdict/growth.py",
         "open_ones = [a for a in merged if a.bound is None and not a.is_emptied_later]",
         "open_ones = merged",
@@ -1235,7 +1235,7 @@ GROWTH = (
         "holders/container_growth.py",
         "if length > known[id(o)]",
         "if length >= 0",
-        "a list that did not grow is told as the one that did",
+        "a list that did not grow is reported as the one that did",
         ("tests/holders/test_growth.py::test_only_what_each_round_left_longer_is_told",),
     ),
     Mutant(
@@ -1243,7 +1243,7 @@ GROWTH = (
         "holders/container_growth.py",
         "self._rounds += rounds",
         "self._rounds += 1",
-        "more items are told than a round adds",
+        "more items are reported than a round adds",
         growing("attribute-reload", "dict, new keys-reload"),
     ),
     Mutant(
@@ -1287,11 +1287,11 @@ GROWTH = (
         ("tests/heap/test_c_references.py::test_the_name_of_what_is_held",),
     ),
     Mutant(
-        "a known type in C is not told",
+        "a known type in C is not named",
         "holders/native.py",
         '    if at is None or kind != "native":\n',
         '    if at is None or kind == "native":\n',
-        "what C code holds says nothing of the library that it is of",
+        "the report on what C code holds does not name the library",
         ("tests/holders/test_native.py::test_the_type_of_what_c_code_holds_is_named",),
     ),
     Mutant(
@@ -1299,7 +1299,7 @@ GROWTH = (
         "heap/unseen_references.py",
         "ours > numbers[id(found[at])]",
         "ours > numbers[id(found[at])] + 1",
-        "a bound method that C code holds is told as a namespace",
+        "a bound method that C code holds is reported as a namespace",
         (
             "tests/holders/test_native.py::test_what_c_code_holds_is_named_although_the_namespace_leads_to_it_too",
         ),
@@ -1344,7 +1344,7 @@ PATHS = (
         "holders/homes.py",
         "        return 0 if not is_taken else 1 if name in self.made else _GUEST\n",
         "        return 0\n",
-        "a list is named by whoever imported it",
+        "a list is named by a module that imported it",
         ("tests/holders/test_homes.py::test_signature_and_holder_do_not_depend_on_who_imports",),
     ),
     Mutant(
@@ -1360,7 +1360,7 @@ PATHS = (
         "holders/grouping.py",
         'return "".join(same[0] if len(set(same)) == 1 else "*" for same in parts)',
         'return "".join("*" if same[0].isdigit() else same[0] for same in parts)',
-        "a constant number in a name is told as one that differs",
+        "a constant number in a name is reported as one that differs",
         ("tests/holders/test_grouping.py::test_only_the_number_that_differs_is_left_open",),
     ),
     Mutant(
@@ -1384,7 +1384,7 @@ PATHS = (
         "holders/grouping.py",
         "_LENGTHS = 3\n",
         "_LENGTHS = 0\n",
-        "two holders, one within the other, are told as one",
+        "two holders, one within the other, are reported as one",
         ("tests/holders/test_grouping.py::test_containers_within_each_other_are_no_chain",),
     ),
     Mutant(
@@ -1392,7 +1392,7 @@ PATHS = (
         "holders/grouping.py",
         "        if len(alike) < 2 or edge is None:\n",
         "        if alike:\n",
-        "a route is told once for each of its attributes",
+        "a route is reported once for each of its attributes",
         ("tests/holders/test_grouping.py::test_parts_of_one_object_are_one_finding",),
     ),
     Mutant(
@@ -1400,7 +1400,7 @@ PATHS = (
         "holders/diagnosis.py",
         "        self._follow_other_ways()\n",
         "",
-        "of two tables that hold an object one is told, as the only one",
+        "of two tables that hold an object one is reported, as the only one",
         ("tests/holders/test_grouping.py::test_an_object_in_two_tables_has_two_holders",),
     ),
 )
@@ -1459,7 +1459,7 @@ EXACT = (
         "heap/foreign.py",
         "            except AttributeError:  # no dict yet",
         "            except KeyError:  # no dict yet",
-        "an attributes' dict that is empty is told as one that could not be read",
+        "an empty dict of attributes is reported as one that could not be read",
         ("tests/heap/test_unreadable.py",),
     ),
     Mutant(
@@ -1467,7 +1467,7 @@ EXACT = (
         "effects/own_hold.py",
         "any(id(value) in kept.ids for value in effect.values[:1])",
         "any(id(value) in () for value in effect.values[:1])",
-        "a task that nobody can wake is told of the original generation",
+        "a task of the original generation that nothing can wake is reported",
         ("tests/effects/test_own_hold.py::test_a_task_that_nobody_can_wake_is_collected",),
     ),
     Mutant(
@@ -1475,7 +1475,7 @@ EXACT = (
         "effects/own_hold.py",
         "any(id(o) in kept.alone for o in effect.watches)",
         "any(id(o) in () for o in effect.watches)",
-        "a finalizer of what the check keeps is told of the original generation",
+        "a finalizer of the original generation, which the check keeps, is reported",
         ("tests/effects/test_own_hold.py::test_what_ends_when_its_owner_dies_ends_with_the_original",),
     ),
     Mutant(
@@ -1483,15 +1483,15 @@ EXACT = (
         "effects/own_hold.py",
         "or any(id(o) in kept.alone for o in _watched(parts))",
         "or any(id(o) in () for o in _watched(parts))",
-        "a thread that ends with the original is told",
+        "a thread that ends with the original is reported",
         ("tests/effects/test_own_hold.py::test_what_ends_when_its_owner_dies_ends_with_the_original",),
     ),
     Mutant(
-        "whoever watches ends",
+        "every thread that watches an owner ends",
         "effects/own_hold.py",
         "any(id(o) in kept.alone for o in _watched(parts))",
         "any(True for o in _watched(parts))",
-        "a thread that waits for what somebody keeps is missed",
+        "a thread that waits for an owner that a host keeps is missed",
         ("tests/effects/test_own_hold.py::test_what_waits_for_an_owner_that_lives_on_is_found",),
     ),
     Mutant(
@@ -1499,7 +1499,7 @@ EXACT = (
         "heap/weak_entries.py",
         "_refers_to(o, ours) and _callback(o) is not None for o",
         "_refers_to(o, ours) and _callback(o) is None for o",
-        "an entry that ends with the original is told",
+        "an entry that ends with the original is reported",
         ("tests/effects/test_own_hold.py::test_what_ends_when_its_owner_dies_ends_with_the_original",),
     ),
     Mutant(
@@ -1621,7 +1621,7 @@ LINES = (
         line("a descriptor among others that are closed"),
     ),
     Mutant(
-        "a displaced tracer is not told",
+        "a displaced tracer is not called",
         "watchpoints/tracing.py",
         "if frame.f_trace is None or _displaced is None:",
         "if frame.f_trace is None or _displaced is not None:",

@@ -136,9 +136,9 @@ runs them and writes this page.
 |---|---|---|---|---|---|
 {ours}
 {PEERS}
-This plugin was measured on CPython {version}, one scenario at a time. The other tools were measured once, three
-scenarios at a time, so their times are good to about a factor of two. They ran on CPython 3.13.0 (3.13.5 for
-`limit_leaked_objects`), and on debug builds where the table says so.
+This plugin was measured on CPython {version}, one scenario at a time. Its times include what else the machine did
+meanwhile. The other tools were measured once, three scenarios at a time, so their times are good to about a factor of
+two. They ran on CPython 3.13.0 (3.13.5 for `limit_leaked_objects`), and on debug builds where the table says so.
 
 For the other tools, the whole output was searched for the name of the holder or of the resource. For this plugin, a
 holder counts as named only if a finding's holder or trace has the name. Several tools look for something else, such as

@@ -266,7 +266,7 @@ CASES = (
         cure="subscription.dispose()",
     ),
     Case(
-        name="data of no generation in a list",
+        name="plain data in a list",
         host="rows = []",
         leaking="host.rows += [[n] for n in range(100)]",
         cure="import host\ndel host.rows[-100:]",

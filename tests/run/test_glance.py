@@ -89,7 +89,7 @@ def test_a_few_rounds_are_not_glanced_at(glances, tmp_path):
 
 
 def test_what_grows_is_in_doubt(glances, tmp_path):
-    """Data of no generation is found by the numbers, which leave out what the interpreter keeps for reuse."""
+    """Plain data makes the process's numbers grow; memory that the interpreter keeps for reuse does not count."""
     report = measured(tmp_path, "host.first.append([[] for _ in range(100)])\n", "reimport")
 
     assert glances == [False]
