@@ -319,7 +319,7 @@ HEAP = (
     Mutant(
         "a name of another scope",
         "cures/reading.py",
-        "inner = local | _locals(child)",
+        "inner = local | _locals(node)",
         "inner = local",
         "the cure uses a name that only the function has in which the object was registered",
         undone("add_x and remove_x with a local event"),

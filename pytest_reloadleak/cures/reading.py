@@ -127,24 +127,28 @@ def mentions(module: str, word: str) -> list[Mention]:
     """The calls in a module's source that are given an object of this name, the earliest first."""
     if not word:
         return []
-    return sorted(_mentions(_parsed(file_of(module)), word, frozenset()), key=lambda mention: mention.line)
+    return sorted(_mentions(_parsed(file_of(module)), word), key=lambda mention: mention.line)
 
 
-def _mentions(node: ast.AST, word: str, local: frozenset[str]) -> Iterator[Mention]:
-    for child in ast.iter_child_nodes(node):
+def _mentions(tree: ast.Module, word: str) -> Iterator[Mention]:
+    waiting: list[tuple[ast.AST, frozenset[str]]] = [
+        (tree, frozenset())
+    ]  # no recursion, as a long sum is deep
+    while waiting:
+        node, local = waiting.pop()
         inner = local
-        if type(child) in (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda):
-            inner = local | _locals(child)
-        if type(child) is ast.Call:
-            found = _mention(child, word, local)
+        if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda):
+            inner = local | _locals(node)
+        if type(node) is ast.Call:
+            found = _mention(node, word, local)
             if found is not None:
                 yield found
-        if type(child) in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef) and child.name == word:  # type: ignore[attr-defined]  # all three have one
-            for decorator in child.decorator_list:  # type: ignore[attr-defined]  # as above
+        if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef) and node.name == word:  # type: ignore[attr-defined]  # all three have one
+            for decorator in node.decorator_list:  # type: ignore[attr-defined]  # as above
                 found = _decorated(decorator, word, local)
                 if found is not None:
                     yield found
-        yield from _mentions(child, word, inner)
+        waiting += [(child, inner) for child in ast.iter_child_nodes(node)][::-1]
 
 
 def _locals(function: Any) -> frozenset[str]:

@@ -82,6 +82,21 @@ def test_a_source_is_read_however_deep_it_is(deep, measured, found):
     assert found(report) == expect("app.bus.listeners[*]")
 
 
+@pytest.mark.parametrize("deep", DEEP)
+def test_the_source_of_a_target_is_read_however_deep_it_is(deep, measured, found):
+    """The lines of the cure come from it."""
+    files = {
+        "host": "class Bus:\n    def __init__(self): self.on = []\n    def add(self, f): self.on.append(f)\n"
+    }
+    files["host"] += "    def remove(self, f): self.on.remove(f)\nbus = Bus()\n"
+    files["plugin"] = f"import host\n{DEEP[deep]}{ON}host.bus.add(on)\n"
+
+    report = measured(files, rounds=2)
+
+    assert found(report) == expect("host.bus.on[*]")
+    assert "host.bus.remove(on)" in report.findings[0].cure
+
+
 @pytest.mark.parametrize("guests", [(), ("aaa",), ("zzz",), ("aaa", "zzz"), ("zzz", "aaa")])
 def test_signature_and_holder_do_not_depend_on_who_imports(guests, measured):
     """Neither the order of imports nor a module's name changes the signature."""
