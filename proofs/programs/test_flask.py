@@ -74,7 +74,7 @@ def test_well_behaved_modules_are_clean(reload_leaks, name, strategy):
 
 
 def test_an_application_that_serves_is_clean(reload_leaks):
-    """An application that each round makes anew and asks for pages leaves nothing: no context, template or matcher."""
+    """An application that each round makes again and asks for pages leaves nothing: no context, template or matcher."""
     with reload_leaks.watch("web.factory") as watch:
         for _ in watch.rounds(5):
             sys.modules.pop("web.factory", None)

@@ -107,12 +107,14 @@ HOSTS = {
 
 @pytest.fixture
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reload_leaks) -> Iterator[Callable[..., Report]]:
-    """Checks a target `plug` against a module `hub` of a library that is skipped where it cannot be had."""
+    """Check a target `plug` against a module `hub` that uses a library; skip where the library is not installed."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(os.environ, "QT_QPA_PLATFORM", "offscreen")
 
     def check(needs: str, host: str, source: str, way: str = "reimport") -> Report:
-        pytest.importorskip(needs, reason=f"{needs} cannot be had for this interpreter", exc_type=ImportError)
+        pytest.importorskip(
+            needs, reason=f"{needs} does not install on this interpreter", exc_type=ImportError
+        )
         (tmp_path / "hub.py").write_text(host + "\n")
         (tmp_path / "plug.py").write_text(f"import hub\n{source}\n")
         importlib.invalidate_caches()
@@ -126,7 +128,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reload_leaks) -> It
 
 
 def again() -> None:
-    """A reload as applications write it."""
+    """Drop the module and import it again, as most hosts reload."""
     sys.modules.pop("plug", None)
     importlib.import_module("plug")
 

@@ -41,7 +41,7 @@ Edit = Callable[[], None]
 
 @pytest.fixture
 def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Edit]]:
-    """Makes a module `plug` of a source with a number in it; each call of the result writes the next one."""
+    """Make a module `plug` from a source with a number in it; each call of the result writes the next number."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "hub.py").write_text(HUB)
 
@@ -65,10 +65,10 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         sys.modules.pop(name, None)
 
 
-def had(name: str) -> Any:
-    """A library, or a skip that says so."""
+def library(name: str) -> Any:
+    """Import a library, or skip the test with the reason."""
     return pytest.importorskip(
-        name, reason=f"{name} cannot be had for this interpreter", exc_type=ImportError
+        name, reason=f"{name} does not install on this interpreter", exc_type=ImportError
     )
 
 
@@ -81,7 +81,7 @@ def autoreload(edit: Edit) -> None:
 def superreload(edit: Edit) -> None:
     """What IPython did before, and others copied: execute again, then update what was there."""
     edit()
-    had("IPython.extensions.autoreload").superreload(sys.modules["plug"], importlib.reload, _READY["old"])
+    library("IPython.extensions.autoreload").superreload(sys.modules["plug"], importlib.reload, _READY["old"])
 
 
 def jurigged(edit: Edit) -> None:
@@ -97,11 +97,11 @@ PATCHERS = {"IPython": autoreload, "superreload": superreload, "jurigged": jurig
 def prepare(name: str) -> None:
     """Make a patcher notice the module as it is."""
     if name == "jurigged":
-        registry, path = had("jurigged.register").registry, sys.modules["plug"].__file__
+        registry, path = library("jurigged.register").registry, sys.modules["plug"].__file__
         registry.prepare("plug", path)
         _READY[name] = registry.get(path)
         return
-    extension = had("IPython.extensions.autoreload")
+    extension = library("IPython.extensions.autoreload")
     _READY["old"] = {}
     shell = type("Shell", (), {"user_ns": {}, "events": None})()
     _READY["IPython"] = extension.ModuleReloader(shell)
@@ -154,7 +154,7 @@ def test_one_listener_is_clean(edited, reload_leaks, name):
 )
 def test_one_decorated_function(edited, reload_leaks, name, is_leaking):
     """`reloading` executes it again with each call and keeps one wrapper; a host may keep what reloadr makes."""
-    had(name)
+    library(name)
     edit = edited(DECORATED[name])
 
     def reload() -> None:

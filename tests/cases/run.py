@@ -29,7 +29,7 @@ BESIDES_GROWTH = (
     "fds",
     "references",
 )
-"""All that a check looks for except growth, for tests whose host logs what the target did: such a log grows."""
+"""All probes except `growth` and `files`, for tests whose host logs what the target did: such a log grows."""
 
 
 def write(directory: Path, files: Mapping[str, str]) -> None:
