@@ -32,13 +32,13 @@ class _Left:
     alive: list[weakref.ref[Any]]
     """Functions and classes of the generations that it kept."""
     modules: dict[str, _Stamp | None]
-    """Their modules with their files: after an edit, nothing follows from what the old code did."""
+    """Their modules with their files: nothing follows for an edited file, or for another one of the same name."""
 
     def is_still_there(self, unit: Unit) -> bool:
         """Whether it concerns a unit, its files are the same, and something that it kept is alive."""
         return (
             any(map(unit.owns, self.modules))
-            and all(stamp is None or _stamp(stamp[0]) == stamp for stamp in self.modules.values())
+            and all(_is_same(name, stamp) for name, stamp in self.modules.items())
             and any(reference() is not None for reference in self.alive)
         )
 
@@ -63,9 +63,7 @@ def remember(
             continue
         objects = list(_objects(ledger, set(finding.generations) - {kept}))
         if objects:
-            modules = {
-                name: _stamp(foreign.namespace(name).get("__file__")) for name in map(_module_of, objects)
-            }
+            modules = {name: _stamp(_file_of(name)) for name in map(_module_of, objects)}
             _left.append(_Left(finding, strategy, nodeid, list(map(weakref.ref, objects)), modules))
 
 
@@ -100,6 +98,16 @@ def _objects(ledger: Ledger, generations: set[int]) -> Iterator[Any]:
 
 def _module_of(o: Any) -> str:
     return foreign.class_module(o) if foreign.is_class(o) else foreign.module_name(o.__globals__)
+
+
+def _file_of(module: str) -> object:
+    return foreign.namespace(module).get("__file__")
+
+
+def _is_same(module: str, stamp: _Stamp | None) -> bool:
+    """Whether a module comes from the same file as then, unchanged; of one that is not loaded, only the file counts."""
+    file = _file_of(module)
+    return _stamp(stamp[0] if file is None and stamp is not None else file) == stamp
 
 
 def _stamp(file: object) -> _Stamp | None:

@@ -102,6 +102,24 @@ def test_what_is_gone_is_not_held_against_the_next_check(once, cure, is_cured):
     once.spawn("test_it.py").assert_outcomes(passed=1)
 
 
+def test_another_file_of_the_same_name_is_another_target(once):
+    """Tests of a host write their plugins into folders of their own, often under one name."""
+    once.write(
+        {
+            "elsewhere/once.py": "def handler(): pass\n",
+            "test_it.py": """
+                def test_it(reload_leaks, monkeypatch):
+                    assert reload_leaks.measure("once").outcome == "leaking"
+                    with monkeypatch.context() as patch:
+                        patch.syspath_prepend("elsewhere")
+                        assert reload_leaks.measure("once").outcome == "clean"
+                    assert reload_leaks.measure("once").outcome == "leaking"
+            """,
+        }
+    )
+    once.spawn("test_it.py").assert_outcomes(passed=1)
+
+
 def test_other_strategies_and_targets_are_judged_by_themselves(once):
     """The memory is of one target under one strategy."""
     once.write(
