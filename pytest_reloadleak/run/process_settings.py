@@ -31,10 +31,9 @@ _main_ident, _get_ident = threading.main_thread().ident, threading.get_ident
 
 
 class _Setting(NamedTuple):
-    """One setting: what it is called in a note, its value before, and how to read and write it."""
+    """One setting: what it is called in a note, and how to read and write it."""
 
     name: str
-    before: Any
     read: Callable[[], Any]
     write: Callable[[Any], object]
 
@@ -47,22 +46,23 @@ class ProcessSettings:
     """
 
     def __init__(self, is_targets: Callable[[str], bool]) -> None:
-        self._settings = [one for one in _settings() if not _belongs(one.before, is_targets)]
+        values = ((one, _read(one)) for one in _settings())
+        self._settings = [(one, before) for one, before in values if not _belongs(before, is_targets)]
         self._environ = dict(_environ)
         self._random = random.getstate()
 
     def changed(self) -> list[str]:
         """What the check's rounds changed, in words for a note; empty if nothing."""
-        names = [one.name for one in self._settings if not _is_same(_read(one), one.before)]
+        names = [one.name for one, before in self._settings if not _is_same(_read(one), before)]
         variables = sorted(name for name in _differing(self._environ) if name not in _EXEMPT)
         return [*names, *(f"the environment variable {name}" for name in variables)]
 
     def put_back(self) -> None:
         """Put back what was changed. Whatever cannot be is left as it is: a check must not fail for it."""
-        for one in self._settings:
+        for one, before in self._settings:
             with contextlib.suppress(Exception):
-                if not _is_same(_read(one), one.before):
-                    one.write(one.before)
+                if not _is_same(_read(one), before):
+                    one.write(before)
         variables = [name for name in _differing(self._environ) if name not in _EXEMPT]
         for name in variables:
             if name in self._environ:
@@ -77,33 +77,18 @@ class ProcessSettings:
 
 
 def _settings() -> Iterator[_Setting]:
-    yield _Setting("the working directory", _cwd(), _cwd, _chdir)
+    yield _Setting("the working directory", _getcwd, _chdir)
     for name in _HOOKS:
-        space = vars(sys)
-        yield _Setting(
-            f"sys.{name}", space.get(name), partial(space.get, name), partial(space.__setitem__, name)
-        )
-    yield _Setting(
-        "threading.excepthook", threading.excepthook, lambda: threading.excepthook, _set_thread_hook
-    )
-    yield _Setting("the trace function", sys.gettrace(), sys.gettrace, sys.settrace)
-    yield _Setting("the profile function", sys.getprofile(), sys.getprofile, sys.setprofile)
-    yield _Setting(
-        "the recursion limit", sys.getrecursionlimit(), sys.getrecursionlimit, sys.setrecursionlimit
-    )
-    yield _Setting(
-        "the switch interval", sys.getswitchinterval(), sys.getswitchinterval, sys.setswitchinterval
-    )
-    if _get_ident() == _main_ident:  # only there can a handler be set
-        for number in _signals:
-            handler = _getsignal(number)
-            if handler is not None:
-                yield _Setting(
-                    f"the handler of {_signal_name(number)}",
-                    handler,
-                    partial(_getsignal, number),
-                    partial(_signal, number),
-                )
+        yield _slot(f"sys.{name}", sys, name)
+    yield _slot("threading.excepthook", threading, "excepthook")
+    yield _Setting("the trace function", sys.gettrace, sys.settrace)
+    yield _Setting("the profile function", sys.getprofile, sys.setprofile)
+    yield _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
+    yield _Setting("the switch interval", sys.getswitchinterval, sys.setswitchinterval)
+    for number in _signals if _get_ident() == _main_ident else ():  # only there can a handler be set
+        if _getsignal(number) is not None:
+            name = f"the handler of {_signal_name(number)}"
+            yield _Setting(name, partial(_getsignal, number), partial(_signal, number))
     yield from _of_libraries()
 
 
@@ -112,56 +97,36 @@ def _of_libraries() -> Iterator[_Setting]:
     loaded = dict(foreign.loaded_modules())
     if (logging := loaded.get("logging")) is not None:
         root = vars(logging)["root"]
-        yield _Setting("the level of the root logger", root.level, lambda: root.level, root.setLevel)
         manager = root.manager
-        yield _Setting(
-            "logging.disable", manager.disable, lambda: manager.disable, partial(setattr, manager, "disable")
-        )
+        yield _Setting("the level of the root logger", partial(_level, root), root.setLevel)
+        yield _Setting("logging.disable", lambda: manager.disable, partial(setattr, manager, "disable"))
         for name, logger in list(manager.loggerDict.items()):
             if type(logger) is vars(logging)["Logger"]:
-                yield _Setting(
-                    f"the level of the logger {foreign.text(name)}",
-                    logger.level,
-                    partial(_level, logger),
-                    logger.setLevel,
-                )
+                text = f"the level of the logger {foreign.text(name)}"
+                yield _Setting(text, partial(_level, logger), logger.setLevel)
     if (events := loaded.get("asyncio.events")) is not None and "_event_loop_policy" in vars(events):
-        space = vars(events)
-        yield _Setting(
-            "the event loop policy",
-            space["_event_loop_policy"],
-            partial(space.get, "_event_loop_policy"),
-            partial(space.__setitem__, "_event_loop_policy"),
-        )
+        yield _slot("the event loop policy", events, "_event_loop_policy")
     if (sockets := loaded.get("_socket")) is not None:
-        read, write = vars(sockets)["getdefaulttimeout"], vars(sockets)["setdefaulttimeout"]
-        yield _Setting("the default timeout of sockets", read(), read, write)
+        space = vars(sockets)
+        yield _Setting(
+            "the default timeout of sockets", space["getdefaulttimeout"], space["setdefaulttimeout"]
+        )
     if (locales := loaded.get("_locale")) is not None:
         setlocale = vars(locales)["setlocale"]
         for name in ("LC_CTYPE", "LC_COLLATE", "LC_TIME", "LC_NUMERIC", "LC_MONETARY"):
             category = vars(locales).get(name)
             if category is not None:
-                yield _Setting(
-                    f"the locale {name}",
-                    setlocale(category, None),
-                    partial(setlocale, category, None),
-                    partial(setlocale, category),
-                )
+                read = partial(setlocale, category, None)
+                yield _Setting(f"the locale {name}", read, partial(setlocale, category))
 
 
-def _cwd() -> str | None:
-    try:
-        return _getcwd()
-    except OSError:  # it was removed
-        return None
+def _slot(text: str, owner: Any, name: str) -> _Setting:
+    """A setting that is an attribute of a module or object."""
+    return _Setting(text, partial(vars(owner).get, name), partial(setattr, owner, name))
 
 
 def _level(logger: Any) -> Any:
     return logger.level
-
-
-def _set_thread_hook(hook: Any) -> None:
-    threading.excepthook = hook
 
 
 def _read(setting: _Setting) -> Any:

@@ -61,11 +61,9 @@ class ProcessState:
     def settings_note(self) -> list[str]:
         """A note on the settings of the process that the rounds changed, if any; `put_back` puts them back."""
         changed = self._settings.changed() if self._settings is not None else []
-        return (
-            [f"put back after the check, since its rounds changed them: {', '.join(changed)}"]
-            if changed
-            else []
-        )
+        if not changed:
+            return []
+        return [f"put back after the check, since its rounds changed them: {', '.join(changed)}"]
 
     def put_back(self) -> None:
         """Put the state back and release every object in it."""
