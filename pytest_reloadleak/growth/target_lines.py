@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.watchpoints.stacks import Ranks
+from pytest_reloadleak.watchpoints.tracers import tracer
 
 _get_ident, _now_s = threading.get_ident, time.perf_counter
 BUDGET_S = 0.5
@@ -120,20 +120,10 @@ def watching(owns: Callable[[str], bool], watcher: Watcher) -> Iterator[Watching
         What tells afterwards whether the lines were seen: not if the program or a debugger takes the tracer's place.
     """
     lines, seen = _Lines(owns, watcher), Watching()
-    tracer = _tracer(lines)
-    failure = tracer.start()
+    traced = tracer(lines)
+    failure = traced.start()
     try:
         yield seen
     finally:
-        ended_early = tracer.stop() if failure is None else None
+        ended_early = traced.stop() if failure is None else None
         seen.is_complete = not (failure or ended_early or lines.failure)
-
-
-def _tracer(lines: _Lines) -> Any:
-    if sys.version_info >= (3, 12):
-        from pytest_reloadleak.watchpoints.monitoring import Monitoring
-
-        return Monitoring(lines)
-    from pytest_reloadleak.watchpoints.tracing import Tracing
-
-    return Tracing(lines)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from pytest_reloadleak.report import sites
+
 
 class Place(NamedTuple):
     """A line of a file. `file` is relative to the root, with forward slashes; absolute if it is outside."""
@@ -35,11 +37,7 @@ def place_of_target(target: str) -> Place:
 
 def relative(file: str, root: str) -> str:
     """A path relative to the root, with forward slashes; absolute if it is outside of the root."""
-    try:
-        path = os.path.relpath(file, root)
-    except ValueError:  # another drive
-        path = file
-    return (file if path.startswith("..") else path).replace(os.sep, "/")
+    return sites.relative(file, root).replace(os.sep, "/")
 
 
 def uri(file: str) -> str:

@@ -94,9 +94,7 @@ class Explaining:
         paths.clear()
         ranks = Ranks(self._subject.unit.owns, self._project.rank)
         most_s = max(_LEAST_S, _SHARE * (_now_s() - self._begun_s))
-        modules = self._subject.namespaces().values()
-        files = {file for n in modules if type(file := dict.get(n, "__file__")) is str}
-        watchpoints = Watchpoints(named, self._record.effects.working(), ranks, files, most_s)
+        watchpoints = Watchpoints(named, self._record.effects.working(), ranks, self._subject.files(), most_s)
         watchpoints.start()
         return watchpoints
 

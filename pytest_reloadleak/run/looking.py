@@ -122,7 +122,7 @@ class Looking:
         if self._settings.looks_for(FILES) and self._subject.is_loaded_here:
             own = list(self._subject.namespaces().values())
             # Before the sample: the names of a full folder take more memory than a leak.
-            self._places = Places([*own, *near.neighbours(own)], self.files())
+            self._places = Places([*own, *near.neighbours(own)], self._subject.files())
         self._observations.samples = [self.meter.sample(0, is_quick=True)]
         self._record.note_renewed()
 
@@ -225,12 +225,7 @@ class Looking:
             # What grew may be something ignored, or the test runner's.
             seen.grown = Grown()
         seen.notes += [note for note in growing.notes if note not in seen.notes]
-        seen.files = self.files()
-
-    def files(self) -> tuple[str, ...]:
-        """The target's source files."""
-        files = [dict.get(n, "__file__") for n in self._subject.namespaces().values()]
-        return tuple(file for file in files if type(file) is str)
+        seen.files = self._subject.files()
 
     def look(self, grace: int = GRACE, paths: Paths | None = None, plan: Plan | None = None) -> Diagnosis:
         """Look at the heap and at the effects.

@@ -82,8 +82,7 @@ class Run:
             self.looks.take_look()
         if self.observations.found.retentions:
             yield from self._traced_round(self.observations.found)
-        self.looks.is_glance = False
-        if len(self.looks.new_names) > 1:
+        if self.looks.new_names:
             yield from self._rounds_for_files()
         yield Step.DISPOSE
         if self.settings.unload:
@@ -172,7 +171,7 @@ class Run:
 
     def _traced_rounds(self, growing: Growing, *, has_fillers: bool) -> Iterator[Step]:
         """Rounds that show which allocations outlive them, and where what grew was allocated if nothing else does."""
-        surviving = Surviving(self.looks.files())
+        surviving = Surviving(self.subject.files())
         with tracing():
             yield Step.SETTLE  # empties the free lists: objects from there are not traced
             for _ in range(survivors.ROUNDS):
@@ -192,6 +191,7 @@ class Run:
             for step in (*_rounds(1), last):
                 if not self.explaining.is_over:
                     yield step
+        self.looks.is_glance = False
 
     def _rounds_for_files(self) -> Iterator[Step]:
         """Rounds that show which names in the file system the target makes, and which of them stay."""

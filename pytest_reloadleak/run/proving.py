@@ -1,4 +1,4 @@
-"""Prove what a run found, in a process of the check's own: remove every holder, settle, and look what is left."""
+"""Prove what a run found, in a process of the check's own: remove every holder, settle, and see what is left."""
 
 from __future__ import annotations
 

@@ -63,6 +63,11 @@ class Subject:
         found = {name: foreign.module_dict(module) for name, module in self.entries()}
         return {name: namespace for name, namespace in found.items() if namespace is not None}
 
+    def files(self) -> tuple[str, ...]:
+        """The source files of the unit's loaded modules."""
+        files = [dict.get(namespace, "__file__") for namespace in self.namespaces().values()]
+        return tuple(file for file in files if type(file) is str)
+
     def module(self, name: str) -> Any:
         """What stands for a module of the target in the current round."""
         return self.strategy.module(name) if self.strategy is not None else sys.modules.get(name)

@@ -168,7 +168,7 @@ class Observer:
         self._is_behind = False
         self._left_s -= _now_s() - begun_s
         if self._left_s < 0:
-            self.stop("the lines of a round were too many to look after each")
+            self.stop("the round ran too many lines to look after each of them")
 
     def _blamed(self, ident: int) -> Stack:
         """The stack that made what is new: the thread that ran last, since threads change places only now and then."""

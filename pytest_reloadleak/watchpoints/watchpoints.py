@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.heap import foreign
@@ -18,6 +18,7 @@ from pytest_reloadleak.watchpoints.observer import Observer, Watch
 from pytest_reloadleak.watchpoints.once import lines, name_of
 from pytest_reloadleak.watchpoints.spots import Path, spots
 from pytest_reloadleak.watchpoints.stacks import Ranks
+from pytest_reloadleak.watchpoints.tracers import tracer
 
 MOST = 100
 """Containers that are watched at once: a report with more is read from its first findings."""
@@ -77,7 +78,7 @@ class Watchpoints:
         }
         watches: list[Watch] = [*self._containers.values(), *self._listed, *self._natives.values()]
         self._observer = Observer(watches, ranks, most_s)
-        self._tracer = _tracer()(self._observer)
+        self._tracer = tracer(self._observer)
         self.failure: str | None = None
         self._interval_s = 0.0
         self._is_tracing = False
@@ -166,18 +167,3 @@ def _chosen(spots_of: list[tuple[Container, set[Likeness]]]) -> list[Birth]:
     for container, _ in spots_of[:1]:
         return [birth for _, birth in container.births.items()]
     return []
-
-
-class _Tracer(Protocol):
-    def start(self) -> str | None: ...
-    def stop(self) -> str | None: ...
-
-
-def _tracer() -> Callable[[Observer], _Tracer]:
-    if sys.version_info >= (3, 12):
-        from pytest_reloadleak.watchpoints.monitoring import Monitoring
-
-        return Monitoring
-    from pytest_reloadleak.watchpoints.tracing import Tracing
-
-    return Tracing
