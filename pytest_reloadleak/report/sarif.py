@@ -55,7 +55,7 @@ def _rule(kind: str) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in kind.split("-")),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.meaning},
-        "help": {"text": text, "markdown": f"{rule.meaning}\n\n**Cure:** {rule.help}"},
+        "help": {"text": text, "markdown": f"{rule.meaning}\n\n**Fix:** {rule.help}"},
         "defaultConfiguration": {"level": "error"},
     }
 

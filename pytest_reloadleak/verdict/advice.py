@@ -8,7 +8,7 @@ from pytest_reloadleak.holders.retention import Retention
 from pytest_reloadleak.model import Finding, Kind
 
 _ENDS_ITSELF = (
-    "no code of a hook can end it: let its code read a flag, as in `while not stop.wait(1):` with "
+    "as it is, a dispose hook cannot end it: let its code read a flag, as in `while not stop.wait(1):` with "
     "`stop = threading.Event()`, and call stop.set() in the dispose hook"
 )
 _NAMELESS = "give it a name in the target, by which the dispose hook can end it"

@@ -49,7 +49,7 @@ def findings(
         if a.bound is not None
     ]
     notes += [
-        f"{a.holder.path} grew, but its library drops what is over from it in its own time: not a leak"
+        f"{a.holder.path} grew, but its library drops old items from it later: not a leak"
         for a in merged
         if a.is_emptied_later
     ]
