@@ -66,6 +66,11 @@ class Names:
         self.imports[f"import {module}"] = None
         return module
 
+    def need_by_name(self, module: str) -> None:
+        """Have the full name of another module mean it; an import is added if the module's code has no such name."""
+        if self.bound(foreign.module_table().get(module)) != module:
+            self.imports[f"import {module}"] = None
+
     def bound(self, o: object) -> str | None:
         """The global of the module whose value is `o`."""
         return self._bound.get(id(o))
@@ -214,8 +219,8 @@ class Names:
     def _stack(self, o: object) -> Subject:
         if foreign.class_module(type(o)) in self._namespaces:
             return self._instance(o, None)
-        self.need("traceback")
-        walk = "[frame.f_globals for frame, _ in traceback.walk_tb(getattr({}, '__traceback__', None))]"
+        walk_tb = f"{self.need('traceback')}.walk_tb"
+        walk = f"[frame.f_globals for frame, _ in {walk_tb}(getattr({{}}, '__traceback__', None))]"
         return Subject(None, Test(f"{self._globals(self.module)}", "in", walk))._replace(word="")
 
     def _own_module(self, module: Any) -> str:

@@ -56,8 +56,7 @@ def cure(clue: Clue, registry: str, names: Names) -> list[str] | None:
 def _place(found: re.Match[str], remedy: Remedy, names: Names) -> str:
     """The registry as it is spelled; what the lines use is imported."""
     for module in remedy.imports:
-        if names.bound(foreign.module_table().get(module)) != module:
-            names.imports[f"import {module}"] = None
+        names.need_by_name(module)
     if not found.re.groups:
         return ""
     place = found[1]
@@ -102,7 +101,7 @@ class _Words:
             line = _TESTS.sub(lambda found: self.subject.test.of(found[1]), line)  # type: ignore[union-attr]  # as checked
         for module in ("fnmatch", "gc", "types"):
             if f"{module}." in line:
-                self._names.need(module)
+                self._names.need_by_name(module)
         return line
 
     def _name(self) -> str | None:

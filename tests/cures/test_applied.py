@@ -132,3 +132,27 @@ def test_each_watched_registration_can_be_undone(twins, strategy, tmp_path):
 def test_what_is_pending_on_a_loop_can_be_ended(twins, strategy, tmp_path):
     """The cure cancels it, and lets a loop turn that does not run."""
     cured(tmp_path, twins.files("leaking"), strategy, apart=False)
+
+
+ALIASED = {
+    "fnmatch": "import fnmatch as match, sys\nsys.path.append(f'/nowhere/plugin-{next(host.count)}')",
+    "gc and types": (
+        "import atexit, gc as collector, types as kinds\n"
+        "def made():\n    def inner(): pass\n    return inner\n"
+        "atexit.register(made())"
+    ),
+    "traceback": (
+        "import traceback as stacks\n"
+        "try:\n    raise LookupError\nexcept LookupError as error:\n    host.kept.append(error)"
+    ),
+}
+"""By the modules that the cure needs: targets that know them under other names."""
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize("modules", ALIASED)
+def test_a_module_that_the_target_imports_under_another_name_can_be_used(modules, strategy, tmp_path):
+    """The cure says what the target says, or imports the module itself."""
+    host = "import itertools\ncount, kept = itertools.count(1000), []\n"
+
+    cured(tmp_path, {"host": host, "plugin": f"import host\n{ALIASED[modules]}\n"}, strategy, apart=True)
