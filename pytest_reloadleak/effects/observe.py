@@ -33,15 +33,11 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
         scope: what belongs to the target.
         first: number of the generation that was loaded first.
     """
-    answers = _Answers(search, effect_ledger, scope, first)
-    # Effects from before the run matter only if they keep something alive, and describing them may take a walk over the
-    # heap. So a probe that has seen nothing new is asked only if the heap is searched.
-    working = effect_ledger.working()
-    answers.ask([probe for probe in working if effect_ledger.has_any(probe)])
-    idle = [probe for probe in working if probe.judges_older and not effect_ledger.has_any(probe)]
+    answers = _Answers(search, effect_ledger, scope, first, has_cures=True)
+    answers.ask_busy()
 
     def complete(known: Sequence[list[Any]]) -> None:
-        answers.ask(idle)
+        answers.ask_idle()
         leave_out_threads(search, known)
 
     seen = diagnose(search, complete)
@@ -84,8 +80,8 @@ def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
         scope: what belongs to the target.
         first: number of the generation that was loaded first.
     """
-    answers = _Answers(search, effect_ledger, scope, first)
-    answers.ask([probe for probe in effect_ledger.working() if effect_ledger.has_any(probe)])
+    answers = _Answers(search, effect_ledger, scope, first, has_cures=False)
+    answers.ask_busy()
     alive = suspected(search)
     groups = [group for group in answers.groups.values() if group.is_listed(search.limit, first)]
     effects = {group.cause: group.births(search.limit) for group in groups if group.counted(search.limit)}
@@ -103,8 +99,11 @@ def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
 class _Answers:
     """What the probes answered, without the objects. Those belong to the search while it lasts."""
 
-    def __init__(self, search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> None:
+    def __init__(
+        self, search: Search, effect_ledger: EffectLedger, scope: Scope, first: int, *, has_cures: bool
+    ) -> None:
         self._search, self._effect_ledger, self._scope, self._first = search, effect_ledger, scope, first
+        self._has_cures = has_cures
         self.groups: dict[Cause, Group] = {}
         self.owned: list[Member] = []
         """Effects that end when the object that owns them dies."""
@@ -116,7 +115,22 @@ class _Answers:
         self.noise: list[tuple[Cause, str]] = []
         """What the test runner and its plugins undo when the test is over, with the name of the target's object."""
 
-    def ask(self, probes: Iterable[Probe]) -> None:
+    def ask_busy(self) -> None:
+        """Ask the probes that have seen something new.
+
+        Effects from before the run matter only if they keep something alive, and describing them may take a walk over
+        the heap. So a probe that has seen nothing new is asked only if the heap is searched.
+        """
+        ledger = self._effect_ledger
+        self._ask([probe for probe in ledger.working() if ledger.has_any(probe)])
+
+    def ask_idle(self) -> None:
+        """Ask those of the others that judge effects from before the run."""
+        ledger = self._effect_ledger
+        working = ledger.working()
+        self._ask([probe for probe in working if probe.judges_older and not ledger.has_any(probe)])
+
+    def _ask(self, probes: Iterable[Probe]) -> None:
         """Ask some probes. A probe that raises is not asked again."""
         for probe in probes:
             self._effect_ledger.guarded(probe, partial(self._take, probe))
@@ -152,7 +166,7 @@ class _Answers:
         search.has_findings = search.has_findings or any(group.counted(search.limit) for group in found)
         owned = [m for m in seen if m.owner is not None and m.born is not None and m.born < search.limit]
         self.owned += owned
-        for cause in {m.effect.cause for m in owned}:  # nothing has their objects later
+        for cause in {m.effect.cause for m in owned if self._has_cures}:  # nothing has their objects later
             from pytest_reloadleak.effects.cures import cure_at_hand  # only what leaks needs a cure
 
             alike = Group(cause, [m for m in seen if m.effect.cause == cause])

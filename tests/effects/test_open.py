@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cases import lines, open_things, run
 
-from pytest_reloadleak.effects import spelling
+from pytest_reloadleak.effects import cures, spelling
 from pytest_reloadleak.effects.probe import Scope
 from pytest_reloadleak.effects.system import descriptors, files, sockets
 from pytest_reloadleak.effects.system.children import Children
@@ -363,3 +363,25 @@ def test_what_the_collector_closed_is_a_note(tmp_path):
     name = spelling.file(str(tmp_path / "plugin.py"), os.getcwd()).open
     assert report["outcome"] == "clean"
     assert f"relied on the collector to close: file {name}" in report["notes"]
+
+
+KEEPER = "files, loads = [], []\n"
+OPENS = """
+import host
+host.loads.append(None)
+if len(host.loads) == 3: host.files.append(open(__file__))
+"""
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("more", "expected"), [("", False), ("def f(): pass\nhost.files.append(f)\n", True)])
+def test_a_cure_is_written_only_for_what_leaks(more, expected, strategy, tmp_path, monkeypatch):
+    """A file that a host opens once is old soon, but whether that calls for a cure the first pass does not know."""
+    asked = []
+    monkeypatch.setattr(cures, "cure_at_hand", lambda *_: asked.append(1))
+
+    run.write(tmp_path, {"host": KEEPER, "plugin": OPENS + more})
+    report = run.measure_and_undo(tmp_path, "plugin", strategy, 4)
+
+    assert (report.outcome, bool(asked)) == ("leaking" if expected else "clean", expected)
