@@ -1,4 +1,4 @@
-"""Tell into which hook of its host a cure goes."""
+"""Name the hook of the host into which a cure goes."""
 
 from __future__ import annotations
 

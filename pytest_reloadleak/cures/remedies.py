@@ -10,8 +10,10 @@ class Remedy(NamedTuple):
     """How an entry of one registry is undone.
 
     In the lines, `@` is the registry as it is spelled, `NAME` the target's object and `ENTRY` the registered one
-    where they have a name, `MADE` a list that has it, `TEST(x)` a
-    condition that recognises it, `KEY` and `KEYS` the entry's key and its pattern, `NEWEST` the last entry of its type.
+    where they have a name, `TYPE` the type of the registered one and `VALUE` itself if it is a type, `MADE` a list that
+    has it, `TEST(x)` a condition that recognises the target's object, `KEY` and `KEYS` the entry's key and the pattern
+    of several, `TEXT` the entry if it is a text, `PART` a part of a text that is a list, `SLOT` the slot that the
+    recorded call filled.
     """
 
     registry: str

@@ -99,7 +99,7 @@ def _removal(probe: Probe, effect: Effect, cause: Cause) -> Any:
         return partial(
             processes.close, int(effect.identity[0]), [r for o in effect.values if (r := _weak(o))]
         )
-    raise CannotCutError(f"nothing tells how to end what the probe {probe.name} sees")
+    raise CannotCutError(f"there is no known way to end what the probe {probe.name} sees")
 
 
 def _weak(o: Any) -> weakref.ref[Any] | None:

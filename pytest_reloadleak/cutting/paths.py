@@ -176,7 +176,7 @@ def _original_below(o: Any, owns: Owns) -> Any:
 
 
 def _wrapped(function: Any) -> Iterator[Any]:
-    """What a function has in its closure, defaults and attributes, and a method or partial of it."""
+    """What a function has in its closure, defaults and attributes; the function of a method."""
     if type(function) is types.FunctionType:
         for cell in function.__closure__ or ():
             yield from gc.get_referents(cell)

@@ -174,7 +174,9 @@ def _proof(
     stuck = next((other for other in company if other.refusal is not None), None)
     refusal = trial.refusal
     if refusal is None and stuck is not None:
-        refusal = f"{stuck.retention.holder.path} keeps the same, and stays: {stuck.refusal}"
+        refusal = (
+            f"{stuck.retention.holder.path} keeps the same generations and was not removed: {stuck.refusal}"
+        )
     remaining = {g for r in after.retentions if r.objects for g in r.present}
     rest = next((r.holder.path for r in after.retentions if r.objects and keeps & r.present), None)
     hidden = [r.holder.path for r in behind if keeps & r.present]

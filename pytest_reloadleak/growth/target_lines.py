@@ -1,4 +1,4 @@
-"""Tell after each line of the target's code, for one or two rounds, so that somebody can see what the line changed."""
+"""Call a watcher after each line of the target's code, for some rounds, so that it sees what the line changed."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def watching(owns: Callable[[str], bool], watcher: Watcher) -> Iterator[Watching
         watcher: looks.
 
     Yields:
-        What tells afterwards whether the lines were seen: not if the program or a debugger takes the tracer's place.
+        What says afterwards whether the lines were seen: not if the program or a debugger takes the tracer's place.
     """
     lines, seen = _Lines(owns, watcher), Watching()
     traced = tracer(lines)

@@ -261,10 +261,12 @@ SAID = {
         "removing it and 7c1e9a04 frees 2 of 2 old generations",
     ),
     "another one stays": (
-        Proof(TWO, refusal="app.hooks keeps the same, and stays: a reason", is_needed=True),
+        Proof(
+            TWO, refusal="app.hooks keeps the same generations and was not removed: a reason", is_needed=True
+        ),
         ("7c1e9a04",),
         None,
-        "removing it alone frees none: app.hooks keeps the same, and stays: a reason",
+        "removing it alone frees none: app.hooks keeps the same generations and was not removed: a reason",
     ),
     "what the effect had is held elsewhere": (
         ALL._replace(hidden=("app.sockets[*]",)),
