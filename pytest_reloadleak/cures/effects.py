@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytest_reloadleak.cures import reading, registrations
+from pytest_reloadleak.cures.knowledge import STOPS
 from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
 from pytest_reloadleak.cures.pairs import function_of
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import foreign
-
-_STOPS = ("stop", "shutdown", "cancel", "request_stop", "terminate", "quit", "close", "end", "finish")
-"""Methods that ask a thread or the owner of one to end, the likeliest first."""
 
 
 def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
@@ -112,7 +110,7 @@ def _thread_test(clue: Clue, item: str, names: Names) -> str | None:
 
 def _stop_method(thread: Any) -> str | None:
     """A method of the thread's own class that takes nothing and whose name says that it ends the thread."""
-    for name in _STOPS:
+    for name in STOPS:
         function = function_of(thread, name)
         if type(function) is types.FunctionType and function.__code__.co_argcount == 1:
             return name
@@ -135,7 +133,7 @@ def _functions(clue: Clue) -> list[Any]:
 
 
 def _signal(functions: Iterable[Any], names: Names) -> str | None:
-    """A global event or queue that the functions of a thread read: setting it asks the thread to end."""
+    """A global event that the functions of a thread read: setting it asks the thread to end."""
     for function in functions:
         for name in map(foreign.text, function.__code__.co_names):
             value = names.namespace.get(name)

@@ -1,4 +1,4 @@
-"""List, as data, which method undoes which, where the names alone tell it, and which hook which host calls."""
+"""List, as data, which method undoes which, where the names alone show it, and which hook which host calls."""
 
 from __future__ import annotations
 
@@ -94,6 +94,20 @@ ENDS = (
     "off",
 )
 """Methods without an argument by which a subscription, timer or handle ends itself, the likeliest first."""
+
+STOPS = (
+    "stop",
+    "shutdown",
+    "cancel",
+    "request_stop",
+    "terminate",
+    "quit",
+    "close",
+    "end",
+    "finish",
+    "exit",
+)
+"""Methods without an argument that ask a thread or its owner to end, the likeliest first."""
 
 UNDOS = (
     Undo(

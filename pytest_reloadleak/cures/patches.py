@@ -38,13 +38,12 @@ def cure(path: Sequence[Any], place: str, names: Names) -> list[str] | None:
 
 def _spelled_before(where: str, wrapper: Any, after: Sequence[Step], names: Names) -> str | None:
     """What the newest wrapper wraps: the next object on the way that is made by the same code."""
-    for count, (parent, name, child) in enumerate(after, start=1):
+    for count, (_, name, child) in enumerate(after, start=1):
         if _is_alike(child, wrapper) or count == len(after):
             own = [at for at in range(count) if after[at][1] == ".__globals__"]
             is_own = own and foreign.module_name(after[own[-1]][2]) == names.module and count == own[-1] + 2
             if is_own and name.startswith("['") and is_name(name[2:-2]):
                 return name[2:-2]
-            del parent
             return spelled(where, after[:count])
     return None
 

@@ -211,9 +211,7 @@ def _inside(container: str, place: Place, subject: Subject, names: Names) -> lis
     """The lines that remove from what an item contains, where the item has more than the target's object."""
     child = place.step[2]
     kind = access(*place.step).kind
-    is_shared = (
-        any(issubclass(type(child), t) for t in (list, dict, set, collections.deque)) and len(child) > 1
-    )
+    is_shared = issubclass(type(child), _MUTABLE) and len(child) > 1
     if not is_shared or not place.after or kind not in {"item", "value", "key"}:
         return None
     items = names.variable("items")

@@ -39,7 +39,7 @@ def removal(probe: Watched, number: int | str, seen: Iterable[Any]) -> Callable[
         return _nothing
     spelling, slot, ids, values = record
     if spelling == "faulthandler.register":
-        return partial(_module("faulthandler")["unregister"], slot[0])
+        return partial(foreign.namespace("faulthandler")["unregister"], slot[0])
     if spelling == "sys.monitoring.register_callback":
         return partial(vars(sys)["monitoring"].register_callback, *slot, None)
     if spelling == "codecs.register_error":
@@ -60,7 +60,7 @@ def _undo(function: Callable[[Any], None], reference: weakref.ref[Any] | None, e
 
 
 def _remove_error_handler(name: str) -> None:
-    undo = _module("_codecs").get("_unregister_error")  # since 3.14
+    undo = foreign.namespace("_codecs").get("_unregister_error")  # since 3.14
     if undo is None or not undo(name):
         codecs.register_error(name, codecs.strict_errors)
 
@@ -80,7 +80,3 @@ def is_shared(probe: Watched, number: int | str) -> bool:
     """Whether undoing a call also undoes others: `atexit.unregister` removes every equal callback."""
     record = probe.record(number)
     return record is not None and record[0] == "atexit.register" and probe.has_equal(number)
-
-
-def _module(name: str) -> dict[str, Any]:
-    return foreign.module_dict(sys.modules.get(name)) or {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -59,7 +58,7 @@ def _closing(o: Any) -> Iterator[Callable[[Any], object]]:
         if issubclass(type(o), cls):
             yield cls.close
             return
-    sockets: Any = dict.get(foreign.module_dict(sys.modules.get("_socket")) or {}, "socket")
+    sockets: Any = foreign.namespace("_socket").get("socket")
     if foreign.is_class(sockets) and issubclass(type(o), sockets):
         yield sockets.close
 

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_reloadleak.cutting.cut import CannotCutError
 from pytest_reloadleak.effects.probe import Identity
 from pytest_reloadleak.effects.registries.listed import REGISTRIES
-from pytest_reloadleak.effects.registries.registry import Entry, Registry
+from pytest_reloadleak.effects.registries.registry import Entry, Registry, attribute
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import roots
 
@@ -105,12 +105,7 @@ def _from_table(table: Any, identity: Identity) -> bool:
 
 def _table(registry: Registry, entry: Entry) -> Any:
     """The table of an entry that has no objects: it is at the path that the identity names."""
-    found: Any = None
-    names: Any = foreign.namespace(registry.module)
-    for name in str(entry.identity[1]).removeprefix(f"{registry.module}.").split("."):
-        found = names.get(name)
-        names = foreign.class_dict(found) if foreign.is_class(found) else foreign.instance_dict(found) or {}
-    return found
+    return attribute(registry.module, str(entry.identity[1]).removeprefix(f"{registry.module}."))
 
 
 # -- registries with functions of their own ---------------------------------------------------------------------------

@@ -11,21 +11,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from pytest_reloadleak.cures.knowledge import STOPS
 from pytest_reloadleak.cutting.cut import CannotCutError
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
+from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.heap.references import frame_locals
 
 PATIENCE_S = 1.0
 """How long a thread that was asked to stop may take."""
 _PAUSE_S = 0.005
 
-_STOPS = re.compile(
-    r"(^|_)(stop|stopp|stopped|stopping|cancel|cancelled|exit|quit|shutdown|terminate|finish|close|done|end)",
-    re.IGNORECASE,
-)
-"""Names of methods that stop a thread, and of events that say so."""
-_METHODS = ("stop", "cancel", "shutdown", "terminate", "quit", "request_stop", "close", "exit")
+_STOPS = re.compile(r"(^|_)(stop|cancel|exit|quit|shutdown|terminate|finish|close|done|end)", re.IGNORECASE)
+"""Beginnings of words in the names of events that stop a thread."""
 _OWN_WAIT = vars(threading.Event)["wait"].__code__
 _SET: Callable[[Any], None] = threading.Event.set
 _CANCEL: Callable[[Any], None] = threading.Timer.cancel
@@ -81,7 +79,7 @@ def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
     yield from _executors(own)
     named = [(name, o) for owner in owners for name, o in (foreign.instance_dict(owner) or {}).items()]
     given = [("", o) for o in (*_tuple(dict.get(own, "_args")), *(dict.get(own, "_kwargs") or {}).values())]
-    frames = list(_frames(ident))
+    frames = list(outward(current_frames().get(ident)))
     named += [pair for frame in frames if frame.f_code is not _OWN_WAIT for pair in frame_locals(frame)]
     events = [(foreign.text(name), o) for name, o in named if _is_event(o)]
     yield from (partial(_SET, o) for name, o in events if _STOPS.search(name))
@@ -95,7 +93,7 @@ def _methods(owner: Any) -> Iterator[Callable[[], object]]:
     for cls in foreign.mro(type(owner)):
         if foreign.class_module(cls) in {"threading", "builtins"}:
             continue
-        for name in _METHODS:
+        for name in STOPS:
             method = foreign.class_dict(cls).get(name)
             if type(method) is types.FunctionType:
                 yield types.MethodType(method, owner)
@@ -107,13 +105,6 @@ def _executors(own: dict[Any, Any]) -> Iterator[Callable[[], object]]:
         executor = argument() if type(argument) is weakref.ref else None
         if executor is not None and foreign.class_module(type(executor)) == "concurrent.futures.thread":
             yield partial(executor.shutdown, wait=False, cancel_futures=True)
-
-
-def _frames(ident: int) -> Iterator[types.FrameType]:
-    frame = current_frames().get(ident)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _is_event(o: Any) -> bool:

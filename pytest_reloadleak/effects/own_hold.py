@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from pytest_reloadleak.effects.groups import Member
-from pytest_reloadleak.effects.probe import Effect
 from pytest_reloadleak.generations.original import Kept, only_kept
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.holders.search import Search
 
@@ -41,7 +41,9 @@ def without_own(seen: list[Member], search: Search) -> list[Member]:
     """
     if search.kept is None:
         return seen
-    doubtful = [m for m in seen if m.is_certain and _is_old(m, search.limit) and _objects(m.effect)]
+    doubtful = [
+        m for m in seen if m.is_certain and _is_old(m, search.limit) and (m.effect.values or m.effect.watches)
+    ]
     if not doubtful:
         return seen
     gc.collect()  # garbage of the probes' own may still refer to what they described
@@ -82,10 +84,6 @@ def leave_out_threads(search: Search, known: Sequence[list[Any]]) -> None:
     }
     search.of_effects |= own
     search.kept_alive.update(key for ident, key in threads.items() if ident in own)
-
-
-def _objects(effect: Effect) -> bool:
-    return bool(effect.values or effect.watches)
 
 
 def _is_old(member: Member, limit: int) -> bool:
@@ -165,9 +163,5 @@ def _of_callbacks(o: Any) -> Iterator[Any]:
                 yield from value if type(value) is tuple else (value,)
 
 
-def _locals(frame: types.FrameType | None) -> list[Any]:
-    found: list[Any] = []
-    while frame is not None:
-        found += [value for _, value in frame_locals(frame)]
-        frame = frame.f_back
-    return found
+def _locals(frame: types.FrameType) -> list[Any]:
+    return [value for one in outward(frame) for _, value in frame_locals(one)]

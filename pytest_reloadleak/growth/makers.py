@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
@@ -151,7 +150,7 @@ def _lines(path: str) -> list[str]:
 
 def _to_be_removed() -> frozenset[str]:
     """The paths that a finalizer of the `weakref` module was given, as that of a `TemporaryDirectory` is."""
-    finalize = dict.get(foreign.module_dict(sys.modules.get("weakref")) or {}, "finalize")
+    finalize = foreign.namespace("weakref").get("finalize")
     if finalize is None or not foreign.is_class(finalize):
         return frozenset()
     infos = list(foreign.class_dict(finalize)["_registry"].values())

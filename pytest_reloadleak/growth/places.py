@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import time
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -132,7 +131,7 @@ def kind_of(path: str) -> str:
 
 def temporary() -> str:
     """The folder that `tempfile` uses. Asking it could make a file."""
-    known = dict.get(foreign.module_dict(sys.modules.get("tempfile")) or {}, "tempdir")
+    known = foreign.namespace("tempfile").get("tempdir")
     return _realpath(known if type(known) is str else spelling.temporary())
 
 

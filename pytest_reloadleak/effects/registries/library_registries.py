@@ -18,6 +18,7 @@ from pytest_reloadleak.effects.registries.registry import (
     NEWEST,
     Entry,
     Registry,
+    attribute,
     of_list,
     of_table,
     parts,
@@ -29,16 +30,6 @@ _DISPATCHER = vars(types.FunctionType)["__code__"].__get__(functools.singledispa
 """The code of every function that `functools.singledispatch` makes."""
 
 
-def _attribute(module: str, path: str) -> object:
-    """The object at a dotted path below a module, read from namespaces only; `None` if there is none."""
-    found: Any = None
-    names: Any = foreign.namespace(module)
-    for name in path.split("."):
-        found = names.get(name)
-        names = foreign.class_dict(found) if foreign.is_class(found) else foreign.instance_dict(found) or {}
-    return found
-
-
 def _filters() -> Iterator[Entry]:
     own = foreign.namespace("warnings")
     yield from of_list("warnings", "warnings.filters[*]", own.get("filters"))
@@ -47,7 +38,7 @@ def _filters() -> Iterator[Entry]:
 
 def _finalizers() -> Iterator[Entry]:
     """Functions that `weakref.finalize` will call, with their arguments."""
-    table = _attribute("weakref", "finalize._registry")
+    table = attribute("weakref", "finalize._registry")
     if type(table) is not dict:
         return
     for finalizer, info in list(table.items()):
@@ -67,7 +58,7 @@ def _finalizers() -> Iterator[Entry]:
 
 def _patches() -> Iterator[Entry]:
     """Patches that were started but not stopped."""
-    active = _attribute("unittest.mock", "_patch._active_patches")
+    active = attribute("unittest.mock", "_patch._active_patches")
     for entry in of_list("unittest.mock", "unittest.mock.patch", active):
         own = foreign.instance_dict(entry.values[0]) if entry.values else None
         name, new = dict.get(own or {}, "attribute"), dict.get(own or {}, "new")
@@ -103,11 +94,11 @@ def _content(cell: types.CellType | None) -> object:
 
 
 def _table(name: str, module: str, path: str, newest: int | None) -> Iterator[Entry]:
-    return of_table(name, f"{module}.{path}", _attribute(module, path), newest=newest)
+    return of_table(name, f"{module}.{path}", attribute(module, path), newest=newest)
 
 
 def _identities(name: str, module: str, path: str, newest: int | None) -> list[Identity]:
-    return table_identities(name, f"{module}.{path}", _attribute(module, path), newest=newest)
+    return table_identities(name, f"{module}.{path}", attribute(module, path), newest=newest)
 
 
 def _of(module: str, path: str, undo: str, *, newest: int | None = None) -> Registry:

@@ -51,6 +51,16 @@ class Registry(NamedTuple):
     """Identities of all entries, for registries so large that describing each entry is slow."""
 
 
+def attribute(module: str, path: str) -> object:
+    """The object at a dotted path below a module, read from namespaces only; `None` if there is none."""
+    found: Any = None
+    names: Any = foreign.namespace(module)
+    for name in path.split("."):
+        found = names.get(name)
+        names = foreign.class_dict(found) if foreign.is_class(found) else foreign.instance_dict(found) or {}
+    return found
+
+
 def parts(o: Any) -> tuple[Any, ...]:
     """The objects of an entry: the items of a tuple, or the entry itself; none for a text or number."""
     if type(o) is tuple:
