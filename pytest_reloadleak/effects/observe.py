@@ -116,19 +116,14 @@ class _Answers:
         """What the test runner and its plugins undo when the test is over, with the name of the target's object."""
 
     def ask_busy(self) -> None:
-        """Ask the probes that have seen something new.
-
-        Effects from before the run matter only if they keep something alive, and describing them may take a walk over
-        the heap. So a probe that has seen nothing new is asked only if the heap is searched.
-        """
+        """Ask the probes that have seen something new."""
         ledger = self._effect_ledger
-        self._ask([probe for probe in ledger.working() if ledger.has_any(probe)])
+        self._ask(probe for probe in ledger.working() if ledger.has_any(probe))
 
     def ask_idle(self) -> None:
-        """Ask those of the others that judge effects from before the run."""
+        """Ask the others that judge effects from before the run: a walk over the heap, and only a search wants them."""
         ledger = self._effect_ledger
-        working = ledger.working()
-        self._ask([probe for probe in working if probe.judges_older and not ledger.has_any(probe)])
+        self._ask(probe for probe in ledger.working() if probe.judges_older and not ledger.has_any(probe))
 
     def _ask(self, probes: Iterable[Probe]) -> None:
         """Ask some probes. A probe that raises is not asked again."""
