@@ -36,6 +36,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the docs site into `build/site`; a warning fails the session."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-c", "docs", ".", "build/site", *session.posargs)
+
+
+@nox.session
 def realworld(session: nox.Session) -> None:
     """Check targets in real hosts (discord.py, Flask, loguru, Qt, ...) and under reloaders that patch in place."""
     session.install(".[realworld]")
