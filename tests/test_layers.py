@@ -51,6 +51,7 @@ LAYERS = (
     "isolation",
     "integration",
     "plugin",
+    "__main__",  # reads the options from their definitions in `plugin`
 )
 MOST_LINES = 350
 MOST_FILES = 16
@@ -170,8 +171,8 @@ def gc_in_heap_only(module: Module) -> Iterator[str]:
 
 
 def pytest_in_integration_only(module: Module) -> Iterator[str]:
-    """Only `integration` and `plugin` know pytest; the engine runs without it."""
-    if module.wing not in {"integration", "plugin"}:
+    """Only `integration`, `plugin` and the command know pytest; the engine runs without it."""
+    if module.wing not in {"integration", "plugin", "__main__"}:
         yield from imported(module, {"pytest", "_pytest"})
 
 

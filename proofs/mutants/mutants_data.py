@@ -1593,6 +1593,14 @@ GATE = (
         "a gate that reads the report takes what was not checked for clean",
         ("tests/integration/test_gate.py::test_an_interrupted_run_says_that_it_is_incomplete",),
     ),
+    Mutant(
+        "an audit shows one finding of a target",
+        "integration/reporting/repeated.py",
+        'self._shown.setdefault((check["target"], leaks), check["strategy"])',
+        'self._shown.setdefault((check["target"], frozenset()), check["strategy"])',
+        "the audit says that a strategy leaks as another one does, and hides what only it leaks",
+        ("tests/integration/test_repeated.py",),
+    ),
 )
 
 LINES = (
