@@ -450,7 +450,7 @@ EFFECTS = (
     Mutant(
         "orphans have no owner",
         "effects/system/children.py",
-        "return _dated(self._orphans.present()) if self._orphans is not None else {}",
+        "return dated(self._orphans.present()) if self._orphans is not None else {}",
         "return {}",
         "a daemon whose parent ended is not seen",
         ("tests/effects/test_orphans.py",),
@@ -1627,6 +1627,14 @@ LINES = (
         "if not present]:",
         "a file that was opened and closed is reported as a line",
         line("a descriptor among others that are closed"),
+    ),
+    Mutant(
+        "a daemon is charged to who waits for its parent",
+        "watchpoints/in_worker.py",
+        "        elif is_own or tuple(identity) not in births:\n",
+        "        elif not is_own and tuple(identity) not in births:\n",
+        "the line of a worker that forks a daemon is not named, but the one that waits",
+        ("tests/strategies/test_strategy_worker.py::test_the_line_in_the_worker_is_named[daemon]",),
     ),
     Mutant(
         "a displaced tracer is not called",

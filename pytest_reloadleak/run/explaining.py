@@ -27,8 +27,6 @@ _LEAST_S = 1.0
 _SHARE = 0.5
 """How much of the time that the check took so far it may take."""
 
-_ELSEWHERE = "the lines of a generation run in its worker, and only those of this process are traced"
-
 _now_s = time.perf_counter
 
 Paths = dict[object, list[tuple[int, tuple[Any, ...]]]]
@@ -53,6 +51,8 @@ class Explaining:
         self._project = Project(settings.rootdir, settings.test_files)
         self._begun_s = _now_s()
         self._watchpoints: Watchpoints | None = None
+        self._told: str | None = None
+        """The file to which a worker writes the lines of this round."""
         self.is_over = False
         """Whether the round has failed, so that its remaining steps are left out."""
 
@@ -75,12 +75,14 @@ class Explaining:
         finally:
             self._watchpoints = None
             if watchpoints is not None:
+                self._end_worker()
                 watchpoints.stop()
             self._subject.disposal.errors[:] = errors
             self._observations.reload_s = reload_s
         if watchpoints is None:
             return
         try:
+            self._learn(watchpoints)
             self._place(found, watchpoints.made())
         except Exception as error:  # noqa: BLE001 - as above
             self._give_up(found, error)
@@ -95,8 +97,31 @@ class Explaining:
         ranks = Ranks(self._subject.unit.owns, self._project.rank)
         most_s = max(_LEAST_S, _SHARE * (_now_s() - self._begun_s))
         watchpoints = Watchpoints(named, self._record.effects.working(), ranks, self._subject.files(), most_s)
+        if not self._subject.is_loaded_here:
+            self._trace_worker(most_s)
         watchpoints.start()
         return watchpoints
+
+    def _trace_worker(self, most_s: float) -> None:
+        """Have the worker of this round trace the lines of the target, which run only there."""
+        from pytest_reloadleak.watchpoints import in_worker
+
+        strategy = self._subject.strategy
+        assert strategy is not None
+        self._told = strategy.trace_next(in_worker.MODULE, in_worker.job(self._project, most_s))
+
+    def _end_worker(self) -> None:
+        """End the traced worker: only then is certain what it leaves, and only then has it told everything."""
+        strategy = self._subject.strategy
+        if self._told is not None and strategy is not None:
+            strategy.end_traced()
+
+    def _learn(self, watchpoints: Watchpoints) -> None:
+        if self._told is None:
+            return
+        from pytest_reloadleak.watchpoints import in_worker
+
+        watchpoints.learn(*in_worker.told(self._told))
 
     def _place(self, found: Diagnosis, lines: Sequence[Made]) -> None:
         """Put the lines into the retentions. What a probe knows already stays where the round shows nothing."""
@@ -107,8 +132,6 @@ class Explaining:
             )
             for retention, made in zip(found.retentions, lines, strict=True)
         ]
-        if not self._subject.is_loaded_here:
-            explained = [r._replace(site_reason=_ELSEWHERE) if r.site_reason else r for r in explained]
         self._observations.found = found._replace(retentions=tuple(explained))
 
     def _give_up(self, found: Diagnosis, error: Exception) -> None:

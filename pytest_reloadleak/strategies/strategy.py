@@ -49,6 +49,22 @@ class Strategy:
         """Modules that the last reload certainly executed, where this process cannot see it."""
         return set()
 
+    def trace_next(self, module: str, job: dict[str, Any]) -> str | None:
+        """Have the process of the next generation trace the lines that it executes.
+
+        Args:
+            module: the module whose `main` that process calls.
+            job: its instructions.
+
+        Returns:
+            The file to which it writes what it saw; `None` if the lines of the target run in this process.
+        """
+        del module, job
+        return None
+
+    def end_traced(self) -> None:
+        """End the process that traces, if there is one."""
+
     def probes(self) -> list[Probe]:
         """Probes for what only this strategy leaves behind."""
         return []

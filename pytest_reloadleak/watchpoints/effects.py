@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pytest_reloadleak.effects.probe import Identity, Probe
+from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.watchpoints.births import Birth, Births, Blame
 
@@ -39,6 +40,12 @@ class Listed:
             self.births.add(identity, None, blame())
         self.births.keep(now)
         self._before = now
+
+    def learn(self, told: Mapping[tuple[object, ...], Stack]) -> None:
+        """Note which stacks of another process made some of what appeared."""
+        for identity, birth in self.births.items():
+            if identity in told:
+                self.births.add(identity, birth.likeness, told[identity])
 
     def close(self) -> None:
         """Nothing to do: identities hold no object."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from pytest_reloadleak.effects.probe import Probe
@@ -118,6 +118,17 @@ class Watchpoints:
             _set_interval(self._interval_s)
         self.failure = self.failure or self._observer.failure
         self._observer.end()
+
+    def learn(self, told: Mapping[tuple[object, ...], Stack], failure: str | None) -> None:
+        """Note what another process, in which the lines of the target ran, has seen.
+
+        Args:
+            told: the stacks that made what appeared.
+            failure: why it did not trace to its end.
+        """
+        self.failure = self.failure or failure
+        for listed in self._listed:
+            listed.learn(told)
 
     def fail(self, why: str) -> None:
         """Note that the round did not come to its end."""

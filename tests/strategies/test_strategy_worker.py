@@ -359,6 +359,16 @@ LEAVES = {
 }
 
 
+def end_left(directory):
+    """End the processes whose numbers are in a directory."""
+    for file in directory.glob("pid*"):
+        if psutil.pid_exists(pid := int(file.name[3:])):
+            os.kill(pid, signal.SIGKILL)
+
+
+MAKES = ("mkstemp", "mkdtemp", "SharedMemory(", "Popen(")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes and shared memory are listed by Linux only")
 @pytest.mark.parametrize("cure", ["", "__reload_dispose__ = end", "atexit.register(end)"])
 @pytest.mark.parametrize("what", LEAVES)
@@ -368,15 +378,72 @@ def test_what_workers_leave_on_the_machine(what, cure, check, tmp_path):
 
     report = check(f"{BORN}{source}\ndef end(): {undo}\n{cure}\n", unload=bool(cure))
 
-    for file in tmp_path.glob("pid*"):
-        if psutil.pid_exists(pid := int(file.name[3:])):
-            os.kill(pid, signal.SIGKILL)
+    end_left(tmp_path)
     assert report.error is None
     assert [f.holder.path for f in report.findings] == ([] if cure or path is None else [path])
     for f in report.findings:
         assert (f.growth, f.per_round, f.generations[-1]) == ("growing", 1, 0)
         registered = ("registration", path.partition(":")[0])
         assert (f.kind, f.registry) == (registered if what != "process" else ("child-process", None))
+        made = [line for line in source.splitlines() if any(call in line for call in MAKES)]
+        assert (f.site.code, f.site.function, f.site_reason) == (made[-1], "<module>", None)
+
+
+DAEMON = """
+if not os.fork():
+    os.fork() and os._exit(0)
+    (HERE / f'pid{os.getpid()}').touch()
+    os.execvp('sleep', ['sleep', '60'])
+os.wait()
+"""
+MADE_BY = {
+    "function": ("def make(): return tempfile.mkstemp(suffix='.log')\nfile = make()", "make", "mkstemp"),
+    "thread": (
+        "def work():\n    tempfile.mkdtemp()\nthreading.Thread(target=work).start()",
+        "work",
+        "mkdtemp",
+    ),
+    "exit hook": ("@atexit.register\ndef last():\n    tempfile.mkstemp()", "last", "mkstemp"),
+    "dispose hook": ("def __reload_dispose__():\n    tempfile.mkstemp()", "__reload_dispose__", "mkstemp"),
+    "child": ("subprocess.run(['mktemp', '-t', 'app-XXXXXXX.log'], stdout=-3)", "<module>", "subprocess.run"),
+    "end without hooks": ("tempfile.mkstemp()\ndef __reload_dispose__(): os._exit(3)", "<module>", "mkstemp"),
+    "daemon": (
+        DAEMON,
+        "<module>",
+        "fork",
+    ),
+    "a timer of the library": ("threading.Timer(0.01, tempfile.mkstemp).start()", None, None),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes without a parent are listed by Linux only")
+@pytest.mark.parametrize("what", MADE_BY)
+def test_the_line_in_the_worker_is_named(what, check, tmp_path):
+    """Whatever thread, hook or process of the worker runs it, however that ends; or the reason why none is."""
+    source, function, code = MADE_BY[what]
+
+    findings = check(f"{BORN}{source}\n").findings
+
+    end_left(tmp_path)
+    (finding,) = findings
+    if code is None:
+        assert (finding.site, finding.site_reason) == (
+            None,
+            "it appeared while no first-party line was running",
+        )
+    else:
+        assert code in finding.site.code
+        assert finding.site.function == function
+        assert finding.site.file == str(tmp_path / "app.py")
+
+
+def test_a_call_from_the_check_is_charged_to_the_worker_s_line(check, tmp_path):
+    """The exercise runs in this process, and what it calls runs in the worker."""
+    source = f"{BORN}def use():\n    tempfile.mkstemp()\n    return os.getpid()\n"
+
+    (finding,) = check(source, lambda reloaded: reloaded.use()).findings
+
+    assert (finding.site.code, finding.site.function) == ("tempfile.mkstemp()", "use")
 
 
 class Drops(io.BytesIO):

@@ -51,7 +51,7 @@ class Children(Probe):
         return [*present().items(), *self._without_parent().items()]
 
     def _without_parent(self) -> dict[int, int | str]:
-        return _dated(self._orphans.present()) if self._orphans is not None else {}
+        return dated(self._orphans.present()) if self._orphans is not None else {}
 
     def effects(self) -> list[Effect]:
         """Every child that appeared after the first generation."""
@@ -77,7 +77,7 @@ class Children(Probe):
 def present() -> dict[int, int | str]:
     """The start time of each child, by its number."""
     pids = {*(() if _is_childless() else _direct()), *_of_servers()}
-    return _dated(pids)
+    return dated(pids)
 
 
 def count() -> int:
@@ -85,7 +85,8 @@ def count() -> int:
     return 0 if _is_childless() else len(_direct())
 
 
-def _dated(pids: Iterable[int]) -> dict[int, int | str]:
+def dated(pids: Iterable[int]) -> dict[int, int | str]:
+    """The start time of each process that runs, by its number."""
     found = {pid: _since(pid) for pid in pids}
     return {pid: since for pid, since in found.items() if since is not None}
 

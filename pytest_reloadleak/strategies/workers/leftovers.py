@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
@@ -35,22 +35,10 @@ class WorkerLeftovers(Probe):
             segments: names of the shared memory segments that it made.
         """
         generation = self.generation()
-        for path in list(self._new(folder)):
+        for path in [path for path in files(folder, self._found) if path not in self._found]:
             self._found[path] = (_FILES, generation)
         for name in segments:
-            self._found[_SEGMENTS / name.lstrip("/")] = (_MEMORY, generation)
-
-    def _new(self, folder: Path) -> Iterator[Path]:
-        """What appeared since the last worker, also in directories that it left; a new directory counts as one."""
-        try:
-            found = sorted(folder.iterdir())
-        except OSError:  # the target may do anything to it
-            return
-        for path in found:
-            if path not in self._found:
-                yield path
-            elif path.is_dir() and not path.is_symlink():
-                yield from self._new(path)
+            self._found[_segment(name)] = (_MEMORY, generation)
 
     def identities(self) -> Iterable[Identity]:
         """The files that still exist."""
@@ -74,6 +62,33 @@ class WorkerLeftovers(Probe):
             if registry == _MEMORY:
                 path.unlink(missing_ok=True)
         self._found.clear()
+
+
+def files(folder: Path, known: Collection[Path]) -> Iterator[Path]:
+    """What is in a folder, and in those of its directories that are known; a new directory counts as one."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:  # the target may do anything to it
+        return
+    for path in found:
+        yield path
+        if path in known and path.is_dir() and not path.is_symlink():
+            yield from files(path, known)
+
+
+def identities(folder: Path, known: Collection[Path], segments: Iterable[str]) -> list[Identity]:
+    """What a worker has made so far, as the probe identifies it.
+
+    Args:
+        folder: where its temporary files go.
+        known: what earlier workers left there.
+        segments: names of the shared memory segments that it made.
+    """
+    return [(str(path),) for path in (*files(folder, known), *map(_segment, segments))]
+
+
+def _segment(name: str) -> Path:
+    return _SEGMENTS / name.lstrip("/")
 
 
 def _effect(path: Path, registry: str, generation: int) -> Effect:

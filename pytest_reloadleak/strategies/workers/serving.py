@@ -25,15 +25,17 @@ from pytest_reloadleak.strategies.strategy import children_first
 from pytest_reloadleak.strategies.workers import messages
 
 
-def main(job: dict[str, Any]) -> None:
+def main(job: dict[str, Any], made: list[str] | None = None) -> None:
     """Serve until told to end.
 
     Args:
         job: `targets`, the modules to import.
+        made: receives the name of each shared memory segment that this process makes.
     """
     faulthandler.enable()
     requests, answers = _streams()
-    made = _watch_segments()
+    made = [] if made is None else made
+    _watch_segments(made)
     Served(Unit(tuple(job["targets"])), requests, answers, made).run()
 
 
@@ -55,13 +57,12 @@ def _streams() -> tuple[IO[bytes], IO[bytes]]:
     return requests, answers
 
 
-def _watch_segments() -> list[str]:
-    """A list to which this process adds the name of each shared memory segment that it makes."""
-    names: list[str] = []
+def _watch_segments(names: list[str]) -> None:
+    """Add the name of each shared memory segment that this process makes to a list."""
     try:
         module: Any = import_module("_posixshmem")
     except ImportError:  # Windows, where a segment ends with its last user
-        return names
+        return
     opened = module.shm_open
 
     def shm_open(path: str, flags: int, mode: int = 0o777) -> int:
@@ -71,7 +72,6 @@ def _watch_segments() -> list[str]:
         return descriptor
 
     module.shm_open = shm_open
-    return names
 
 
 class Served:

@@ -10,11 +10,6 @@ processes, environment and working directory with its host, where leftovers of a
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,11 +19,11 @@ from typing import Any
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import TargetError
-from pytest_reloadleak.strategies.dispose import HOOK
 from pytest_reloadleak.strategies.imports.unit import Unit
 from pytest_reloadleak.strategies.strategy import Strategy
 from pytest_reloadleak.strategies.workers import interpreter, messages
 from pytest_reloadleak.strategies.workers.leftovers import WorkerLeftovers
+from pytest_reloadleak.strategies.workers.process import Process
 
 _PATIENCE_S = 5.0
 """How long a worker may take to end: its non-daemon threads are waited for."""
@@ -44,7 +39,7 @@ class Worker(Strategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self._process: _Process | None = None
+        self._process: Process | None = None
         self._unit = Unit(())
         self._turn = threading.RLock()
         """Held by a caller of the worker, and while the next worker replaces it."""
@@ -52,6 +47,8 @@ class Worker(Strategy):
         self._count = 0
         self._patience_s = _PATIENCE_S
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._traced: dict[str, Any] = {}
+        """What the next worker is told beside what each is, if it is traced."""
 
     def begin(self) -> None:
         """Create a folder for the workers' temporary files, which shows that they are theirs."""
@@ -80,6 +77,21 @@ class Worker(Strategy):
         del names
         with self._turn:
             self._replace(self._stop())
+
+    def trace_next(self, module: str, job: dict[str, Any]) -> str:
+        """Have the next worker run another module, which traces what it serves."""
+        assert self._folder is not None
+        told = str(Path(self._folder.name, "told"))
+        self._traced = {**job, "module": module, "told": told}
+        return told
+
+    def end_traced(self) -> None:
+        """End the worker that is traced. Its dispose hooks have been judged in other rounds."""
+        failures = list(self.failures)
+        with self._turn:
+            self._stop()
+        self._traced = {}
+        self.failures[:] = failures
 
     def unload(self, names: list[str]) -> None:
         """End the last worker."""
@@ -139,7 +151,13 @@ class Worker(Strategy):
         self._count += 1
         folder = self._temporary()
         folder.mkdir(exist_ok=True)
-        process = _Process(self._unit.names, folder, folder.with_name(f"{self._count}.json"))
+        job = {
+            "path": interpreter.search_path(),
+            "module": "pytest_reloadleak.strategies.workers.serving",
+            "targets": self._unit.names,
+            **self._traced,
+        }
+        process = Process(job, folder, folder.with_name(f"{self._count}.json"))
         try:
             is_good, content = process.request("load", data, self._unit.submodules)
             if not is_good:
@@ -167,100 +185,6 @@ class Worker(Strategy):
         self._leftovers.note(self._temporary(), said["segments"])
         data: dict[str, bytes] = said["data"]
         return data
-
-
-class _Process:
-    """One worker, as the check sees it.
-
-    Args:
-        targets: the modules to load.
-        folder: where its temporary files go.
-        job: a file that is written here, with the worker's instructions.
-    """
-
-    def __init__(self, targets: tuple[str, ...], folder: Path, job: Path) -> None:
-        content = {
-            "path": interpreter.search_path(),
-            "module": "pytest_reloadleak.strategies.workers.serving",
-            "targets": targets,
-        }
-        job.write_text(json.dumps(content), encoding="utf-8")
-        variables = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-        self._lost = ""
-        """Why it takes no more requests; empty while it does."""
-        self.was_slow = False
-        self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
-            interpreter.command(str(job)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **variables},
-        )
-
-    def request(self, *message: Any) -> tuple[bool, Any]:
-        """Send a message and wait for the answer: whether it succeeded, and the result.
-
-        Raises:
-            TargetError: the worker has ended.
-        """
-        __tracebackhide__ = True
-        if not self._lost:
-            self._lost = "the worker was ended because a request was interrupted before its answer came"
-            try:
-                return self._exchanged(message)
-            except (EOFError, BrokenPipeError):
-                self._lost = f"the worker {self._how_it_ended()} before it answered"
-        raise TargetError(self._lost)
-
-    def _exchanged(self, message: Any) -> tuple[bool, Any]:
-        assert self._popen.stdin is not None
-        assert self._popen.stdout is not None
-        messages.send(self._popen.stdin, message)
-        is_good, content = messages.receive(self._popen.stdout)
-        self._lost = ""
-        return is_good, content
-
-    def _how_it_ended(self) -> str:
-        status = self._popen.wait()
-        if status >= 0:
-            return f"exited with status {status}"
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
-
-    def stop(self, patience_s: float) -> dict[str, Any]:
-        """Let it dispose and end; returns its last answer."""
-        said: dict[str, Any] = {"data": {}, "errors": [], "segments": [], "threads": []}
-        try:
-            said = self.request("end")[1]
-            self._popen.wait(patience_s)
-        except TargetError as error:
-            said["errors"].append(str(error))
-        except subprocess.TimeoutExpired:
-            self.was_slow = True
-            said["errors"].append(_slow(patience_s, said["threads"]))
-        finally:
-            self.kill()
-        return said
-
-    def kill(self) -> None:
-        """End it at once, if it has not ended."""
-        self._popen.kill()
-        self._popen.wait()
-        for stream in (self._popen.stdin, self._popen.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # it tries in vain to send the rest
-                    stream.close()
-
-
-def _slow(patience_s: float, threads: list[str]) -> str:
-    if not threads:
-        why = "look for an exit hook (atexit) that waits"
-    else:
-        named = ", ".join(map(repr, threads))
-        why = f"it waited for the non-daemon {'thread' if len(threads) == 1 else 'threads'} {named}; stop "
-        why += f"{'it' if len(threads) == 1 else 'them'} in {HOOK}"
-    return f"the worker did not end within {patience_s:g} s and was killed: {why}"
 
 
 class _Remote:
