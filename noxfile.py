@@ -18,6 +18,9 @@ nox.options.sessions = ["lint", "tests"]
 NAMED = dict(entry.split("=", 1) for entry in os.environ.get("RELOADLEAK_PYTHONS", "").split(",") if entry)
 PYTHONS = [NAMED.get(version, version) for version in ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")]
 
+PYTESTS = {"8.0": "==8.0.*", "8.4": "==8.4.*", "newest": ">=9"}
+"""The versions of pytest under which its plugins are tried."""
+
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
@@ -56,6 +59,16 @@ def noise(session: nox.Session) -> None:
     """Check that the tool distinguishes what other pytest plugins keep until a test is over from leaks."""
     session.install(".[noise]")
     session.run("pytest", "proofs/plugins", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("version", [nox.param(f"pytest{pin}", id=name) for name, pin in PYTESTS.items()])
+def plugins(session: nox.Session, version: str) -> None:
+    """Check that no plugin or option of pytest changes a verdict: `plugins(newest) -- -n 2 --short` takes a minute."""
+    session.install(".[plugins]", version)
+    # Each run loads the plugins of its combination alone; all of them together show nothing of one.
+    session.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    session.run("pytest", "-p", "xdist", "proofs/matrix", *session.posargs)
 
 
 @nox.session

@@ -249,6 +249,11 @@ def pytest_runtest_makereport(
         if found and report.when == "call":
             report.__dict__[name] = found
             del item.__dict__[name]  # the item may run again
+            if name == "reload_leak_checks":
+                attempts = item.__dict__["reload_leak_attempts"] = (
+                    item.__dict__.get("reload_leak_attempts", 0) + 1
+                )
+                report.__dict__["reload_leak_attempts"] = attempts
     return report
 
 

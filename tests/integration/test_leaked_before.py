@@ -61,6 +61,26 @@ def test_a_bounded_leak_fails_on_each_rerun(once, test):
     assert [finding["holder"]["path"] for finding in check["findings"]] == ["host.table['handler']"]
 
 
+QUIET = """
+    from _pytest import runner
+
+    def pytest_runtest_protocol(item, nextitem):
+        for log in (False, True):
+            runner.runtestprotocol(item, nextitem=nextitem, log=log)
+        return True
+"""
+"""What flaky does: it runs a test twice, and reports the second run only."""
+
+
+def test_runs_that_a_plugin_does_not_report_are_attempts_too(once):
+    """The item counts them."""
+    once.write({"test_it.py": MARKED, "quiet.py": QUIET})
+    once.check_apart("-p", "quiet", "test_it.py")
+
+    (check,) = once.checks()
+    assert (check["outcome"], check["attempts"]) == ("leaking", 2)
+
+
 def test_two_tests_of_one_target_fail_both(once):
     """The second one says which check found it first."""
     once.write({"test_it.py": MARKED, "test_then.py": FIXTURE})

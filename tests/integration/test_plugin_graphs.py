@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 import pytest
 from support import CURED, LEAKY, Project, assert_no_traceback, errors, target
@@ -81,3 +82,42 @@ def test_a_directory_that_cannot_be_written_is_a_usage_error(project):
     assert line.endswith("name a directory in which files can be created")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert_no_traceback(result)
+
+
+HTML_PLUGIN = """
+    def pytest_addoption(parser):
+        parser.addoption("--html", dest="htmlpath")
+
+    def pytest_runtest_logreport(report):
+        for extra in getattr(report, "extras", ()):
+            print(report.when, extra["format_type"], extra["name"], extra["extension"], len(extra["content"]) > 500)
+"""
+"""What pytest-html does: an option, and a look at the extras of each report."""
+
+
+@pytest.mark.parametrize("drawer", [True, False], ids=["Graphviz", "none"])
+def test_the_page_of_pytest_html_gets_the_graphs(project, monkeypatch, drawer):
+    """A picture where Graphviz is installed, else the text; the clean target has none."""
+    if not drawer:
+        monkeypatch.setenv("PATH", str(project.path))
+    elif shutil.which("dot") is None:
+        pytest.skip("Graphviz is not installed")
+    project.write({"page.py": HTML_PLUGIN})
+    monkeypatch.syspath_prepend(project.path)
+
+    result = project.check("--html=a.html", "-s", *target("leaky", "cured"), plugins=("page",))
+
+    (check,) = [check for check in project.checks() if check["findings"]]
+    name = f"graph {check['findings'][0]['signature']}"
+    extra = f"image {name} svg True" if drawer else f"text {name} (DOT) txt True"
+    assert [
+        line.partition("call ")[2] for line in result.outlines if "call " in line and "graph" in line
+    ] == [extra]
+
+
+def test_without_a_page_no_graph_is_drawn(project, monkeypatch):
+    """The plugin that draws is not even imported."""
+    monkeypatch.delitem(sys.modules, "pytest_reloadleak.integration.reporting.html_page", raising=False)
+    project.check(*target("leaky"))
+
+    assert "pytest_reloadleak.integration.reporting.html_page" not in sys.modules

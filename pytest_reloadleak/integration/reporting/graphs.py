@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections import Counter
@@ -11,12 +10,10 @@ from typing import Any
 
 import pytest
 
+from pytest_reloadleak.integration.reporting import drawing
 from pytest_reloadleak.integration.reporting.outputs import write_whole
 from pytest_reloadleak.integration.reporting.reports import is_worker
 from pytest_reloadleak.report import graphs
-
-_SECONDS = 30
-"""For one drawing; a graph of 40 nodes takes a fraction of one."""
 
 
 class Graphs:
@@ -42,7 +39,7 @@ class Graphs:
         """Write the files."""
         if self._directory is None or not self._checks:
             return
-        drawer = shutil.which("dot")
+        drawer = drawing.drawer()
         names: Counter[str] = Counter()
         failures: dict[str, None] = {}
         count = 0
@@ -91,10 +88,7 @@ def _write(path: Path, dot: str, drawer: str | None) -> str | None:
         write_whole(source, dot)
         if drawer is None:
             return None
-        done = subprocess.run(  # noqa: S603 - the graph is ours
-            [drawer, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_SECONDS, check=True
-        )
-        write_whole(picture, done.stdout.decode("utf-8", "replace"))
+        write_whole(picture, drawing.svg(dot, drawer).decode("utf-8", "replace"))
     except subprocess.SubprocessError as error:
         return f"{picture.name} was not drawn: dot failed ({type(error).__name__}); the .dot file is there"
     except OSError as error:

@@ -54,6 +54,10 @@ class Collected:
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         self._outputs = Outputs(config) if not is_worker(config) else None
+        if getattr(config.option, "htmlpath", None) and not is_worker(config):  # pytest-html's option
+            from pytest_reloadleak.integration.reporting.html_page import HtmlPage
+
+            config.pluginmanager.register(HtmlPage(), "reloadleak-html-page")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which items check something: each must have an entry in the end."""
@@ -96,10 +100,13 @@ class Collected:
         """Add the checks of a test. What an item found when it runs again replaces what it found before."""
         test = (report.nodeid, getattr(report, "worker_id", ""))
         attempts, old = self._by_test.get(test, (0, []))
-        if attempts:
+        # Some plugins report the last run only: the item has counted the others.
+        attempts = max(attempts + 1, getattr(report, "reload_leak_attempts", 1))
+        if attempts > 1:
+            checks = [{**check, "attempts": attempts} for check in checks]
+        if old:
             self.checks = [check for check in self.checks if not any(check is other for other in old)]
-            checks = [{**check, "attempts": attempts + 1} for check in checks]
-        self._by_test[test] = (attempts + 1, checks)
+        self._by_test[test] = (attempts, checks)
         self.checks += checks
 
     @pytest.hookimpl(tryfirst=True)
