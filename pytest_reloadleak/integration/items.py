@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,18 @@ import pytest
 
 from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.errors import ReloadLeakError, UsageError
-from pytest_reloadleak.integration import places
+from pytest_reloadleak.integration import isolated, places
 from pytest_reloadleak.integration.gate import fails, judged
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
-from pytest_reloadleak.isolation import worker
+from pytest_reloadleak.isolation.conditions import CURRENT_TEST
+from pytest_reloadleak.isolation.worker import Job
 from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
 from pytest_reloadleak.run.runner import Runner
+from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.catalogue import inapplicable
 from pytest_reloadleak.strategies.dependencies.project import Project
@@ -91,6 +94,11 @@ class TargetItem(_Item):
         item.add_marker("reloadable")
         return item
 
+    @property
+    def is_isolated(self) -> bool:
+        """Whether the check runs in a worker."""
+        return self.options.isolation == "process"
+
     def runtest(self) -> None:
         """Check the target; raise `ReloadLeakError` unless the outcome passes."""
         options = self.options
@@ -113,8 +121,8 @@ class TargetItem(_Item):
             expected=options.expected,
         )
         settings = replace(settings, dependents=self._dependents(project), submodules=self.submodules)
-        if options.isolation == "process":
-            outcome = worker.run(self.target, settings, options.timeout_s, self.plugins, extra=options.extra)
+        if self.is_isolated:
+            outcome = isolated.outcome(self, self._job(settings))
             report = _with_hint(outcome.report)
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
@@ -135,6 +143,11 @@ class TargetItem(_Item):
             return  # this strategy leaks by design: the table of strategies says so, and no test has to fail
         if report.outcome not in PASSING and fails(self.config):
             raise ReloadLeakError(render(self.config, report), report)
+
+    def _job(self, settings: Settings) -> Job:
+        options = self.options
+        current = os.environ.get(CURRENT_TEST)
+        return Job(self.target, settings, options.timeout_s, self.plugins, options.extra, current)
 
     def _dependents(self, project: Project) -> tuple[str, ...]:
         """Modules to load beside the target: strategies are compared by their effect on a whole program."""

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.integration import marked, selection
+from pytest_reloadleak.integration import isolated, marked, selection
 from pytest_reloadleak.integration.collector import Targets
+from pytest_reloadleak.integration.items import TargetItem
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reporting.reports import Collected, is_worker
 from pytest_reloadleak.report import audit, notes
@@ -158,6 +159,7 @@ class Session(Collected):
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the file. A usage error of an xdist worker ends the session as a usage error."""
+        isolated.release(self.config)
         if self._usage is not None:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         super().pytest_sessionfinish(session)
@@ -167,6 +169,18 @@ class Session(Collected):
         if report.failed and type(report).__name__.lower() == "subtestreport":
             self._failed_subtests[report.nodeid] += 1
         super().pytest_runtest_logreport(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+        """End the workers, unless another check in a worker follows."""
+        is_followed = False
+        try:
+            result = yield
+            is_followed = isinstance(nextitem, TargetItem) and nextitem.is_isolated
+        finally:
+            if not is_followed:
+                isolated.release(self.config)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:

@@ -14,6 +14,8 @@ import signal
 
 CANNOT_ANSWER = 83
 """Exit status of a worker that could not write its answer; no other program is known to use it."""
+CANNOT_START = 84
+"""Exit status of a fork that could not be made like a fresh interpreter."""
 _SPARE_S = 5
 """Seconds beyond the timeout: as long as the parent lives, it is the parent that ends the worker."""
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 import marshal
 import os
-import selectors
 import signal
 import subprocess
 import time
@@ -22,14 +21,23 @@ from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.isolation import measuring, stacks
+from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.exchange import Exchange
-from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, Tether
+from pytest_reloadleak.isolation.processes import Fresh
+from pytest_reloadleak.isolation.server import Forked, Server, ServerEndedError, is_readable, taken_over
+from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, CANNOT_START, Tether
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.workers import interpreter
 
 _INSIDE = "pytest_reloadleak.isolation.inside"
+_ABORT_S = 2
+"""Seconds in which a worker that hangs may print where."""
+
+
+class CannotForkError(Exception):
+    """A fork could not be made like a fresh interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,23 @@ class Outcome:
     """What the target printed; only its end if it is long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker checks."""
+
+    target: str
+    """The target's name, not a glob."""
+    settings: Settings
+    timeout_s: float
+    """Seconds after which the worker is ended and the outcome is `error`."""
+    plugins: tuple[str, ...] = ()
+    """Modules of pytest's plugins, which are refused as targets."""
+    extra: tuple[type[Probe], ...] = ()
+    """Third-party probes, which the worker imports."""
+    current_test: str | None = None
+    """What pytest calls the running test in the environment."""
+
+
 def run(
     target: str,
     settings: Settings,
@@ -50,50 +75,16 @@ def run(
 ) -> Outcome:
     """Check a target in a fresh interpreter with this one's `sys.path`, flags and working directory.
 
-    Args:
-        target: the target's name, not a glob.
-        settings: how to check.
-        timeout_s: seconds after which the worker is ended and the outcome is `error`.
-        plugins: modules of pytest's plugins, which are refused as targets.
-        extra: third-party probes, which the worker imports.
+    The arguments are those of `Job`.
 
     Returns:
         The report; if the worker did not finish, its outcome is `error`, with the reason.
+
+    Raises:
+        UsageError: the target does not exist or is refused.
     """
-    begun_s = time.perf_counter()
-    try:
-        exchange = Exchange()
-    except OSError as error:
-        why = f"the worker could not be started: no file for its job: {error.strerror or error}"
-        return Outcome(_failed(target, settings, why, 0.0), "")
-    try:
-        content = {
-            "path": interpreter.search_path(),
-            "module": _INSIDE,
-            "target": target,
-            "settings": {name: getattr(settings, name) for name in Settings.__slots__},
-            "plugins": plugins,
-            "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in extra],
-            "result": str(exchange.result),
-            "early": str(exchange.early),
-            "timeout_s": timeout_s,
-            "coverage": measuring.configuration(),
-        }
-        ending = _started(exchange, content, timeout_s)
-        answer = exchange.answer(is_early=False) if ending.is_answer else b""
-        answer = answer or exchange.answer(is_early=True)
-        text = exchange.printed()
-        if ending.is_hang:
-            text, place = stacks.of_hang(text)
-            ending = ending._replace(
-                reason=f"{ending.reason}, at {place}" if place is not None else ending.reason
-            )
-    finally:
-        exchange.close()
-    answered = _report(answer) if answer else ending.reason
-    if isinstance(answered, str):
-        return Outcome(_failed(target, settings, answered, time.perf_counter() - begun_s), text)
-    return Outcome(answered, text)
+    current = os.environ.get(CURRENT_TEST)
+    return Worker(Job(target, settings, timeout_s, plugins, tuple(extra), current)).outcome()
 
 
 class _Ending(NamedTuple):
@@ -105,48 +96,163 @@ class _Ending(NamedTuple):
     is_hang: bool = False
 
 
-def _started(exchange: Exchange, content: dict[str, Any], timeout_s: float) -> _Ending:
-    """Start the worker and wait for its end."""
-    try:
-        tether = Tether()
-    except OSError as error:
-        return _Ending(f"the worker could not be started: {error.strerror or error}")
-    try:
-        exchange.job.write_text(json.dumps({**content, "tether": tether.descriptor}), encoding="utf-8")
-        return _wait(exchange, tether, timeout_s)
-    except OSError as error:
-        return _Ending(f"the worker could not be started: {error.strerror or error}")
-    finally:
-        tether.close()
+class Worker:
+    """One worker, from its start to its outcome.
 
+    Args:
+        job: what it checks.
+        server: where it is forked; without one, or where a fork would differ, it is a fresh interpreter.
+    """
 
-def _wait(exchange: Exchange, tether: Tether, timeout_s: float) -> _Ending:
-    """Run the worker until it ends, or end it."""
-    mark = orphans.token()
-    started = orphans.Marked(mark)
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
-        interpreter.command(str(exchange.job)),
-        stdin=subprocess.DEVNULL,
-        stdout=exchange.output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        pass_fds=(tether.descriptor,) if os.name == "posix" else (),
-        env={**os.environ, orphans.VARIABLE: mark},
-    )
-    tether.hand_over()
-    try:
-        if not _has_ended(process, timeout_s):
-            _stop(process)
-            _end_all(started)
-            return _Ending(f"timed out after {timeout_s:g} s (--reload-leak-timeout)", is_hang=True)
-        status = process.wait()
-    except BaseException:
+    def __init__(self, job: Job, server: Server | None = None) -> None:
+        self.job = job
+        self._begun_s = time.perf_counter()
+        self._why = ""
+        """Why it could not be started."""
+        mark = orphans.token()
+        self._environment = {CURRENT_TEST: job.current_test, orphans.VARIABLE: mark}
+        self._started = orphans.Marked(mark)
+        self._files = contextlib.ExitStack()
+        self._process: Fresh | Forked | None = None
+        try:
+            self._exchange = Exchange()
+            self._files.callback(self._exchange.close)
+            self._tether = Tether()
+            self._files.callback(self._tether.close)
+            self._process = self._forked(server) or self._fresh()
+            self._begun_s = time.perf_counter()  # the start of a server costs no worker any of its time
+        except OSError as error:
+            self._files.close()
+            self._why = f"the worker could not be started: {error.strerror or error}"
+        except BaseException:
+            self._files.close()
+            raise
+
+    def descriptor(self) -> int | None:
+        """A descriptor that can be read once the worker has ended; `None` if there is none."""
+        return self._process.descriptor() if self._process is not None else None
+
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self._process is not None and not _has_ended(self._process, 0)
+
+    def left_s(self) -> float:
+        """The seconds until it is ended."""
+        return max(self._begun_s + self.job.timeout_s - time.perf_counter(), 0.0)
+
+    def outcome(self) -> Outcome:
+        """Wait for its end, or end it when its time is over, and return the result.
+
+        Raises:
+            UsageError: the target does not exist or is refused.
+            ServerEndedError: the server has ended, and the worker with it.
+            CannotForkError: the worker has not begun.
+        """
+        if self._process is None:
+            return failed(self.job, self._why)
+        try:
+            ending = self._ended(self._process)
+            answer = self._exchange.answer(is_early=False) if ending.is_answer else b""
+            answer = answer or self._exchange.answer(is_early=True)
+            text = self._exchange.printed()
+        finally:
+            self._files.close()
+        if ending.is_hang:
+            text, place = stacks.of_hang(text)
+            ending = ending._replace(
+                reason=f"{ending.reason}, at {place}" if place is not None else ending.reason
+            )
+        answered = _report(answer) if answer else ending.reason
+        if isinstance(answered, str):
+            return failed(self.job, answered, time.perf_counter() - self._begun_s, text)
+        return Outcome(answered, text)
+
+    def cancel(self) -> None:
+        """End it, with all that it started."""
+        if self._process is not None:
+            self._end(self._process)
+        self._files.close()
+
+    # -- start --------------------------------------------------------------------------------------------------------
+
+    def _content(self) -> dict[str, Any]:
+        job, exchange = self.job, self._exchange
+        return {
+            "path": interpreter.search_path(),
+            "module": _INSIDE,
+            "target": job.target,
+            "settings": {name: getattr(job.settings, name) for name in Settings.__slots__},
+            "plugins": job.plugins,
+            "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in job.extra],
+            "result": str(exchange.result),
+            "early": str(exchange.early),
+            "timeout_s": job.timeout_s,
+            "coverage": measuring.configuration(),
+            "tether": self._tether.descriptor,
+        }
+
+    def _forked(self, server: Server | None) -> Forked | None:
+        """Start it as a fork; `None` if that is not possible."""
+        if server is None or not server.fits():
+            return None
+        output = self._exchange.output.fileno()
+        content = taken_over(self._content(), self._tether.descriptor, output, self._environment)
+        self._exchange.job.write_text(json.dumps(content), encoding="utf-8")
+        try:
+            return server.fork(str(self._exchange.job))
+        except BaseException as error:
+            server.close()  # it may have forked a worker that nobody knows
+            self._end_marked()
+            if isinstance(error, ServerEndedError):
+                return None
+            raise
+
+    def _fresh(self) -> Fresh:
+        """Start it as a fresh interpreter."""
+        self._exchange.job.write_text(json.dumps(self._content()), encoding="utf-8")
+        process = Fresh(
+            str(self._exchange.job), self._exchange.output, self._tether.descriptor, self._environment
+        )
+        self._tether.hand_over()
+        return process
+
+    # -- end ----------------------------------------------------------------------------------------------------------
+
+    def _ended(self, process: Fresh | Forked) -> _Ending:
+        """Wait until it ends, or end it."""
+        try:
+            if not _has_ended(process, self.left_s()):
+                _stop(process)
+                self._end_marked()
+                return _Ending(
+                    f"timed out after {self.job.timeout_s:g} s (--reload-leak-timeout)", is_hang=True
+                )
+            status = process.status()
+        except BaseException:
+            self._end(process)
+            raise
         _end_group(process)
-        process.wait()
-        _end_all(started)
-        raise
-    _end_group(process)
-    _end_all(started)
+        self._end_marked()
+        process.release()
+        if status == CANNOT_START and isinstance(process, Forked):
+            raise CannotForkError
+        return _of_status(status)
+
+    def _end(self, process: Fresh | Forked) -> None:
+        """End it at once, with all that it started."""
+        _end_group(process)
+        self._end_marked()
+        process.abandon()
+
+    def _end_marked(self) -> None:
+        """End the children that left the worker's session as well, as daemons do."""
+        for pid in self._started.running():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _of_status(status: int) -> _Ending:
+    """How a worker with this status ended."""
     if status < 0:
         return _Ending(f"the worker was killed by {_signal_name(-status)}")
     if status == CANNOT_ANSWER:
@@ -157,55 +263,37 @@ def _wait(exchange: Exchange, tether: Tether, timeout_s: float) -> _Ending:
     return _Ending(f"the worker exited with status {status} before the check finished", is_answer=status == 0)
 
 
-def _has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    """Wait for a process. `Popen.wait` with a timeout polls every 50 ms, most of the time of a short check."""
+def _has_ended(process: Fresh | Forked, timeout_s: float) -> bool:
+    """Wait for a process; returns whether it has ended. `Popen.wait` polls, most of the time of a short check."""
+    descriptor = process.descriptor()
+    if descriptor is not None:
+        return is_readable(descriptor, timeout_s)
     try:
-        descriptor = os.pidfd_open(process.pid)
-    except (
-        AttributeError,
-        OSError,
-    ):  # before Linux 5.3, elsewhere, or where a filter of system calls refuses it
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-    try:
-        # Not `select`, which takes no descriptor above 1023.
-        with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, selectors.EVENT_READ)
-            return bool(selector.select(timeout_s))
-    finally:
-        os.close(descriptor)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
-    process.send_signal(signal.SIGABRT)
-    try:
-        process.wait(2)
+        process.status(timeout_s)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        return False
+    return True
+
+
+def _stop(process: Fresh | Forked) -> None:
+    """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
+    os.kill(process.pid, signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired, ServerEndedError):
+        process.status(_ABORT_S)
+        _end_group(process)
+        process.release()
+        return
     _end_group(process)
+    process.abandon()
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: Fresh | Forked) -> None:
     """End what the target left running: the worker leads its own session, which identifies its children."""
     if hasattr(os, "killpg"):
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
-    elif process.poll() is None:
-        process.kill()
-
-
-def _end_all(started: orphans.Marked) -> None:
-    """End the children that left the worker's session as well, as daemons do."""
-    for pid in started.running():
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
+    elif isinstance(process, Fresh):
+        process.kill()
 
 
 def _signal_name(number: int) -> str:
@@ -226,9 +314,18 @@ def _report(answer: bytes) -> Report | str:
     raise UsageError(data["usage"])
 
 
-def _failed(target: str, settings: Settings, reason: str, duration_s: float) -> Report:
-    return Report(
-        target=target,
+def failed(job: Job, reason: str, duration_s: float = 0.0, text: str = "") -> Outcome:
+    """The outcome of a worker that gave no answer.
+
+    Args:
+        job: what it should have checked.
+        reason: why it gave none.
+        duration_s: how long it ran.
+        text: what the target printed.
+    """
+    settings = job.settings
+    report = Report(
+        target=job.target,
         nodeid=settings.nodeid,
         strategy=settings.strategy,
         rounds=settings.rounds,
@@ -239,3 +336,4 @@ def _failed(target: str, settings: Settings, reason: str, duration_s: float) -> 
         reload_s=0.0,
         error=reason,
     )
+    return Outcome(report, text)

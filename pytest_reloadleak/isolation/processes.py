@@ -1,0 +1,68 @@
+"""Run a worker as a fresh interpreter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from typing import BinaryIO
+
+from pytest_reloadleak.strategies.workers import interpreter
+
+
+class Fresh:
+    """A worker that is an interpreter of its own.
+
+    Args:
+        job: the path of its job.
+        output: the file for what it prints.
+        tether: the reading end of its tether.
+        environment: the variables that this check has of its own; `None` removes one.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, job: str, output: BinaryIO, tether: int, environment: dict[str, str | None]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
+            interpreter.command(job),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(tether,) if os.name == "posix" else (),
+            env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
+        )
+        self.pid = self._process.pid
+        self._descriptor: int | None = None
+        # Not before Linux 5.3, elsewhere, or where a filter of system calls refuses it.
+        with contextlib.suppress(AttributeError, OSError):
+            self._descriptor = os.pidfd_open(self.pid)
+
+    def descriptor(self) -> int | None:
+        """A descriptor that can be read once it has ended; `None` where the system has none."""
+        return self._descriptor
+
+    def status(self, timeout_s: float | None = None) -> int:
+        """Wait for its end, and return its status.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs.
+        """
+        return self._process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """End it, if it runs."""
+        self._process.kill()
+
+    def release(self) -> None:
+        """Close the descriptor."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def abandon(self) -> None:
+        """End it, and forget it."""
+        self._process.kill()
+        self._process.wait()
+        self.release()

@@ -1,0 +1,173 @@
+"""Serve workers: an interpreter that has imported the tool, and nothing of any target, forks one for each check.
+
+Most of a short check would otherwise be the start of an interpreter and these imports. The server has one thread and
+executes no code of the project. It imports what every check imports before its target and no more, so that a target
+finds the modules of a fresh interpreter. It runs one worker at a time, and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from pytest_reloadleak.effects.system import orphans
+from pytest_reloadleak.effects.system.process_numbers import prepare
+from pytest_reloadleak.isolation import inside
+from pytest_reloadleak.isolation.tether import CANNOT_START
+from pytest_reloadleak.isolation.words import ENDED, READY, REFUSED, STARTED, UNFIT
+
+_ENVIRON = 50
+"""Where `/proc/self/stat` has the address of the environment with which the program was started, counted from 1."""
+_WAKING = (signal.SIGCHLD, signal.SIGIO)
+
+
+def main(job: dict[str, Any]) -> None:
+    """Serve until the parent ends; in each worker, check the target, and exit.
+
+    Args:
+        job: `requests` and `replies`, descriptors of pipes from and to the parent, and `mark` as for `orphans`.
+    """
+    requests, replies, mark = job["requests"], job["replies"], job["mark"]
+    for descriptor in (requests, replies):
+        os.set_inheritable(descriptor, False)
+    prepare()
+    why = _unfit(mark)
+    _reply(replies, UNFIT, why) if why else _reply(replies, READY)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAKING)
+    asked = _Requests(requests)
+    while True:
+        request = asked.next()
+        try:
+            worker = os.fork()
+        except OSError as error:
+            _reply(replies, REFUSED, error.strerror or str(error))
+            continue
+        if worker == 0:
+            os.close(requests)
+            os.close(replies)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            job.clear()  # the dict of a fresh interpreter's `__main__`
+            try:
+                job.update(_taken_over(request, mark))
+            except BaseException:  # noqa: BLE001 - the parent starts a fresh interpreter
+                os._exit(CANNOT_START)
+            inside.main(job)
+        _reply(replies, STARTED, str(worker))
+        _reply(replies, ENDED, str(asked.wait_for(worker)))
+        asked.next()  # `words.REAP`
+        os.waitpid(worker, 0)
+
+
+def _unfit(mark: str) -> str:
+    """Why forks of this process would differ from fresh interpreters; empty if they would not."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return "another thread runs"
+    if "coverage" in sys.modules or sys.gettrace() is not None or sys.getprofile() is not None:
+        return "lines are traced"
+    try:
+        _write_mark(mark, mark)
+    except (OSError, ValueError) as error:
+        return f"its environment cannot be written: {error}"
+    return ""
+
+
+def _write_mark(old: str, new: str) -> None:
+    """Change the mark in the environment that the system shows of this process, and by which `orphans` finds it.
+
+    `os.environ` changes only what later programs get.
+    """
+    name = f"\0{orphans.VARIABLE}=".encode()
+    with open("/proc/self/environ", "rb") as file:
+        place = (b"\0" + file.read()).index(name + old.encode() + b"\0") + len(name) - 1
+    with open("/proc/self/stat", "rb") as file:
+        start = int(file.read().rpartition(b")")[2].split()[_ENVIRON - 3])
+    memory = os.open("/proc/self/mem", os.O_WRONLY)
+    try:
+        os.pwrite(memory, new.encode(), start + place)
+    finally:
+        os.close(memory)
+
+
+def _taken_over(path: str, mark: str) -> dict[str, Any]:
+    """Make this fork like a fresh interpreter that was started for a job, and return the job."""
+    server = os.getppid()
+    with open(path, encoding="utf-8") as file:
+        job: dict[str, Any] = json.load(file)
+    os.setsid()
+    _write_mark(mark, job["environment"][orphans.VARIABLE])
+    for name, value in job["environment"].items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    output = os.open(job["output"], os.O_RDWR)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    # Opened by the parent's path, it signals the end of the parent, and not of the server.
+    tether = os.open(job["tether_path"], os.O_RDONLY | os.O_NONBLOCK)
+    moved = fcntl.fcntl(tether, fcntl.F_DUPFD_CLOEXEC, job["tether"])
+    os.close(tether)
+    job["tether"] = moved
+    sys.path[:] = job["path"]
+    sys.path_importer_cache.clear()  # what was listed before the target was written
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[-1] = path
+    if os.getppid() != server:  # it has ended, and the parent may have looked for the mark in vain
+        os._exit(CANNOT_START)
+    return job
+
+
+class _Requests:
+    """The requests of the parent, whose arrival and end wake this process by a signal."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._rest = b""
+        fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+
+    def next(self) -> str:
+        """Wait for a request: the path of a job, or `words.REAP`. Ends this process with its parent."""
+        while b"\n" not in self._rest:
+            if not self._read():
+                os._exit(0)
+            if b"\n" not in self._rest:
+                signal.sigwait(_WAKING)
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode()
+
+    def wait_for(self, worker: int) -> int:
+        """Wait for the end of a worker, and return its status as `subprocess` does; its number stays taken.
+
+        If the parent ends first, end the worker: a target that has closed its descriptors gets no signal.
+        """
+        while True:
+            ended = os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            if ended is not None:
+                return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+            signal.sigwait(_WAKING)
+            if not self._read():
+                os.killpg(worker, signal.SIGKILL)
+                os._exit(0)
+
+    def _read(self) -> bool:
+        """Read what is there; returns whether the parent still runs."""
+        try:
+            found = os.read(self.descriptor, 4096)
+        except BlockingIOError:
+            return True
+        self._rest += found
+        return bool(found)
+
+
+def _reply(replies: int, word: bytes, more: str = "") -> None:
+    try:
+        os.write(replies, b"%s %s\n" % (word, more.encode()))
+    except BrokenPipeError:  # the parent has ended
+        os._exit(0)

@@ -1,0 +1,17 @@
+"""Name what a server of workers and its parent say to each other: one line each, the word first."""
+
+READY = b"ready"
+"""The server can fork workers."""
+UNFIT = b"unfit"
+"""It cannot; the reason follows."""
+STARTED = b"started"
+"""A worker has been forked; its number follows."""
+REFUSED = b"refused"
+"""The system refused to fork; the reason follows."""
+ENDED = b"ended"
+"""The worker has ended; its status follows."""
+REAP = b"reap"
+"""The parent's word for: forget the worker that has ended. Until then no other process gets its number.
+
+Any other request is the path of a job.
+"""
