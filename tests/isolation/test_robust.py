@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_reloadleak.isolation import exchange, worker
+from pytest_reloadleak.isolation.server import Server
 from pytest_reloadleak.settings import Settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, /proc and signals as Linux has them")
@@ -35,9 +36,9 @@ def write(tmp_path, monkeypatch):
     return written
 
 
-@pytest.fixture(params=["nameless", "folder"])
-def files(request, monkeypatch, tmp_path_factory):
-    """Talk to the worker by nameless files, and by a folder as on other systems."""
+@pytest.fixture(params=["nameless", "folder", "fork"])
+def files(request, monkeypatch, tmp_path_factory, write):
+    """Talk to the worker by nameless files, and by a folder as on other systems; and fork it from a server."""
     folder = tmp_path_factory.mktemp("tmp")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -47,7 +48,17 @@ def files(request, monkeypatch, tmp_path_factory):
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
         monkeypatch.setattr(exchange.os, "memfd_create", refused)
+    server = Server() if request.param == "fork" else None
+    if server is not None:
+
+        def forked(target, settings, timeout_s):
+            assert server.fits()
+            return worker.Worker(worker.Job(target, settings, timeout_s), server).outcome()
+
+        monkeypatch.setattr(worker, "run", forked)
     yield request.param
+    if server is not None:
+        server.close()
     assert list(folder.iterdir()) == []
 
 
