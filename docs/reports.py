@@ -25,6 +25,8 @@ ROOT = PAGE.parent.parent
 HEAD = """\
 # Reports to read
 
+<!-- made by: python docs/reports.py -->
+
 Seven leaks as the tool reports them. Each was fixed from its report alone: the cure went into the dispose hook, and the
 next check was clean. `python docs/reports.py` makes this page again by running everything on it.
 

@@ -316,7 +316,7 @@ TWINS = (
     ),
     Twins(
         name="reader",
-        host=STANDING + "for _ in range(10):\n    socketpair()\nends = iter([pair[0] for pair in pairs])\n",
+        host=STANDING + "for _ in range(20):\n    socketpair()\nends = iter([pair[0] for pair in pairs])\n",
         leaking="host.loop.add_reader(next(host.ends), on_event)",
         cured="host.loop.add_reader(host.pairs[0][0], on_event)",
         path="reader on_event",
@@ -324,7 +324,7 @@ TWINS = (
     ),
     Twins(
         name="writer",
-        host=STANDING + "for _ in range(10):\n    socketpair()\nends = iter([pair[0] for pair in pairs])\n",
+        host=STANDING + "for _ in range(20):\n    socketpair()\nends = iter([pair[0] for pair in pairs])\n",
         leaking="host.loop.add_writer(next(host.ends), on_event, 'ready')",
         cured="""
             for end in host.kept:

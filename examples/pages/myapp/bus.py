@@ -1,0 +1,3 @@
+"""Where plugins listen."""
+
+listeners = []
