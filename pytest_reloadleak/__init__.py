@@ -1,8 +1,9 @@
 """Prove that Python code can be reloaded without leaking.
 
-Public names: `check_reload`, `measure_reload`, `clear_cache`, `ReloadLeakError`, `UsageError`, `Report`, `Finding`,
-`Cleared`; and for plugins `Probe`, `Effect`, `Cause` and `Known`. They are loaded on first use: pytest imports this
-package in every run that has the plugin installed, but only a run that checks something should pay for the rest.
+Public names: `check_reload`, `measure_reload`, `watch_process`, `clear_cache`, `ReloadLeakError`, `UsageError`,
+`Report`, `Finding`, `StillAlive`, `Cleared`; and for plugins `Probe`, `Effect`, `Cause` and `Known`. They are loaded on
+first use: pytest imports this package in every run that has the plugin installed, but only a run that checks something
+should pay for the rest.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from pytest_reloadleak.effects.probe import Effect, Probe
     from pytest_reloadleak.errors import ReloadLeakError, UsageError
     from pytest_reloadleak.holders.sweep import Cause
-    from pytest_reloadleak.model import Cleared, Finding, Report
+    from pytest_reloadleak.live.process import watch_process
+    from pytest_reloadleak.model import Cleared, Finding, Report, StillAlive
     from pytest_reloadleak.strategies.clearing import clear_cache
     from pytest_reloadleak.verdict.known import Known
 
@@ -25,10 +27,12 @@ __all__ = [
     "Probe",
     "ReloadLeakError",
     "Report",
+    "StillAlive",
     "UsageError",
     "check_reload",
     "clear_cache",
     "measure_reload",
+    "watch_process",
 ]
 
 _HOMES = {
@@ -40,10 +44,12 @@ _HOMES = {
     "Probe": "effects.probe",
     "ReloadLeakError": "errors",
     "Report": "model",
+    "StillAlive": "model",
     "UsageError": "errors",
     "check_reload": "check",
     "clear_cache": "strategies.clearing",
     "measure_reload": "check",
+    "watch_process": "live.process",
 }
 
 

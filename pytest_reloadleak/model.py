@@ -206,3 +206,16 @@ class Cleared:
     """Directories whose finders are recreated."""
     holders: tuple[Remaining, ...]
     """What still holds the old version; empty if it was freed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillAlive:
+    """What is alive some time after a running program has reloaded a target: see `watch_process`."""
+
+    target: str
+    current: int
+    """Number of the current generation; 0 is the first that the watch has seen."""
+    generations: tuple[int, ...]
+    """The older generations of which something is alive; empty if there is none."""
+    retained: tuple[int, ...]
+    """Those of them that should be dead: the generation just before the current one may still be in use."""

@@ -48,6 +48,7 @@ LAYERS = (
     "gate",
     "report",  # below `check`, whose error carries the rendered report
     "check",
+    "live",
     "isolation",
     "integration",
     "plugin",

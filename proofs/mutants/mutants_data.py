@@ -1610,6 +1610,14 @@ GATE = (
         ("tests/integration/test_gate.py::test_an_interrupted_run_says_that_it_is_incomplete",),
     ),
     Mutant(
+        "what was just replaced is retained",
+        "live/followed.py",
+        "if generation < self.generation - GRACE)",
+        "if generation < self.generation)",
+        "a watched program is warned of a generation that may still be in use",
+        ("tests/live/test_process.py::test_a_list_of_the_previous_generation_is_no_leak",),
+    ),
+    Mutant(
         "an audit shows one finding of a target",
         "integration/reporting/repeated.py",
         'self._shown.setdefault((check["target"], leaks), check["strategy"])',

@@ -16,11 +16,25 @@ from pytest_reloadleak.heap import foreign
 MARKER = "__reloadleak_generation__"
 """Name of the marker in a namespace, underscored so that `from target import *` does not copy it."""
 
+_names = {MARKER}
+"""Names of markers that were ever used in this process."""
+
+
+def is_marked(namespace: dict[str, Any]) -> bool:
+    """Whether a namespace has the marker of any check or watch."""
+    return any(name in namespace for name in _names)
+
 
 class Markers:
-    """The markers of one check. A marker has a `generation`, a `module` name, and `is_shared`."""
+    """The markers of one check. A marker has a `generation`, a `module` name, and `is_shared`.
 
-    def __init__(self) -> None:
+    Args:
+        name: the name in the namespaces. Whoever looks at the same target at the same time needs another one.
+    """
+
+    def __init__(self, name: str = MARKER) -> None:
+        self._name = name
+        _names.add(name)
         # One class per check: every instance refers to its class, so the class's reference count shows how many markers
         # are alive, even those whose weak references are dead because a `__del__` resurrected them (reload facts 3).
         # So the cross-check with the heap is free when nothing leaks.
@@ -36,7 +50,7 @@ class Markers:
 
     def of(self, namespace: object) -> Any:
         """This check's marker in a namespace dict; `None` if there is none, and for anything but a dict."""
-        marker = dict.get(namespace, MARKER) if type(namespace) is dict else None
+        marker = dict.get(namespace, self._name) if type(namespace) is dict else None
         return marker if type(marker) is self._type else None
 
     def plant(self, generation: int, name: str, namespace: dict[str, Any], module: object = None) -> None:
@@ -67,7 +81,7 @@ class Markers:
     def _put(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
         marker = self._type()
         marker.generation, marker.module, marker.is_shared = generation, name, False
-        dict.__setitem__(namespace, MARKER, marker)
+        dict.__setitem__(namespace, self._name, marker)
         self._markers.append(weakref.ref(marker))
         self._homes[id(namespace)] = generation
 
@@ -125,4 +139,4 @@ class Markers:
         for marker in self.alive():
             for namespace in gc.get_referrers(marker):
                 if self.of(namespace) is marker:
-                    dict.pop(namespace, MARKER)
+                    dict.pop(namespace, self._name)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_reloadleak.generations.markers import MARKER
+from pytest_reloadleak.generations.markers import is_marked
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
@@ -161,6 +161,6 @@ def namespaces_of(name: str, entry: object) -> list[dict[str, Any]]:
             if type(value) is not types.FunctionType or foreign.module_name(value.__globals__) != name:
                 continue
             # A module with a namespace of its own may hold a function of an older generation, even of an earlier check.
-            if own is None or MARKER not in value.__globals__:
+            if own is None or not is_marked(value.__globals__):
                 found[id(value.__globals__)] = value.__globals__
     return list(found.values())

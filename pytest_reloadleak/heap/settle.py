@@ -106,6 +106,21 @@ def _attempts(
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+def collect_while_it_helps(waited_for: Callable[[], int]) -> None:
+    """Collect as long as each collection frees something that is waited for, in a program that goes on meanwhile.
+
+    Args:
+        waited_for: as for `settle`.
+    """
+    clear_known_caches()
+    left = waited_for()
+    for _ in range(_MOST_LINKS):
+        gc.collect()
+        before, left = left, waited_for()
+        if not left or left >= before:
+            return
+
+
 HAS_AGES = vars(sys).get("_is_gil_enabled", lambda: True)()
 """Whether a collection may be of young objects only: not in a free-threaded interpreter."""
 

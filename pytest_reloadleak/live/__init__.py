@@ -1,0 +1,1 @@
+"""Tell which old generations are alive while a program reloads by itself: `watch_process`."""
