@@ -17,6 +17,7 @@ from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
+from pytest_reloadleak.integration.reporting import junit
 from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.worker import Job
 from pytest_reloadleak.model import PASSING, Report
@@ -201,17 +202,8 @@ def keep(item: pytest.Item, report: Report) -> None:
     """Store a check on the item, where the plugin's report hook finds it."""
     checks: list[dict[str, Any]] = item.__dict__.setdefault("reload_leak_checks", [])
     checks.append(jsonfile.to_dict(report))
-    # JUnit's properties of the test case.
-    item.user_properties.append(
-        ("reload_leak_outcome", f"{report.target} ({report.strategy}): {report.outcome}")
-    )
-    item.user_properties += [
-        (
-            "reload_leak_finding",
-            f"{finding.signature} {finding.kind} {'known' if finding.known else finding.growth}",
-        )
-        for finding in report.findings
-    ]
+    if junit.has_place(item.config):
+        item.user_properties += junit.properties(checks[-1])
 
 
 def render(config: pytest.Config, report: Report) -> str:

@@ -337,15 +337,6 @@ def test_an_item_of_a_killed_xdist_worker_has_an_entry(project):
     assert project.outcomes() == {"one": "clean", "two": "clean", "killer": "error"}
 
 
-def test_junit_has_outcome_and_findings_as_properties(project):
-    """JUnit has outcome and findings as properties."""
-    project.write({"leaky.py": LEAKY})
-    project.check(FAST, *target("leaky"), "--junit-xml=junit.xml")
-    text = (project.path / "junit.xml").read_text()
-    assert '<property name="reload_leak_outcome" value="leaky (reimport): leaking"' in text
-    assert "retained-generation growing" in text
-
-
 CI = Path(__file__).parents[2] / "docs" / "ci.md"
 COMMANDS = [
     line.partition("pytest ")[2]

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration.gate import fails, gate_of
-from pytest_reloadleak.integration.reporting import baseline_end, environment
+from pytest_reloadleak.integration.reporting import baseline_end, environment, junit
 from pytest_reloadleak.integration.reporting.outputs import Outputs
 from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import codequality, counts, github, jsonfile, sarif, terminal
@@ -53,8 +53,12 @@ class Collected:
             gate_of(config)
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
-        self._outputs = Outputs(config) if not is_worker(config) else None
-        if getattr(config.option, "htmlpath", None) and not is_worker(config):  # pytest-html's option
+        self._outputs: Outputs | None = None
+        if is_worker(config):
+            return
+        self._outputs = Outputs(config)
+        junit.Suite.register(config, lambda: self.checks)
+        if getattr(config.option, "htmlpath", None):  # pytest-html's option
             from pytest_reloadleak.integration.reporting.html_page import HtmlPage
 
             config.pluginmanager.register(HtmlPage(), "reloadleak-html-page")
