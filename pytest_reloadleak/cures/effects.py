@@ -328,4 +328,4 @@ def _kept_file(clue: Clue, names: Names) -> list[str] | None:
 
 
 def _has_close(o: Any) -> bool:
-    return any("close" in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
+    return foreign.defines(type(o), "close")

@@ -136,7 +136,7 @@ def _is_shared(o: Any) -> bool:
 
 def _what_finalizers_reach(alone: dict[int, Any]) -> Iterator[int]:
     """Ids of what finalizers use that run when the objects of `alone` die: they may end it."""
-    stack = [o for o in alone.values() if _has_finalizer(type(o))]
+    stack = [o for o in alone.values() if foreign.defines(type(o), "__del__")]
     stack += [part for o in alone.values() for part in _of_callbacks(o)]
     yield from map(id, stack)
     seen = set(map(id, stack))
@@ -148,10 +148,6 @@ def _what_finalizers_reach(alone: dict[int, Any]) -> Iterator[int]:
                 yield id(o)
                 if id(o) in alone:
                     stack.append(o)
-
-
-def _has_finalizer(cls: type) -> bool:
-    return any("__del__" in foreign.class_dict(c) for c in foreign.mro(cls))
 
 
 def _of_callbacks(o: Any) -> Iterator[Any]:

@@ -79,4 +79,4 @@ def _is_border(o: Any, ledger: Ledger) -> bool:
 
 def _has_finalizer(o: Any) -> bool:
     """Whether something runs when `o` is freed, which may bring it back or end an effect."""
-    return any("__del__" in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
+    return foreign.defines(type(o), "__del__")

@@ -137,7 +137,7 @@ _SHAPED, _ORDERED = _by_type(_BY_SHAPE), _by_type(_IN_ORDER)
 
 
 def _has(o: object, name: str) -> bool:
-    return any(name in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
+    return foreign.defines(type(o), name)
 
 
 def _are_arguments(o: Any) -> bool:

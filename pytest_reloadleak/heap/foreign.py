@@ -115,6 +115,11 @@ def class_dict(cls: type) -> Any:
     return _TYPE_DICT(cls)
 
 
+def defines(cls: type, name: str) -> bool:
+    """Whether a class or one of its bases has an attribute."""
+    return any(name in class_dict(base) for base in mro(cls))
+
+
 def subclasses(cls: type) -> list[type]:
     """Live direct subclasses; of metaclasses too, where an attribute lookup would find their own `__subclasses__`."""
     return _TYPE_SUBCLASSES(cls)

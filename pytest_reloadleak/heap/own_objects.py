@@ -104,3 +104,12 @@ def caller_namespaces() -> Iterable[dict[str, Any]]:
 def caller_frames() -> set[int]:
     """Ids of those frames."""
     return {id(frame) for frame in stack()}
+
+
+_HEAP = 1000
+"""Fewer objects than any process has; a longer list is taken for a listing of the heap."""
+
+
+def is_heap_listing(o: object) -> bool:
+    """Whether `o` is a list of the heap's objects that a function of the tool made: it leads to what others hold."""
+    return type(o) is list and len(o) > _HEAP

@@ -27,7 +27,7 @@ def callables_in_c(ids: set[int]) -> list[Any]:
 
 
 def _is_called(o: Any) -> bool:
-    return not foreign.is_class(o) and any("__call__" in foreign.class_dict(c) for c in foreign.mro(type(o)))
+    return not foreign.is_class(o) and foreign.defines(type(o), "__call__")
 
 
 def _seen_references(objects: Sequence[Any]) -> dict[int, int]:

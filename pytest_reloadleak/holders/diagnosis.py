@@ -22,6 +22,7 @@ from pytest_reloadleak.holders.results.ownership import owned
 from pytest_reloadleak.holders.results.planning import fill
 from pytest_reloadleak.holders.results.retentions import retentions
 from pytest_reloadleak.holders.results.skew import in_words, sights
+from pytest_reloadleak.holders.results.taken_data import is_taken
 from pytest_reloadleak.holders.retained import Retained, alive_generations, gather, is_suspicious
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.search import Search, sweep_of
@@ -40,8 +41,6 @@ from pytest_reloadleak.holders.trace import (
 from pytest_reloadleak.model import Holder
 
 _ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
-_HEAP = 1000
-"""Fewer objects than any process has; a longer list is taken for a listing of the heap."""
 _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong as a whole to one generation."""
 
@@ -109,11 +108,6 @@ def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
         return Diagnosis(generations, retentions, holders.consequences, skew, current)
     finally:
         holders.close()
-
-
-def _is_heap_listing(o: object) -> bool:
-    """Whether `o` is a list of the heap's objects that a function of the tool made: it leads to what others hold."""
-    return type(o) is list and len(o) > _HEAP
 
 
 class _HolderSearch:
@@ -185,7 +179,8 @@ class _HolderSearch:
                 trace = self._read_trace(arrival, below)
                 if trace is None:
                     continue
-                if id(trace.sink) in self._retained.names and not trace.is_binding:
+                data = self._retained.names.get(id(trace.sink))
+                if data is not None and not (trace.is_binding and not is_taken(data, arrival.path)):
                     unbound.append(arrival)
                 elif trace.is_spared:
                     self._search.tell(arrival.root.path, trace.holder.path, trace.held.name)
@@ -260,7 +255,7 @@ class _HolderSearch:
             return
         mine = [*self._own, self._groups, self._spared, missing, self._sweep.roots, *own_objects.own_locals()]
         kept = own_objects.kept_locals()
-        own = native.own_closure([*mine, *filterfalse(_is_heap_listing, kept)], self._sweep)
+        own = native.own_closure([*mine, *filterfalse(own_objects.is_heap_listing, kept)], self._sweep)
         own.update(map(id, [kept, *kept]))
         found = native.find(self._sweep, missing, own)
         for holder in sorted(

@@ -31,7 +31,7 @@ class Homes:
         self._sweep = sweep
         self._owns = owns
         self._skip = skip
-        self._names: dict[str, _Names] = {}
+        self._names: dict[str, Names] = {}
         self._hosts: dict[int, list[tuple[Root, str]]] = {}
         """Which modules have a name for a thing, by its id: the module's root, and the name."""
         self._homes: dict[int, Way | None] = {}
@@ -87,9 +87,9 @@ class Homes:
         return (best.root, best.path) if best is not None else None
 
     def _rank(self, root: Root, name: str) -> int:
-        """Whether a module made what it has under a name (0), or only took it from another one: see `_Names.rank`."""
+        """Whether a module made what it has under a name (0), or only took it from another one: see `Names.rank`."""
         if root.path not in self._names:
-            self._names[root.path] = _names_of(foreign.module_dict(root.value) or {})
+            self._names[root.path] = names_of(foreign.module_dict(root.value) or {})
         return self._names[root.path].rank(name)
 
 
@@ -104,7 +104,7 @@ def _is_over_a_name(arrival: Arrival) -> bool:
     )
 
 
-class _Names:
+class Names:
     """What a module's source says of its names."""
 
     def __init__(self) -> None:
@@ -116,6 +116,10 @@ class _Names:
         """Names that are defined, or assigned something else."""
         self.has_star = False
 
+    def is_taken(self, name: str) -> bool:
+        """Whether the module only took from others what it has under a name."""
+        return self.rank(name) == _GUEST
+
     def rank(self, name: str) -> int:
         """0 for a name that the module makes, 1 for one that it makes or takes, 2 for one that it only takes."""
         is_taken = name in self.taken or (self.has_star and name not in self.made)
@@ -125,13 +129,14 @@ class _Names:
 _GUEST = 2
 
 
-def _names_of(namespace: dict[str, Any]) -> _Names:
-    names = _Names()
+def names_of(namespace: dict[str, Any]) -> Names:
+    """What the source of a module, given by its namespace, says of its names."""
+    names = Names()
     _read(sources.statements(foreign.text(dict.get(namespace, "__file__"))), names)
     return names
 
 
-def _read(body: Iterable[ast.AST], names: _Names) -> None:
+def _read(body: Iterable[ast.AST], names: Names) -> None:
     """Read the statements of a module, those below `if`, `try`, `with`, `for` and `while` included."""
     waiting = list(body)[::-1]  # no recursion: a long sum is as deep as it has terms
     while waiting:
@@ -162,7 +167,7 @@ def _aliases(node: ast.AST) -> list[ast.alias]:
     return list(vars(node)["names"])
 
 
-def _bind(target: ast.AST, value: ast.AST | None, names: _Names) -> None:
+def _bind(target: ast.AST, value: ast.AST | None, names: Names) -> None:
     """Note what an assignment binds; an annotation without a value binds nothing."""
     if value is None:
         return
@@ -171,7 +176,7 @@ def _bind(target: ast.AST, value: ast.AST | None, names: _Names) -> None:
     (names.taken if is_taken else names.made).update(bound)
 
 
-def _is_part_of_imported(value: ast.AST, names: _Names) -> bool:
+def _is_part_of_imported(value: ast.AST, names: Names) -> bool:
     """Whether an expression only looks up what was imported: a name, its attributes and items."""
     while type(value) in (ast.Attribute, ast.Subscript):
         value = vars(value)["value"]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references, sources
 from pytest_reloadleak.holders.sweep import Cause
 
@@ -34,7 +35,7 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
     return {
         name: _callables(namespace, is_own)
         for name, module in foreign.loaded_modules()
-        if not _is_standard(name) and not is_own(name)
+        if not is_standard(name) and not is_own(name)
         for namespace in (foreign.module_dict(module),)
         if namespace is not None
     }
@@ -68,7 +69,7 @@ def patch_of(
     if not all(step.startswith(".") for _, step, _ in steps[: slot + 1]):
         return None
     attribute = "".join(step for _, step, _ in steps[: slot + 1])[1:]
-    is_intruder = _is_standard(name) and not _is_standard(_home(steps[at][2]))
+    is_intruder = is_standard(name) and not is_standard(_home(steps[at][2]))
     if at > slot:
         around = [child for _, _, child in steps[slot:at]]
         is_patch = _are_wrappers(around, name) and (is_intruder or attribute in _definitions(path[0]))
@@ -101,7 +102,7 @@ def _are_wrappers(objects: Sequence[Any], module: str) -> bool:
 
 def _is_proxy(o: Any) -> bool:
     """Whether the class of an object says that it stands for another, as those of wrapt do."""
-    return any("__wrapped__" in foreign.class_dict(cls) for cls in foreign.mro(type(o)))
+    return foreign.defines(type(o), "__wrapped__")
 
 
 def _was_function(module: str, name: object, loaded: Any, before: Mapping[str, Collection[str]]) -> bool:
@@ -159,8 +160,25 @@ def _is_patch(
 ) -> bool:
     if foreign.is_module(value) or (type(key) is str and key.startswith("__")):
         return False
-    is_intruder = _is_standard(module) and not _is_standard(_home(value))
+    is_intruder = is_standard(module) and not is_standard(_home(value))
     return is_intruder or _was_function(module, key, loaded, before)
+
+
+def place_of(patch: Cause) -> tuple[dict[str, Any], str] | None:
+    """The namespace in which a patch is in place, and the attribute; `None` if it is gone.
+
+    Args:
+        patch: what `patch_of` or `present_patches` returned; its path is spelled `module.attribute` or, on a class,
+            `module.Class.attribute`.
+    """
+    *names, attribute = patch.path.split(".")
+    owner = names.pop() if patch.type == "class" else None
+    namespace = foreign.namespace(".".join(names))
+    if owner is not None:
+        cls: Any = dict.get(namespace, owner)
+        # A class shows its namespace through a proxy only, which refers to the dict.
+        namespace = gc.get_referents(foreign.class_dict(cls))[0] if foreign.is_class(cls) else {}
+    return (namespace, attribute) if attribute in namespace else None
 
 
 def put_name(o: Any) -> str:
@@ -184,5 +202,6 @@ def _home(o: Any) -> str:
     return foreign.class_module(o if foreign.is_class(o) else type(o))
 
 
-def _is_standard(name: str) -> bool:
+def is_standard(name: str) -> bool:
+    """Whether a module is of the standard library."""
     return name.partition(".")[0] in sys.stdlib_module_names and name != "__main__"

@@ -178,7 +178,7 @@ def _may_unregister() -> bool:
             compares = (
                 not is_library and code is not None and not foreign.code_location(code)[0].startswith("<")
             )
-            if compares and any("__call__" in foreign.class_dict(base) for base in foreign.mro(cls)):
+            if compares and foreign.defines(cls, "__call__"):
                 return True
     return False
 

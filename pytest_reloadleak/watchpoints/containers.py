@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.watchpoints.births import Births, Blame
 
 _MANY = 2000
@@ -119,7 +119,19 @@ def _children(o: Any) -> list[Any]:
     for kind in (list, set, collections.deque):
         if issubclass(type(o), kind):
             return list(kind.__iter__(o))
-    return gc.get_referents(o)
+    return list(_referents(o))
+
+
+def _referents(o: Any) -> Iterator[Any]:
+    """What an object refers to, itself or by its attribute dict.
+
+    Before 3.13 an instance has its attributes in itself until something asks for its dict, and then in the dict.
+    """
+    for item in gc.get_referents(o):
+        if type(item) is dict and references.is_namespace(o, item):
+            yield from dict.values(item)
+        else:
+            yield item
 
 
 def _ends(items: list[Any]) -> list[Any]:
@@ -160,4 +172,4 @@ def _of_sequence(length: Callable[[Any], int], item: Callable[[Any, int], Any], 
 
 
 def _of_others(o: Any) -> object:
-    return [id(item) for item in islice(gc.get_referents(o), _MANY)]
+    return [id(item) for item in islice(_referents(o), _MANY)]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.retention import Retention, Stack
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.watchpoints.births import Birth
-from pytest_reloadleak.watchpoints.containers import Container, Likeness
+from pytest_reloadleak.watchpoints.containers import Container, Likeness, likeness
 from pytest_reloadleak.watchpoints.effects import Listed, is_of
 from pytest_reloadleak.watchpoints.natives import Native
 from pytest_reloadleak.watchpoints.observer import Observer, Watch
@@ -91,6 +92,11 @@ class Watchpoints:
             self._containers.setdefault((id(foreign.module_table()), ()), table)
             return [(self._containers[id(foreign.module_table()), ()], {("", "module")})]
         out = []
+        if (patched := _patched(retention)) is not None:
+            namespace, attribute = patched
+            container = self._container(namespace, (attribute,))
+            if container is not None:
+                out.append((container, {likeness(namespace[attribute])}))
         for spot in spots(paths):
             container = self._container(spot.container, spot.keys())
             if container is not None:
@@ -167,6 +173,12 @@ class Watchpoints:
 def _is_of_target(retention: Retention) -> bool:
     """Whether the target's own modules pile up in `sys.modules`: the probe lists those of others only."""
     return retention.cause is not None and retention.cause.path == "sys.modules[*]"
+
+
+def _patched(retention: Retention) -> tuple[dict[str, Any], str] | None:
+    """Where a patch is in place: its paths may lead through the target, which has the previous patch's name as well."""
+    cause = retention.cause
+    return patches.place_of(cause) if cause is not None and cause.kind == "patched-global" else None
 
 
 def _chosen(spots_of: list[tuple[Container, set[Likeness]]]) -> list[Birth]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from textwrap import dedent
 
@@ -21,6 +22,12 @@ class Base:
 class Meta(type):
     def __init__(cls, *args):
         kept.append(cls)
+
+class Bus:
+    subscribers = ()
+    def render(self): pass
+
+bus = Bus()
 
 def keep(o):
     kept.append(o)
@@ -89,6 +96,11 @@ WAYS = {
         import host
         def on_event(): pass
         host.kept = (*host.kept, on_event)  # leak here
+        """,
+    "a tuple in an attribute of an instance": """
+        import host
+        def on_event(): pass
+        host.bus.subscribers += (on_event,)  # leak here
         """,
     "an exception on the way": """
         import host
@@ -207,3 +219,46 @@ def test_the_line_is_named(way, strategy, tmp_path):
 
     assert report.outcome == "leaking"
     assert lines(report) == [line for line in marked(tmp_path) if line[0] == "plugin.py"]
+
+
+PATCHES = {
+    "a method, with the original in a global": """
+        import host
+        original = host.Bus.render
+        def render(self): return original(self)
+        host.Bus.render = render  # leak here
+        """,
+    "a method, with the original in a default": """
+        import host
+        def render(self, original=host.Bus.render): return original(self)
+        host.Bus.render = render  # leak here
+        """,
+    "a function, with the original in a global": """
+        import host
+        original = host.keep
+        def keep(o): return original(o)
+        host.keep = keep  # leak here
+        """,
+    "a hook of the interpreter": """
+        import sys
+        original = sys.unraisablehook
+        def hook(told): original(told)
+        sys.unraisablehook = hook  # leak here
+        """,
+    "a function of a library, by name": """
+        import textwrap
+        original = textwrap.dedent
+        def dedent(text): return original(text)
+        setattr(textwrap, "dedent", dedent)  # leak here
+        """,
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_the_line_of_a_patch_is_named(patch, tmp_path, monkeypatch):
+    """The wrapper may find what it wraps in a global of the target: then a path to it leads through the target."""
+    monkeypatch.setattr(textwrap, "dedent", textwrap.dedent)  # to be put back
+    report = measured(tmp_path, PATCHES[patch])
+
+    assert (report.outcome, report.findings[0].kind) == ("leaking", "patched-global")
+    assert lines(report) == marked(tmp_path)

@@ -1,1 +1,1 @@
-"""Turn what a search for holders found into values that hold no object."""
+"""Judge what a search for holders found, and turn it into values that hold no object."""
