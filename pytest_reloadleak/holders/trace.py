@@ -153,7 +153,9 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
         return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
     if foreign.is_module(arrival.path[0]) and search.ledger.owns(arrival.root.path):
         return _slot_cause(arrival.path, search)
-    return patches.patch_of(arrival.path, search.rename(arrival.root.path), search.ledger.owns, search.before)
+    name = search.rename(arrival.root.path)
+    patch = patches.patch_of(arrival.path, name, search.ledger.owns, search.before)
+    return patch if patch is not None else _slot_cause_beyond(arrival.path, search)
 
 
 def runner_cause(arrival: Arrival, search: Search) -> Cause | None:
@@ -163,7 +165,16 @@ def runner_cause(arrival: Arrival, search: Search) -> Cause | None:
 
 def _slot_cause(path: Sequence[Any], search: Search) -> Cause | None:
     """The slot whose previous entry a module keeps: `previous = json.dumps`."""
-    kept = next((o for o in path[1:] if type(o) is not dict), None)
+    return _slot_of(next((o for o in path[1:] if type(o) is not dict), None), search)
+
+
+def _slot_cause_beyond(path: Sequence[Any], search: Search) -> Cause | None:
+    """The slot whose previous entry a function of the target keeps, to which another holder has led."""
+    functions = [o for o in path if type(o) is types.FunctionType and patches.is_of(o, search.ledger.owns)]
+    return _slot_of(functions[1], search) if len(functions) > 1 else None
+
+
+def _slot_of(kept: Any, search: Search) -> Cause | None:
     if kept is None or not patches.is_of(kept, search.ledger.owns):
         return None
     if search.patches is None:

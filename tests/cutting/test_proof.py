@@ -34,6 +34,16 @@ install(signal.getsignal(signal.SIGUSR1))
 host.one.append(on)
 """
 
+HANDLER = """
+import atexit, logging, threading
+atexit.register(on)
+timer = threading.Timer(60, on); timer.daemon = True; timer.start()
+class Handler(logging.Handler):
+    def emit(self, record): pass
+handler = Handler()
+logging.getLogger().addHandler(handler)
+"""
+
 SEVERAL = {
     "two lists": ("one, two = [], []", "host.one.append(on); host.two.append(on)"),
     "three": (
@@ -56,7 +66,17 @@ SEVERAL = {
         "import functools\none = []\n@functools.lru_cache(maxsize=None)\ndef about(o): pass\n",
         "host.one.append(on); host.about(on)",
     ),
+    "a function and a class of it": ("one, two = [], []", "host.one.append(on); host.two.append(Plain)"),
+    "two caches and a list": (
+        "import functools\none = []\nabout = functools.lru_cache(maxsize=None)(id)\nof = functools.cache(repr)\n",
+        "host.one.append(on); host.about(on); host.of(on)",
+    ),
     "a thread and a list": (JOB, "host.jobs.append(host.Job(on))"),
+    "a thread, a list and an exit hook": (
+        JOB,
+        "import atexit\natexit.register(on); host.jobs.append(host.Job(on))",
+    ),
+    "a timer, an exit hook and a handler": ("", HANDLER),
     "a timer and a list": (
         "import threading\none = []",
         "import threading\nhost.one.append(on)\ntimer = threading.Timer(60, on); timer.daemon = True; timer.start()",
@@ -97,6 +117,53 @@ def test_one_of_several_holders_alone_frees_nothing(case, strategy, several):
             f"removing it alone frees none; with {others} it frees {count} of {count} old generations"
         )
         assert finding["proven"] is True
+
+
+UNDONE = {
+    "two lists": "host.one.remove(on); host.two.remove(on)",
+    "three": "host.one.remove(on); host.two.clear(); host.three.discard(on)",
+    "a registry and a cache": "import atexit; atexit.unregister(Plain); host.about.cache_clear()",
+    "a cache and a list": "host.one.remove(on); host.about.cache_clear()",
+    "a thread and a list": "host.jobs.pop().stopped.set()",
+    "a thread, a list and an exit hook": "import atexit; atexit.unregister(on); host.jobs.pop().stopped.set()",
+    "a timer, an exit hook and a handler": (
+        "timer.cancel(); atexit.unregister(on); logging.getLogger().removeHandler(handler)"
+    ),
+}
+
+
+def undone(case, how):
+    """A program whose hook lets go of some of the holders."""
+    host, line = SEVERAL[case]
+    files = {
+        "host": textwrap.dedent(host),
+        "plugin": f"{ON}{line}\ndef __reload_dispose__(): {UNDONE[case]}\n",
+    }
+    return program(f"{case}, {how}", files, how, rounds=3)
+
+
+def test_when_all_of_several_holders_let_go_nothing_is_found():
+    """The cured twins of the same programs, under both strategies."""
+    found = reports([undone(case, how) for case in UNDONE for how in ("reimport", "reload")])
+
+    assert {name: report["findings"] for name, report in found.items() if report["findings"]} == {}
+    assert {report["outcome"] for report in found.values()} == {"clean"}
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_when_one_of_three_holders_stays_it_is_the_sole_one(strategy):
+    """It is named with those that matter, and a removal of it alone frees everything."""
+    host, line = SEVERAL["three"]
+    files = {
+        "host": host,
+        "plugin": f"{ON}{line}\ndef __reload_dispose__(): host.one.remove(on); host.two.clear()\n",
+    }
+
+    (report,) = reports([program("three", files, strategy, rounds=3)]).values()
+
+    (finding,) = report["findings"]
+    assert (finding["holder"]["path"], finding["sole_holder"]) == ("host.three[*]", True)
+    assert (finding["together_with"], finding["proof"]) == ([], "removing it frees 3 of 3 old generations")
 
 
 ALONE = {

@@ -4,6 +4,12 @@ import pytest
 
 ON = "import host\ndef on(*args): pass\nclass Plain: pass\n"
 
+PATCH = """
+older = host.convert
+def convert(*arguments, older=older): return older(*arguments)
+host.convert = convert; host.one.append(convert)
+"""
+
 CASES = {
     "two lists": (
         "one, two = [], []",
@@ -28,6 +34,16 @@ CASES = {
         "one, two, n = [], [], [0]",
         "(host.two if host.n[0] % 2 else host.one).append(on); host.n[0] += 1",
         {"host.one[*]": set(), "host.two[*]": set()},
+    ),
+    "one that keeps the last three, beyond the grace": (
+        "one, last, n = [], [None, None, None], [0]",
+        "host.one.append(on); host.last[host.n[0] % 3] = on; host.n[0] += 1",
+        {"host.one[*]": {"host.last[*]"}, "host.last[*]": {"host.one[*]"}},
+    ),
+    "a patch and a list": (
+        "one = []\ndef convert(): pass",
+        PATCH,
+        {"host.one[*]": {"host.convert"}, "host.convert": {"host.one[*]"}},
     ),
     "a holder that only the old generation keeps": (
         "one = []\nclass Box: pass",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
@@ -43,6 +43,7 @@ def retentions(
             holders[generation].add(number)
     again = _taken_again(groups, search)
     shares = [_share(g, reach, reaches, retained, search) for g, reach in zip(groups, full, strict=True)]
+    company = _company(holders, shares)
     costs = reaches.costs([share.reach if share is not None else _NOTHING for share in shares])
     out = []
     for number, (group, share, cost) in enumerate(zip(groups, shares, costs, strict=True)):
@@ -60,20 +61,34 @@ def retentions(
                 items=sum(1 for born in group.tops.values() if born in early),
                 objects=reach.objects,
                 size_bytes=reach.size_bytes,
-                is_sole=all(len(holders[g]) == 1 for g in early),
+                is_sole=not company[number],
                 is_binding=group.first.is_binding,
                 is_within=group.first.is_within,
                 cause=group.first.cause,
                 cache=group.first.cache,
                 consequences=frozenset(reach.ids & search.consequences),
                 number=number,
-                together=tuple(sorted(set().union(*(holders[g] for g in early)) - {number})),
+                together=tuple(sorted(company[number])),
                 later=later,
                 present=frozenset(early),
                 cost=cost,
             )
         )
     return tuple(out)
+
+
+def _company(holders: Mapping[int, Collection[int]], shares: Sequence[_Share | None]) -> list[set[int]]:
+    """For each group, the other groups that keep one of its generations, or one of whose generations it keeps.
+
+    A slot that is filled in turn keeps another generation with each look, so the two need not be the same.
+    """
+    company: list[set[int]] = [set() for _ in shares]
+    for number, share in enumerate(shares):
+        for other in set().union(*(holders[g] for g in share.early)) if share is not None else ():
+            if other != number:
+                company[number].add(other)
+                company[other].add(number)
+    return company
 
 
 _NOTHING = Reach(frozenset(), set(), 0, 0)
