@@ -144,6 +144,7 @@ class Check:
             reload_s=round(seen.reload_s, 6),
             retained_generations=verdict.retained_generations,
             series=judge.series(seen.samples),
+            growth_by_type=seen.by_type if verdict.findings else (),
             findings=verdict.findings,
             not_reloaded=seen.not_reloaded,
             notes=tuple(notes),

@@ -162,6 +162,16 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TypeGrowth:
+    """A type of which each round leaves more objects."""
+
+    type: str
+    """Its short name: types of equal names, such as a class in each generation, count together."""
+    per_round: int
+    """What most rounds add: the median."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What one check found: one entry of the JSON report's `checks`."""
 
@@ -179,6 +189,8 @@ class Report:
     """Time inside the reloads themselves, over all rounds."""
     retained_generations: tuple[int, ...] = ()
     series: Series = Series()
+    growth_by_type: tuple[TypeGrowth, ...] = ()
+    """What grew in the settled rounds of a check that found something; empty where the heap is large."""
     findings: tuple[Finding, ...] = ()
     not_reloaded: tuple[str, ...] = ()
     """Modules of the unit that no round reloaded, such as extension modules."""

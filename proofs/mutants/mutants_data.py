@@ -580,8 +580,8 @@ EFFECTS = (
     Mutant(
         "a patch is a mere reference",
         "holders/trace.py",
-        "    return patches.patch_of(",
-        "    return None and patches.patch_of(",
+        "    patch = patches.patch_of(",
+        "    patch = None and patches.patch_of(",
         "a patched attribute is reported as a reference of its holder",
         ("tests/effects/test_patches.py::test_a_patch_is_found",),
     ),
@@ -1628,6 +1628,14 @@ GATE = (
 )
 
 LINES = (
+    Mutant(
+        "one round makes a type grow",
+        "growth/by_type.py",
+        "    return sorted(steps)[(len(steps) - 1) // 2]\n",
+        "    return sorted(steps)[-1]\n",
+        "what a single round leaves is listed among the types that grow",
+        ("tests/growth/test_by_type.py::test_one_round_that_leaves_something_is_chance",),
+    ),
     Mutant(
         "no look at a return",
         "watchpoints/observer.py",

@@ -33,15 +33,15 @@ def own_ids() -> set[int]:
 
     Each module is a root with a name of its own; reached through `sys.modules` it would be a mere item.
     """
-    modules = [m for name, m in foreign.loaded_modules() if _is_of_tool(name)]
+    modules = [m for name, m in foreign.loaded_modules() if is_of_tool(name)]
     return set(map(id, [sys.modules, *modules, *own_things()]))
 
 
 def own_things() -> list[Any]:
     """The namespaces and classes of this tool, and of packages that were loaded only for it."""
-    namespaces = [vars(m) for name, m in foreign.loaded_modules() if _is_of_tool(name)]
+    namespaces = [vars(m) for name, m in foreign.loaded_modules() if is_of_tool(name)]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]
-    return [*namespaces, *(cls for cls in classes if _is_of_tool(foreign.class_module(cls)))]
+    return [*namespaces, *(cls for cls in classes if is_of_tool(foreign.class_module(cls)))]
 
 
 _adopted: set[str] = set()
@@ -52,7 +52,8 @@ def adopt(package: str) -> None:
     _adopted.add(package)
 
 
-def _is_of_tool(module: str) -> bool:
+def is_of_tool(module: str) -> bool:
+    """Whether a module of this name belongs to this tool, or was loaded only for it."""
     package = module.partition(".")[0]
     return package == "pytest_reloadleak" or package in _adopted
 

@@ -7,7 +7,18 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_reloadleak.model import Cost, Finding, Frame, Held, Holder, Report, Series, Site, TypeCost
+from pytest_reloadleak.model import (
+    Cost,
+    Finding,
+    Frame,
+    Held,
+    Holder,
+    Report,
+    Series,
+    Site,
+    TypeCost,
+    TypeGrowth,
+)
 
 SCHEMA = 1
 
@@ -32,6 +43,7 @@ def from_dict(data: Mapping[str, Any]) -> Report:
     values = dict(data)
     values.pop("attempts", None)  # of the item, not of the check
     values["series"] = Series(**_tupled(values["series"]))
+    values["growth_by_type"] = tuple(TypeGrowth(**one) for one in values.get("growth_by_type", ()))
     values["findings"] = tuple(_finding(f) for f in values["findings"])
     return Report(**_tupled(values))
 

@@ -10,6 +10,8 @@ from pytest_reloadleak.report.sites import relative
 
 SHORT_FINDINGS = 10
 """Findings shown without `-v`; the others are counted."""
+_GROWN_SHOWN = 10
+"""Types that grew, with `-v`."""
 _SHORT_DETAILS = 3
 """Lines of a finding's details shown without `-v`."""
 
@@ -50,6 +52,10 @@ def _lines(report: Report, verbose: bool, rootdir: str) -> Iterator[str]:
         yield ""
         more = len(report.findings) - len(shown)
         yield f"  ... and {more} more {'finding' if more == 1 else 'findings'} (-v shows all)"
+    if report.growth_by_type and verbose:
+        yield ""
+        most = ", ".join(f"{one.per_round} {one.type}" for one in report.growth_by_type[:_GROWN_SHOWN])
+        yield f"  each round leaves more objects: {most}"
     if report.not_reloaded and (verbose or report.findings):
         yield ""
         yield f"  not reloaded: {', '.join(report.not_reloaded)}"

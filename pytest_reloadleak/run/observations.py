@@ -11,6 +11,7 @@ from pytest_reloadleak.growth.makers import Left
 from pytest_reloadleak.growth.survivors import Survivors
 from pytest_reloadleak.holders.container_growth import Accumulation, Frames
 from pytest_reloadleak.holders.retention import Diagnosis
+from pytest_reloadleak.model import TypeGrowth
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -44,6 +45,8 @@ class Observations:
     """The target's source files, if the numbers grew."""
     is_alone: bool = True
     """Whether no other thread ran while the numbers grew."""
+    by_type: tuple[TypeGrowth, ...] = ()
+    """The types of which each settled round left more objects."""
     not_reloaded: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     reload_s: float = 0.0

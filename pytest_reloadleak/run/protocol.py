@@ -15,6 +15,7 @@ from pytest_reloadleak.effects.system.allocations import frames_of, tracing
 from pytest_reloadleak.effects.system.meter import grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.growth import makers, survivors
+from pytest_reloadleak.growth.by_type import ByType
 from pytest_reloadleak.growth.fillers import Fillers
 from pytest_reloadleak.growth.makers import Makers
 from pytest_reloadleak.growth.survivors import Surviving
@@ -117,7 +118,7 @@ class Run:
         """
         meter = self.looks.meter
         if meter.may_sample(rounds):
-            yield from self._settled_rounds(rounds)
+            yield from self._settled_rounds(rounds, by_type=ByType())
             return
         yield from _rounds(rounds)
         yield Step.SETTLE
@@ -159,10 +160,13 @@ class Run:
             return False
         more = self.observations.grown
         fillers = Fillers(growing.candidates(), has_memory=bool(more.native_bytes or more.mapped_bytes))
+        by_type = ByType() if not self.looks.meter.is_large() else None
+        self._note_types(by_type)
         with watching(self.record.scope.owns, fillers) as seen:
             for _ in range(_WATCHED):
                 yield from _rounds(1)
                 yield Step.SETTLE
+                self._note_types(by_type)
         memory, shares = fillers.memory(), fillers.close()
         if seen.is_complete:
             self.observations.shares = memory
@@ -203,11 +207,17 @@ class Run:
         if seen.is_complete:
             self.observations.left = tuple(made.found())
 
+    def _note_types(self, by_type: ByType | None) -> None:
+        if by_type is not None:
+            self.looks.meter.unseen(by_type.note)
+            self.observations.by_type = by_type.found()
+
     def _settled_rounds(
         self,
         count: int,
         note: Callable[[int], None] | None = None,
         goes_on: Callable[[list[Sample]], bool] = lambda _: True,
+        by_type: ByType | None = None,
     ) -> Iterator[Step]:
         """Rounds that are each settled and noted; their numbers become the report's series.
 
@@ -216,11 +226,13 @@ class Run:
             note: called before the first round with 0, and after the last one with their number.
             goes_on: whether the numbers so far leave a question that another round could answer. If not, the rounds
                 end, and the report keeps the first pass's numbers.
+            by_type: counts the objects of each type before the first round and after each.
         """
         looks, meter = self.looks, self.looks.meter
         looks.is_between = looks.is_suspicious()
         yield Step.SETTLE  # frees what the suspicion itself allocated
         samples = [meter.sample(0)]
+        self._note_types(by_type)
         if note is not None:
             meter.unseen(partial(note, 0))
         for number in range(1, count + 1):
@@ -228,6 +240,7 @@ class Run:
             yield from _rounds(1)
             yield Step.SETTLE
             samples.append(meter.sample(number))
+            self._note_types(by_type)
             if not goes_on(samples):
                 return
         if note is not None:

@@ -1,10 +1,13 @@
 """What the items of a container are and weigh, with what only they have."""
 
+import collections
 import sys
+import types
 
 import pytest
+from pympler import asizeof
 
-from pytest_reloadleak.holders.sizes import own_size, owned_together
+from pytest_reloadleak.holders.sizes import own_size, owned_together, size_bytes
 
 
 @pytest.mark.parametrize(("owners", "expected"), [(1, 6), (3, 0)])
@@ -64,3 +67,25 @@ def test_what_two_holders_keep_dies_with_neither(measured):
 
     assert [finding.cost.objects for finding in findings] == [0, 0]
     assert all(finding.retained_objects for finding in findings)
+
+
+class Plain:
+    def __init__(self):
+        self.items = [1]
+
+
+class Slotted:
+    __slots__ = ("items",)
+
+
+SIZED = (
+    *([], [1, 2, 3], {}, {1: [2]}, {"a": 1, "b": 2}, set(), {1, 2}, frozenset({1, 2}), (), (1, 2)),
+    *("", "text", "ü", b"bytes", bytearray(10), 5, 2**80, 3.5, 1j, range(3), None),
+    *(Plain(), Slotted(), collections.deque([1]), lambda: 0, Plain, Plain().__init__, types, object()),
+)
+
+
+@pytest.mark.parametrize("at", range(len(SIZED)))
+def test_sizes_are_those_of_pympler(at):
+    """Where it is safe to ask it: it calls the `__sizeof__` of the object's class."""
+    assert size_bytes(SIZED[at]) == asizeof.flatsize(SIZED[at])
