@@ -326,7 +326,7 @@ class Looking:
 
     def _own_objects(self) -> list[object]:
         """The parts of the run, which refer to the original generation and are not holders."""
-        parts = [self, self._subject, self._state, self._record]
+        parts = [self, self._subject, self._state, self._record, self._observations]
         return [*parts, *map(vars, (self, self._state, self._record)), self._state.transaction]
 
     def _ignored(self) -> list[Any]:
