@@ -106,3 +106,17 @@ def soak(session: nox.Session) -> None:
     """Make many checks of clean targets (`clean`, `tests`) or of one leaking target per kind (`leaking`)."""
     session.install(".[test]")
     session.run("python", "proofs/soak/soak.py", *(session.posargs or ["clean"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill workers at random moments: `-- --runs 2 --targets 40` takes half a minute."""
+    session.install(".", "pytest-xdist")
+    session.run("python", "proofs/faults/faults.py", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try random baselines, patterns, names and answers of workers: `-- --examples=200` is short."""
+    session.install(".[test]")
+    session.run("pytest", "proofs/fuzz", *(session.posargs or ["--examples=10000"]))

@@ -49,6 +49,8 @@ class Pattern:
         if not isinstance(text, str) or not text.strip():
             raise UsageError(f"{where}: a pattern must be {_FORMS}, not {text!r}")
         text = text.strip()
+        if len(text.splitlines()) > 1:
+            raise UsageError(f"{where}: {text!r} has several lines: write one pattern")
         head, colon, tail = text.partition(":")
         if not colon:
             if _SIGNATURE.fullmatch(text) is None:
@@ -174,7 +176,7 @@ def _from_line(line: str, origin: str, default: str | None) -> Ignore:
     if default is None and not reason.strip():
         raise UsageError(
             f"{origin}: {line.strip()!r} has no reason: write why the finding is accepted, "
-            f"as in '{text.strip()} # why'"
+            f"as in {text.strip() + ' # why'!r}"
         )
     return Ignore(Pattern.parse(text, origin), reason.strip() or str(default), origin)
 

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.effects.system import orphans
@@ -26,12 +26,14 @@ from pytest_reloadleak.isolation.exchange import Exchange
 from pytest_reloadleak.isolation.processes import Fresh
 from pytest_reloadleak.isolation.server import Forked, Server, ServerEndedError, is_readable, taken_over
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, CANNOT_START, Tether
+from pytest_reloadleak.model import Outcome as Outcomes
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.workers import interpreter
 
 _INSIDE = "pytest_reloadleak.isolation.inside"
+_DAMAGED = "the worker's answer is damaged: the target may have written into it"
 _ABORT_S = 2
 """Seconds in which a worker that hangs may print where."""
 
@@ -307,11 +309,18 @@ def _report(answer: bytes) -> Report | str:
     """The report in a worker's answer, or why there is none."""
     try:
         data = marshal.loads(answer)  # noqa: S302 - our own worker wrote it
-        if "usage" not in data:
-            return str(data["failed"]) if "failed" in data else jsonfile.from_dict(data)
-    except (EOFError, ValueError, TypeError, KeyError):
-        return "the worker's answer is damaged: the target may have written into it"
-    raise UsageError(data["usage"])
+        if "usage" in data:
+            usage = str(data["usage"])
+        elif "failed" in data:
+            return str(data["failed"])
+        else:
+            report = jsonfile.from_dict(data)
+            if jsonfile.to_dict(report) == data and report.outcome in get_args(Outcomes):
+                return report
+            return _DAMAGED
+    except Exception:  # noqa: BLE001 - whatever bytes may stand there
+        return _DAMAGED
+    raise UsageError(usage)
 
 
 def failed(job: Job, reason: str, duration_s: float = 0.0, text: str = "") -> Outcome:

@@ -72,6 +72,8 @@ def test_a_field_that_a_finding_lacks_fits_no_pattern(text):
         ("registratoin:x", "did you mean 'registration'?"),
         ("hold:x", "did you mean 'held'?"),
         ("zzz:x", "'zzz' is no kind of finding; write a signature"),
+        ("held:a\nsite:b", "'held:a\\nsite:b' has several lines: write one pattern"),
+        ("open-fd\u2028:", "has several lines"),
     ],
 )
 def test_a_wrong_pattern_says_what_to_write(text, says):

@@ -1,6 +1,7 @@
 """Verdicts come from the process that was started, and nothing stays behind, whatever the target or the system does."""
 
 import errno
+import marshal
 import os
 import resource
 import signal
@@ -15,10 +16,25 @@ import pytest
 
 from pytest_reloadleak.isolation import exchange, worker
 from pytest_reloadleak.isolation.server import Server
+from pytest_reloadleak.model import Report
+from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.settings import Settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, /proc and signals as Linux has them")
 SETTINGS = Settings(rounds=2)
+REPORT = jsonfile.to_dict(
+    Report(
+        target="a",
+        nodeid="",
+        strategy="reimport",
+        rounds=2,
+        warmup=1,
+        outcome="clean",
+        reason="",
+        duration_s=0.1,
+        reload_s=0.1,
+    )
+)
 LEAKY = "import keeper\ndef f(): pass\nkeeper.kept.append(f)\n"
 
 
@@ -256,3 +272,26 @@ def test_the_worker_leaves_no_file_open_on_its_way(write, monkeypatch):
     monkeypatch.setattr(subprocess, "_args_from_interpreter_flags", lambda: ["-X", "dev", "-W", "error"])
     outcome = worker.run(write("x = 1\n"), SETTINGS, 60)
     assert (outcome.report.outcome, outcome.output) == ("clean", "")
+
+
+DAMAGED = {
+    "nothing": b"",
+    "noise": b"\xff\x00noise",
+    "a number": marshal.dumps(3),
+    "a list": marshal.dumps([1]),
+    "fields are missing": marshal.dumps({"target": "a"}),
+    "a field of another type": marshal.dumps({**REPORT, "series": "text"}),
+    "a field of another shape": marshal.dumps({**REPORT, "findings": [{"kind": []}]}),
+    "no outcome": marshal.dumps({**REPORT, "outcome": "fine"}),
+}
+
+
+@pytest.mark.parametrize("answer", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_answer_is_a_reason(answer):
+    """Whatever a target wrote over the answer is no report."""
+    assert worker._report(answer) == "the worker's answer is damaged: the target may have written into it"
+
+
+def test_an_answer_that_is_whole_is_the_report():
+    """The twin."""
+    assert jsonfile.to_dict(worker._report(marshal.dumps(REPORT))) == REPORT

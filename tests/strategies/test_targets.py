@@ -457,3 +457,9 @@ def test_entries_of_sys_modules_may_be_anything(place, monkeypatch):
     assert "'handmade'" in refused("handmade")
     assert "'remote'" in refused("remote")
     assert targets.resolve("json") == ["json"]
+
+
+@pytest.mark.parametrize("name", ["..[a", ".", "shop..*", "*.", "shop..stock"])
+def test_an_empty_part_is_one_line_also_in_a_pattern(name):
+    """Finders of other packages, such as pytest's own, raise for such names."""
+    assert refused(name).startswith(f"unknown target {name!r}: the name has an empty part")

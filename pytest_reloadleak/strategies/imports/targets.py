@@ -99,14 +99,12 @@ def resolve(
             raise UsageError(
                 f"target {name!r} looks like a file: name the module instead, such as 'package.module'"
             )
-        if not all(name.split(".")):
-            raise UsageError(
-                f"unknown target {name!r}: the name has an empty part; write it in full, such as 'package.module'"
-            )
+        _assert_no_empty_part(name)
         reason = refusal(name, force=force, plugins=plugins)
         if reason is not None:
             raise UsageError(reason)
         return [name]
+    _assert_no_empty_part(name)
     found = sorted(n for n in _candidates(name) if fnmatchcase(n, name))
     matches = [n for n in found if not is_left_out(n, name, test_files)]
     accepted = [n for n in matches if refusal(n, force=force, plugins=plugins) is None]
@@ -163,6 +161,14 @@ def assert_name(name: object) -> None:
     """Raise `UsageError` unless a target is given as text."""
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a target must be the name of a module, not {name!r}")
+
+
+def _assert_no_empty_part(name: str) -> None:
+    """Raise `UsageError` if there is nothing between two dots: finders, also foreign ones, do not expect that."""
+    if not all(name.split(".")):
+        raise UsageError(
+            f"unknown target {name!r}: the name has an empty part; write it in full, such as 'package.module'"
+        )
 
 
 def is_left_out(name: str, pattern: str, test_files: Iterable[str] = TEST_FILES) -> bool:
