@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the leak catalogue, `catalogue/*.md`, from the twins of `tests/cases/`: code, report and cure of each leak.
 
-    python docs/catalogue.py            write all pages
-    python docs/catalogue.py --check    exit with 1 if one is out of date
+    python docs/catalogue.py [KIND...]            write all pages, or those of some kinds
+    python docs/catalogue.py --check [KIND...]    exit with 1 if one is out of date
 
 Each program on a page is run as it stands there. What a twin has only for the test suite is left out of it first.
 """
@@ -238,20 +238,22 @@ def index() -> str:
     return f"{INDEX.strip()}\n\n## Kinds\n\n" + "\n".join(lines) + "\n"
 
 
-def made() -> dict[Path, str]:
-    """Every page of the catalogue as it should be."""
+def made(chosen_kinds: Iterable[str]) -> dict[Path, str]:
+    """The pages of some kinds as they should be, and the index."""
     out = {FOLDER / "index.md": index()}
     with ThreadPoolExecutor(2) as pool:
-        for kind, sections in pages().items():
+        for kind in chosen_kinds:
+            sections = pages()[kind]
             out[FOLDER / f"{kind}.md"] = page(kind, pool.map(lambda one: section(*one), sections))
     return out
 
 
 def main() -> None:
     """Write the pages, or compare them."""
-    is_check = sys.argv[1:] == ["--check"]
+    is_check = "--check" in sys.argv
+    names = [name for name in sys.argv[1:] if name != "--check"]
     wrong = []
-    for path, text in made().items():
+    for path, text in made(names or INTRODUCTIONS).items():
         if is_check and (not path.exists() or path.read_text(encoding="utf-8") != text):
             wrong.append(path.name)
         elif not is_check:

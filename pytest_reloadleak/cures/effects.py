@@ -76,6 +76,10 @@ def _thread(clue: Clue, names: Names) -> list[str] | None:
     stop = _stop_method(thread) if is_thread else None
     if stop is not None and (name is not None or loop):
         return [*loop, f"{f'    {item}' if loop else name}.{stop}()", join]
+    for owner in (value.__self__ for value in clue.values if type(value) is types.MethodType):
+        owner_name, stop = names.bound(owner), _stop_method(owner)
+        if owner_name is not None and stop is not None:
+            return [f"{owner_name}.{stop}()", *([*loop, join] if name is not None or loop else ())]
     signal = _signal(_functions(clue), names)
     if signal is None:
         return None
@@ -108,13 +112,19 @@ def _thread_test(clue: Clue, item: str, names: Names) -> str | None:
     return subject.test.of(item if clue.owned is clue.values[0] else f"getattr({item}, '_target', None)")
 
 
-def _stop_method(thread: Any) -> str | None:
-    """A method of the thread's own class that takes nothing and whose name says that it ends the thread."""
+def _stop_method(owner: Any) -> str | None:
+    """A method of the thread, or of whose method it runs, that needs no argument and by its name ends the thread."""
     for name in STOPS:
-        function = function_of(thread, name)
-        if type(function) is types.FunctionType and function.__code__.co_argcount == 1:
-            return name
+        function = function_of(owner, name)
+        if type(function) is types.FunctionType:
+            needed = function.__code__.co_argcount - len(function.__defaults__ or ())
+            if needed <= 1 <= function.__code__.co_argcount and not _needs_keyword(function):
+                return name
     return None
+
+
+def _needs_keyword(function: types.FunctionType) -> bool:
+    return function.__code__.co_kwonlyargcount > len(function.__kwdefaults__ or {})
 
 
 def _functions(clue: Clue) -> list[Any]:

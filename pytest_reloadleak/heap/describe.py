@@ -87,7 +87,7 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
     if type(o) is types.MethodType:
         return _method(o, rename)
     if foreign.is_class(o):
-        return _plain("class", rename(foreign.class_name(o)), _first_code(o))
+        return _plain("class", rename(foreign.class_name(o)), _file(o))
     if foreign.is_module(o):
         namespace = foreign.module_dict(o) or {}
         file = foreign.text(dict.get(namespace, "__file__"))
@@ -109,7 +109,7 @@ def describe(o: Any, rename: Callable[[str], str]) -> Held:
         inner = describe(wrapped, rename)
         return Held(type=foreign.type_name(o), name=inner.name, file=inner.file, line=inner.line)
     name = rename(foreign.type_name(o))
-    return _plain(name, name, _first_code(type(o)))
+    return _plain(name, name, _file(type(o)))
 
 
 def _wrapped_function(o: Any) -> types.FunctionType | None:
@@ -125,19 +125,24 @@ def _method(method: types.MethodType, rename: Callable[[str], str]) -> Held:
     return _of_code("method", rename(foreign.function_name(function)), function.__code__)
 
 
-def _first_code(cls: type) -> types.CodeType | None:
-    """Code of the first function that a class defines, which shows the file, though not the class's own line.
+def _file(cls: type) -> str | None:
+    """The file of the first function that a class defines; it does not show the class's own line.
 
     Functions with neither the class's name nor its module do not count: the enum metaclass adds some to each class.
+    Those of a dataclass are compiled from text, with the globals of the module, or wrapped by a function of a library.
     """
     home, name = foreign.class_module(cls), f"{foreign.class_qualname(cls)}."
     functions = [v for v in foreign.class_dict(cls).values() if type(v) is types.FunctionType]
-    written = (
+    written = [
         f
         for f in functions
         if foreign.text(f.__module__) == home or foreign.text(f.__qualname__).startswith(name)
-    )
-    return next((f.__code__ for f in written), None)
+    ]
+    own = [f for f in written if foreign.module_name(f.__globals__) == home]
+    files = [foreign.code_location(f.__code__)[0] for f in own]
+    generated = [foreign.text(dict.get(f.__globals__, "__file__")) for f in own]
+    others = [foreign.code_location(f.__code__)[0] for f in written]
+    return next((file for file in (*files, *generated, *others) if file and not file.startswith("<")), None)
 
 
 def _of_code(kind: str, name: str, code: types.CodeType) -> Held:
@@ -145,8 +150,8 @@ def _of_code(kind: str, name: str, code: types.CodeType) -> Held:
     return Held(type=kind, name=name, file=file, line=line)
 
 
-def _plain(kind: str, name: str, code: types.CodeType | None) -> Held:
-    return Held(type=kind, name=name, file=foreign.code_location(code)[0] if code else None, line=None)
+def _plain(kind: str, name: str, file: str | None) -> Held:
+    return Held(type=kind, name=name, file=file, line=None)
 
 
 def spelled(held: Held) -> str:

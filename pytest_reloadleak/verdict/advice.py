@@ -9,7 +9,8 @@ from pytest_reloadleak.model import Finding, Kind
 
 _ENDS_ITSELF = (
     "as it is, a dispose hook cannot end it: let its code read a flag, as in `while not stop.wait(1):` with "
-    "`stop = threading.Event()`, and call stop.set() in the dispose hook"
+    "`stop = threading.Event()`, and call stop.set() in the dispose hook; where it waits for a queue, put an item that "
+    "tells it to end"
 )
 _NAMELESS = "give it a name in the target, by which the dispose hook can end it"
 _WHY_NO_CURE = {
@@ -29,9 +30,9 @@ def advice(kind: Kind, retention: Retention) -> str:
         retention: what was found; its own advice comes first.
     """
     said = retention.advice or _sentence(kind, retention)
-    if retention.cure is None and kind in _WHY_NO_CURE:
-        return f"{said}; {_WHY_NO_CURE[kind]}"
-    return said
+    is_task = kind == "pending-task" and retention.holder.root == "task"
+    why = _NAMELESS if is_task else _WHY_NO_CURE.get(kind)
+    return f"{said}; {why}" if retention.cure is None and why is not None else said
 
 
 def with_hook(finding: Finding, hook: str) -> Finding:

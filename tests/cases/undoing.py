@@ -303,6 +303,30 @@ CASES = (
         """,
     ),
     Case(
+        name="a thread of an object that can be shut down",
+        host="""
+            import threading
+            class Scheduler:
+                def __init__(self):
+                    self.over, self.jobs = threading.Event(), []
+                def start(self):
+                    self.thread = threading.Thread(target=self.run, daemon=True)
+                    self.thread.start()
+                def run(self):
+                    self.over.wait(60)
+                def shutdown(self, wait=True):
+                    self.over.set()
+                    if wait:
+                        self.thread.join()
+        """,
+        leaking="""
+            scheduler = host.Scheduler()
+            scheduler.jobs.append(on_event)
+            scheduler.start()
+        """,
+        cure="scheduler.shutdown()",
+    ),
+    Case(
         name="a patch that keeps the original in a closure",
         host="def f(): pass",
         leaking="""
