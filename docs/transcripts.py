@@ -177,8 +177,9 @@ def performed(page: Path) -> Iterator[tuple[Block, str]]:
 
 
 def steady(text: str) -> str:
-    """An output without what differs between runs and interpreters: times, sizes, places in libraries."""
+    """An output without what differs between runs and interpreters: times, sizes, counts, places in libraries."""
     text = re.sub(r"\d[\d.]* ?(bytes|KiB|MiB|ms|s)\b", r"N \1", text)
+    text = re.sub(r"(each round leaves more objects|dies with this holder): .*", r"\1: N", text)
     text = re.sub(r"=+ (.*?) =+", r"= \1 =", text)
     return re.sub(r"\b(\w+\.py):\d+(?= in )", r"\1:N", text)
 
