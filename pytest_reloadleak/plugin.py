@@ -244,7 +244,7 @@ def pytest_runtest_makereport(
         "reload-leak::"
     ):  # they show theirs themselves
         _shorten(report, call.excinfo.value)
-    for name in ("reload_leak_checks", "reload_leak_inapplicable"):
+    for name in ("reload_leak_checks", "reload_leak_inapplicable", "reload_leak_shown"):
         found = item.__dict__.get(name)
         if found and report.when == "call":
             report.__dict__[name] = found

@@ -1106,7 +1106,7 @@ RUNNING = (
     ),
     Mutant(
         "runs of generations are too long",
-        "report/terminal.py",
+        "report/text/blocks.py",
         "        if runs and number == runs[-1][-1] + 1:\n",
         "        if runs and number <= runs[-1][-1] + 2:\n",
         "off by one: a generation that is gone is reported as alive",
@@ -1114,9 +1114,9 @@ RUNNING = (
     ),
     Mutant(
         "kilobytes of a thousand",
-        "report/terminal.py",
-        "        size /= 1024\n",
-        "        size /= 1000\n",
+        "report/text/blocks.py",
+        "        number /= 1024\n",
+        "        number /= 1000\n",
         "sizes have the wrong unit",
         ("tests/report/test_terminal.py",),
     ),

@@ -170,6 +170,7 @@ class Body:
         path, line, _ = self._item.reportinfo()
         shown = places.of_reports(failing, text, (str(path), (line or 0) + 1), names_target=True)
         self._item.__dict__[FAILURE] = shown
+        self._item.__dict__["reload_leak_shown"] = True
         pytest.fail(text, pytrace=False)
 
 

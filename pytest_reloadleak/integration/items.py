@@ -18,6 +18,7 @@ from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.integration.reporting import junit
+from pytest_reloadleak.integration.reporting.styled import width_of
 from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.worker import Job
 from pytest_reloadleak.model import PASSING, Report
@@ -160,6 +161,7 @@ class TargetItem(_Item):
         """The report at its place, without a traceback through this plugin."""
         error = excinfo.value
         if isinstance(error, ReloadLeakError):
+            self.__dict__["reload_leak_shown"] = True
             return places.of_reports([error.report], str(error), (str(self.path), 1))
         if isinstance(error, UsageError):
             return places.shown(str(error), str(error), str(self.path), 1)
@@ -198,6 +200,10 @@ def _with_hint(report: Report) -> Report:
     return replace(report, reason=report.reason + hint, error=report.error + hint)
 
 
+_MARGIN = 4
+"""Columns that pytest puts before the lines of an exception."""
+
+
 def keep(item: pytest.Item, report: Report) -> None:
     """Store a check on the item, where the plugin's report hook finds it."""
     checks: list[dict[str, Any]] = item.__dict__.setdefault("reload_leak_checks", [])
@@ -207,5 +213,10 @@ def keep(item: pytest.Item, report: Report) -> None:
 
 
 def render(config: pytest.Config, report: Report) -> str:
-    """A report as text, with the verbosity of this run."""
-    return terminal.text(report, verbose=config.get_verbosity() > 0, rootdir=str(config.rootpath))
+    """A report as text, with the verbosity of this run and the width of its terminal."""
+    return terminal.text(
+        report,
+        verbose=config.get_verbosity() > 0,
+        rootdir=str(config.rootpath),
+        width=width_of(config) - _MARGIN,
+    )

@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pytest_reloadleak.model import Finding, Report
+from pytest_reloadleak.report.text.facts import fact, place_of
 
 _WORST = ("growing", "bounded")
 
 
-def line(report: Report, *, names_target: bool = False) -> str:
+def line(report: Report, *, names_target: bool = False, room: int | None = None) -> str:
     """What is wrong, what matters most first.
 
     Args:
         report: a report whose outcome does not pass.
         names_target: whether to begin with the target, which a marked test's node id does not name.
+        room: columns that the line may take, as far as words can be left out; `None` for all of it.
     """
-    text = _leak(report) if report.outcome == "leaking" else f"{report.outcome}: {_first_line(report.reason)}"
-    return f"{report.target} {text}" if names_target else text
+    before = f"{report.target}: " if names_target else ""
+    variants = [f"{before}{text}" for text in _variants(report)]
+    if room is None:
+        return variants[0]
+    return next((text for text in variants if len(text) <= room), variants[-1])
 
 
 def place(report: Report) -> tuple[str, int] | None:
     """File and line to show for a report: where the worst finding was made, or what it holds is defined."""
-    for finding in _worst_first(report):
-        if finding.site is not None:
-            return finding.site.file, finding.site.line
-        if finding.held is not None and finding.held.file is not None:
-            return finding.held.file, finding.held.line or 1
+    for finding in worst_first(report):
+        found = place_of(finding)
+        if found is not None:
+            return found[0], found[1] or 1
     return None
 
 
-def _leak(report: Report) -> str:
-    worst = _worst_first(report)
-    if not worst:
-        return f"leaks: {_first_line(report.reason)}"
-    first = worst[0]
-    where = first.holder.path if first.holder is not None else first.kind
-    held = f" holds {first.held.name}" if first.held is not None else ""
-    more = f", and {len(worst) - 1} more" if len(worst) > 1 else ""
-    return f"leaks: {where}{held}{more}"
-
-
-def _worst_first(report: Report) -> list[Finding]:
+def worst_first(report: Report) -> list[Finding]:
+    """The findings that nobody expects, those that grow first; all of them if each is expected."""
     unknown = [finding for finding in report.findings if finding.known is None]
     return sorted(unknown or report.findings, key=lambda finding: _WORST.index(finding.growth))
 
 
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
+def _variants(report: Report) -> Iterator[str]:
+    """The line, from the whole to the shortest that still helps."""
+    worst = worst_first(report)
+    if report.outcome != "leaking" or not worst:
+        outcome = "leaks" if report.outcome == "leaking" else report.outcome
+        yield f"{outcome}: {report.reason.partition(chr(10))[0]}"
+        return
+    first = fact(worst[0], is_short=True)
+    more = f", and {len(worst) - 1} more" if len(worst) > 1 else ""
+    where = f" ({first.place})" if first.place else ""
+    yield f"{first.text()}{more}"
+    yield first.text()
+    yield f"{first.who}{where}{more}"
+    yield f"{first.who}{where}"
+    yield f"leak at {first.place}" if first.place else "leaks"

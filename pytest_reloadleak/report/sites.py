@@ -6,46 +6,88 @@ import os
 from collections.abc import Iterator
 
 from pytest_reloadleak.model import Finding, Site
+from pytest_reloadleak.report.text.layout import LABEL, Line, Span, labelled, plain, wrapped
 
-_INDENT = " " * 12
+_INDENT = " " * LABEL
 
 
 def lines(finding: Finding, *, verbose: bool, rootdir: str) -> Iterator[str]:
-    """The lines of a finding's sites.
+    """The lines of a finding's sites as plain text. Arguments as for `parts`."""
+    for _, found in parts(finding, verbose=verbose, rootdir=rootdir, width=None):
+        yield from map(plain, found)
+
+
+def parts(
+    finding: Finding, *, verbose: bool, rootdir: str, width: int | None
+) -> Iterator[tuple[bool, list[Line]]]:
+    """The lines of a finding's sites, in pieces: for each site the place, and the source around it.
 
     Args:
         finding: the finding.
         verbose: whether to show the stack of each, and the reason where there is no site.
         rootdir: the directory to which files are relative.
+        width: columns of a line; `None` for no limit.
+
+    Yields:
+        Whether the lines are the surroundings only, and the lines.
     """
     if finding.site is None:
         if verbose and finding.site_reason is not None:
-            yield f"    site    not known: {finding.site_reason}"
+            yield False, list(labelled("site", [Span(f"not known: {finding.site_reason}")], width))
         return
     for number, site in enumerate(finding.sites or (finding.site,)):
         function = f" in {site.function}" if site.function not in {None, "<module>"} else ""
-        label = "    site    " if number == 0 else "     and    "
-        yield f"{label}{relative(site.file, rootdir)}:{site.line}{function}"
-        yield from _excerpt(site)
+        place = Span(f"{relative(site.file, rootdir)}:{site.line}", "place")
+        first = labelled("site" if number == 0 else " and", [place, Span(function)], width)
+        before, marked, after = _excerpt(site, width)
+        yield False, list(first)
+        yield True, before
+        yield False, marked
+        yield True, after
         if verbose and len(site.stack) > 1:
-            yield from _stack(site, rootdir)
+            yield True, list(_stack(site, rootdir, width))
 
 
-def _excerpt(site: Site) -> Iterator[str]:
-    """The source with a marker; the bare line where the lines around it are not known."""
+def _excerpt(site: Site, width: int | None) -> tuple[list[Line], list[Line], list[Line]]:
+    """The source before the line, the line with a marker, and the source after it.
+
+    Only the bare line where the lines around it are not known.
+    """
     if site.excerpt_line is None or not site.excerpt:
-        yield f"{_INDENT}> {site.code}"
-        return
-    width = len(str(site.excerpt_line + len(site.excerpt) - 1))
+        return [], _source(f"{_INDENT}> ", site.code, width), []
+    digits = len(str(site.excerpt_line + len(site.excerpt) - 1))
+    before: list[Line] = []
+    marked: list[Line] = []
+    after: list[Line] = []
     for number, text in enumerate(site.excerpt, start=site.excerpt_line):
-        marker = ">" if number == site.line else " "
-        yield f"{_INDENT}{marker} {number:>{width}} | {text}".rstrip()
+        if number == site.line:
+            marked = _source(f"{_INDENT}> {number:>{digits}} | ", text, width)
+        else:
+            (after if marked else before).append(
+                (Span(_cut(f"{_INDENT}  {number:>{digits}} | {text}", width)),)
+            )
+    return before, marked, after
 
 
-def _stack(site: Site, rootdir: str) -> Iterator[str]:
+def _source(first: str, text: str, width: int | None) -> list[Line]:
+    """The marked line: all of it, in several lines if need be."""
+    if width is None or len(first) + len(text) <= width:
+        return [(Span(first), Span(text, "place"))]
+    indent = text[: len(text) - len(text.lstrip())]
+    return list(
+        wrapped(first + indent, [Span(text.strip(), "place")], width, " " * (len(first + indent) + 4))
+    )
+
+
+def _cut(line: str, width: int | None) -> str:
+    line = line.rstrip()
+    return line if width is None or len(line) <= width else f"{line[: width - 4].rstrip()} ..."
+
+
+def _stack(site: Site, rootdir: str, width: int | None) -> Iterator[Line]:
     for depth, frame in enumerate(site.stack):
-        label = "    called  " if depth == 0 else _INDENT
-        yield f"{label}{relative(frame.file, rootdir)}:{frame.line} in {frame.function}: {frame.code}"
+        text = f"{relative(frame.file, rootdir)}:{frame.line} in {frame.function}: {frame.code}"
+        yield from labelled("" if depth else "called", [Span(text)], width)
 
 
 def relative(file: str, rootdir: str) -> str:

@@ -262,10 +262,10 @@ def test_the_report_is_shown_once(app, monkeypatch, environment, options):
 
     assert said(result).count(HOLDER) <= 3
     summary = [line for line in result.outlines if line.startswith("FAILED ")]
-    found = "leaks: host.listeners[*] holds leaky.on_event"
+    found = "listeners[*] keeps 5 old generations (leaky.py:7)"
     assert summary == [
-        f"FAILED test_hand.py::test_hand - leaky {found}",
-        f"FAILED test_marked.py::test_marked - leaky {found}",
+        f"FAILED test_hand.py::test_hand - leaky: {found}",
+        f"FAILED test_marked.py::test_marked - leaky: {found}",
         f"FAILED reload-leak::leaky[reimport] - {found}",
     ]
 
@@ -276,7 +276,7 @@ def test_the_summary_names_the_holder_in_80_columns(app, monkeypatch):
     result = app.check("--tb=no", *target("leaky"))
 
     result.stdout.fnmatch_lines(
-        ["FAILED reload-leak::leaky[[]reimport[]] - leaks: host.listeners[[]*] holds *"]
+        ["FAILED reload-leak::leaky[[]reimport[]] - listeners[[]*] (leaky.py:7)"]
     )
     assert max(len(line) for line in result.outlines if line.startswith("FAILED")) <= 80
 

@@ -221,7 +221,8 @@ def test_a_failure_is_the_report_and_nothing_else(plugins):
             "*_ reload-leak::leaky?reimport? _*",
             "leaky (reimport) leaks on reload: 5 old generations still alive after 5 reloads: 1 growing finding",
             "",
-            "  retained-generation *, growing by 1 per round, generations -1 to 3",
+            "  [*] host.listeners[[]*] keeps 5 old generations (leaky.py:7)",
+            "    kind    retained-generation *, growing by 1 per round, generations -1 to 3",
             "    holder  host.listeners[[]*] (list, root sys.modules)",
             "    holds   function leaky.on_event, leaky.py:4",
             "    fix     remove leaky.on_event from host.listeners[[]*] before the reload, *",
@@ -237,7 +238,7 @@ def test_the_summary_names_every_item(plugins):
     result.stdout.fnmatch_lines_random(
         [
             "PASSED reload-leak::cured[[]reimport[]]",
-            "FAILED reload-leak::leaky[[]reimport[]] - leaks: host.listeners[[]*] holds leaky.on_event",
+            "FAILED reload-leak::leaky[[]reimport[]] - listeners[[]*] keeps 5 old generations (leaky.py:7)",
         ]
     )
 
@@ -252,7 +253,7 @@ def test_junit_has_an_entry_for_each_item(plugins):
     failure = cases["leaky[reimport]"].find("failure")
     assert failure is not None
     assert "host.listeners[*] (list, root sys.modules)" in (failure.text or "")
-    assert failure.get("message") == "leaks: host.listeners[*] holds leaky.on_event"
+    assert failure.get("message") == "listeners[*] keeps 5 old generations (leaky.py:7)"
 
 
 def test_xdist_spreads_the_items(plugins):

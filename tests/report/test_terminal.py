@@ -79,18 +79,22 @@ LEAKING = Report(
 SHORT = """\
 myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 reloads: 3 findings, 2 growing
 
-  retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
+  * myapp.bus.listeners[*] keeps 5 old generations (myapp/weather.py:31)
+    kind    retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
     holder  myapp.bus.listeners[*] (list, root sys.modules)
     holds   function myapp.weather.on_event, myapp/weather.py:31
     cost    7.6 KiB per reload; at 500 reloads a day: 3.7 MiB a day
     fix     remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
 
-  stale-reference 00aa11bb, bounded, generation 0
-    holder  myapp.cli.Weather (module, root sys.modules) (one of several holders; all must release it)
+  * myapp.cli.Weather still is an old version (/elsewhere/weather.py)
+    kind    stale-reference 00aa11bb, bounded, generation 0
+    holder  myapp.cli.Weather (module, root sys.modules)
     holds   class myapp.weather.Weather, /elsewhere/weather.py
+    with    another holder keeps it too; all must release it
     fix     look myapp.weather.Weather up where it is used
 
-  retained-generation ffee0099, growing by 0.5 per round, generations 0, 2 to 4, 9
+  * atexit keeps 5 old generations
+    kind    retained-generation ffee0099, growing by 0.5 per round, generations 0, 2 to 4, 9
     holder  atexit (unknown, root native)
     holds   myapp.weather.Plugin
     fix     unregister it
@@ -100,7 +104,8 @@ myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 
 LONG = """\
 myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 reloads: 3 findings, 2 growing
 
-  retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
+  * myapp.bus.listeners[*] keeps 5 old generations (myapp/weather.py:31)
+    kind    retained-generation 7c1e9a04, growing by 1 per round, generations -1 to 3
     holder  myapp.bus.listeners[*] (list, root sys.modules)
     holds   function myapp.weather.on_event, myapp/weather.py:31
     trace   sys.modules['myapp.bus']
@@ -112,16 +117,19 @@ myapp.weather (reimport) leaks on reload: 6 old generations still alive after 5 
     cost    7.6 KiB per reload; at 500 reloads a day: 3.7 MiB a day
     fix     remove myapp.weather.on_event from myapp.bus.listeners[*] before the reload
 
-  stale-reference 00aa11bb, bounded, generation 0
-    holder  myapp.cli.Weather (module, root sys.modules) (one of several holders; all must release it)
+  * myapp.cli.Weather still is an old version (/elsewhere/weather.py)
+    kind    stale-reference 00aa11bb, bounded, generation 0
+    holder  myapp.cli.Weather (module, root sys.modules)
     holds   class myapp.weather.Weather, /elsewhere/weather.py
+    with    another holder keeps it too; all must release it
     trace   sys.modules['myapp.cli']
               .Weather
                 class myapp.weather.Weather
     keeps   3 objects, 900 bytes
     fix     look myapp.weather.Weather up where it is used
 
-  retained-generation ffee0099, growing by 0.5 per round, generations 0, 2 to 4, 9
+  * atexit keeps 5 old generations
+    kind    retained-generation ffee0099, growing by 0.5 per round, generations 0, 2 to 4, 9
     holder  atexit (unknown, root native)
     holds   myapp.weather.Plugin
     trace   native
@@ -275,7 +283,8 @@ def test_a_finding_without_a_holder_shows_its_trace():
 
     shown = terminal.text(report, verbose=False)
 
-    assert "  memory-growth 7c1e9a04, growing by 512 per round" in shown.splitlines()
+    assert "  * the process uses more memory after each reload" in shown.splitlines()
+    assert "    kind    memory-growth 7c1e9a04, growing by 512 per round" in shown.splitlines()
     assert "    holder " not in shown
     assert shown.endswith(f"    fix     {LISTENERS.advice}")
 

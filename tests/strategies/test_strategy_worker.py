@@ -92,7 +92,8 @@ def born(directory):
 
 REPORT = """\
 filed (worker) leaks on reload: *
-  registration *, growing by 1 per round, generations -1, 0
+  [*] temporary files: file .log is left behind, 1 more per reload (*)
+    kind    registration *, growing by 1 per round, generations -1, 0
     holder  temporary files: file .log (file, root temporary files)
     detail  *.log: outlived its process
     fix     remove the file before the worker ends, in __reload_dispose__ or an exit hook (atexit); nothing else does

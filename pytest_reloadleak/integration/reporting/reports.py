@@ -11,10 +11,11 @@ import pytest
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.integration.gate import fails, gate_of
-from pytest_reloadleak.integration.reporting import baseline_end, environment, junit
+from pytest_reloadleak.integration.reporting import baseline_end, environment, junit, styled
 from pytest_reloadleak.integration.reporting.outputs import Outputs
 from pytest_reloadleak.model import PASSING, Report
-from pytest_reloadleak.report import codequality, counts, github, jsonfile, sarif, terminal
+from pytest_reloadleak.report import audit, codequality, counts, github, jsonfile, sarif, terminal
+from pytest_reloadleak.report.text import closing, layout
 from pytest_reloadleak.settings import STRATEGIES
 
 _COLLECTED = "reload_leak_collected"
@@ -85,8 +86,11 @@ class Collected:
         sent: Mapping[str, Any] = getattr(node, "workeroutput", {}).get(_COLLECTED, {})
         self._items.update({nodeid: (str(pair[0]), str(pair[1])) for nodeid, pair in sent.items()})
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the checks that a test's report carries."""
+        """Collect the checks that a test's report carries, and let its failure draw itself."""
+        if not is_worker(self.config):
+            styled.drawn(self.config, report)
         found: list[dict[str, Any]] = getattr(report, "reload_leak_checks", [])
         if found:
             self._take(report, found)
@@ -186,23 +190,24 @@ class Collected:
 
     def summarise(self, terminal_reporter: pytest.TerminalReporter) -> None:
         """Show what the gate has to say, with annotations for GitHub."""
-        lines = list(self._lines)
-        if self.config.get_verbosity() > 0:
-            lines += environment.lines(environment.environment(self.config))
+        verbosity, rootdir = self.config.get_verbosity(), str(self.config.rootpath)
+        writer, width = terminal_reporter._tw, styled.width_of(self.config)
+        styled.fit_summary(terminal_reporter)
+        reports = [jsonfile.from_dict(check) for check in self.checks if not audit.is_own_leak(check)]
+        lines = [layout.one(text) for text in self._lines]
+        if verbosity > 0:
+            lines += map(layout.one, environment.lines(environment.environment(self.config)))
         if not fails(self.config):
-            for check in self.checks:
-                if check["outcome"] not in PASSING:
-                    text = terminal.text(
-                        jsonfile.from_dict(check),
-                        verbose=self.config.get_verbosity() > 0,
-                        rootdir=str(self.config.rootpath),
-                    )
-                    lines += [*text.splitlines(), ""]
-        lines += self._unused_ignores()
+            for report in reports:
+                if report.outcome not in PASSING:
+                    lines += terminal.lines(report, verbose=verbosity > 0, rootdir=rootdir, width=width)
+                    lines.append(())
+        lines += map(layout.one, self._unused_ignores())
+        if verbosity >= -1:
+            lines += closing.lines(reports, rootdir=rootdir, width=width)
         if lines:
             terminal_reporter.section("reload leaks")
-            for line in lines:
-                terminal_reporter.write_line(line)
+            styled.draw(writer, lines)
         if self._annotates():
             root = os.environ.get("GITHUB_WORKSPACE") or str(self.config.rootpath)
             for line in github.commands(self.checks, root):

@@ -1,0 +1,197 @@
+"""Lay one finding out: its key fact, who holds what, the line, the evidence, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pytest_reloadleak.model import Finding
+from pytest_reloadleak.report import sites
+from pytest_reloadleak.report.sites import relative
+from pytest_reloadleak.report.text.facts import fact
+from pytest_reloadleak.report.text.folding import folded
+from pytest_reloadleak.report.text.layout import LABEL, Line, Span, labelled, wrapped
+
+MOST_LINES = 25
+"""Lines of a finding without `-v`: a screen shows it whole."""
+_SHORT_DETAILS = 3
+_RELOADS_A_DAY = 500
+"""A working day with autoreload; the line says so, and readers scale it to their own."""
+_TYPES_SHOWN = 4
+
+
+class _Part(NamedTuple):
+    """Lines that are shown or left out together."""
+
+    weight: int
+    """How much they say: the parts with the least are left out first, where there is no room."""
+    lines: list[Line]
+
+
+def block(finding: Finding, *, verbose: bool, rootdir: str, width: int | None) -> list[Line]:
+    """The lines of a finding.
+
+    Args:
+        finding: what to show.
+        verbose: whether to show all of it, in as many lines as it takes.
+        rootdir: the directory to which files are relative.
+        width: columns of a line; `None` for no limit.
+    """
+    parts = list(_parts(finding, verbose, rootdir, width))
+    if verbose or _count(parts) <= MOST_LINES:
+        return [line for part in parts for line in part.lines]
+    for weight in sorted({part.weight for part in parts}):
+        parts = [part for part in parts if part.weight > weight]
+        if _count(parts) < MOST_LINES:
+            break
+    more = list(labelled("...", [Span("more with -v")], width))
+    return [*[line for part in parts for line in part.lines][: MOST_LINES - 1], *more]
+
+
+def _count(parts: Iterable[_Part]) -> int:
+    return sum(len(part.lines) for part in parts)
+
+
+def _parts(finding: Finding, verbose: bool, rootdir: str, width: int | None) -> Iterator[_Part]:
+    def part(weight: int, label: str, *spans: Span | str) -> _Part:
+        given = [Span(span) if isinstance(span, str) else span for span in spans]
+        return _Part(weight, list(labelled(label, given, width)))
+
+    yield _Part(9, _headline(finding, rootdir, width))
+    rate = f"growing by {finding.per_round:g} per round" if finding.growth == "growing" else "bounded"
+    yield part(8, "kind", f"{finding.kind} {finding.signature}, {rate}", *_numbers(finding.generations))
+    holder = finding.holder
+    if holder is not None:
+        yield part(
+            8,
+            "holder",
+            Span(holder.path, "holder"),
+            Span(f" ({holder.type}, root {holder.root})", is_whole=True),
+        )
+    if holder is not None and finding.held is not None:
+        held = finding.held
+        name = held.name if held.type == held.name else f"{held.type} {held.name}"
+        yield part(8, "holds", Span(name, "old"), _place(finding, rootdir))
+    if not finding.sole_holder and holder is not None:
+        yield part(6, "with", _others(finding))
+    for number, (is_source, lines) in enumerate(
+        sites.parts(finding, verbose=verbose, rootdir=rootdir, width=width)
+    ):
+        yield _Part((5 if is_source else 8) if number < 2 else 3, lines)
+    if verbose or holder is None:
+        yield _Part(4, list(_trace(finding, width)))
+        if finding.retained_objects and finding.retained_bytes is not None:
+            yield part(4, "keeps", f"{finding.retained_objects} objects, {size(finding.retained_bytes)}")
+    yield from (part(2, label, text) for label, text in _cost(finding, verbose))
+    for number, text in enumerate(finding.details if verbose else finding.details[:_SHORT_DETAILS]):
+        yield part(1 if number else 4, "" if number else "detail", text)
+    for text in finding.also_retains if verbose else _further(finding):
+        yield part(1, "also", text)
+    if finding.proof is not None and (verbose or finding.proven is not None or finding.growth == "growing"):
+        yield part(6, "proof", finding.proof)
+    if finding.known is not None:
+        yield part(7, "known", finding.known)
+    yield part(7, "fix", finding.advice)
+    if finding.cure is not None:
+        yield _Part(7, list(_cure(finding.cure, width)))
+
+
+def _headline(finding: Finding, rootdir: str, width: int | None) -> list[Line]:
+    """The key fact: with the whole path if that fits on a line."""
+    whole, short = (fact(finding, rootdir=rootdir, is_short=is_short) for is_short in (False, True))
+    found = whole if width is None or len(whole.text()) + 4 <= width else short
+    place = (Span(" ("), Span(found.place, "place"), Span(")")) if found.place else ()
+    spans = (
+        Span(found.who, "holder"),
+        Span(f" {found.does}"),
+        *((Span(" "), Span(found.old, "old")) if found.old else ()),
+        *place,
+    )
+    return list(wrapped("  * ", spans, width, "    "))
+
+
+def _others(finding: Finding) -> str:
+    if not finding.together_with:
+        return "another holder keeps it too; all must release it"
+    *first, last = finding.together_with
+    names = f"{', '.join(first)} and {last} hold" if first else f"{last} holds"
+    return f"{names} the same code; all must release it"
+
+
+def _place(finding: Finding, rootdir: str) -> str:
+    held = finding.held
+    if held is None or held.file is None:
+        return ""
+    file = relative(held.file, rootdir)
+    return f", {file}:{held.line}" if held.line is not None else f", {file}"
+
+
+def _trace(finding: Finding, width: int | None) -> Iterator[Line]:
+    """The steps from the root, with the reference that was removed on trial marked."""
+    for depth, step in enumerate(finding.trace):
+        first = f"    {'trace' if depth == 0 else '':<{LABEL - 4}}{'  ' * depth}"
+        spans = [Span(step)]
+        if finding.cut_at is not None and depth == finding.cut_at and depth:
+            spans.append(Span("  <- remove this reference", "place"))
+        yield from wrapped(first, spans, width, f"{' ' * len(first)}  ")
+
+
+def _cost(finding: Finding, verbose: bool) -> Iterator[tuple[str, str]]:
+    """What one reload costs through this holder, and with `-v` what that consists of; each with its label."""
+    generations = len(finding.generations)
+    if finding.growth != "growing" or not finding.retained_bytes or not generations:
+        return
+    one = finding.retained_bytes / generations
+    daily = f"at {_RELOADS_A_DAY} reloads a day: {size(round(one * _RELOADS_A_DAY))} a day"
+    yield "cost", f"{size(round(one))} per reload; {daily}"
+    cost = finding.cost
+    if not verbose or cost is None:
+        return
+    if not cost.objects:
+        yield "", "nothing of it dies if this holder alone lets go"
+        return
+    largest = ", ".join(
+        f"{part.objects} {part.type} ({size(part.bytes)})" for part in cost.by_type[:_TYPES_SHOWN]
+    )
+    more = len(cost.by_type) - _TYPES_SHOWN
+    yield "", f"dies with this holder: {largest}{f', and {more} more types' if more > 0 else ''}"
+
+
+def _further(finding: Finding) -> list[str]:
+    """What the cause keeps besides the generations that the first line counts."""
+    counted = ", ".join(map(str, finding.generations))
+    own = tuple(f"retained-generation: generation{s} {counted} of " for s in ("", "s"))
+    return [text for text in finding.also_retains if not text.startswith(own)]
+
+
+def _cure(cure: str, width: int | None) -> Iterator[Line]:
+    yield from labelled("cure", [Span("paste this into the dispose hook:")], width)
+    indent = " " * LABEL
+    for line in cure.splitlines():
+        for part in folded(line, None if width is None else max(width - len(indent), 40)):
+            yield (Span(indent), Span(part, "code"))
+
+
+def _numbers(generations: tuple[int, ...]) -> Iterator[str | Span]:
+    """The generations, with runs shortened: `, generations -1 to 3, 7`; nothing if there are none."""
+    if not generations:
+        return
+    runs: list[list[int]] = []
+    for number in generations:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    text = ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    yield ","
+    yield Span(f" generation{'s' if len(generations) > 1 else ''} {text}", is_whole=True)
+
+
+def size(size_bytes: int) -> str:
+    """Bytes with a unit."""
+    number = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB"):
+        if number < 1024 or unit == "MiB":
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1024
+    raise AssertionError("unreachable: the loop returns at its last unit")

@@ -1,0 +1,125 @@
+"""Close a session: what was checked, what leaks, and what to fix first and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pytest_reloadleak.model import Finding, Outcome, Report
+from pytest_reloadleak.report.short import worst_first
+from pytest_reloadleak.report.text.blocks import size
+from pytest_reloadleak.report.text.facts import Fact, fact
+from pytest_reloadleak.report.text.layout import Line, Span, wrapped
+
+_MOST = 8
+"""Leaks that are listed; the others are counted."""
+_WORDS: dict[Outcome, str] = {
+    "leaking": "leaking",
+    "error": "with an error",
+    "inconclusive": "inconclusive",
+    "known": "with known findings only",
+    "clean": "clean",
+}
+_HANG = " " * 11
+
+
+class _Leak(NamedTuple):
+    """What one holder does, in all checks that found it."""
+
+    finding: Finding
+    """The worst of them."""
+    targets: tuple[str, ...]
+
+    def cost(self) -> float:
+        """Bytes per reload."""
+        generations = len(self.finding.generations)
+        return (self.finding.retained_bytes or 0) / generations if generations else 0.0
+
+
+def lines(reports: Sequence[Report], *, rootdir: str, width: int | None) -> Iterator[Line]:
+    """The lines of the section; none if nothing leaks.
+
+    Args:
+        reports: the session's checks.
+        rootdir: the directory to which files are relative.
+        width: columns of a line; `None` for no limit.
+    """
+    leaks = _leaks(reports)
+    if not leaks:
+        return
+    yield from wrapped("checked    ", [Span(_checked(reports))], width, _HANG)
+    for number, leak in enumerate(leaks[:_MOST]):
+        first = "leaks      " if number == 0 else _HANG
+        yield from wrapped(first, _said(fact(leak.finding, is_short=True), leak), width, f"{_HANG}  ")
+    if len(leaks) > _MOST:
+        yield (Span(f"{_HANG}and {len(leaks) - _MOST} more"),)
+    spans = [Span(_place(leaks[0].finding, rootdir), "place"), Span(f": {_why(leaks)}")]
+    yield from wrapped("fix first  ", spans, width, _HANG)
+
+
+def _checked(reports: Sequence[Report]) -> str:
+    targets = len({report.target for report in reports})
+    strategies = sorted({report.strategy for report in reports})
+    counts = Counter(report.outcome for report in reports)
+    what = f"{targets} {'target' if targets == 1 else 'targets'} by {', '.join(strategies)}"
+    checks = f", {len(reports)} checks" if len(reports) > targets else ""
+    said = [
+        f"{counts[outcome]} {word}" for outcome, word in _WORDS.items() if counts[outcome]
+    ]
+    return f"{what}{checks}: {', '.join(said)}"
+
+
+def _leaks(reports: Sequence[Report]) -> list[_Leak]:
+    """What leaks, what to fix first at the front: what grows, in most targets, proven, and at the highest cost."""
+    found: dict[tuple[str, str, str], list[tuple[Finding, str]]] = {}
+    for report in reports:
+        if report.outcome == "leaking":
+            for finding in worst_first(report):
+                holder = finding.holder.path if finding.holder is not None else report.target
+                site = f"{finding.site.file}:{finding.site.line}" if finding.site is not None else ""
+                found.setdefault((finding.kind, holder, site), []).append((finding, report.target))
+    leaks = []
+    for group in found.values():
+        worst = max(
+            (finding for finding, _ in group), key=lambda f: (f.growth == "growing", f.proven is True)
+        )
+        leaks.append(_Leak(worst, tuple(dict.fromkeys(target for _, target in group))))
+    return sorted(leaks, key=_weight, reverse=True)
+
+
+def _weight(leak: _Leak) -> tuple[bool, int, bool, float]:
+    finding = leak.finding
+    return finding.growth == "growing", len(leak.targets), finding.proven is True, leak.cost()
+
+
+def _said(said: Fact, leak: _Leak) -> list[Span]:
+    targets = leak.targets[0] if len(leak.targets) == 1 else f"{len(leak.targets)} targets"
+    place = [Span(" ("), Span(said.place, "place"), Span(")")] if said.place else []
+    old = [Span(" "), Span(said.old, "old")] if said.old else []
+    return [Span(f"{targets}: "), Span(said.who, "holder"), Span(f" {said.does}"), *old, *place]
+
+
+def _place(finding: Finding, rootdir: str) -> str:
+    said = fact(finding, rootdir=rootdir)
+    return said.place or said.who
+
+
+def _why(leaks: list[_Leak]) -> str:
+    first, *others = leaks
+    finding = first.finding
+    reasons = []
+    if not others:
+        reasons.append("it is the only leak")
+    elif finding.growth == "growing" and any(leak.finding.growth != "growing" for leak in others):
+        reasons.append("it grows with each reload")
+    if len(first.targets) > 1:
+        reasons.append(f"it keeps old code of {len(first.targets)} targets")
+    if first.cost() and others and first.cost() == max(leak.cost() for leak in leaks):
+        reasons.append(f"it costs most, {size(round(first.cost()))} per reload")
+    if finding.proven and finding.proof is not None:
+        reasons.append(finding.proof)
+    elif finding.together_with:
+        count = len(finding.together_with)
+        reasons.append(f"then fix the {count} {'other' if count == 1 else 'others'} that hold the same code")
+    return "; ".join(reasons) or "it is found in most checks"

@@ -1,0 +1,133 @@
+"""Say the key fact of a finding: what keeps or leaves how much, and where the line is."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from pytest_reloadleak.model import Finding
+from pytest_reloadleak.report.sites import relative
+
+_STILL = {
+    "child-process": "still runs",
+    "live-timer": "is still set",
+    "live-thread": "still runs",
+    "pending-task": "is still pending",
+    "open-fd": "stays open",
+}
+"""What an effect does though it should have ended."""
+_ENTRIES = {
+    "contextvars": "stays set",
+    "os.environ": "stays set",
+    "sys.modules": "stays loaded",
+    "unittest.mock": "stays in place",
+    **dict.fromkeys(
+        ("files", "tempfile", "temporary files", "shared_memory", "semaphores", "sockets", "fifos"),
+        "is left behind",
+    ),
+}
+"""What an entry of a registry does; of any other one, it stays registered."""
+_BEGINNING = re.compile(r"[\w.]+")
+"""The attributes at the beginning of a path."""
+
+
+class Fact(NamedTuple):
+    """The parts of a sentence: who, does what, to how much that is old, and where."""
+
+    who: str
+    does: str
+    old: str = ""
+    place: str = ""
+
+    def text(self) -> str:
+        """The sentence."""
+        place = f" ({self.place})" if self.place else ""
+        return f"{self.who} {self.does}{f' {self.old}' if self.old else ''}{place}"
+
+
+def fact(finding: Finding, *, rootdir: str = ".", is_short: bool = False) -> Fact:
+    """The key fact of a finding.
+
+    Args:
+        finding: the finding.
+        rootdir: the directory to which the place is relative.
+        is_short: whether the path and the file are shortened to their last parts.
+    """
+    does, old = _does(finding)
+    place = place_of(finding)
+    where = ""
+    if place is not None:
+        file, line = place
+        name = os.path.basename(file) if is_short else relative(file, rootdir)
+        where = f"{name}:{line}" if line is not None else name
+    if finding.holder is None:
+        return Fact("the process", does, old, where)
+    # A descriptor has another number in each generation, which says nothing.
+    path = finding.holder.path.removeprefix("fd * ")
+    if path == "native":
+        return Fact("C code", does, old, where)
+    return Fact(short_path(finding) if is_short else path, does, old, where)
+
+
+def place_of(finding: Finding) -> tuple[str, int | None] | None:
+    """File and line to show: where the finding was made, else where what it holds is defined."""
+    if finding.site is not None:
+        return finding.site.file, finding.site.line
+    if finding.held is not None and finding.held.file is not None:
+        return finding.held.file, finding.held.line
+    return None
+
+
+def short_path(finding: Finding) -> str:
+    """The end of the holder's path that says most: from the container on, or the last two names."""
+    assert finding.holder is not None, "only a finding with a holder has a path"
+    path = finding.holder.path.removeprefix("fd * ")
+    if finding.holder.root != "sys.modules" or finding.kind == "registration":
+        return path
+    found = _BEGINNING.match(path)
+    if found is None:
+        return path
+    names = found[0].strip(".").split(".")
+    rest = path[found.end() :]
+    return f"{names[-1] if rest else '.'.join(names[-2:])}{rest}"
+
+
+def generations(finding: Finding) -> str:
+    """`5 old generations`."""
+    count = len(finding.generations)
+    return f"{count} old generation{'' if count == 1 else 's'}"
+
+
+def _does(finding: Finding) -> tuple[str, str]:
+    """The verb, and the old generations if it keeps any."""
+    kind = finding.kind
+    if kind in {"object-growth", "memory-growth"}:
+        return _grows(finding), ""
+    if kind == "stale-reference":
+        return "still is", "an old version"
+    if kind == "patched-global":
+        return "stays patched by", generations(finding)
+    if kind == "retained-generation":
+        return "keeps", generations(finding)
+    assert finding.holder is not None, "an effect has a name"
+    still = _STILL.get(kind) or _ENTRIES.get(str(finding.registry), "stays registered")
+    if finding.holder.path.startswith("zombie"):
+        still = "was not reaped"
+    if finding.generations and (finding.also_retains or finding.retained_objects):
+        return f"{still} and keeps", generations(finding)
+    return f"{still}{_rate(finding)}", ""
+
+
+def _rate(finding: Finding) -> str:
+    return f", {finding.per_round:g} more per reload" if finding.growth == "growing" else ""
+
+
+def _grows(finding: Finding) -> str:
+    if finding.holder is not None:
+        noun = "item" if finding.per_round == 1 else "items"
+        return f"grows by {finding.per_round:g} {noun} per reload"
+    if finding.kind == "memory-growth":
+        return "uses more memory after each reload"
+    noun = "object" if finding.per_round == 1 else "objects"
+    return f"has {finding.per_round:g} {noun} more after each reload"
