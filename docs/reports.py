@@ -30,9 +30,10 @@ HEAD = """\
 Seven leaks as the tool reports them. Each was fixed from its report alone: the cure went into the dispose hook, and the
 next check was clean. `python docs/reports.py` makes this page again by running everything on it.
 
-The first line of a finding says what keeps how much, and which line made it. Below it, `holder` is what keeps the old
-generation alive, with its path. `site` is the line that made the reference, with the source around it. `fix` says what to do, and `cure` says it in Python: paste these lines into the body of the hook that runs before the
-module is dropped. That is the hook of your host, or `def __reload_dispose__(data):` in the module itself.
+The first line of a finding says what keeps how much, and which line made it. Below, `holder` is what keeps the old
+generation alive, with its path, and `site` is the line that made the reference. `fix` says what to do, and `cure` says
+it in Python: paste these lines into the body of the hook that runs before the module is dropped. That is the hook of
+your host, or `def __reload_dispose__(data):` in the module itself.
 """
 
 

@@ -45,7 +45,8 @@ def _verb(report: Report) -> str:
 
 def lines(report: Report, *, verbose: bool, rootdir: str | None, width: int | None) -> Iterator[Line]:
     """The whole report as lines of styled text. Arguments as for `text`."""
-    yield from wrapped("", [Span(headline(report))], width, "  ")
+    # What went wrong is one line, also for who searches for it.
+    yield from wrapped("", [Span(headline(report))], width if report.findings else None, "  ")
     shown = report.findings if verbose else report.findings[:SHORT_FINDINGS]
     for finding in shown:
         yield ()

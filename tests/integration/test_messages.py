@@ -275,9 +275,7 @@ def test_the_summary_names_the_holder_in_80_columns(app, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     result = app.check("--tb=no", *target("leaky"))
 
-    result.stdout.fnmatch_lines(
-        ["FAILED reload-leak::leaky[[]reimport[]] - listeners[[]*] (leaky.py:7)"]
-    )
+    result.stdout.fnmatch_lines(["FAILED reload-leak::leaky[[]reimport[]] - listeners[[]*] (leaky.py:7)"])
     assert max(len(line) for line in result.outlines if line.startswith("FAILED")) <= 80
 
 

@@ -166,7 +166,7 @@ def _further(finding: Finding) -> list[str]:
 
 def _cure(cure: str, width: int | None) -> Iterator[Line]:
     yield from labelled("cure", [Span("paste this into the dispose hook:")], width)
-    indent = " " * LABEL
+    indent = " " * (LABEL + 4)
     for line in cure.splitlines():
         for part in folded(line, None if width is None else max(width - len(indent), 40)):
             yield (Span(indent), Span(part, "code"))

@@ -64,9 +64,7 @@ def _checked(reports: Sequence[Report]) -> str:
     counts = Counter(report.outcome for report in reports)
     what = f"{targets} {'target' if targets == 1 else 'targets'} by {', '.join(strategies)}"
     checks = f", {len(reports)} checks" if len(reports) > targets else ""
-    said = [
-        f"{counts[outcome]} {word}" for outcome, word in _WORDS.items() if counts[outcome]
-    ]
+    said = [f"{counts[outcome]} {word}" for outcome, word in _WORDS.items() if counts[outcome]]
     return f"{what}{checks}: {', '.join(said)}"
 
 
