@@ -79,6 +79,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Look at the page of `--reload-leak-html` in headless Chromium, which has to be installed, with axe-core."""
+    session.install(".[test]", "axe-playwright-python", "playwright")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Break the tool in many small ways; its tests have to notice each."""
     session.install(".[test]")

@@ -26,6 +26,7 @@ _MARKER = (
 
 _WITHOUT_FLAG = (
     "json",
+    "html",
     "sarif",
     "codequality",
     "baseline",
@@ -118,6 +119,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     _add_gate_options(group)
     group.addoption("--reload-leak-json", metavar="FILE", help="write all reports to this file as JSON")
+    group.addoption(
+        "--reload-leak-html", metavar="FILE", help="write all reports as one page, which needs no other file"
+    )
     group.addoption(
         "--reload-leak-graphs",
         metavar="DIR",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-OUTPUTS = ("json", "sarif", "codequality")
+OUTPUTS = ("json", "html", "sarif", "codequality")
 """The options `--reload-leak-NAME=FILE`."""
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 

@@ -57,6 +57,10 @@ class Collected:
         self._outputs: Outputs | None = None
         if is_worker(config):
             return
+        if config.getoption("reload_leak_html") is not None:
+            from pytest_reloadleak.integration.reporting.html_report import assert_possible
+
+            assert_possible()
         self._outputs = Outputs(config)
         junit.Suite.register(config, lambda: self.checks)
         if getattr(config.option, "htmlpath", None):  # pytest-html's option
@@ -140,6 +144,7 @@ class Collected:
                     collected=len(self._items),
                     environment=environment.environment(self.config),
                 ),
+                "html": self._page,
                 "sarif": lambda: sarif.document(
                     self.checks, root, version("pytest-reloadleak"), complete=is_complete
                 ),
@@ -149,6 +154,11 @@ class Collected:
         self._lines += failures
         if failures and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _page(self) -> str:
+        from pytest_reloadleak.integration.reporting.html_report import document
+
+        return document(self.config, self.checks, self.audit())
 
     def _add_missing(self) -> None:
         """Add an entry for each item that ended without one: its setup failed, or the process that ran it died."""

@@ -97,9 +97,10 @@ def _parts(finding: Finding, verbose: bool, rootdir: str, width: int | None) -> 
 
 
 def _headline(finding: Finding, rootdir: str, width: int | None) -> list[Line]:
-    """The key fact: with the whole path if that fits on a line."""
+    """The key fact: with the whole path if that fits on a line, else as much of it and of the file as fits."""
     whole, short = (fact(finding, rootdir=rootdir, is_short=is_short) for is_short in (False, True))
-    found = whole if width is None or len(whole.text()) + 4 <= width else short
+    variants = (whole, short._replace(place=whole.place), short)
+    found = next((one for one in variants if width is None or len(one.text()) + 4 <= width), short)
     place = (Span(" ("), Span(found.place, "place"), Span(")")) if found.place else ()
     spans = (
         Span(found.who, "holder"),

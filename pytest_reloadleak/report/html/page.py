@@ -1,0 +1,74 @@
+"""Write the page: the template with its style and script inside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from pytest_reloadleak.report.html import view
+from pytest_reloadleak.settings import STRATEGIES
+
+NEEDS = "pip install 'pytest-reloadleak[html]'"
+"""The command that installs what the page needs."""
+
+
+def is_possible() -> bool:
+    """Whether the library for templates is installed."""
+    return find_spec("jinja2") is not None
+
+
+class Session(NamedTuple):
+    """What a page is about."""
+
+    checks: Sequence[Mapping[str, Any]]
+    """Entries of the JSON report's `checks`."""
+    graphs: Mapping[tuple[int, int], str]
+    """Drawings as SVG, by the positions of check and finding."""
+    rows: Sequence[Mapping[str, Any]] | None
+    """The rows that `report.audit.audit` returned, if strategies were compared."""
+    environment: Mapping[str, Any]
+    """Options, plugins and versions."""
+    version: str
+    """That of this tool."""
+    rootdir: str
+    """The directory to which files are relative."""
+
+
+def document(session: Session) -> str:
+    """The page of a session."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = PackageLoader("pytest_reloadleak.report", "html")
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    rows = session.rows or ()
+    shown = view.checks_of(session.checks, session.graphs, session.rootdir)
+    here = files("pytest_reloadleak.report.html")
+    # Neither holds anything of the session, so neither is escaped.
+    style, script = (Markup(here.joinpath(name).read_text("utf-8")) for name in ("page.css", "page.js"))  # noqa: S704
+    kinds = Counter(leak.finding.kind for check in shown for leak in check.leaks)
+    text = templates.get_template("page.html.jinja").render(
+        checks=shown,
+        counts=Counter(check.report.outcome for check in shown),
+        kinds=sorted(kinds.items()),
+        total=sum(kinds.values()),
+        fix_first=view.fix_first(shown, session.rootdir),
+        rows=rows,
+        strategies=[name for name in STRATEGIES if any(name in row["strategies"] for row in rows)],
+        environment=session.environment,
+        version=session.version,
+        style=style,
+        script=script,
+        drawn=Markup,
+        is_open=sum(kinds.values()) <= _OPEN,
+    )
+    return text + "\n"
+
+
+_OPEN = 12
+"""Findings up to which each is unfolded from the beginning."""
