@@ -1537,8 +1537,8 @@ EXACT = (
     Mutant(
         "what was entered is a root",
         "holders/sweep.py",
-        "if id(root.value) in wanted and id(root.value) not in self._before:",
-        "if id(root.value) in wanted:",
+        "if key in wanted and key not in self._before and",
+        "if key in wanted and",
         "the original's object of the host is a second holder under a wrong name",
         ("tests/effects/test_host_objects.py::test_a_host_object_with_effects_is_one_finding",),
     ),
@@ -1662,6 +1662,14 @@ GATE = (
 )
 
 LINES = (
+    Mutant(
+        "a debugger leaks",
+        "holders/search.py",
+        "            self.noise.kept += debuggers()\n",
+        "",
+        "the frame at which pdb stopped last is reported as a leak of the program",
+        ("tests/watchpoints/test_debuggers.py::test_pdb_shows_what_it_shows_without_the_check",),
+    ),
     Mutant(
         "one round makes a type grow",
         "growth/by_type.py",

@@ -1,4 +1,4 @@
-"""Recognise noise: what the test runner and its plugins keep until the test is over.
+"""Recognise noise: what the test runner and its plugins keep until the test is over, and what a debugger keeps.
 
 Noise is never a finding, but each keeper gets a note. Code that knows the plugins lists the keepers; this module
 recognises their references, in three ways:
@@ -11,7 +11,11 @@ recognises their references, in three ways:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +119,33 @@ class Noise:
                 name = (foreign.instance_dict(o) or {}).get(attribute) if attribute else None
                 return _cause(note.replace("{name}", name if type(name) is str else "?"))
         return _cause(_RUNNER)
+
+
+_DEBUGGER = "a debugger keeps {held} of the frame at which it stopped last: not a leak"
+_gettrace, _getsignal = sys.gettrace, signal.getsignal
+_LAST = "_last_pdb_instance"
+"""Where `pdb` has the instance of the last `breakpoint()`, since 3.13."""
+_VARIABLES = "__pdb_convenience_variables"
+"""What `pdb` adds to the namespace of a module in which it stopped, since 3.12: a dict with the frame, for one."""
+
+
+def debuggers() -> list[tuple[str, object]]:
+    """Debuggers as keepers: who traces, who handles Ctrl-C, and what `pdb` goes on with at the next `breakpoint()`."""
+    base = foreign.namespace("bdb").get("Bdb")
+    if base is None:
+        return []
+    found = {id(o): o for o in _tracing() if any(cls is base for cls in foreign.mro(type(o)))}
+    spaces = (foreign.module_dict(module) or {} for _, module in foreign.loaded_modules())
+    found.update((id(space[_VARIABLES]), space[_VARIABLES]) for space in spaces if _VARIABLES in space)
+    return [(_DEBUGGER, o) for o in found.values()]
+
+
+def _tracing() -> Iterator[Any]:
+    hooks: tuple[Any, ...] = (_gettrace(), vars(threading).get("_trace_hook"), _getsignal(signal.SIGINT))
+    yield from (hook.__self__ for hook in hooks if type(hook) is types.MethodType)
+    cls: Any = foreign.namespace("pdb").get("Pdb")
+    if foreign.is_class(cls):
+        yield foreign.class_dict(cls).get(_LAST)
 
 
 def _cause(note: str) -> Cause:

@@ -14,7 +14,7 @@ from pytest_reloadleak.generations.original import Original
 from pytest_reloadleak.heap import foreign, own_objects
 from pytest_reloadleak.holders import roots
 from pytest_reloadleak.holders.retention import GRACE
-from pytest_reloadleak.holders.runner_noise import Noise
+from pytest_reloadleak.holders.runner_noise import Noise, debuggers
 from pytest_reloadleak.holders.sweep import Cause, Root, Sweep
 
 
@@ -183,9 +183,10 @@ class Search:
             self.lost.append(what)
 
     def ask_runner(self) -> Noise:
-        """What the test runner and its plugins keep; asks them once per search."""
+        """What the test runner and its plugins keep, and a debugger; asks them once per search."""
         if not self.is_runner_asked:
             self.noise, self.is_runner_asked = self.keepers(), True
+            self.noise.kept += debuggers()
         return self.noise
 
     def own_objects(self) -> list[Any]:

@@ -107,6 +107,7 @@ class Sweep:
         )
         self._has_untracked = not all(map(gc.is_tracked, sinks.values()))
         self._barred = {id(root.value) for root in self.roots if root.bars}
+        self._bars = frozenset(self._barred)
         self.seen |= self._barred
         enabled = gc.isenabled()
         gc.disable()  # the lists below would trigger collections of the whole heap, one per quarter of its size
@@ -227,8 +228,9 @@ class Sweep:
         wanted = set(map(id, objects))
         found: dict[int, list[Way]] = {key: [] for key in wanted}
         for root in self.roots:
-            if id(root.value) in wanted and id(root.value) not in self._before:
-                found[id(root.value)].append((root, (root.value,)))
+            key = id(root.value)
+            if key in wanted and key not in self._before and (root.bars or key not in self._bars):
+                found[key].append((root, (root.value,)))
         left_out = {*skip, id(objects), *self.own_ids()}
         referrers = gc.get_referrers(*objects) if objects else []
         holding = {id(o) for o in referrers if id(o) in self.seen} - left_out
@@ -259,7 +261,9 @@ class Sweep:
         before = self._before.get(id(path[0]))
         if before is not None:
             return before.root, (*before.path[:-1], *path)
-        return next(root for root in self.roots if root.value is path[0]), tuple(path)
+        bars = id(path[0]) in self._bars
+        entered = (root for root in self.roots if root.value is path[0] and (root.bars or not bars))
+        return next(entered), tuple(path)
 
     def _parent(self, level: int, position: int) -> int | None:
         """Position in the level above of an object that refers to the one at `position`."""

@@ -7,6 +7,7 @@ import threading
 import types
 from typing import Any
 
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.watchpoints.observer import Follower
 
 _current: Follower | None = None
@@ -41,13 +42,37 @@ class Tracing:
         global _current, _displaced  # noqa: PLW0603 - as above
         previous, of_threads = _displaced, self._of_threads
         _displaced = self._of_threads = None
-        is_ours = sys.gettrace() is _called
-        if is_ours:  # first of all: without an observer, the function would take itself out
-            sys.settrace(previous)
-        _current = None
         if threading.gettrace() is _called:
             threading.settrace(of_threads)
+        is_ours = sys.gettrace() is _called
+        if is_ours:  # before the observer goes: without it, the function would take itself out
+            sys.settrace(previous)
+        _current = None
+        if is_ours and previous is not None and type(previous) not in _PYTHON:
+            _introduce(previous)  # last of all: from here on it hears of everything
         return None if is_ours else "the program set a trace function of its own while the round was traced"
+
+
+_PYTHON = (types.FunctionType, types.MethodType)
+
+
+def _introduce(tracer: Any) -> None:
+    """Tell a tracer that is written in C, such as coverage's, of the frames that began during the traced round.
+
+    One in Python hears only of the frames that it has been told of. One in C hears that these end, and would take that
+    for the end of those further out, whose lines it then missed.
+    """
+    stack: list[types.FrameType] = []
+    frame: types.FrameType | None = gc.getframe(1)
+    while frame is not None:
+        stack.append(frame)
+        frame = frame.f_back
+    stack.reverse()
+    first = next((n for n, one in enumerate(stack) if one.f_trace is tracer), len(stack))
+    began = [one for one in stack[first:] if one.f_trace is None]
+    stack.clear()
+    while began:
+        tracer(began.pop(0), "call", None)
 
 
 def _called(frame: types.FrameType, event: str, value: object) -> Any:
