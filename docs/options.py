@@ -25,6 +25,7 @@ MORE = {
     "strategy": "strategies.md",
     "unload": "effects.md#unloading",
     "probes": "effects.md",
+    "jobs": "#several-checks-at-once",
     "force": "how-it-works.md",
     "ignore": "#ignores",
     "baseline": "#the-baseline",

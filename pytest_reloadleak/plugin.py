@@ -103,6 +103,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--reload-leak-timeout", metavar="S", help="time limit of an isolated check, in seconds (default: 60)"
     )
     group.addoption(
+        "--reload-leak-jobs",
+        metavar="N|auto",
+        help="number of isolated checks to run at once; 1 under pytest-xdist (default: auto, one for each core)",
+    )
+    group.addoption(
         "--reload-leak-force",
         action="store_true",
         help="check targets that are refused by default, where Python can execute them again (default: off)",
@@ -144,6 +149,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("reload_leak_rounds", "number of counted reloads (default: 5)", default="")
     parser.addini("reload_leak_warmup", "warm-up reloads, not counted (default: 1)", default="")
     parser.addini("reload_leak_isolation", "process (the default) or none", default="")
+    parser.addini(
+        "reload_leak_jobs", "number of isolated checks to run at once, or auto (the default)", default=""
+    )
     parser.addini("reload_leak_unload", "turn on --reload-leak-unload", type="bool", default=False)
     parser.addini("reload_leak_probes", "comma-separated probes or finding kinds (default: all)", default="")
     parser.addini(

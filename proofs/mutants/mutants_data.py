@@ -1028,6 +1028,17 @@ RUNNING = (
         ("tests/isolation/test_forks.py::test_what_a_worker_inherits_is_that_of_now",),
     ),
     Mutant(
+        "company is no excuse",
+        "isolation/pool.py",
+        "task.had_company and _needs_quiet(found)",
+        "False",
+        "what another check caused is reported as the target's",
+        (
+            "tests/isolation/test_pool.py::test_an_error_beside_others_is_no_verdict",
+            "tests/isolation/test_pool.py::test_files_that_two_targets_leave_at_once_are_found",
+        ),
+    ),
+    Mutant(
         "output from its beginning",
         "isolation/exchange.py",
         "self.output.seek(omitted)",

@@ -53,6 +53,8 @@ class Makers:
         """What appeared while no code of the target ran."""
         self.round = 0
         """Number of the watched round."""
+        self.is_doubtful = False
+        """Whether names that the target may have made were left out, since others make such names too."""
 
     def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
         """Note the names that a line of the target has made."""
@@ -84,7 +86,9 @@ class Makers:
             rounds = {made[path][0] for path in paths}
             path = f"{folder}/{_name(paths)}"
             is_old = len(rounds) > 1 and min(rounds) <= ROUNDS - 1 - GRACE
-            if is_old and not self._may_be_others(path, rounds, len(paths)):
+            is_doubtful = is_old and self._may_be_others(path, rounds, len(paths))
+            self.is_doubtful |= is_doubtful
+            if is_old and not is_doubtful:
                 gone = sum(1 for old in self._before if _is_like(old, path) and not is_own(old))
                 if len(paths) > gone:
                     out.append(self._left(kind, path, paths, len(paths) - gone, made[paths[0]][1]))

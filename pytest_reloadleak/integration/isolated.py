@@ -1,6 +1,9 @@
-"""Run the checks of target items in workers, which live as long as nothing but such items runs."""
+"""Run the checks of target items in workers, several at once, which live as long as nothing but such items runs."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
 
 import pytest
 
@@ -8,19 +11,40 @@ from pytest_reloadleak.isolation.pool import Pool
 from pytest_reloadleak.isolation.worker import Job, Outcome
 
 _POOL = pytest.StashKey[Pool]()
+_TAKEN_S = pytest.StashKey[float]()
+_AHEAD = 32
+"""Items for each worker whose checks may begin before their turn, so that a slow one keeps no worker idle."""
 
 
-def outcome(item: pytest.Item, job: Job) -> Outcome:
+def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[str, Job]]) -> Outcome:
     """The outcome of an item's check.
+
+    Args:
+        item: the item.
+        job: what its worker checks.
+        jobs: how many checks may run at once.
+        following: node ids and jobs of the next items, whose checks begin beside it if several may run at once.
 
     Raises:
         UsageError: the target does not exist or is refused.
     """
-    stash = item.config.stash
-    if _POOL not in stash:
-        stash[_POOL] = Pool()
-        item.config.add_cleanup(lambda: release(item.config))
-    return stash[_POOL].outcome(item.nodeid, job)
+    config = item.config
+    if _POOL not in config.stash:
+        config.stash[_POOL] = Pool(jobs)
+        config.add_cleanup(lambda: release(config))
+    pool = config.stash[_POOL]
+    if jobs > 1:
+        pool.expect(item.nodeid, job)
+        for name, other in islice(following, _AHEAD * jobs):
+            pool.expect(name, other)
+    found = pool.outcome(item.nodeid, job)
+    item.stash[_TAKEN_S] = found.report.duration_s
+    return found
+
+
+def duration_s(item: pytest.Item) -> float:
+    """How long an item's check took; 0 if it was not checked in a worker."""
+    return item.stash.get(_TAKEN_S, 0.0)
 
 
 def release(config: pytest.Config) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.integration.reporting import junit
 from pytest_reloadleak.integration.reporting.styled import width_of
-from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.worker import Job
 from pytest_reloadleak.model import PASSING, Report
 from pytest_reloadleak.report import audit, jsonfile, terminal
@@ -74,6 +73,7 @@ class TargetItem(_Item):
     options: Options
     plugins: tuple[str, ...]
     submodules: tuple[str, ...]
+    _job: Job | None = None
 
     @classmethod
     def make(
@@ -109,22 +109,8 @@ class TargetItem(_Item):
             entry = {"target": self.target, "strategy": self.strategy, "reason": reason}
             self.__dict__["reload_leak_inapplicable"] = [entry]
             pytest.skip(f"the strategy {self.strategy} does not apply to {self.target}: {reason}")
-        project = project_of(self.config)
-        settings = settings_for(
-            strategy=self.strategy,
-            rounds=options.rounds,
-            warmup=options.warmup,
-            force=options.force,
-            unload=options.unload,
-            probes=options.probes or None,
-            extra=options.extra,
-            nodeid=self.nodeid,
-            project=project,
-            expected=options.expected,
-        )
-        settings = replace(settings, dependents=self._dependents(project), submodules=self.submodules)
         if self.is_isolated:
-            outcome = isolated.outcome(self, self._job(settings))
+            outcome = isolated.outcome(self, self.job(), options.jobs, self._following())
             report = _with_hint(outcome.report)
             if outcome.output:
                 self.add_report_section("call", "output of the target", outcome.output)
@@ -138,7 +124,7 @@ class TargetItem(_Item):
                 helpers=own.helpers,
                 keepers=lambda: keepers(self),
             )
-            report = Check([self.target], settings, runner=runner).perform()
+            report = Check([self.target], self._settings(), runner=runner).perform()
         report = judged(self.config, report)
         keep(self, report)
         if options.is_audit and audit.is_own_leak(jsonfile.to_dict(report)):
@@ -146,10 +132,50 @@ class TargetItem(_Item):
         if report.outcome not in PASSING and fails(self.config):
             raise ReloadLeakError(render(self.config, report), report)
 
-    def _job(self, settings: Settings) -> Job:
+    def job(self) -> Job:
+        """What a worker checks for this item."""
+        if self._job is None:
+            options = self.options
+            current = f"{self.nodeid} (call)"  # as pytest sets the variable
+            self._job = Job(
+                self.target, self._settings(), options.timeout_s, self.plugins, options.extra, current
+            )
+        return self._job
+
+    def is_foreseeable(self) -> bool:
+        """Whether its check may begin before its turn: it needs no fixture, and will not be skipped."""
+        marks = ("skip", "skipif", "usefixtures", "xfail")
+        is_marked = any(self.get_closest_marker(name) for name in marks)
+        return self.is_isolated and not is_marked and inapplicable(self.strategy, self.target) is None
+
+    def _following(self) -> Iterator[tuple[str, Job]]:
+        """The next items whose checks may begin now, until another test comes, which must find no worker."""
+        items = iter(self.session.items)
+        for one in items:
+            if one is self:
+                break
+        for one in items:
+            if not isinstance(one, TargetItem) or not one.is_isolated:
+                break
+            if one.is_foreseeable():
+                yield one.nodeid, one.job()
+
+    def _settings(self) -> Settings:
         options = self.options
-        current = os.environ.get(CURRENT_TEST)
-        return Job(self.target, settings, options.timeout_s, self.plugins, options.extra, current)
+        project = project_of(self.config)
+        settings = settings_for(
+            strategy=self.strategy,
+            rounds=options.rounds,
+            warmup=options.warmup,
+            force=options.force,
+            unload=options.unload,
+            probes=options.probes or None,
+            extra=options.extra,
+            nodeid=self.nodeid,
+            project=project,
+            expected=options.expected,
+        )
+        return replace(settings, dependents=self._dependents(project), submodules=self.submodules)
 
     def _dependents(self, project: Project) -> tuple[str, ...]:
         """Modules to load beside the target: strategies are compared by their effect on a whole program."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -34,6 +35,8 @@ class Options:
     warmup: int
     isolation: str
     timeout_s: float
+    jobs: int
+    """How many isolated checks run at once."""
     force: bool
     unload: bool
     probes: tuple[str, ...]
@@ -57,6 +60,7 @@ class Options:
                 warmup=whole_number(*_given(config, "warmup", "1"), least=0, is_text=True),
                 isolation=_isolation(*_given(config, "isolation", "process")),
                 timeout_s=seconds(*_given(config, "timeout", "60")),
+                jobs=_jobs(config),
                 force=bool(config.getoption("reload_leak_force")),
                 unload=wants_unload(config),
                 probes=probes_of(config),
@@ -71,6 +75,8 @@ class Options:
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
         warmup = f" after {self.warmup} of warm-up" if self.warmup else ""
         where = "in this process" if self.isolation == "none" else "each in a process of its own"
+        if self.isolation == "process" and self.jobs > 1:
+            where += f", {self.jobs} at once"
         return f"{', '.join(self.strategies)}; {rounds}{warmup}; {where}"
 
 
@@ -80,6 +86,22 @@ def _given(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
     if option is not None:
         return f"--reload-leak-{name}", str(option)
     return f"reload_leak_{name}", str(config.getini(f"reload_leak_{name}") or default)
+
+
+def _jobs(config: pytest.Config) -> int:
+    """How many isolated checks run at once: one in a process of pytest-xdist, of which there are several themselves."""
+    where, given = _given(config, "jobs", "auto")
+    try:
+        number = _cores() if given == "auto" else whole_number(where, given, least=1, is_text=True)
+    except UsageError as error:
+        raise UsageError(f"{error}; or auto, one for each core") from None
+    return 1 if hasattr(config, "workerinput") else number
+
+
+def _cores() -> int:
+    """The number of cores that this process may use."""
+    affinity = vars(os).get("sched_getaffinity")
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _strategy_names(config: pytest.Config) -> list[str]:

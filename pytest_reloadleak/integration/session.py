@@ -182,6 +182,16 @@ class Session(Collected):
                 isolated.release(self.config)
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Say how long a check took that was begun before its item's turn."""
+        report = yield
+        if call.when == "call" and isinstance(item, TargetItem):
+            report.duration = max(report.duration, isolated.duration_s(item))
+        return report
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Run a marked test's body once per round."""

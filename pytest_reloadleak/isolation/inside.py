@@ -21,6 +21,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.isolation import canaries, measuring, proving
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, fasten
+from pytest_reloadleak.isolation.words import DOUBTFUL
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.run.runner import Runner
@@ -85,6 +86,7 @@ def main(job: dict[str, Any]) -> None:
         report = check.perform(finish=partial(proving.proven, check, keep))
         _end_in(0)
         content = jsonfile.to_dict(_unless_unreliable(report))
+        content[DOUBTFUL] = check.run.observations.is_doubtful
     except UsageError as error:
         content = {"usage": str(error)}
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must learn it

@@ -31,6 +31,10 @@ class _Task:
     name: str
     job: Job
     is_retried: bool = False
+    had_company: bool = False
+    """Whether another worker ran beside its own."""
+    is_quiet: bool = False
+    """Whether its worker must run alone."""
     inherited: tuple[object, ...] = ()
     """What its worker took over."""
 
@@ -124,13 +128,19 @@ class Pool:
     def _fill(self) -> None:
         """Start what waits, where there is a place."""
         while self._waiting:
+            running = [place.task for place in self._places if place.task is not None]
+            if running and any(task.is_quiet for task in (*running, self._waiting[0])):
+                return
             place = next((place for place in self._places if place.worker is None), None)
             if place is None:
                 if len(self._places) >= self._jobs:
                     return
                 place = _Place()
                 self._places.append(place)
-            self._start(place, self._waiting.pop(0))
+            started = self._waiting.pop(0)
+            self._start(place, started)
+            for task in running:
+                started.had_company = task.had_company = True
 
     def _start(self, place: _Place, task: _Task) -> None:
         task.inherited = inherited()
@@ -195,6 +205,8 @@ class Pool:
             except ServerEndedError:
                 found = failed(task.job, _ENDED_TWICE, 0.0) if task.is_retried else None
                 task.is_retried = True
+            if isinstance(found, Outcome) and task.had_company and _needs_quiet(found):
+                task.had_company, task.is_quiet, found = False, True, None
             if found is None:
                 self._waiting.insert(0, task)
             else:
@@ -205,6 +217,28 @@ _ENDED_TWICE = (
     "the process from which the worker was forked ended before the check did, twice: the target may end its parent "
     "process"
 )
+
+
+_TIMED = frozenset({"live-thread", "live-timer", "pending-task", "child-process"})
+"""Kinds of what the check gives some time to end: less of it, if others take theirs."""
+
+
+def _needs_quiet(found: Outcome) -> bool:
+    """Whether another worker beside it may have changed a verdict.
+
+    The two share the folders for temporary files, ports, locks and processors. A hang is not waited for twice,
+    unless it wanted to run and could not.
+    """
+    from pytest_reloadleak.verdict import left
+
+    report = found.report
+    if report.outcome == "clean" or found.is_hang:
+        return found.is_doubtful or found.is_starved
+    return (
+        report.outcome in {"error", "inconclusive"}
+        or found.is_doubtful
+        or any(one.kind in _TIMED or one.registry in left.REGISTRIES for one in report.findings)
+    )
 
 
 def _cancel(place: _Place) -> None:

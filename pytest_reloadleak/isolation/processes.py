@@ -1,13 +1,18 @@
-"""Run a worker as a fresh interpreter."""
+"""Run a worker as a fresh interpreter, and end it or a fork."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from typing import BinaryIO
 
+from pytest_reloadleak.isolation.server import Forked, ServerEndedError
 from pytest_reloadleak.strategies.workers import interpreter
+
+_ABORT_S = 2
+"""Seconds in which a worker that hangs may print where."""
 
 
 class Fresh:
@@ -66,3 +71,33 @@ class Fresh:
         self._process.kill()
         self._process.wait()
         self.release()
+
+
+def waited_s(pid: int) -> float:
+    """How long a process has waited for a processor; 0 where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def stop(process: Fresh | Forked) -> None:
+    """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
+    os.kill(process.pid, signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired, ServerEndedError):
+        process.status(_ABORT_S)
+        end_group(process)
+        process.release()
+        return
+    end_group(process)
+    process.abandon()
+
+
+def end_group(process: Fresh | Forked) -> None:
+    """End what the target left running: the worker leads its own session, which identifies its children."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif isinstance(process, Fresh):
+        process.kill()

@@ -1,4 +1,7 @@
-"""Name what a server of workers and its parent say to each other: one line each, the word first."""
+"""Name what a worker, or a server of workers, and the parent say to each other. With a server they exchange lines."""
+
+DOUBTFUL = "is_doubtful"
+"""In an answer: whether something was left out, since others on the machine do the like. No report has it."""
 
 READY = b"ready"
 """The server can fork workers."""

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, get_args
 
 from pytest_reloadleak.effects.probe import Probe
@@ -23,9 +23,10 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.isolation import measuring, stacks
 from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.exchange import Exchange
-from pytest_reloadleak.isolation.processes import Fresh
+from pytest_reloadleak.isolation.processes import Fresh, end_group, stop, waited_s
 from pytest_reloadleak.isolation.server import Forked, Server, ServerEndedError, is_readable, taken_over
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, CANNOT_START, Tether
+from pytest_reloadleak.isolation.words import DOUBTFUL
 from pytest_reloadleak.model import Outcome as Outcomes
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
@@ -34,8 +35,8 @@ from pytest_reloadleak.strategies.workers import interpreter
 
 _INSIDE = "pytest_reloadleak.isolation.inside"
 _DAMAGED = "the worker's answer is damaged: the target may have written into it"
-_ABORT_S = 2
-"""Seconds in which a worker that hangs may print where."""
+_STARVED = 0.2
+"""The share of its time for which a starved worker waited for a processor: others had more than their part."""
 
 
 class CannotForkError(Exception):
@@ -49,6 +50,12 @@ class Outcome:
     report: Report
     output: str
     """What the target printed; only its end if it is long."""
+    is_hang: bool = False
+    """Whether the worker was ended since its time was over."""
+    is_starved: bool = False
+    """Whether it spent much of that time waiting for a processor."""
+    is_doubtful: bool = False
+    """Whether something was left out, since others on the machine do the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,7 @@ class _Ending(NamedTuple):
     """Why there is no report, unless there is one."""
     is_answer: bool = False
     is_hang: bool = False
+    is_starved: bool = False
 
 
 class Worker:
@@ -166,8 +174,11 @@ class Worker:
             )
         answered = _report(answer) if answer else ending.reason
         if isinstance(answered, str):
-            return failed(self.job, answered, time.perf_counter() - self._begun_s, text)
-        return Outcome(answered, text)
+            taken_s = time.perf_counter() - self._begun_s
+            found = failed(self.job, answered, taken_s, text)
+            return replace(found, is_hang=ending.is_hang, is_starved=ending.is_starved)
+        report, is_doubtful = answered
+        return Outcome(report, text, ending.is_hang, ending.is_starved, is_doubtful)
 
     def cancel(self) -> None:
         """End it, with all that it started."""
@@ -224,16 +235,16 @@ class Worker:
         """Wait until it ends, or end it."""
         try:
             if not _has_ended(process, self.left_s()):
-                _stop(process)
+                is_starved = waited_s(process.pid) > _STARVED * self.job.timeout_s
+                stop(process)
                 self._end_marked()
-                return _Ending(
-                    f"timed out after {self.job.timeout_s:g} s (--reload-leak-timeout)", is_hang=True
-                )
+                reason = f"timed out after {self.job.timeout_s:g} s (--reload-leak-timeout)"
+                return _Ending(reason, is_hang=True, is_starved=is_starved)
             status = process.status()
         except BaseException:
             self._end(process)
             raise
-        _end_group(process)
+        end_group(process)
         self._end_marked()
         process.release()
         if status == CANNOT_START and isinstance(process, Forked):
@@ -242,7 +253,7 @@ class Worker:
 
     def _end(self, process: Fresh | Forked) -> None:
         """End it at once, with all that it started."""
-        _end_group(process)
+        end_group(process)
         self._end_marked()
         process.abandon()
 
@@ -277,27 +288,6 @@ def _has_ended(process: Fresh | Forked, timeout_s: float) -> bool:
     return True
 
 
-def _stop(process: Fresh | Forked) -> None:
-    """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
-    os.kill(process.pid, signal.SIGABRT)
-    with contextlib.suppress(subprocess.TimeoutExpired, ServerEndedError):
-        process.status(_ABORT_S)
-        _end_group(process)
-        process.release()
-        return
-    _end_group(process)
-    process.abandon()
-
-
-def _end_group(process: Fresh | Forked) -> None:
-    """End what the target left running: the worker leads its own session, which identifies its children."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    elif isinstance(process, Fresh):
-        process.kill()
-
-
 def _signal_name(number: int) -> str:
     try:
         return f"signal {signal.Signals(number).name}"
@@ -305,8 +295,8 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _report(answer: bytes) -> Report | str:
-    """The report in a worker's answer, or why there is none."""
+def _report(answer: bytes) -> tuple[Report, bool] | str:
+    """The report in a worker's answer, and whether it is doubtful; or why there is none."""
     try:
         data = marshal.loads(answer)  # noqa: S302 - our own worker wrote it
         if "usage" in data:
@@ -314,9 +304,10 @@ def _report(answer: bytes) -> Report | str:
         elif "failed" in data:
             return str(data["failed"])
         else:
+            is_doubtful = bool(data.pop(DOUBTFUL, False))
             report = jsonfile.from_dict(data)
             if jsonfile.to_dict(report) == data and report.outcome in get_args(Outcomes):
-                return report
+                return report, is_doubtful
             return _DAMAGED
     except Exception:  # noqa: BLE001 - whatever bytes may stand there
         return _DAMAGED

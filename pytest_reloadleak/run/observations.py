@@ -41,6 +41,8 @@ class Observations:
     """Whose code took memory from malloc and from the system, if the target's lines were watched."""
     left: tuple[Left, ...] = ()
     """What the target leaves on the machine."""
+    is_doubtful: bool = False
+    """Whether some of that was left out, since others on the machine leave the like."""
     files: tuple[str, ...] = ()
     """The target's source files, if the numbers grew."""
     is_alone: bool = True

@@ -206,6 +206,7 @@ class Run:
                 yield Step.SETTLE
         if seen.is_complete:
             self.observations.left = tuple(made.found())
+            self.observations.is_doubtful = made.is_doubtful
 
     def _note_types(self, by_type: ByType | None) -> None:
         if by_type is not None:

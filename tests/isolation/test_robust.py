@@ -294,4 +294,5 @@ def test_a_damaged_answer_is_a_reason(answer):
 
 def test_an_answer_that_is_whole_is_the_report():
     """The twin."""
-    assert jsonfile.to_dict(worker._report(marshal.dumps(REPORT))) == REPORT
+    report, is_doubtful = worker._report(marshal.dumps(REPORT))
+    assert (jsonfile.to_dict(report), is_doubtful) == (REPORT, False)
