@@ -879,7 +879,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "no entry is weak",
-        "heap/weak_entries.py",
+        "holders/own_hold.py",
         "return bool(ours) and any(",
         "return not ours and any(",
         "what the check itself keeps alive is a leak",
@@ -887,7 +887,7 @@ JUDGEMENT = (
     ),
     Mutant(
         "every entry of a weak mapping ends",
-        "heap/weak_entries.py",
+        "holders/own_hold.py",
         "issubclass(type(o), weakref.ref) and id(_referent(o)) in ours",
         "issubclass(type(o), weakref.ref)",
         "an entry of an object that a host keeps is missed",
@@ -1523,7 +1523,7 @@ EXACT = (
     ),
     Mutant(
         "an entry with a callback stays",
-        "heap/weak_entries.py",
+        "holders/own_hold.py",
         "_refers_to(o, ours) and _callback(o) is not None for o",
         "_refers_to(o, ours) and _callback(o) is None for o",
         "an entry that ends with the original is reported",
@@ -1768,6 +1768,43 @@ CUTTING = (
     ),
 )
 
+OWNERS = (
+    Mutant(
+        "a subclass of dict has no keys",
+        "growth/near.py",
+        "if issubclass(kind, dict):",
+        "if kind is dict:",
+        "a `Counter` that takes one key more per reload passes",
+        ("tests/growth/test_buffers.py::test_what_piles_up_is_one_finding_with_its_line",),
+    ),
+    Mutant(
+        "a buffer has no size",
+        "growth/near.py",
+        "return buffers.size_bytes(o) // _PAGE_BYTES",
+        "return 0",
+        "a `bytearray` that grows with each reload passes",
+        ("tests/growth/test_buffers.py::test_what_piles_up_is_one_finding_with_its_line",),
+    ),
+    Mutant(
+        "what a target took is its own",
+        "holders/results/taken_data.py",
+        "if homes.names_of(target).is_taken(attribute):",
+        "if homes.names_of(target).is_taken(attribute) and not target:",
+        "`_previous = host.current` makes the host's own name a stale reference",
+        ("tests/holders/test_taken_data.py::test_what_the_target_took_stays_the_hosts",),
+    ),
+    Mutant(
+        "a patch is watched where a path leads",
+        "watchpoints/watchpoints.py",
+        'return patches.place_of(cause) if cause is not None and cause.kind == "patched-global" else None',
+        "return None",
+        "a wrapper that finds the original in a global has no line",
+        ("tests/watchpoints/test_lines.py::test_the_line_of_a_patch_is_named",),
+    ),
+)
+"""Whose an object is, and what counts as one."""
+
+
 MUTANTS = (
     *LINES,
     *PATHS,
@@ -1780,4 +1817,5 @@ MUTANTS = (
     *GROWTH,
     *GATE,
     *CUTTING,
+    *OWNERS,
 )

@@ -16,12 +16,14 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from pytest_reloadleak.heap import buffers, foreign
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign
 
 _MOST = 2000
 """Objects to visit."""
 _SLICE = 64
+_PAGE_BYTES = 4096
+_UNTRACKED = (tuple, dict, *buffers.KINDS)
 _LIBRARY = sys.stdlib_module_names
 _BUILTINS = vars(builtins)
 _OWN = __name__.partition(".")[0]
@@ -41,10 +43,10 @@ def references(namespaces: Iterable[dict[str, Any]]) -> int:
         below: list[Any] = []
         for at in range(0, min(len(level), left), _SLICE):
             some = level[at : min(at + _SLICE, left)]
-            count += sum(len(o) for o in some if type(o) is dict or type(o) is set)
+            count += sum(_keys(o) for o in some)
             for o in gc.get_referents_of_all(*some):
                 kind = type(o)
-                if id(o) in seen or not (gc.is_tracked(o) or kind is tuple or kind is dict):
+                if id(o) in seen or not (gc.is_tracked(o) or kind in _UNTRACKED):
                     continue
                 seen.add(id(o))
                 count += not foreign.is_atom(o)
@@ -55,6 +57,16 @@ def references(namespaces: Iterable[dict[str, Any]]) -> int:
         left -= len(level)
         level = below
     return count
+
+
+def _keys(o: Any) -> int:
+    """How many keys a dict or set has, those of a subclass included, and how many pages the bytes of a buffer fill."""
+    kind = type(o)
+    if issubclass(kind, dict):
+        return dict.__len__(o)
+    if issubclass(kind, set):
+        return set.__len__(o)
+    return buffers.size_bytes(o) // _PAGE_BYTES
 
 
 def neighbours(own: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import compress, filterfalse
 from typing import Any, NamedTuple
 
+from pytest_reloadleak.heap import buffers, foreign, references
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import own_size, owned_together
@@ -32,6 +32,12 @@ class _Kind(NamedTuple):
     base: type
     length: Callable[[Any], int]
     items: Callable[[Any], Iterable[tuple[Any, ...]]]
+    is_buffer: bool = False
+    """Whether it has bytes or characters instead of items, and its length is their number."""
+
+
+def _no_items(_: object) -> tuple[()]:
+    return ()
 
 
 _KINDS = (
@@ -39,6 +45,7 @@ _KINDS = (
     _Kind(list, list.__len__, lambda o: zip(list.__iter__(o), strict=True)),
     _Kind(set, set.__len__, lambda o: zip(set.__iter__(o), strict=True)),
     _Kind(deque, deque.__len__, lambda o: zip(deque.__iter__(o), strict=True)),
+    *(_Kind(base, size_bytes, _no_items, is_buffer=True) for base, size_bytes in buffers.KINDS.items()),
 )
 
 Frames = tuple[tuple[str, int], ...]
@@ -66,6 +73,8 @@ class Accumulation(NamedTuple):
     """Whether, moreover, no other code was seen to add any."""
     is_emptied_later: bool = False
     """Whether a library drops what is over from it in its own time."""
+    unit: str = "item"
+    """What is counted: `item`, or `byte` for a buffer."""
     is_plain: bool = False
     """Whether all added items are text, numbers or tuples of these."""
 
@@ -196,15 +205,17 @@ class Growing:
         added = _newest(container, more)
         names = tuple(without_numbers(search.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
-        _, size_bytes = own_size(added)
+        kind = _kind_of(type(container))
+        is_buffer = kind is not None and kind.is_buffer
+        size_bytes = more if is_buffer else own_size(added)[1]
         share = self._shares.get(id(container))
         return Accumulation(
             holder=Holder(
                 root=root.kind,
-                path=f"{search.rename(root.path)}{''.join(names)}[*]",
+                path=f"{search.rename(root.path)}{''.join(names)}{'' if is_buffer else '[*]'}",
                 type=foreign.type_name(container),
             ),
-            trace=(search.rename(root.label), *names, "[*]"),
+            trace=(search.rename(root.label), *names, *([] if is_buffer else ["[*]"])),
             per_round=round(more / self._rounds, 2),
             is_tracked=any(gc.is_tracked(o) for o in added),
             bytes_per_round=round(size_bytes / self._rounds, 1),
@@ -212,6 +223,7 @@ class Growing:
             frames=self._frames.get(id(container), ()),
             is_targets=share[0] >= self._watched_rounds if share is not None else None,
             is_plain=all(map(foreign.is_atom, added)),
+            unit="byte" if is_buffer else "item",
             is_only_targets=share is not None and share[1] <= 0,
         )
 
@@ -225,7 +237,7 @@ def _noise_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
 
 
 def _containers() -> Iterator[tuple[Any, int]]:
-    """Lists, dicts, sets and deques with their lengths, and the untracked dicts of atoms; one pair at a time."""
+    """Containers with their lengths, untracked dicts of atoms and buffers included; one pair at a time."""
     # A list of thousands of pairs would fill the interpreter's free lists, and look like growth.
     kinds: dict[int, _Kind | None] = {}
     tracked = gc.get_objects()
@@ -236,9 +248,8 @@ def _containers() -> Iterator[tuple[Any, int]]:
         kind = kinds[id(cls)]
         if kind is not None and o is not tracked:
             yield o, kind.length(o)
-    if _HAS_UNTRACKED_DICTS:
-        for o in _untracked_dicts(tracked):
-            yield o, len(o)
+    for o in _untracked(tracked):
+        yield o, _length(o)
 
 
 def _with_lengths(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]]:
@@ -251,11 +262,16 @@ def _with_lengths(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[An
         if kind is not None:
             missing.discard(id(o))
             yield o, kind.length(o)
-    if not (_HAS_UNTRACKED_DICTS and missing):
+    if not missing:
         return
     near = _with_ids(tracked, owners) if owners else tracked
-    for o in _untracked_dicts(near, missing, owners):
-        yield o, len(o)
+    for o in _untracked(near, missing, owners):
+        yield o, _length(o)
+
+
+def _length(o: Any) -> int:
+    kind = _kind_of(type(o))
+    return kind.length(o) if kind is not None else 0
 
 
 def _with_ids(objects: list[Any], ids: Container[int]) -> list[Any]:
@@ -263,23 +279,23 @@ def _with_ids(objects: list[Any], ids: Container[int]) -> list[Any]:
     return list(compress(objects, map(ids.__contains__, map(id, objects))))
 
 
-_HAS_UNTRACKED_DICTS = not gc.is_tracked({})
-"""Whether the collector leaves a dict that holds only atoms untracked (up to 3.13)."""
+_UNTRACKED = buffers.UNTRACKED if gc.is_tracked({}) else buffers.UNTRACKED | foreign.type_ids(dict)
+"""Up to 3.13 the collector leaves a dict that holds only atoms untracked."""
 
 
-def _untracked_dicts(
+def _untracked(
     tracked: list[Any], ids: set[int] | None = None, owners: set[int] | None = None
-) -> Iterator[dict[Any, Any]]:
-    """The untracked dicts of atoms to which tracked objects refer, some more than once; with `ids`, only those."""
-    # `owners` receives the ids of the objects that refer to the dicts in `ids`.
+) -> Iterator[Any]:
+    """The untracked dicts and buffers to which tracked objects refer, some more than once; with `ids`, only those."""
+    # `owners` receives the ids of the objects that refer to those in `ids`.
     askable = [o for o in tracked if not foreign.is_module(o)]
     for at in range(0, len(askable), _SLICE):
         some = askable[at : at + _SLICE]
         referents = gc.get_referents_of_all(*some)
         if ids is None:
-            yield from (o for o in filterfalse(gc.is_tracked, referents) if type(o) is dict)
+            yield from (o for o in filterfalse(gc.is_tracked, referents) if foreign.is_exactly(o, _UNTRACKED))
         elif not ids.isdisjoint(map(id, referents)):
-            yield from (o for o in referents if id(o) in ids and type(o) is dict)
+            yield from (o for o in referents if id(o) in ids and foreign.is_exactly(o, _UNTRACKED))
             if owners is not None:
                 owners.update(id(o) for o in some if not ids.isdisjoint(map(id, gc.get_referents_of_all(o))))
 
@@ -303,7 +319,8 @@ def _newest(container: Any, count: int) -> list[Any]:
 def _is_weak(container: Any, count: int) -> bool:
     """Whether each of the newest items has a weak reference to a live object, as in the data of a `WeakSet`."""
     # Such an item goes when that object dies, so the growth lies with the holder that keeps the object alive.
-    return all(any(map(_refers, item)) for item in _items(container, count))
+    items = _items(container, count)
+    return bool(items) and all(any(map(_refers, item)) for item in items)
 
 
 def _refers(o: Any) -> bool:

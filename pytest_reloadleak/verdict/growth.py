@@ -97,22 +97,31 @@ def _is_targets(a: Accumulation, seen: Observations) -> bool:
 
 def _is_log(a: Accumulation) -> bool:
     """Whether a container only gains short texts and numbers, in order."""
-    return a.holder.type in {"list", "deque"} and a.is_plain and a.bytes_per_round <= _LOG_BYTES
+    is_in_order = a.unit == "byte" or a.holder.type in {"list", "deque"}
+    return is_in_order and a.is_plain and a.bytes_per_round <= _LOG_BYTES
 
 
 def _log(a: Accumulation) -> str:
-    return (
-        f"{a.holder.path} grew by {a.per_round:g} short texts or numbers per round, {a.bytes_per_round:g} bytes: taken "
-        "for a log, not for a leak"
-    )
+    added = f"{a.bytes_per_round:g} bytes per round"
+    if a.unit == "item":
+        added = f"{a.per_round:g} short texts or numbers per round, {a.bytes_per_round:g} bytes"
+    return f"{a.holder.path} grew by {added}: taken for a log, not for a leak"
 
 
 def _others(a: Accumulation) -> str:
-    what = "items" if a.per_round != 1 else "item"
     return (
-        f"{a.holder.path} grew by {a.per_round:g} {what} per round, which other code adds by itself while no code of "
-        "the target runs: no leak of the target"
+        f"{a.holder.path} grew by {a.per_round:g} {_counted(a)} per round, which other code adds by itself while no "
+        "code of the target runs: no leak of the target"
     )
+
+
+def _counted(a: Accumulation) -> str:
+    return a.unit if a.per_round == 1 else f"{a.unit}s"
+
+
+def _more(a: Accumulation) -> str:
+    retains = f", which retain {a.bytes_per_round:g} bytes" if a.unit == "item" else ""
+    return f"{a.per_round:g} more {_counted(a)} per round{retains}"
 
 
 def _kind(a: Accumulation, grown: Grown) -> Kind:
@@ -181,7 +190,6 @@ def _finding(target: str, grown: Grown, a: Accumulation, site: Site | None) -> F
     kind = _kind(a, grown)
     outside = grown.native_bytes >= _RECORDS_BYTES or grown.mapped_bytes
     is_small = outside and a.bytes_per_round < max(grown.native_bytes, grown.mapped_bytes) / 2
-    what = "items" if a.per_round != 1 else "item"
     return Finding(
         kind=kind,
         signature=signature(kind, target, (*a.trace, a.holder.type)),
@@ -191,12 +199,11 @@ def _finding(target: str, grown: Grown, a: Accumulation, site: Site | None) -> F
         trace=a.trace,
         site=site,
         sites=(site,) if site is not None else (),
-        details=(f"{a.per_round:g} more {what} per round, which retain {a.bytes_per_round:g} bytes",)
-        + ((_amount(grown),) if is_small else ()),
+        details=(_more(a),) + ((_amount(grown),) if is_small else ()),
         cure=_cure(a),
         advice=(
             f"limit {a.holder.path.removesuffix('[*]')} (deque maxlen, lru_cache maxsize), let each reload replace "
-            "its previous items, or remove them on unload"
+            f"its previous {a.unit}s, or remove them on unload"
         ),
     )
 
@@ -247,10 +254,10 @@ def _cure(a: Accumulation) -> str | None:
         steps.pop()
     if found is None or not steps or any("*" in step or "<" in step for step in steps):
         return None
-    if a.per_round < 1 or a.per_round % 1 or not a.holder.path.endswith(f"{steps[-1]}[*]"):
+    if a.per_round < 1 or a.per_round % 1 or not a.holder.path.removesuffix("[*]").endswith(steps[-1]):
         return None
     path, count = f"{found[1]}{''.join(steps)}", round(a.per_round)
-    if a.holder.type == "list":
+    if a.holder.type in {"list", "bytearray"}:
         return f"import {found[1]}\ndel {path}[-{count}:]"
     if a.holder.type == "dict":
         return f"import {found[1]}\nfor key in list({path})[-{count}:]:\n    del {path}[key]"
