@@ -181,7 +181,8 @@ def steady(text: str) -> str:
     text = re.sub(r"\d[\d.]* ?(bytes|KiB|MiB|ms|s)\b", r"N \1", text)
     text = re.sub(r"(each round leaves more objects|dies with this holder): .*", r"\1: N", text)
     text = re.sub(r"=+ (.*?) =+", r"= \1 =", text)
-    return re.sub(r"\b(\w+\.py):\d+(?= in )", r"\1:N", text)
+    text = re.sub(r"keeps   \d+ objects", "keeps   N objects", text)
+    return re.sub(r"\b(\w+\.py):\d+ in (?:\w+\.)*", r"\1:N in ", text)
 
 
 def updated(page: Path) -> str:
