@@ -165,6 +165,9 @@ def _removed(
     if found.kind == "item":
         opposite = f"not {test}" if place.after else subject.test.not_of(item)
         return _from_items(container, place.step[0], item, (test, opposite), name if is_single else None)
+    if found.kind == "position" and _is_assigned(place):
+        opposite = f"not {test}" if place.after else subject.test.not_of(item)
+        return [f"{container} = tuple({item} for {item} in {container} if {opposite})"]
     if found.kind == "dict-key":
         return (
             [f"{container}.pop({name}, None)"] if name is not None else _deleted(container, item, item, test)
@@ -176,6 +179,22 @@ def _removed(
         key = names.variable("key")
         return _deleted(container, key, f"{key}, {item}", test)
     return None
+
+
+def _is_assigned(place: Place) -> bool:
+    """Whether the container of an item is the value of an attribute that can be set: of a module, class or instance."""
+    if place.at < 1:
+        return False
+    above = place.steps[place.at - 1]
+    found = access(*above)
+    return found.kind == "attribute" and not _is_read_only(above[0], found.name)
+
+
+def _is_read_only(o: Any, attribute: str) -> bool:
+    """Whether C code defines an attribute, which then most often cannot be set, as `functools.partial.args`."""
+    classes = (cls for cls in foreign.mro(type(o)) if attribute in foreign.class_dict(cls))
+    home = next(classes, None)
+    return home is not None and foreign.is_c_type(home) and not foreign.is_exception(o)
 
 
 def _by_referents(names: Names, item: str, depth: int, subject: Subject) -> str:
@@ -233,6 +252,8 @@ def _from_attribute(container: str, place: Place, subject: Subject, names: Names
         test = condition(names, item, place.after, subject)
         found = f"[{name} for {name}, {item} in vars({container}).items() if {test}]"
         return [f"for {name} in {found}:", f"    delattr({container}, {name})"] if test is not None else None
+    if _is_read_only(parent, attribute):
+        return None
     default = reading.default(parent, attribute)
     where = f"{container}.{attribute}"
     test = condition(

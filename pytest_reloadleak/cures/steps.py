@@ -77,6 +77,11 @@ def spelled(base: str, steps: Sequence[Step]) -> str | None:
             text += f".__kwdefaults__[{found.name}]"
         elif found.kind == "closure" and (at := _cell(parent, child)) is not None:
             text += f".__closure__[{at}].cell_contents"
+        elif found.kind == "defaults" and type(parent) is types.FunctionType:
+            at = next((n for n, o in enumerate(parent.__defaults__ or ()) if o is child), None)
+            if at is None:
+                return None
+            text += f".__defaults__[{at}]"
         else:
             return None
     return text

@@ -163,6 +163,25 @@ CASES = (
         cure="host.changed.disconnect(on_event)",
     ),
     Case(
+        name="a tuple that is replaced",
+        host="""
+            class Event:
+                handlers = ()
+                def __iadd__(self, handler):
+                    self.handlers += (handler,)
+                    return self
+            changed = Event()
+        """,
+        leaking="host.changed += on_event",
+        cure="host.changed.handlers = tuple(item for item in host.changed.handlers if item is not on_event)",
+    ),
+    Case(
+        name="a list in a default",
+        host="def keep(o, kept=[]): kept.append(o)",
+        leaking="host.keep(on_event)",
+        cure="host.keep.__defaults__[0].remove(on_event)",
+    ),
+    Case(
         name="the number that registration returned",
         host="""
             import itertools
