@@ -212,8 +212,10 @@ def pytest_configure(config: pytest.Config) -> None:
             )
     if wanted:
         from pytest_reloadleak.integration.session import Session
+        from pytest_reloadleak.integration.slow_first import SlowFirst
 
         config.pluginmanager.register(Session(config), "reloadleak-session")
+        config.pluginmanager.register(SlowFirst(config), "reloadleak-durations")
     elif any(config.getoption(f"reload_leak_{name}") for name in _WITHOUT_FLAG):
         from pytest_reloadleak.integration.reporting.reports import Collected
 
