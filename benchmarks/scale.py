@@ -2,7 +2,7 @@
 """How long a sweep of many small clean targets takes, in one pytest session each.
 
     python benchmarks/scale.py                       1,000 targets: side by side, and over pytest-xdist
-    python benchmarks/scale.py --targets 100 --ways "--reload-leak-jobs=1" "-n 2"
+    python benchmarks/scale.py --targets 100 --way=--reload-leak-jobs=1 --way="-n 2"
 
 The targets are checked with default settings. The clock is that of the wall, since the ways differ in what they do at
 once. The time of one target is also given in starts of a bare interpreter, which says less of the machine. A run in
@@ -92,16 +92,14 @@ def main() -> None:
     """Measure each way, and print a table."""
     parser = argparse.ArgumentParser(description="How long a sweep of many small clean targets takes.")
     parser.add_argument("--targets", type=int, default=1000)
-    parser.add_argument(
-        "--ways", nargs="*", default=WAYS, help="options of pytest, one text for each session"
-    )
+    parser.add_argument("--way", action="append", help="options of pytest for one session; repeatable")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="reloadleak-bench-") as name:
         folder = Path(name)
         write(folder, arguments.targets)
         print(f"CPython {platform.python_version()}, {os.cpu_count()} cores, {arguments.targets:,} targets")
         print(f"{'options':<28} {'session':>10} {'a target':>12} {'in starts':>10}")
-        for way in arguments.ways:
+        for way in arguments.way or WAYS:
             start_s = bare_start_s()
             taken_s = sweep_s(folder, way, arguments.targets)
             each_s = taken_s / arguments.targets

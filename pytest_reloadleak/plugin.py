@@ -216,6 +216,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Session(config), "reloadleak-session")
         config.pluginmanager.register(SlowFirst(config), "reloadleak-durations")
+        if config.pluginmanager.hasplugin("dsession"):
+            from pytest_reloadleak.integration.reporting.progress import Controller
+
+            config.pluginmanager.register(Controller(config), "reloadleak-progress")
     elif any(config.getoption(f"reload_leak_{name}") for name in _WITHOUT_FLAG):
         from pytest_reloadleak.integration.reporting.reports import Collected
 

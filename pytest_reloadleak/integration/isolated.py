@@ -7,6 +7,7 @@ from itertools import islice
 
 import pytest
 
+from pytest_reloadleak.integration.reporting.progress import Progress
 from pytest_reloadleak.isolation.pool import Pool
 from pytest_reloadleak.isolation.worker import Job, Outcome
 
@@ -37,7 +38,11 @@ def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[st
         pool.expect(item.nodeid, job)
         for name, other in islice(following, _AHEAD * jobs):
             pool.expect(name, other)
-    found = pool.outcome(item.nodeid, job)
+    progress = Progress(config, item.name, job.settings.rounds, job.settings.warmup)
+    try:
+        found = pool.outcome(item.nodeid, job, lambda: progress.tick(lambda: pool.said(item.nodeid)))
+    finally:
+        progress.end()
     item.stash[_TAKEN_S] = found.report.duration_s
     return found
 

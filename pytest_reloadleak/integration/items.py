@@ -18,6 +18,7 @@ from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.integration.reporting import junit
+from pytest_reloadleak.integration.reporting.progress import Progress
 from pytest_reloadleak.integration.reporting.styled import width_of
 from pytest_reloadleak.isolation.worker import Job
 from pytest_reloadleak.model import PASSING, Report
@@ -116,7 +117,9 @@ class TargetItem(_Item):
                 self.add_report_section("call", "output of the target", outcome.output)
         else:
             own = OwnModules(self.session)
+            progress = Progress(self.config, self.name, options.rounds, options.warmup)
             runner = Runner(
+                progress=progress.step,
                 plugins=self.plugins,
                 probes=options.extra,
                 release=lambda: release(self, own.namespaces()),
@@ -124,7 +127,10 @@ class TargetItem(_Item):
                 helpers=own.helpers,
                 keepers=lambda: keepers(self),
             )
-            report = Check([self.target], self._settings(), runner=runner).perform()
+            try:
+                report = Check([self.target], self._settings(), runner=runner).perform()
+            finally:
+                progress.end()
         report = judged(self.config, report)
         keep(self, report)
         if options.is_audit and audit.is_own_leak(jsonfile.to_dict(report)):

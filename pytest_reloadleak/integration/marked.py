@@ -31,6 +31,7 @@ from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
 from pytest_reloadleak.integration.options import Options, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
+from pytest_reloadleak.integration.reporting.progress import Progress
 from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import ALL, STRATEGIES, expanded, unknown_strategy
@@ -110,6 +111,8 @@ def _checks(
         check = Check(names, settings, reload, hooks, runner)
         subject = check.run.subject
         bindings = Bindings(vars(item.module), subject.module)
+        what = f"{', '.join(names)}[{settings.strategy}]"
+        subject.runner.progress = Progress(item.config, what, settings.rounds, settings.warmup).step
         subject.runner.begun = lambda unit: bindings.begin(unit.owns)
         subject.runner.reloaded = bindings.renew
         subject.runner.unloaded = bindings.put_back

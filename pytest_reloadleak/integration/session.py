@@ -14,6 +14,7 @@ from pytest_reloadleak.integration import isolated, marked, selection
 from pytest_reloadleak.integration.collector import Targets
 from pytest_reloadleak.integration.items import TargetItem
 from pytest_reloadleak.integration.options import Options
+from pytest_reloadleak.integration.reporting import progress
 from pytest_reloadleak.integration.reporting.reports import Collected, is_worker
 from pytest_reloadleak.report import audit, notes
 from pytest_reloadleak.strategies.dependencies import import_records
@@ -205,7 +206,10 @@ class Session(Collected):
             self.plugins(),
             lambda: self._failed_subtests[item.nodeid] + _unreported(item),
         ):
-            return (yield)
+            try:
+                return (yield)
+            finally:
+                progress.hide(self.config)
 
 
 def _unreported(item: pytest.Function) -> int:

@@ -13,12 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+_SAID = 40
+"""Characters of what a worker says about its progress."""
 _OUTPUT_BYTES = 64 * 1024
 """The end of the output that is read: a target may print any amount."""
 
 
 class Exchange:
-    """The files of one worker: `job`, `early` and `result` by path, and `output` as a stream.
+    """The files of one worker: `job`, `early`, `result` and `progress` by path, and `output` as a stream.
 
     Raises:
         OSError: a file cannot be made: the disk is full, or this process may open no more.
@@ -31,6 +33,7 @@ class Exchange:
             self.job = self._file("job")
             self.result = self._file("result")
             self.early = self._file("early")
+            self.progress = self._file("progress")
             self.output: BinaryIO = self._stack.enter_context(_output())
         except BaseException:
             self._stack.close()
@@ -69,6 +72,13 @@ class Exchange:
             return (self.early if is_early else self.result).read_bytes()
         except OSError:
             return b""
+
+    def said(self) -> str:
+        """The round and the phase that the worker was in last; empty if it has said nothing."""
+        try:
+            return self.progress.read_text("utf-8", "replace")[:_SAID]
+        except OSError:
+            return ""
 
     def printed(self) -> str:
         """The end of what the worker and its children printed."""

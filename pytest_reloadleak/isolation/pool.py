@@ -100,6 +100,11 @@ class Pool:
             raise found
         return found
 
+    def said(self, name: str) -> str:
+        """The round and the phase that a check is in; empty if it has not begun."""
+        places = (place for place in self._places if place.task is not None and place.task.name == name)
+        return next((place.worker.said() for place in places if place.worker is not None), "")
+
     def close(self) -> None:
         """End what runs, and the servers."""
         self._waiting.clear()

@@ -146,6 +146,10 @@ class Worker:
         """Whether it has begun and not ended."""
         return self._process is not None and not _has_ended(self._process, 0)
 
+    def said(self) -> str:
+        """The round and the phase that it is in; empty if it has said nothing."""
+        return self._exchange.said() if self._process is not None else ""
+
     def left_s(self) -> float:
         """The seconds until it is ended."""
         return max(self._begun_s + self.job.timeout_s - time.perf_counter(), 0.0)
@@ -199,6 +203,7 @@ class Worker:
             "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in job.extra],
             "result": str(exchange.result),
             "early": str(exchange.early),
+            "progress": str(exchange.progress),
             "timeout_s": job.timeout_s,
             "coverage": measuring.configuration(),
             "tether": self._tether.descriptor,

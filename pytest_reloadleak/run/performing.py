@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Reloader = Callable[[], object]
 
+_PHASES = {Step.RELOAD: "reloading", Step.EXERCISE: "exercising", Step.SETTLE: "settling"}
+"""What the steps that may take long are called."""
 _TURNS = 3
 """Turns of the check's own loop before the process settles: a running loop gets as many."""
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
@@ -44,6 +46,7 @@ class Performer:
         """
         unused = exercise
         for step in self._run.steps():
+            self._note(step)
             try:
                 if step is Step.DISPOSE:
                     self.dispose(unused)
@@ -57,7 +60,7 @@ class Performer:
                 elif step is Step.SETTLE:
                     self._turn()
                     self._run.looks.settle()
-            except BaseException as error:  # noqa: PERF203 - each step may fail on its own
+            except BaseException as error:
                 if not self._run.explaining.forgives(error):
                     raise
 
@@ -66,6 +69,7 @@ class Performer:
         pause = pause_of_running_loop()
         unused = exercise
         for step in self._run.steps():
+            self._note(step)
             try:
                 if step is Step.DISPOSE:
                     await self.adispose(unused)
@@ -82,9 +86,15 @@ class Performer:
                     await _turns(pause)
                 elif step is Step.SETTLE:
                     await self._run.looks.asettle(pause)
-            except BaseException as error:  # noqa: PERF203 - as above
+            except BaseException as error:
                 if _is_cancelled(error) or not self._run.explaining.forgives(error):
                     raise
+
+    def _note(self, step: Step) -> None:
+        """Tell the test runner what is done now."""
+        if step in _PHASES:
+            number = self._run.record.generation + (step is Step.RELOAD)
+            self._run.subject.runner.progress(number, _PHASES[step])
 
     def end(self) -> None:
         """Close the loop that was created for coroutines, if any."""

@@ -34,6 +34,8 @@ class Runner:
     """What the runner and its plugins keep until the test ends and cannot release."""
     own: list[object] = field(default_factory=list)
     """The tool's own objects that keep the original generation for the test; they are not holders."""
+    progress: Callable[[int, str], None] = lambda *_: None
+    """Called when a step begins, with the number of the round and what is done."""
     plugins: tuple[str, ...] = ()
     """Modules of pytest's plugins, which are refused as targets."""
     probes: tuple[type[Probe], ...] = ()
