@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+ROOT = Path(__file__).resolve().parents[1]
 _INSTALLED = metadata("pytest-reloadleak")
 
 project = _INSTALLED["Name"]
@@ -41,23 +42,28 @@ def tables_of_contents(folder: Path) -> str:
     text = (folder / "index.md").read_text(encoding="utf-8")
     out = []
     for section in re.split(r"^## ", text, flags=re.MULTILINE):
-        links = [f"{title} <{page}>" for title, page in _LINK.findall(section)]
+        links = [
+            f"{title} </{(folder / page).resolve().relative_to(ROOT)}>"
+            for title, page in _LINK.findall(section)
+        ]
         if links:
             caption = [f":caption: {section.splitlines()[0]}"] if not section.startswith("# ") else []
             out.append("\n".join(["```{toctree}", ":hidden:", *caption, "", *links, "```"]))
     listed = {page for _, page in _LINK.findall(text)}
     more = sorted({path.stem for path in folder.glob("*.md")} - listed - {"index"})
     if more:
+        more = [f"/{(folder / page).relative_to(ROOT)}" for page in more]
         out.append("\n".join(["```{toctree}", ":hidden:", ":caption: More", "", *more, "```"]))
     return "\n\n".join(out)
 
 
 def _add_navigation(app: Sphinx, name: str, content: list[str]) -> None:
-    """Add the tables of contents to an index page; the README gets those of `docs/index.md`."""
-    if Path(name).name == "index":
-        content[0] += "\n\n" + tables_of_contents(Path(app.srcdir, name).parent)
-    elif name == root_doc:
-        content[0] += "\n\n```{toctree}\n:hidden:\n\nOverview <docs/index>\n```\n"
+    """Add the tables of contents to an index page; the README has those of `docs/index.md`, as the navigation's top."""
+    if name == root_doc:
+        top = "```{toctree}\n:hidden:\n\nAll pages <docs/index>\n```"
+        content[0] += f"\n\n{top}\n\n{tables_of_contents(ROOT / 'docs')}\n"
+    elif Path(name).name == "index" and name != "docs/index":
+        content[0] += f"\n\n{tables_of_contents(Path(app.srcdir, name).parent)}\n"
 
 
 def setup(app: Sphinx) -> None:
