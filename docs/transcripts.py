@@ -187,6 +187,7 @@ def steady(text: str) -> str:
     )
     text = re.sub(r"=+ (.*?) =+", r"= \1 =", text)
     text = re.sub(r"keeps   \d+ objects", "keeps   N objects", text)
+    text = re.sub(r", \d+ at once", "", text)  # as many as there are processors
     text = re.sub(r"\b(\w+\.py):\d+ in (?:\w+\.)*", r"\1:N in ", text)
     if sys.version_info >= (3, 11):
         return text
