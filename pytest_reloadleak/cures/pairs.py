@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import threading
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -92,6 +93,8 @@ def ended(item: Any, container: Any, names: Names) -> str | None:
         container: the container.
         names: the names in the target's module.
     """
+    if issubclass(type(item), threading.Timer) or foreign.type_name(item) == "asyncio.events.TimerHandle":
+        return None  # cancel() takes a timer out of no container
     kinds = (list, tuple, set, frozenset, collections.deque)
     items: Any = container
     if issubclass(type(container), dict):

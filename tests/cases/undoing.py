@@ -346,6 +346,21 @@ CASES = (
         cure="scheduler.shutdown()",
     ),
     Case(
+        name="a timer that was cancelled and stays in a list",
+        host="timers = []",
+        leaking="""
+            import threading
+            timer = threading.Timer(60, on_event)
+            timer.start()
+            timer.cancel()
+            timer.join()
+            host.timers.append(timer)
+        """,
+        cure="""
+            host.timers[:] = [item for item in host.timers if not getattr(item, 'function', None) is on_event]
+        """,
+    ),
+    Case(
         name="a patch that keeps the original in a closure",
         host="def f(): pass",
         leaking="""
