@@ -86,6 +86,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Make the pictures of the docs again; it needs tmux and Chromium."""
+    session.install(".[html]", "pillow", "playwright", "rich")
+    session.run("python", "docs/screenshots.py")
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Break the tool in many small ways; its tests have to notice each."""
     session.install(".[test]")

@@ -16,7 +16,9 @@ from pytest_reloadleak.integration.items import TargetItem
 from pytest_reloadleak.integration.options import Options
 from pytest_reloadleak.integration.reporting import progress
 from pytest_reloadleak.integration.reporting.reports import Collected, is_worker
+from pytest_reloadleak.integration.reporting.styled import width_of
 from pytest_reloadleak.report import audit, notes
+from pytest_reloadleak.report.text.layout import Span, plain, wrapped
 from pytest_reloadleak.strategies.dependencies import import_records
 from pytest_reloadleak.strategies.imports import targets
 
@@ -117,7 +119,8 @@ class Session(Collected):
     def _found(self, collector: Targets, marks: int) -> Iterator[str]:
         count = collector.count()
         if count and self.config.get_verbosity() >= 0:
-            yield f"reload-leak: {_counted(count, 'target')}: {_shortened(collector.described())}"
+            text = f"{_counted(count, 'target')}: {_shortened(collector.described())}"
+            yield from map(plain, wrapped("reload-leak: ", [Span(text)], width_of(self.config), "  "))
         if not count and marks and not self.selection:
             verb = "is" if marks == 1 else "are"
             yield (

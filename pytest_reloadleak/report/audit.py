@@ -112,7 +112,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for row, text in zip(rows, texts[1:], strict=True):
         yield text.rstrip()
         yield f"  {row['advice']}{_time(row)}"
-        for why, strategies in _reasons(row).items():
+        for why, strategies in reasons(row).items():
             yield f"  {', '.join(strategies)}: {why}"
 
 
@@ -122,7 +122,7 @@ def _time(row: Mapping[str, Any]) -> str:
     return f" ({row['strategies'][row['safe']]['reload_s'] * 1000:.1f} ms per reload)"
 
 
-def _reasons(row: Mapping[str, Any]) -> dict[str, list[str]]:
+def reasons(row: Mapping[str, Any]) -> dict[str, list[str]]:
     """The strategies that share a reason, by reason."""
     out: dict[str, list[str]] = {}
     for name, cell in row["strategies"].items():

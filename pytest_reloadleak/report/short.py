@@ -54,4 +54,6 @@ def _variants(report: Report) -> Iterator[str]:
     yield first.text()
     yield f"{first.who}{where}{more}"
     yield f"{first.who}{where}"
+    yield first.who
+    yield f"{worst[0].kind}{where}"
     yield f"leak at {first.place}" if first.place else "leaks"

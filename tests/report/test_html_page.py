@@ -111,12 +111,12 @@ def hostile(value):
 
 def test_the_page_shows_what_a_report_says():
     """Key fact, path with the holder, marked line, cure, proof and plots are there."""
-    text = rendered(REPORT)
+    text = rendered(REPORT).replace("<wbr>", "")
 
     for part in (
         '<code class="who">app.bus.listeners[*]</code> keeps <b class="old">5 old generations</b>',
         "<small>holder</small><code>.listeners</code>",
-        '<li class=" cut"><code>[*]</code><small class="scissors">removed on trial</small>',
+        '<li class=" cut"><small class="scissors">removed on trial</small><code>[*]</code>',
         '<mark><span class="visually-hidden">line to change: </span><i>14</i>    bus.subscribe(on_event)</mark>',
         '<pre id="cure-finding-0-0">bus.listeners.remove(on_event)</pre>',
         "removing it frees 5 of 5 old generations",
@@ -131,7 +131,7 @@ def test_the_page_shows_what_a_report_says():
 
 def test_names_that_are_markup_stay_text():
     """No name, path, code or message becomes a tag, an attribute or an expression of the template."""
-    row = {"target": HOSTILE, "strategies": {"reload": {"verdict": "clean", "reason": HOSTILE}}, "safe": None}
+    row = {"target": HOSTILE, "strategies": {"reload": {"verdict": "error", "reason": HOSTILE}}, "safe": None}
     plain = rendered(REPORT, rows=[{**row, "target": "a", "advice": "b"}])
     text = rendered(hostile(REPORT), rows=[{**row, "advice": HOSTILE}])
 

@@ -127,22 +127,27 @@ def test_code_that_cannot_be_folded_stays():
         assert " ".join("".join(folded(line, 40)).split()) == " ".join(line.split())
 
 
+LISTENERS = dataclasses.replace(
+    FINDING, holder=Holder(root="sys.modules", path="pluginhost.messages.listeners[*]", type="list")
+)
+
+
 @pytest.mark.parametrize(
     ("room", "text"),
     [
-        (None, "callbacks[*] keeps"),
-        (60, "handlers"),
-        (33, "leak at weather.py:14"),
+        (None, "listeners[*] keeps 5 old generations (weather.py:14), and 1 more"),
+        (60, "listeners[*] keeps 5 old generations (weather.py:14)"),
+        (45, "listeners[*] (weather.py:14), and 1 more"),
+        (32, "listeners[*] (weather.py:14)"),
+        (20, "listeners[*]"),
         (3, "leak at weather.py:14"),
     ],
 )
 def test_the_summary_takes_the_room_it_has(room, text):
     """The whole sentence where there is room, else the parts that help most."""
-    line = short.line(REPORT, room=room)
+    report = dataclasses.replace(REPORT, findings=(LISTENERS, FINDING))
 
-    assert room is None or len(line) <= max(room, len("leak at weather.py:14"))
-    assert "weather.py:14" in line
-    assert text in line or room in {None, 60}
+    assert short.line(report, room=room) == text
 
 
 def test_colour_marks_holder_old_code_and_line():

@@ -14,7 +14,7 @@ from pytest_reloadleak.integration.gate import fails, gate_of
 from pytest_reloadleak.integration.reporting import baseline_end, environment, junit, styled
 from pytest_reloadleak.integration.reporting.outputs import Outputs
 from pytest_reloadleak.model import PASSING, Report
-from pytest_reloadleak.report import audit, codequality, counts, github, jsonfile, sarif, terminal
+from pytest_reloadleak.report import codequality, counts, github, jsonfile, sarif, terminal
 from pytest_reloadleak.report.text import closing, layout
 from pytest_reloadleak.settings import STRATEGIES
 
@@ -203,7 +203,7 @@ class Collected:
         verbosity, rootdir = self.config.get_verbosity(), str(self.config.rootpath)
         writer, width = terminal_reporter._tw, styled.width_of(self.config)
         styled.fit_summary(terminal_reporter)
-        reports = [jsonfile.from_dict(check) for check in self.checks if not audit.is_own_leak(check)]
+        reports = list(map(jsonfile.from_dict, self.checks))
         lines = [layout.one(text) for text in self._lines]
         if verbosity > 0:
             lines += map(layout.one, environment.lines(environment.environment(self.config)))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from pytest_reloadleak.report import audit
 from pytest_reloadleak.report.html import view
 from pytest_reloadleak.settings import STRATEGIES
 
 NEEDS = "pip install 'pytest-reloadleak[html]'"
 """The command that installs what the page needs."""
+
+
+_STEP = re.compile(r"(?<=[\w\])'\"])(?=[.\[(/])")
 
 
 def is_possible() -> bool:
@@ -47,6 +52,8 @@ def document(session: Session) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     rows = session.rows or ()
+    # A path breaks at its steps, and a name only where nothing else helps.
+    templates.filters["stepped"] = lambda text: Markup("<wbr>").join(_STEP.split(str(text)))
     shown = view.checks_of(session.checks, session.graphs, session.rootdir)
     here = files("pytest_reloadleak.report.html")
     # Neither holds anything of the session, so neither is escaped.
@@ -58,7 +65,7 @@ def document(session: Session) -> str:
         kinds=sorted(kinds.items()),
         total=sum(kinds.values()),
         fix_first=view.fix_first(shown, session.rootdir),
-        rows=rows,
+        rows=[(row, audit.reasons(row)) for row in rows],
         strategies=[name for name in STRATEGIES if any(name in row["strategies"] for row in rows)],
         environment=session.environment,
         version=session.version,

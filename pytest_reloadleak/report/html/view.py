@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_reloadleak.model import Finding, Report, Series, Site
-from pytest_reloadleak.report import audit, jsonfile
+from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.report.rules import RULES
 from pytest_reloadleak.report.sites import relative
 from pytest_reloadleak.report.text import closing
@@ -16,6 +16,8 @@ from pytest_reloadleak.report.text.facts import Fact, fact
 from pytest_reloadleak.report.text.layout import plain
 
 _WIDTH, _HEIGHT, _PAD = 180, 44, 4
+_SMALL = 1000
+"""A plot is as high as this part of its values at least."""
 _PLOTS = (
     ("objects", "objects"),
     ("native_bytes", "native bytes"),
@@ -201,7 +203,8 @@ def _plot(title: str, known: list[tuple[int, int]], *, is_bytes: bool) -> Plot:
     rounds, values = [r for r, _ in known], [v for _, v in known]
     low, high = min(values), max(values)
     across = (_WIDTH - 2 * _PAD) / max(rounds[-1] - rounds[0], 1)
-    up = (_HEIGHT - 2 * _PAD) / max(high - low, 1)
+    # A few bytes more or less are no slope.
+    up = (_HEIGHT - 2 * _PAD) / max(high - low, high / _SMALL, 1)
     dots = [(_PAD + (r - rounds[0]) * across, _HEIGHT - _PAD - (v - low) * up) for r, v in known]
     first, last = (size(v) if is_bytes else f"{v:,}" for v in (values[0], values[-1]))
     change = values[-1] - values[0]
@@ -219,7 +222,7 @@ def _plot(title: str, known: list[tuple[int, int]], *, is_bytes: bool) -> Plot:
 
 def fix_first(checks: Iterable[Check], rootdir: str) -> str:
     """What to fix first and why, as one sentence; empty if nothing leaks."""
-    reports = [check.report for check in checks if not audit.is_own_leak(jsonfile.to_dict(check.report))]
+    reports = [check.report for check in checks]
     lines = [plain(line) for line in closing.lines(reports, rootdir=rootdir, width=None)]
     return next(
         (line.removeprefix("fix first").strip() for line in lines if line.startswith("fix first")), ""

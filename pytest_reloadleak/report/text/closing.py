@@ -30,6 +30,8 @@ class _Leak(NamedTuple):
     finding: Finding
     """The worst of them."""
     targets: tuple[str, ...]
+    others: tuple[Finding, ...]
+    """Those that hold the same code, in the check of `finding`."""
 
     def cost(self) -> float:
         """Bytes per reload."""
@@ -54,8 +56,7 @@ def lines(reports: Sequence[Report], *, rootdir: str, width: int | None) -> Iter
         yield from wrapped(first, _said(fact(leak.finding, is_short=True), leak), width, f"{_HANG}  ")
     if len(leaks) > _MOST:
         yield (Span(f"{_HANG}and {len(leaks) - _MOST} more"),)
-    spans = [Span(_place(leaks[0].finding, rootdir), "place"), Span(f": {_why(leaks)}")]
-    yield from wrapped("fix first  ", spans, width, _HANG)
+    yield from wrapped("fix first  ", [*_places(leaks[0], rootdir), Span(f": {_why(leaks)}")], width, _HANG)
 
 
 def _checked(reports: Sequence[Report]) -> str:
@@ -70,20 +71,38 @@ def _checked(reports: Sequence[Report]) -> str:
 
 def _leaks(reports: Sequence[Report]) -> list[_Leak]:
     """What leaks, what to fix first at the front: what grows, in most targets, proven, and at the highest cost."""
-    found: dict[tuple[str, str, str], list[tuple[Finding, str]]] = {}
+    found: dict[tuple[str, str, str], list[tuple[Finding, Report]]] = {}
     for report in reports:
         if report.outcome == "leaking":
             for finding in worst_first(report):
+                if _is_by_design(report, finding):
+                    continue
                 holder = finding.holder.path if finding.holder is not None else report.target
                 site = f"{finding.site.file}:{finding.site.line}" if finding.site is not None else ""
-                found.setdefault((finding.kind, holder, site), []).append((finding, report.target))
-    leaks = []
-    for group in found.values():
-        worst = max(
-            (finding for finding, _ in group), key=lambda f: (f.growth == "growing", f.proven is True)
-        )
-        leaks.append(_Leak(worst, tuple(dict.fromkeys(target for _, target in group))))
-    return sorted(leaks, key=_weight, reverse=True)
+                found.setdefault((finding.kind, holder, site), []).append((finding, report))
+    return sorted(map(_leak, found.values()), key=_weight, reverse=True)
+
+
+def _is_by_design(report: Report, finding: Finding) -> bool:
+    """Whether it is the module that the strategy `alias` leaves with each reload."""
+    path = finding.holder.path if finding.holder is not None else ""
+    return report.strategy == "alias" and finding.registry == "sys.modules" and path == "sys.modules[*]"
+
+
+def _leak(group: list[tuple[Finding, Report]]) -> _Leak:
+    worst, report = max(group, key=_clarity)
+    others = tuple(
+        finding
+        for finding in report.findings
+        if finding.signature in worst.together_with and not _is_by_design(report, finding)
+    )
+    return _Leak(worst, tuple(dict.fromkeys(report.target for _, report in group)), others)
+
+
+def _clarity(pair: tuple[Finding, Report]) -> tuple[bool, bool, bool]:
+    """How well the finding of one check shows what others find too."""
+    finding, report = pair
+    return finding.growth == "growing", report.strategy != "alias", finding.proven is True
 
 
 def _weight(leak: _Leak) -> tuple[bool, int, bool, float]:
@@ -98,26 +117,32 @@ def _said(said: Fact, leak: _Leak) -> list[Span]:
     return [Span(f"{targets}: "), Span(said.who, "holder"), Span(f" {said.does}"), *old, *place]
 
 
-def _place(finding: Finding, rootdir: str) -> str:
-    said = fact(finding, rootdir=rootdir)
-    return said.place or said.who
+def _places(leak: _Leak, rootdir: str) -> Iterator[Span]:
+    """Where to go: the line of the leak, and those of the others that hold the same code."""
+    said = [fact(finding, rootdir=rootdir) for finding in (leak.finding, *leak.others)]
+    places = list(dict.fromkeys(one.place or one.who for one in said))
+    for number, place in enumerate(places):
+        if number:
+            yield Span(" and " if number == len(places) - 1 else ", ")
+        yield Span(place, "place")
 
 
 def _why(leaks: list[_Leak]) -> str:
     first, *others = leaks
-    finding = first.finding
+    finding, is_one = first.finding, not first.others
     reasons = []
-    if not others:
+    if is_one and not others:
         reasons.append("it is the only leak")
     elif finding.growth == "growing" and any(leak.finding.growth != "growing" for leak in others):
-        reasons.append("it grows with each reload")
+        reasons.append("it grows with each reload" if is_one else "they grow with each reload")
     if len(first.targets) > 1:
-        reasons.append(f"it keeps old code of {len(first.targets)} targets")
+        reasons.append(f"{'it keeps' if is_one else 'they keep'} old code of {len(first.targets)} targets")
     if first.cost() and others and first.cost() == max(leak.cost() for leak in leaks):
-        reasons.append(f"it costs most, {size(round(first.cost()))} per reload")
-    if finding.proven and finding.proof is not None:
+        reasons.append(
+            f"{'it costs' if is_one else 'they cost'} most, {size(round(first.cost()))} per reload"
+        )
+    if not is_one:
+        reasons.append("they hold the same code, so all must release it")
+    elif finding.proven and finding.proof is not None:
         reasons.append(finding.proof)
-    elif finding.together_with:
-        count = len(finding.together_with)
-        reasons.append(f"then fix the {count} {'other' if count == 1 else 'others'} that hold the same code")
     return "; ".join(reasons) or "it is found in most checks"

@@ -33,7 +33,7 @@ def folded(line: str, width: int | None) -> list[str]:
 
 
 def _breaks(line: str) -> list[tuple[int, int]]:
-    """Columns at which a new line may begin, after a space inside of brackets; each with the number of brackets."""
+    """Columns at which a new line may begin: inside of brackets, after a space or the bracket; with their number."""
     out: list[tuple[int, int]] = []
     depth = end = 0
     try:
@@ -41,6 +41,8 @@ def _breaks(line: str) -> list[tuple[int, int]]:
             if depth and token.start[1] > end and token.start[0] == 1:
                 out.append((token.start[1], depth))
             depth += (token.string in {"(", "[", "{"}) - (token.string in {")", "]", "}"})
+            if token.string in {"(", "[", "{"}:
+                out.append((token.end[1], depth))
             end = token.end[1]
     except (tokenize.TokenError, IndentationError, SyntaxError):
         pass  # the line alone is no whole statement; what was read before is right
