@@ -211,15 +211,13 @@ def pytest_configure(config: pytest.Config) -> None:
                 "--reload-leak-target names a target, but nothing is checked without --reload-leak-check; add it"
             )
     if wanted:
+        from pytest_reloadleak.integration.reporting.progress import Controller
         from pytest_reloadleak.integration.session import Session
         from pytest_reloadleak.integration.slow_first import SlowFirst
 
         config.pluginmanager.register(Session(config), "reloadleak-session")
         config.pluginmanager.register(SlowFirst(config), "reloadleak-durations")
-        if config.pluginmanager.hasplugin("dsession"):
-            from pytest_reloadleak.integration.reporting.progress import Controller
-
-            config.pluginmanager.register(Controller(config), "reloadleak-progress")
+        config.pluginmanager.register(Controller(config), "reloadleak-progress")
     elif any(config.getoption(f"reload_leak_{name}") for name in _WITHOUT_FLAG):
         from pytest_reloadleak.integration.reporting.reports import Collected
 

@@ -1028,6 +1028,22 @@ RUNNING = (
         ("tests/isolation/test_forks.py::test_what_a_worker_inherits_is_that_of_now",),
     ),
     Mutant(
+        "a line that stays",
+        "integration/reporting/progress.py",
+        'self._write(f"\\r\\x1b[K{back}")',
+        "pass",
+        "the line of a long check stays on the terminal",
+        ("tests/integration/test_progress.py::test_the_line_leaves_the_screen_as_it_was",),
+    ),
+    Mutant(
+        "the slowest to one",
+        "integration/slow_first.py",
+        "dealt[process::processes]",
+        "dealt[process * first :][:first]",
+        "one process of xdist gets all of the slowest targets",
+        ("tests/integration/test_slow_first.py::test_each_process_begins_with_its_share",),
+    ),
+    Mutant(
         "company is no excuse",
         "isolation/pool.py",
         "task.had_company and _needs_quiet(found)",

@@ -168,7 +168,12 @@ class Controller:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Note an item that begins."""
         self._written(lambda: self._running.update({nodeid: time.monotonic()}))
-        if self._thread is None and nodeid.startswith(f"{ROOT}::") and line_of(self._config) is not None:
+        if (
+            self._thread is None
+            and self._running
+            and nodeid.startswith(f"{ROOT}::")
+            and line_of(self._config) is not None
+        ):
             self._thread = threading.Thread(target=self._show, name="reload-leak progress", daemon=True)
             self._thread.start()
 
@@ -186,6 +191,8 @@ class Controller:
         self._written(self._running.clear)
 
     def _written(self, change: Callable[[], object]) -> None:
+        if not self._config.pluginmanager.hasplugin("dsession"):  # xdist registers it after this plugin
+            return
         with self._lock:
             change()
             self._written_s = time.monotonic()
