@@ -1,9 +1,9 @@
 """Prove that Python code can be reloaded without leaking.
 
 Public names: `check_reload`, `measure_reload`, `watch_process`, `clear_cache`, `ReloadLeakError`, `UsageError`,
-`Report`, `Finding`, `StillAlive`, `Cleared`; and for plugins `Probe`, `Effect`, `Cause` and `Known`. They are loaded on
-first use: pytest imports this package in every run that has the plugin installed, but only a run that checks something
-should pay for the rest.
+`Report`, `Finding`, `StillAlive`, `Cleared`; and for plugins `Probe`, `Effect`, `Cause`, `Known`, `Preset` and
+`Hosted`. They are loaded on first use: pytest imports this package in every run that has the plugin installed, but only
+a run that checks something should pay for the rest.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_reloadleak.holders.sweep import Cause
     from pytest_reloadleak.live.process import watch_process
     from pytest_reloadleak.model import Cleared, Finding, Report, StillAlive
+    from pytest_reloadleak.presets.preset import Hosted, Preset
     from pytest_reloadleak.strategies.clearing import clear_cache
     from pytest_reloadleak.verdict.known import Known
 
@@ -23,7 +24,9 @@ __all__ = [
     "Cleared",
     "Effect",
     "Finding",
+    "Hosted",
     "Known",
+    "Preset",
     "Probe",
     "ReloadLeakError",
     "Report",
@@ -40,7 +43,9 @@ _HOMES = {
     "Cleared": "model",
     "Effect": "effects.probe",
     "Finding": "model",
+    "Hosted": "presets.preset",
     "Known": "verdict.known",
+    "Preset": "presets.preset",
     "Probe": "effects.probe",
     "ReloadLeakError": "errors",
     "Report": "model",

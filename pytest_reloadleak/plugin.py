@@ -15,11 +15,12 @@ import pytest
 if TYPE_CHECKING:
     from pytest_reloadleak.effects.probe import Probe
     from pytest_reloadleak.integration.fixture import ReloadLeaks
+    from pytest_reloadleak.presets.preset import Preset
     from pytest_reloadleak.verdict.known import Known
 
 _MARKER = (
     "reloadable(*targets, strategy=..., rounds=..., warmup=..., reload=..., dispose=..., unload=..., probes=..., "
-    "ignore=..., expect=...): "
+    "ignore=..., expect=..., preset=..., host=...): "
     "with --reload-leak-check, run the test's body once after each reload of the targets (default: the project's own "
     "modules that the test module imports) and fail if old code stays alive."
 )
@@ -60,6 +61,17 @@ class _Hooks:
 
         Returns:
             Values of `pytest_reloadleak.Known`: each a pattern and the reason.
+        """
+
+    @staticmethod
+    def pytest_reloadleak_presets(config: pytest.Config) -> list[Preset]:  # type: ignore[empty-body]  # a specification
+        """Presets of hosts in addition to the builtin ones.
+
+        Args:
+            config: pytest's configuration.
+
+        Returns:
+            Instances of subclasses of `pytest_reloadleak.Preset` with a `name`.
         """
 
 

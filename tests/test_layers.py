@@ -49,6 +49,9 @@ LAYERS = (
     "report",  # below `check`, whose error carries the rendered report
     "check",
     "live",
+    "presets.source",
+    "presets.preset",
+    "presets",
     "isolation",
     "integration",
     "plugin",

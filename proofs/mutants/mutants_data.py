@@ -1679,6 +1679,14 @@ GATE = (
         ("tests/live/test_process.py::test_a_list_of_the_previous_generation_is_no_leak",),
     ),
     Mutant(
+        "a preset's host is no root",
+        "presets/hosting.py",
+        "[*roots(), *self._roots()]",
+        "[*roots()]",
+        "what only the host of a preset holds is not named by its place in the host",
+        ("tests/presets/test_presets.py::test_a_plugin_is_checked_as_its_host_reloads_it",),
+    ),
+    Mutant(
         "an audit shows one finding of a target",
         "integration/reporting/repeated.py",
         'self._shown.setdefault((check["target"], leaks), check["strategy"])',

@@ -19,6 +19,7 @@ from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.marked import KEYWORDS, disposal, reloader_of, runner_of
 from pytest_reloadleak.integration.options import (
     expected_of,
+    extra_presets,
     extra_probes,
     probes_of,
     project_of,
@@ -29,6 +30,8 @@ from pytest_reloadleak.settings import whole_number
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` since 3.11 only
+
+    from pytest_reloadleak.presets.hosting import Hosting
 
 
 class ReloadLeaks:
@@ -43,7 +46,7 @@ class ReloadLeaks:
         Args:
             target: a module or package; with `reload` also a glob of the modules that it creates.
             keywords: `strategy`, `rounds`, `warmup`, `reload`, `dispose`, `unload`, `probes`, `ignore`, `expect`,
-                `force`.
+                `force`, `preset`, `host`.
 
         Returns:
             The report, whose outcome is `clean` or `known`.
@@ -90,7 +93,15 @@ class ReloadLeaks:
             pytest.skip("--no-reload-leak-check skips checks with the reload_leaks fixture")
         force = keywords.pop("force", bool(config.getoption("reload_leak_force")))
         try:
-            reload = reloader_of(self._item, keywords.pop("reload", None))
+            given, dispose = keywords.pop("reload", None), keywords.pop("dispose", None)
+            hosts = self._hosting(
+                target,
+                keywords.pop("preset", None),
+                keywords.pop("host", None),
+                reload=given,
+                dispose=dispose,
+            )
+            reload = hosts.reload if hosts is not None else reloader_of(self._item, given)
             unknown = sorted(set(keywords) - set(KEYWORDS))
             if unknown:
                 raise UsageError(
@@ -100,22 +111,33 @@ class ReloadLeaks:
             gate_for(config, ignore, expect)  # report wrong patterns before anything runs
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
-            dispose = disposal(self._item, keywords.pop("dispose", None))
+            hooks = hosts.disposal() if hosts is not None else disposal(self._item, dispose)
+            known = hosts.preset.known if hosts is not None else ()
             settings = settings_for(
                 force=force,
                 extra=extra,
                 nodeid=self._item.nodeid,
                 project=project_of(config),
-                expected=expected_of(config),
+                expected=(*expected_of(config), *known),
                 reload=reload,
                 **keywords,
             )
             runner = replace(runner_of(self._item, probes=extra), puts_settings_back=reload is not _by_hand)
-            check = Check([target], settings, reload, dispose, runner)
+            check = Check([target], settings, reload, hooks, hosts.runner(runner) if hosts else runner)
+            if hosts is not None:
+                hosts.join(check)
             return check, functools.partial(judged, config, ignore=ignore, expect=expect)
         except UsageError as error:
             text = str(error)
         raise UsageError(text)
+
+    def _hosting(self, target: str, preset: object, host: object, **others: object) -> Hosting | None:
+        """The host that a preset brings; `others` are keywords that it excludes."""
+        if preset is None and host is None:
+            return None
+        from pytest_reloadleak.presets.hosting import hosting  # only who names a preset needs them
+
+        return hosting(preset, [target], host, others, extra_presets(self._item.config))
 
     def _passing(self, report: Report) -> Report:
         __tracebackhide__ = True

@@ -10,10 +10,10 @@ import functools
 import inspect
 import sys
 import unittest
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -29,7 +29,7 @@ from pytest_reloadleak.integration.gate import gate_for, judged
 from pytest_reloadleak.integration.noise import fixtures
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
-from pytest_reloadleak.integration.options import Options, project_of
+from pytest_reloadleak.integration.options import Options, extra_presets, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.integration.reporting.progress import Progress
 from pytest_reloadleak.run.performing import Reloader
@@ -38,8 +38,23 @@ from pytest_reloadleak.settings import ALL, STRATEGIES, expanded, unknown_strate
 from pytest_reloadleak.strategies.dispose import Disposal
 from pytest_reloadleak.strategies.imports import targets
 
+if TYPE_CHECKING:
+    from pytest_reloadleak.presets.hosting import Hosting
+
 _Value = TypeVar("_Value")
-KEYWORDS = ("strategy", "rounds", "warmup", "reload", "dispose", "unload", "probes", "ignore", "expect")
+KEYWORDS = (
+    "strategy",
+    "rounds",
+    "warmup",
+    "reload",
+    "dispose",
+    "unload",
+    "probes",
+    "ignore",
+    "expect",
+    "preset",
+    "host",
+)
 
 
 @contextmanager
@@ -82,7 +97,8 @@ def _checks(
             f"reloadable: unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}"
         )
     names = targets_of(item, marker)
-    reload = reloader_of(item, marker.kwargs.get("reload"))
+    hosts = _hosting(item, marker, names)
+    reload = hosts.reload if hosts is not None else reloader_of(item, marker.kwargs.get("reload"))
     given = marker.kwargs.get("strategy")
     strategies: list[Any] = list(options.strategies)
     if given is not None:
@@ -104,11 +120,14 @@ def _checks(
             extra=options.extra,
             nodeid=item.nodeid,
             project=project_of(item.config),
-            expected=options.expected,
+            expected=(*options.expected, *(hosts.preset.known if hosts is not None else ())),
         )
         runner = runner_of(item, plugins, options.extra)
-        hooks = disposal(item, marker.kwargs.get("dispose"))
-        check = Check(names, settings, reload, hooks, runner)
+        if hosts is None:
+            check = Check(names, settings, reload, disposal(item, marker.kwargs.get("dispose")), runner)
+        else:
+            check = Check(names, settings, reload, hosts.disposal(), hosts.runner(runner))
+            hosts.join(check)
         subject = check.run.subject
         bindings = Bindings(vars(item.module), subject.module)
         what = f"{', '.join(names)}[{settings.strategy}]"
@@ -125,6 +144,23 @@ def _checks(
     gate_for(item.config, marker.kwargs.get("ignore"), marker.kwargs.get("expect"))
     makers[0]()  # report wrong settings before the test's body begins
     return makers
+
+
+def _hosting(item: pytest.Function, marker: pytest.Mark, names: list[str]) -> Hosting | None:
+    """The host of a marked test that names a preset; a string in `host` is the name of a fixture."""
+    if not {"preset", "host"}.intersection(marker.kwargs):
+        return None
+    from pytest_reloadleak.presets.hosting import hosting  # only who names a preset needs them
+
+    host = marker.kwargs.get("host")
+    if isinstance(host, Mapping):
+        host = {name: _fixture(item, value) for name, value in host.items()}
+    others = {name: marker.kwargs.get(name) for name in ("reload", "dispose")}
+    return hosting(marker.kwargs.get("preset"), names, host, others, extra_presets(item.config))
+
+
+def _fixture(item: pytest.Function, value: object) -> object:
+    return item._request.getfixturevalue(value) if isinstance(value, str) else value
 
 
 def targets_of(item: pytest.Function, marker: pytest.Mark) -> list[str]:

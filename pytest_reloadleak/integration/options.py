@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +22,9 @@ from pytest_reloadleak.settings import (
 )
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.verdict.known import Known
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.presets.preset import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,23 @@ def extra_probes(config: pytest.Config) -> tuple[type[Probe], ...]:
                 f"pytest_reloadleak_probes must return subclasses of Probe with a name, not {probe!r}"
             )
     return tuple(found)
+
+
+def extra_presets(config: pytest.Config) -> list[Preset]:
+    """Third-party presets, from the hook `pytest_reloadleak_presets`.
+
+    Raises:
+        UsageError: one is not a `Preset` with a name.
+    """
+    from pytest_reloadleak.presets.preset import Preset  # only who names a preset needs them
+
+    found = [one for several in config.hook.pytest_reloadleak_presets(config=config) for one in several]
+    for one in found:
+        if not isinstance(one, Preset) or not one.name:
+            raise UsageError(
+                f"pytest_reloadleak_presets must return instances of Preset with a name, not {one!r}"
+            )
+    return found
 
 
 def expected_of(config: pytest.Config) -> tuple[Known, ...]:

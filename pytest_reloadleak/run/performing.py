@@ -21,6 +21,8 @@ _PHASES = {Step.RELOAD: "reloading", Step.EXERCISE: "exercising", Step.SETTLE: "
 """What the steps that may take long are called."""
 _TURNS = 3
 """Turns of the check's own loop before the process settles: a running loop gets as many."""
+_PATIENCE_S = 1.0
+"""How long tasks that are cancelled at the end may take to end."""
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
 """Names of what asyncio and trio raise in a waiting task to cancel it; their modules need not be loaded."""
 
@@ -44,7 +46,7 @@ class Performer:
         Raises:
             RoundError: a reload failed. Exceptions of the exercise reach the caller as well.
         """
-        unused = exercise
+        unused = exercise = self._with_load(exercise)
         for step in self._run.steps():
             self._note(step)
             try:
@@ -67,7 +69,7 @@ class Performer:
     async def aperform(self, exercise: Callable[[], Awaitable[object]] | None) -> None:
         """Perform all steps on the running loop."""
         pause = pause_of_running_loop()
-        unused = exercise
+        unused = exercise = self._awith_load(exercise)
         for step in self._run.steps():
             self._note(step)
             try:
@@ -96,11 +98,52 @@ class Performer:
             number = self._run.record.generation + (step is Step.RELOAD)
             self._run.subject.runner.progress(number, _PHASES[step])
 
+    def _with_load(self, exercise: Callable[[], object] | None) -> Callable[[], object] | None:
+        """The exercise of a round, after what the host does with the fresh plugin."""
+        load = self._run.subject.runner.loaded
+        if load is None:
+            return exercise
+
+        def whole() -> object:
+            result = load()
+            if inspect.isawaitable(result):
+                self._wait_for(result)
+            return exercise() if exercise is not None else None
+
+        return whole
+
+    def _awith_load(
+        self, exercise: Callable[[], Awaitable[object]] | None
+    ) -> Callable[[], Awaitable[object]] | None:
+        """The same on the running loop."""
+        load = self._run.subject.runner.loaded
+        if load is None:
+            return exercise
+
+        async def whole() -> object:
+            result = load()
+            if inspect.isawaitable(result):
+                await result
+            return await exercise() if exercise is not None else None
+
+        return whole
+
     def end(self) -> None:
         """Close the loop that was created for coroutines, if any."""
-        if self._loop is not None:
-            self._loop.close()
-            self._loop = None
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        import asyncio
+
+        # As `asyncio.run` does: tasks that outlive their loop complain when they are freed.
+        left = asyncio.all_tasks(loop) if asyncio._get_running_loop() is None else set()
+        for task in left:
+            task.cancel()
+        try:
+            if left:
+                loop.run_until_complete(asyncio.wait(left, timeout=_PATIENCE_S))
+        finally:
+            loop.close()
 
     def _turn(self) -> None:
         """Give the loop that was created for coroutines a few turns: what they cancelled ends in the next one."""

@@ -22,6 +22,9 @@ class Runner:
     """Called when the target is loaded, with the unit that will be reloaded."""
     reloaded: Callable[[], None] = lambda: None
     """Called after each reload, before the exercise: refreshes the test module's bindings."""
+    loaded: Callable[[], Any] | None = None
+    """Called after that, and before the exercise: does what the host does with a fresh plugin. It may be a coroutine
+    function."""
     unloaded: Callable[[], None] = lambda: None
     """Called after the last generation is dropped: restores the test module's bindings."""
     spared: Callable[[], Iterable[dict[str, Any]]] = list

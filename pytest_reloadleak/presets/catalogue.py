@@ -1,0 +1,75 @@
+"""List the presets, and find the one that a user named or that a target looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pytest_reloadleak.errors import UsageError, did_you_mean
+from pytest_reloadleak.presets.discord import Discord
+from pytest_reloadleak.presets.fastapi import FastAPI
+from pytest_reloadleak.presets.flask import Flask
+from pytest_reloadleak.presets.pluggy import Pluggy
+from pytest_reloadleak.presets.preset import Hosted, Preset
+from pytest_reloadleak.presets.source import Source
+from pytest_reloadleak.strategies.imports import targets
+
+AUTO = "auto"
+"""Stands for the preset that the target looks like, if there is one."""
+BUILTIN: tuple[Preset, ...] = (Discord(), Flask(), FastAPI(), Pluggy())
+
+
+def named(given: object, extra: Iterable[Preset] = ()) -> Preset | None:
+    """The preset that a user gave; `None` for `auto`, which depends on the target.
+
+    Args:
+        given: a name, or a preset.
+        extra: presets of the project and of plugins.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if isinstance(given, Preset):
+        return given
+    known = {name.lower(): one for one in (*BUILTIN, *extra) for name in (one.name, *one.aliases)}
+    if given == AUTO:
+        return None
+    if isinstance(given, str) and given.lower() in known:
+        return known[given.lower()]
+    spelled = {name: one for one in (*BUILTIN, *extra) for name in (one.name, *one.aliases)}
+    hint = did_you_mean(given, spelled, cutoff=0.6)
+    names = ", ".join(one.name for one in (*BUILTIN, *extra))
+    raise UsageError(f"unknown preset {given!r}: {hint}use one of {names}, or {AUTO}")
+
+
+def fitting(source: Source, extra: Iterable[Preset] = ()) -> Preset | None:
+    """The preset of the host whose plugin a source looks like, if that host is installed; nothing is imported."""
+    return next((one for one in (*extra, *BUILTIN) if _is_installed(one) and one.fits(source)), None)
+
+
+def opened(
+    given: object, target: str, options: Mapping[str, object], extra: Iterable[Preset] = ()
+) -> tuple[Preset, Hosted] | None:
+    """The preset to use for a target, with a host; `None` if `auto` finds none.
+
+    Args:
+        given: a name, or a preset.
+        target: the target's name.
+        options: the host's objects that the test gave.
+        extra: presets of the project and of plugins.
+
+    Raises:
+        UsageError: there is no such preset, or its host is not installed.
+    """
+    source = Source.of(target)
+    preset = named(given, extra) or fitting(source, extra)
+    if preset is None:
+        return None
+    if not _is_installed(preset):
+        raise UsageError(
+            f"preset {preset.name!r} needs {' or '.join(preset.modules)}, which is not installed"
+        )
+    return preset, preset.open(target, source, options)
+
+
+def _is_installed(preset: Preset) -> bool:
+    return not preset.modules or any(targets.find(module) is not None for module in preset.modules)

@@ -1,0 +1,123 @@
+"""Connect a preset with a check: the host reloads, loads and unloads the target, and its objects are roots."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pytest_reloadleak.check import Check
+from pytest_reloadleak.errors import RoundError, UsageError
+from pytest_reloadleak.heap.failure import failure_text
+from pytest_reloadleak.holders.sweep import Root
+from pytest_reloadleak.presets import catalogue
+from pytest_reloadleak.presets.preset import Hosted, Preset
+from pytest_reloadleak.run.performing import Reloader
+from pytest_reloadleak.run.runner import Runner
+from pytest_reloadleak.strategies.dispose import Disposal
+
+
+class Hosting:
+    """One host for one check.
+
+    Args:
+        preset: the preset.
+        hosted: the host with its plugin.
+        note: what the report says of it; `None` for the preset's name.
+    """
+
+    def __init__(self, preset: Preset, hosted: Hosted, note: str | None = None) -> None:
+        self.preset = preset
+        self._hosted = hosted
+        self._note = note or f"checked as a plugin of {preset.name}"
+
+    @classmethod
+    def none(cls, target: str) -> Hosting:
+        """What `auto` means for a target that is no plugin of a known host: nothing but a note."""
+        note = f"preset auto: {target} looks like a plugin of no known host that is installed"
+        return cls(Preset(), Hosted(), note)
+
+    @property
+    def reload(self) -> Reloader | None:
+        """The host's own reload; `None` where a strategy reloads."""
+        return self._hosted.reload if self.preset.reloads else None
+
+    def disposal(self) -> Disposal:
+        """What the host does before it drops a plugin."""
+        is_defined = type(self._hosted).unload is not Hosted.unload
+        return Disposal(self._hosted.unload if is_defined else None)
+
+    def runner(self, runner: Runner) -> Runner:
+        """A test runner's part with the host's objects among the roots."""
+        roots = runner.roots
+        return replace(runner, roots=lambda: [*roots(), *self._roots()])
+
+    def join(self, check: Check) -> None:
+        """Let the host load each fresh generation of a check that was made of the parts above."""
+        subject = check.run.subject
+        check.run.observations.note(self._note)
+        if self.preset.reloads or type(self._hosted).load is Hosted.load:
+            return
+        names = subject.unit.names
+        load: Callable[[Any], Any] = self._hosted.load
+        what = f"{self.preset.name} could not load {names[0]}"
+
+        def loaded() -> Any:
+            record = check.run.record
+            is_first = record.generation == record.first
+            where = "the first generation" if is_first else record.where(record.generation)
+            try:
+                result = load(subject.module(names[0]))
+            except Exception as error:  # noqa: BLE001 - the plugin's or the host's; it ends the check
+                text = failure_text(error)
+            else:
+                return _guarded(result, f"{where}: {what}") if inspect.isawaitable(result) else None
+            raise RoundError(f"{where}: {what}: {text}")
+
+        subject.runner.loaded = loaded
+
+    def _roots(self) -> list[Root]:
+        return [Root("host", name, name, value) for name, value in self._hosted.host.items()]
+
+
+async def _guarded(result: Any, what: str) -> None:
+    try:
+        await result
+    except Exception as error:  # noqa: BLE001 - as above
+        text = failure_text(error)
+    else:
+        return
+    raise RoundError(f"{what}: {text}")
+
+
+def hosting(
+    given: object, names: list[str], host: object, others: Mapping[str, object], extra: Iterable[Preset]
+) -> Hosting | None:
+    """The host for one check; `None` if no preset is given.
+
+    Args:
+        given: the `preset` keyword.
+        names: the targets; a preset takes one.
+        host: the `host` keyword: the host's objects by name.
+        others: keywords that cannot be combined with a preset, with their values.
+        extra: presets of the project and of plugins.
+
+    Raises:
+        UsageError: a keyword is invalid.
+    """
+    if given is None:
+        if host is not None:
+            raise UsageError(
+                "host= gives a preset its host: name the preset too, such as preset='discord.py'"
+            )
+        return None
+    if host is not None and not isinstance(host, Mapping):
+        raise UsageError(f"host must be a dict such as {{'bot': bot}}, not {host!r}")
+    for name, value in others.items():
+        if value is not None:
+            raise UsageError(f"{name}= and preset= exclude each other: the preset brings its own {name}")
+    if len(names) != 1:
+        raise UsageError(f"a preset takes one target, not {len(names)}")
+    found = catalogue.opened(given, names[0], host or {}, extra)
+    return Hosting(*found) if found is not None else Hosting.none(names[0])

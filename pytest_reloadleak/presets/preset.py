@@ -1,0 +1,74 @@
+"""Define what a preset is: how one host loads, unloads and reloads a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_reloadleak.presets.source import Source
+from pytest_reloadleak.verdict.known import Known
+
+
+class Hosted:
+    """A host with one plugin, for one check. A subclass defines what the host does; each method may be a coroutine.
+
+    Attributes:
+        host: the host's objects by the names under which reports show them, such as `bot`. It may be filled late.
+    """
+
+    def __init__(self) -> None:
+        self.host: dict[str, object] = {}
+
+    def reload(self) -> Any:
+        """Load the next generation by the host's own means, once the last one is unloaded: see `Preset.reloads`."""
+
+    def load(self, module: Any) -> Any:
+        """Do what the host does with a plugin that was just imported, and what its users do.
+
+        Args:
+            module: the fresh module.
+        """
+        del module
+
+    def unload(self, module: Any) -> Any:
+        """Do what the host does before it drops a plugin; it calls the plugin's own hook.
+
+        Args:
+            module: the outgoing module.
+        """
+        del module
+
+
+class Preset:
+    """How to check the plugins of one host. A subclass defines the attributes and `fits` and `open`.
+
+    Attributes:
+        name: what `preset=` takes.
+        aliases: further names, such as those of forks with the same API.
+        modules: the host's modules, of which one must be installed.
+        reloads: whether the host itself reloads its plugins. Else a strategy of the check reloads the module.
+        hook: the hook in which a plugin undoes what it did, as the end of a sentence.
+        known: what the host itself keeps of a plugin, with the reason.
+    """
+
+    name = ""
+    aliases: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    reloads = False
+    hook = ""
+    known: tuple[Known, ...] = ()
+
+    def fits(self, source: Source) -> bool:
+        """Whether a module's source looks like a plugin of this host. Nothing is imported."""
+        del source
+        return False
+
+    def open(self, target: str, source: Source, options: Mapping[str, object]) -> Hosted:
+        """Make a host for one check of a target; here the host is imported.
+
+        Args:
+            target: the plugin's module.
+            source: its source.
+            options: what the test gave as `host=`, such as `{"bot": bot}`; empty if nothing was given.
+        """
+        raise NotImplementedError

@@ -1,0 +1,86 @@
+"""Look at the source of a target without importing it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from pytest_reloadleak.strategies.imports import targets
+
+
+class Source:
+    """What the source of a module shows: whom it imports, and what it defines.
+
+    Args:
+        text: the source; what cannot be parsed shows nothing.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            self._tree = ast.parse(text)
+        except (SyntaxError, ValueError):
+            self._tree = ast.Module(body=[], type_ignores=[])
+        self._imported = frozenset(self._imports())
+
+    @classmethod
+    def of(cls, target: str) -> Source:
+        """The source of a target; without any if it has no file, as with a package of several."""
+        try:
+            spec = targets.find(target)
+            path = spec.origin if spec is not None and spec.has_location else None
+            return cls(Path(path).read_text(encoding="utf-8") if path else "")
+        except Exception:  # noqa: BLE001 - a foreign finder may raise anything, and a file may be unreadable
+            return cls("")
+
+    def _imports(self) -> list[str]:
+        found = []
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Import):
+                found += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        return found
+
+    def imports(self, *modules: str) -> bool:
+        """Whether it imports one of some modules, or something of one."""
+        return any(
+            name == module or name.startswith(f"{module}.") for name in self._imported for module in modules
+        )
+
+    def defines(self, *names: str) -> bool:
+        """Whether it defines a function of one of some names at the top level."""
+        return any(
+            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in names
+            for node in self._tree.body
+        )
+
+    def takes(self, function: str, parameter: str) -> bool:
+        """Whether it defines a top-level function whose first parameter has a name: `def setup(bot)`."""
+        return any(
+            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and node.name == function
+            and [argument.arg for argument in node.args.args[:1]] == [parameter]
+            for node in self._tree.body
+        )
+
+    def assigned(self, *calls: str) -> list[str]:
+        """The top-level names that are bound to a call of one of some functions: `app = flask.Flask(...)`."""
+        found = []
+        for node in self._tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                function = node.value.func
+                last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+                if last in calls:
+                    found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        return found
+
+    def strings(self, call: str) -> list[str]:
+        """The first arguments of the calls of a function that are text: `HookimplMarker("host")`."""
+        found = []
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                function = node.func
+                last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+                if last == call and isinstance(node.args[0].value, str):
+                    found.append(node.args[0].value)
+        return found
