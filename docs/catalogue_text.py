@@ -105,4 +105,5 @@ def abridged(text: str) -> str:
     text = re.sub(r"\b(pid|process) \d+", r"\1 N", text)
     text = re.sub(r"(127\.0\.0\.1):\d+", r"\1:N", text)
     text = re.sub(r"\bfd \d+:", "fd N:", text)
+    text = re.sub(r"due in \d+ s(\n +due in \d+ s)*", "due in N s", text)
     return re.sub(r"\b(\w+\.py):\d+(?= in )", r"\1:N", text)
