@@ -134,3 +134,11 @@ def fuzz(session: nox.Session) -> None:
     """Try random baselines, patterns, names and answers of workers: `-- --examples=200` is short."""
     session.install(".[test]")
     session.run("pytest", "proofs/fuzz", *(session.posargs or ["--examples=10000"]))
+
+
+@nox.session
+def projects(session: nox.Session) -> None:
+    """Run the tests of real projects with and without the flag, and print what leaks there."""
+    needs = ["freezegun", "lxml", "orderedmultidict", "pytest-asyncio", "pytz", "pyyaml", "six"]
+    session.install(".", "pip", "h11", "typing_extensions", *needs)
+    session.run("python", "proofs/projects/projects.py", *session.posargs)

@@ -116,7 +116,7 @@ class Run:
                 continue
             if not is_gateway:
                 yield "below", process
-            elif self.killed["xdist SIGKILL"] < MOST_OF_XDIST and random.random() < 0.1:
+            elif self.killed["xdist SIGKILL"] < MOST_OF_XDIST and random.random() < 0.1 and works(process):
                 yield "xdist", process
 
     def faults(self, status: int, *, is_cut: bool) -> Iterator[str]:
@@ -174,6 +174,14 @@ class Run:
             return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("FAULTS") == self.token
         except psutil.Error:
             return False
+
+
+def works(gateway: psutil.Process) -> bool:
+    """Whether a process of xdist has begun to check: xdist itself fails if one ends while it starts."""
+    try:
+        return bool(gateway.children())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def one(
