@@ -15,7 +15,7 @@ _IMPORTLIB = importlib.__file__
 _SYNTAX_ERRORS = (SyntaxError, IndentationError, TabError)
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
     """Whether a file belongs to Python or to an installed package."""
     libraries = {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     return filename.startswith(tuple(libraries)) or "site-packages" in filename
@@ -28,7 +28,7 @@ def failure_text(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(("<frozen", PACKAGE))
     ]
-    mine = [frame for frame in summary if not _is_library(frame.filename)]
+    mine = [frame for frame in summary if not is_library(frame.filename)]
     mine = mine or [frame for frame in summary if frame.filename != _IMPORTLIB]
     places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine]
     if type(error) in _SYNTAX_ERRORS:  # no frame is in the file that does not compile

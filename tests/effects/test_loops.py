@@ -77,7 +77,7 @@ def test_a_task_tells_where_it_is_suspended(tmp_path):
 
     (finding,) = report.findings
     assert finding.details[0].startswith("at tasks.py:")
-    assert finding.details[-1] == "at plugin.py:4 in poll"
+    assert finding.details[-1] == f"at {tmp_path / 'plugin.py'}:4 in poll"
     assert finding.advice.startswith("cancel task 'Task-*' poll")
 
 

@@ -78,7 +78,10 @@ def test_a_server_that_goes_on_serving_is_named_with_its_function_and_its_port(s
     assert (thread.held.name, thread.held.line) == ("plugin.serve", line)
     assert thread.held.file == str(tmp_path / "plugin.py")
     assert thread.generations == (-1, 0, 1)
-    assert any(text.startswith("at plugin.py:") and text.endswith("in serve") for text in thread.details)
+    assert any(
+        text.startswith(f"at {tmp_path / 'plugin.py'}:") and text.endswith("in serve")
+        for text in thread.details
+    )
     assert "open-fd: fd * socket listening on 127.0.0.1:*" in thread.also_retains
     assert any(LISTENS.fullmatch(text) for text in thread.details)
 

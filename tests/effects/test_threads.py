@@ -44,7 +44,10 @@ def test_the_report_shows_where_a_thread_is(tmp_path):
     report = measured(tmp_path, TWINS[0].leaking, "reimport")
 
     (finding,) = report.findings
-    assert any(line.startswith("at plugin.py:") and line.endswith("in loop") for line in finding.details)
+    assert any(
+        line.startswith(f"at {tmp_path / 'plugin.py'}:") and line.endswith("in loop")
+        for line in finding.details
+    )
 
 
 @pytest.mark.parametrize("strategy", BOTH)

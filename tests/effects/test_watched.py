@@ -92,7 +92,7 @@ def test_the_leaking_twin_is_one_finding(twins, strategy, tmp_path):
     assert finding["generations"] == (list(watched.JUDGED) if is_growing else [-1])
     assert finding["holder"]["root"] == twins.registry
     assert bool(finding["also_retains"]) is twins.retains
-    assert finding["details"][0].startswith("registered at plugin.py:")
+    assert finding["details"][0].startswith(f"registered at {tmp_path / 'plugin.py'}:")
     assert finding["details"][0].endswith(f" in {twins.where}")
     wanted = lines.expected(twins.files("leaking"), twins.files("cured"))
     lines.assert_named(from_dict(report).findings[0], wanted, twins.name)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import collections
 import functools
 import inspect
-import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pytest_reloadleak.effects import stack_lines
 from pytest_reloadleak.heap import foreign, instances
 from pytest_reloadleak.heap.references import frame_locals
 
@@ -213,12 +213,7 @@ def arguments(suspended: Any) -> list[Any]:
 def suspended_at(suspended: list[Any]) -> tuple[str, ...]:
     """Where code is suspended, innermost first."""
     frames = [object.__getattribute__(o, _STEPS[id(type(o))][0]) for o in reversed(suspended)]
-    return tuple(
-        f"at {os.path.basename(foreign.code_location(frame.f_code)[0])}:{frame.f_lineno} "
-        f"in {foreign.code_text(frame.f_code)}"
-        for frame in frames[:_FRAMES]
-        if frame is not None
-    )
+    return tuple(stack_lines.at(frame) for frame in frames[:_FRAMES] if frame is not None)
 
 
 def name_of(callback: Any) -> str:

@@ -8,7 +8,6 @@ rounds, like every effect without an owner. Entries that other threads made with
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import types
@@ -17,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_reloadleak.effects import stack_lines
 from pytest_reloadleak.effects.attribution import owner
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe, Scope
 from pytest_reloadleak.effects.registries import stand_ins
@@ -302,9 +302,7 @@ def _code_of(frame: types.FrameType, scope: Scope) -> Held:
 def _where(frame: types.FrameType | None) -> str:
     if frame is None:
         return ""
-    code = frame.f_code
-    file, _ = foreign.code_location(code)
-    return f"registered at {os.path.basename(file)}:{frame.f_lineno} in {foreign.code_text(code)}"
+    return f"registered {stack_lines.at(frame)}"
 
 
 def _stack(frame: types.FrameType | None, scope: Scope) -> Stack:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import types
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from pytest_reloadleak.effects import stack_lines
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
@@ -106,7 +106,4 @@ def _advice(what: str, path: str) -> str:
 
 def _stack(frames: list[types.FrameType]) -> tuple[str, ...]:
     """The current stack, innermost frame first."""
-    return tuple(
-        f"at {os.path.basename(foreign.code_location(f.f_code)[0])}:{f.f_lineno} in {foreign.code_text(f.f_code)}"
-        for f in frames[:_STACK]
-    )
+    return tuple(stack_lines.at(f) for f in frames[:_STACK])
