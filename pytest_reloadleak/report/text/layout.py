@@ -83,7 +83,8 @@ def wrapped(first: str, spans: Iterable[Span], width: int | None, hang: str) -> 
             yield _joined(line)
             start = hang if piece.is_word else f"{hang}  "
             line, used, space = [Span(start)], len(start), ""
-        line += [Span(space), *piece.spans]
+        style = piece.spans[0].style
+        line += [Span(space, style if line[-1].style == style else ""), *piece.spans]
         used += len(space) + piece.columns()
         is_empty = False
     yield _joined(line)
