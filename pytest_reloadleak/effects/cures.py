@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from pytest_reloadleak.cures.writing import written
 from pytest_reloadleak.effects.attribution import is_owned
 from pytest_reloadleak.effects.groups import Group, Member
 from pytest_reloadleak.effects.probe import Identity, Scope
+from pytest_reloadleak.holders.retention import Retention
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause
 
@@ -37,6 +38,16 @@ def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Caus
                 out[group.cause] = text
                 break
     return out
+
+
+def with_cure(retention: Retention, cures: Mapping[Cause, str | None]) -> Retention:
+    """The retention with the cure of its effect, and of what owns it: what runs must end, and its owner must go."""
+    if retention.cause is None:
+        return retention
+    cure = cures.get(retention.cause, retention.cure)
+    if cure is not None and retention.owner_cure is not None:
+        cure = "\n".join(dict.fromkeys((cure, retention.owner_cure)))
+    return retention._replace(cure=cure)
 
 
 def cure_at_hand(group: Group, search: Search, scope: Scope) -> str | None:

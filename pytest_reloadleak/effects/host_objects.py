@@ -90,6 +90,7 @@ def _one(holder: Retention, effects: Sequence[Retention], target: str) -> Retent
         rounds=first.rounds,
         is_binding=False,
         cure=first.cure,
+        owner_cure=holder.cure,
         also_retains=(
             *(first.also_retains or (kept_alive(holder.generations, target),)),
             *one.also_retains,

@@ -64,11 +64,10 @@ def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> 
     groups = [answers.groups[cause] for cause in causes if cause in answers.groups]
     if not groups:
         return seen
-    from pytest_reloadleak.effects.cures import cures_of  # only what leaks needs a cure
+    from pytest_reloadleak.effects.cures import cures_of, with_cure  # only what leaks needs a cure
 
     cures = {**answers.cures, **cures_of(groups, search, scope)}
-    out = [r._replace(cure=cures.get(r.cause, r.cure)) if r.cause is not None else r for r in seen.retentions]
-    return seen._replace(retentions=tuple(out))
+    return seen._replace(retentions=tuple(with_cure(r, cures) for r in seen.retentions))
 
 
 def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> FirstPass:

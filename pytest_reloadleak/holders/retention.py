@@ -71,6 +71,8 @@ class Retention(NamedTuple):
     advice: str = ""
     cure: str | None = None
     """As `Finding.cure`, likewise `cost`."""
+    owner_cure: str | None = None
+    """What removes the owner of an effect from its holder, too."""
     cost: Cost | None = None
     stacks: tuple[Stack, ...] = ()
     """The stacks that made such references in the traced round, in order."""

@@ -133,3 +133,20 @@ def test_a_module_that_the_target_imports_under_another_name_can_be_used(modules
     host = "import itertools\ncount, kept = itertools.count(1000), []\n"
 
     cured(tmp_path, {"host": host, "plugin": f"import host\n{ALIASED[modules]}\n"}, strategy, apart=True)
+
+
+POOL = """
+import concurrent.futures, host
+def start(): pass
+def work(): pass
+pool = concurrent.futures.ThreadPoolExecutor(1, initializer=start)
+pool.submit(work).result()
+host.pools.append(pool)
+"""
+
+
+def test_what_runs_is_ended_and_what_owns_it_is_removed(tmp_path):
+    """A pool that was shut down still has its initializer: whoever keeps the pool keeps the old generation."""
+    (cure,) = cured(tmp_path, {"host": "pools = []", "plugin": POOL}, "reimport", apart=True)
+
+    assert cure.splitlines()[0] == "pool.shutdown()"
