@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,11 +39,16 @@ class Target:
     """The modules below a package that was named, which are reloaded with it."""
 
 
+class _NoFunction:
+    """What an item has for a function: pytest looks up the names in the text of a `skipif` in its globals."""
+
+    __globals__: ClassVar[dict[str, object]] = {}
+
+
 class _Item(pytest.Item):
     """An item of the plugin. It has the fixtures that marks ask for, and no function."""
 
-    obj = None
-    """No function, as pytest's doctest items say."""
+    obj = _NoFunction()
 
     def setup(self) -> None:
         """Set up the fixtures of `usefixtures` marks."""

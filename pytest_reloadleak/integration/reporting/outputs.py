@@ -78,7 +78,7 @@ def assert_writable(given: str, where: str) -> None:
         real = Path(os.path.realpath(given))  # of a link to a missing file, the file
         if real.exists() and not real.is_file():
             if real.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "it is a directory")
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             return  # a device or a pipe: opening it could wait or consume something
         is_new = not real.exists()
         with real.open("a", encoding="utf-8"):
