@@ -38,6 +38,7 @@ class Repeated:
             what = "the same finding" if len(leaks) == 1 else f"the same {len(leaks)} findings"
             text = f"{check['target']} ({check['strategy']}) leaks on reload: {what} as with {earlier}, shown above"
             report.longrepr = places.shown(text, crash.message, crash.path, crash.lineno)
+            vars(report)["reload_leak_shown"] = False  # nothing draws the whole report in its place
 
 
 def _leak(finding: dict[str, Any]) -> _Leak:
