@@ -168,7 +168,7 @@ class TypeGrowth:
     type: str
     """Its short name: types of equal names, such as a class in each generation, count together."""
     per_round: int
-    """What most rounds add: the median."""
+    """What a round adds, in that half of the rounds that added less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1708,8 +1708,8 @@ LINES = (
     Mutant(
         "one round makes a type grow",
         "growth/by_type.py",
-        "    return sorted(steps)[(len(steps) - 1) // 2]\n",
-        "    return sorted(steps)[-1]\n",
+        "name: min(step,",
+        "name: max(step,",
         "what a single round leaves is listed among the types that grow",
         ("tests/growth/test_by_type.py::test_one_round_that_leaves_something_is_chance",),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -20,29 +21,30 @@ _READS = frozenset({"__getattribute__", "__name__"})
 
 
 class ByType:
-    """Notes how many objects of each type the collector tracks. Keeps names and numbers only."""
+    """Notes how many objects of each type there are before some rounds, between them and after. Keeps numbers only."""
 
-    def __init__(self) -> None:
-        self._counts: list[dict[str, int]] = []
+    def __init__(self, rounds: int) -> None:
+        self._due = {0, rounds // 2, rounds}
+        self._counts: list[tuple[int, dict[str, int]]] = []
 
-    def note(self) -> None:
+    def is_due(self, number: int) -> bool:
+        """Whether to count after this round: three counts tell what grows from what was left once."""
+        return number in self._due
+
+    def note(self, number: int) -> None:
         """Count the objects of each type at the end of a settled round, or before the first one."""
-        self._counts.append(_counted())
+        self._counts.append((number, _counted()))
 
     def found(self) -> tuple[TypeGrowth, ...]:
-        """The types of which most rounds left more, those that grew most first."""
-        names = self._counts[-1] if len(self._counts) > 1 else {}
-        steps = {
-            name: _usual([b.get(name, 0) - a.get(name, 0) for a, b in pairwise(self._counts)])
-            for name in names
-        }
-        grown = sorted((-step, name) for name, step in steps.items() if step > 0 and name not in _SKIPPED)
-        return tuple(TypeGrowth(type=name, per_round=-step) for step, name in grown[:_MOST])
-
-
-def _usual(steps: list[int]) -> int:
-    """The median, and of two middle ones the lower: what one round leaves by chance does not count."""
-    return sorted(steps)[(len(steps) - 1) // 2]
+        """The types of which each part of the rounds left more, those that grew most first."""
+        rates: dict[str, int] = {}
+        for (first, before), (last, after) in pairwise(self._counts):
+            steps = {
+                name: round((count - before.get(name, 0)) / (last - first)) for name, count in after.items()
+            }
+            rates = {name: min(step, rates.get(name, step)) for name, step in steps.items()}
+        grown = sorted((-rate, name) for name, rate in rates.items() if rate > 0 and name not in _SKIPPED)
+        return tuple(TypeGrowth(type=name, per_round=-rate) for rate, name in grown[:_MOST])
 
 
 def _counted() -> dict[str, int]:
@@ -52,14 +54,19 @@ def _counted() -> dict[str, int]:
     import objgraph  # only what leaks is worth a look at types
 
     objects = gc.get_objects()
+    # Counted by id in C: whose types are hostile, or our own, is asked once for each type.
+    of_kind = Counter(map(id, map(type, objects)))
     kinds: dict[int, Any] = dict(zip(map(id, map(type, objects)), map(type, objects), strict=True))
     hostile = {key for key, kind in kinds.items() if not _is_named_safely(kind)}
-    own = {key for key, kind in kinds.items() if is_of_tool(foreign.class_module(kind))}
-    counted: dict[str, int] = objgraph.typestats([o for o in objects if id(type(o)) not in hostile | own])
-    for o in objects if hostile else ():
-        if id(type(o)) in hostile:
-            name = foreign.type_name(o).rpartition(".")[2]
-            counted[name] = counted.get(name, 0) + 1
+    if hostile:
+        objects = [o for o in objects if id(type(o)) not in hostile]
+    counted: dict[str, int] = objgraph.typestats(objects)
+    for key in hostile:
+        name = foreign.class_name(kinds[key]).rpartition(".")[2]
+        counted[name] = counted.get(name, 0) + of_kind[key]
+    for key, kind in kinds.items():
+        if key not in hostile and is_of_tool(foreign.class_module(kind)):
+            counted[kind.__name__] -= of_kind[key]
     return counted
 
 

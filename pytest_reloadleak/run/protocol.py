@@ -118,7 +118,7 @@ class Run:
         """
         meter = self.looks.meter
         if meter.may_sample(rounds):
-            yield from self._settled_rounds(rounds, by_type=ByType())
+            yield from self._settled_rounds(rounds, by_type=ByType(rounds))
             return
         yield from _rounds(rounds)
         yield Step.SETTLE
@@ -160,13 +160,13 @@ class Run:
             return False
         more = self.observations.grown
         fillers = Fillers(growing.candidates(), has_memory=bool(more.native_bytes or more.mapped_bytes))
-        by_type = ByType() if not self.looks.meter.is_large() else None
-        self._note_types(by_type)
+        by_type = ByType(_WATCHED) if not self.looks.meter.is_large() else None
+        self._note_types(by_type, 0)
         with watching(self.record.scope.owns, fillers) as seen:
-            for _ in range(_WATCHED):
+            for number in range(1, _WATCHED + 1):
                 yield from _rounds(1)
                 yield Step.SETTLE
-                self._note_types(by_type)
+                self._note_types(by_type, number)
         memory, shares = fillers.memory(), fillers.close()
         if seen.is_complete:
             self.observations.shares = memory
@@ -208,9 +208,9 @@ class Run:
             self.observations.left = tuple(made.found())
             self.observations.is_doubtful = made.is_doubtful
 
-    def _note_types(self, by_type: ByType | None) -> None:
-        if by_type is not None:
-            self.looks.meter.unseen(by_type.note)
+    def _note_types(self, by_type: ByType | None, number: int) -> None:
+        if by_type is not None and by_type.is_due(number):
+            self.looks.meter.unseen(partial(by_type.note, number))
             self.observations.by_type = by_type.found()
 
     def _settled_rounds(
@@ -227,13 +227,13 @@ class Run:
             note: called before the first round with 0, and after the last one with their number.
             goes_on: whether the numbers so far leave a question that another round could answer. If not, the rounds
                 end, and the report keeps the first pass's numbers.
-            by_type: counts the objects of each type before the first round and after each.
+            by_type: counts the objects of each type before the first round, in the middle, and after the last.
         """
         looks, meter = self.looks, self.looks.meter
         looks.is_between = looks.is_suspicious()
         yield Step.SETTLE  # frees what the suspicion itself allocated
         samples = [meter.sample(0)]
-        self._note_types(by_type)
+        self._note_types(by_type, 0)
         if note is not None:
             meter.unseen(partial(note, 0))
         for number in range(1, count + 1):
@@ -241,7 +241,7 @@ class Run:
             yield from _rounds(1)
             yield Step.SETTLE
             samples.append(meter.sample(number))
-            self._note_types(by_type)
+            self._note_types(by_type, number)
             if not goes_on(samples):
                 return
         if note is not None:

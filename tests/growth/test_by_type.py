@@ -65,13 +65,13 @@ def test_a_clean_check_counts_no_types(measured, monkeypatch):
 
 
 def test_one_round_that_leaves_something_is_chance(monkeypatch):
-    """Most rounds have to leave more of a type."""
-    rounds = iter([{"a": 1}, {"a": 1, "b": 4}, {"a": 3, "b": 4}, {"a": 5, "b": 4}])
+    """Both halves of the rounds have to leave more of a type."""
+    rounds = iter([{"a": 1}, {"a": 5, "b": 4}, {"a": 12, "b": 4}])
     monkeypatch.setattr("pytest_reloadleak.growth.by_type._counted", lambda: next(rounds))
-    types = ByType()
+    types = ByType(5)
 
-    for _ in range(4):
-        types.note()
+    for number in filter(types.is_due, range(6)):
+        types.note(number)
 
     assert types.found() == (TypeGrowth(type="a", per_round=2),)
 
