@@ -107,6 +107,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def gate(session: nox.Session) -> None:
+    """Fail where a check has become slower, by ratio; `-- --objects 1000000` prints the table of a large heap."""
+    session.install(".")
+    session.run("python", "benchmarks/table.py", *(session.posargs or ["--short", "--check"]))
+
+
+@nox.session
+def parts(session: nox.Session) -> None:
+    """Measure the parts of a check with pytest-benchmark."""
+    session.install(".[bench]")
+    session.run("pytest", "-p", "no:randomly", "benchmarks/test_parts.py", *session.posargs)
+
+
+@nox.session
 def sweep(session: nox.Session) -> None:
     """Check every module of the standard library (`stdlib`) or of many packages (`packages`) beside an oracle."""
     what = session.posargs or ["stdlib"]
