@@ -42,7 +42,7 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the docs site into `build/site`; a warning fails the session."""
     session.install(".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-c", "docs", ".", "build/site", *session.posargs)
+    session.run("sphinx-build", "-E", "-W", "--keep-going", "-c", "docs", ".", "build/site", *session.posargs)
 
 
 @nox.session
