@@ -45,5 +45,5 @@ def _breaks(line: str) -> list[tuple[int, int]]:
                 out.append((token.end[1], depth))
             end = token.end[1]
     except (tokenize.TokenError, IndentationError, SyntaxError):
-        pass  # the line alone is no whole statement; what was read before is right
+        return []  # the line alone is no whole statement: leave it as it is
     return out
