@@ -1268,7 +1268,7 @@ GROWTH = (
     Mutant(
         "what other threads add is the target's",
         "verdict/growth.py",
-        "return a.is_targets and (seen.is_alone or a.is_only_targets)",
+        "return a.is_targets and (seen.is_alone or (a.is_only_targets and a.per_round % 1 == 0))",
         "return a.is_targets",
         "a busy thread's list is held against the target",
         ("tests/growth/test_growth_by_one.py::test_what_another_thread_adds_meanwhile_is_not_the_targets",),

@@ -83,12 +83,13 @@ def _is_all_known(seen: Observations) -> bool:
 def _is_targets(a: Accumulation, seen: Observations) -> bool:
     """Whether the target's own code fills a container.
 
-    Another thread that fills it may do so while the target's code runs; then every item must come from the target.
+    Another thread that fills it may do so while the target's code runs, which waits for threads of its own, say. Then
+    every item must come from the target, and as many in each round: a thread that runs by chance adds more or less.
     """
     if _is_log(a):
         return False
     if a.is_targets is not None:
-        return a.is_targets and (seen.is_alone or a.is_only_targets)
+        return a.is_targets and (seen.is_alone or (a.is_only_targets and a.per_round % 1 == 0))
     if a.frames:
         return any(file in seen.files for file, _ in a.frames)
     is_large = (a.is_tracked and seen.grown.objects >= _RECORDS) or a.bytes_per_round >= _RECORDS_BYTES
