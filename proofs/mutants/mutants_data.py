@@ -1802,6 +1802,14 @@ OWNERS = (
         ("tests/growth/test_buffers.py::test_what_piles_up_is_one_finding_with_its_line",),
     ),
     Mutant(
+        "a long text is a line of a log",
+        "growth/near.py",
+        "if (kind is str or kind is bytes) and",
+        "if kind is bytes and",
+        "a list that takes a text of 300 characters per reload passes",
+        ("tests/growth/test_buffers.py::test_what_piles_up_is_one_finding_with_its_line",),
+    ),
+    Mutant(
         "a buffer has no size",
         "growth/near.py",
         "return buffers.size_bytes(o) // _PAGE_BYTES",

@@ -4,8 +4,8 @@ The process's own numbers do not show one text more in a table: its memory comes
 the target's code fills, it reaches by a name, so it lies in one of the few modules that the target refers to. A walk
 from those that ends after some thousand objects is cheap enough for each check. It may be wrong (a host notes each
 reload by itself), since it only decides whether to look closer. But a check that looks closer runs more rounds than
-were asked for, so a list may gain texts, numbers and objects that are there already: hosts have logs, and tests count
-rounds in them.
+were asked for, so a list may gain short texts, numbers and objects that are there already: hosts have logs, and tests
+count rounds in them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _MOST = 2000
 """Objects to visit."""
 _SLICE = 64
 _PAGE_BYTES = 4096
+_LONG_BYTES = 256
+"""A longer text is no line of a log."""
 _UNTRACKED = (tuple, dict, *buffers.KINDS)
 _LIBRARY = sys.stdlib_module_names
 _BUILTINS = vars(builtins)
@@ -46,6 +48,9 @@ def references(namespaces: Iterable[dict[str, Any]]) -> int:
             count += sum(_keys(o) for o in some)
             for o in gc.get_referents_of_all(*some):
                 kind = type(o)
+                if (kind is str or kind is bytes) and len(o) > _LONG_BYTES and id(o) not in seen:
+                    seen.add(id(o))
+                    count += 1
                 if id(o) in seen or not (gc.is_tracked(o) or kind in _UNTRACKED):
                     continue
                 seen.add(id(o))

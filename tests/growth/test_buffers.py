@@ -6,7 +6,7 @@ from cases import run
 HOST = """
 import array, collections, io, itertools
 count = itertools.count(1000)
-data, numbers = bytearray(), array.array("i")
+data, numbers, lines = bytearray(), array.array("i"), []
 raw, text = io.BytesIO(), io.StringIO()
 seen, groups, ordered = collections.Counter(), collections.defaultdict(list), collections.OrderedDict()
 """
@@ -30,7 +30,16 @@ TABLES = {
     "defaultdict": ("host.groups[next(host.count)] += [1]", "host.groups[0] = [1]", "host.groups[*]"),
     "OrderedDict": ("host.ordered[next(host.count)] = 1", "host.ordered[0] = 1", "host.ordered[*]"),
 }
-TWINS = BUFFERS | TABLES
+TEXTS = {
+    "paragraph": (
+        "host.lines.append(f'{next(host.count):300}')",
+        "host.lines[:] = ['x' * 300]",
+        "host.lines[*]",
+    ),
+    "bytes": ("host.lines.append(bytes(2_000))", "host.lines[:] = [bytes(2_000)]", "host.lines[*]"),
+}
+"""Too long for a line of a log, and too short to show in the numbers of malloc."""
+TWINS = BUFFERS | TABLES | TEXTS
 
 
 def measured(tmp_path, body, strategy="reimport"):
