@@ -151,9 +151,11 @@ def checked(files: Mapping[str, str], leak: Leak) -> Seen:
 
 
 def shown(files: Mapping[str, str], names: Iterable[str]) -> str:
-    """Some files as blocks of Markdown."""
+    """Some files as blocks of Markdown, without those that are empty."""
     return "".join(
-        f"`{name.replace('.', '/')}.py`:\n\n```python\n{files[name].strip()}\n```\n\n" for name in names
+        f"`{name.replace('.', '/')}.py`:\n\n```python\n{files[name].strip()}\n```\n\n"
+        for name in names
+        if files[name].strip()
     )
 
 

@@ -12,8 +12,9 @@ and the `registry` of your finding.
 
 `host.py` is the program that stays, and `plugin.py` is the target that is reloaded. Each program was run as it stands:
 with the host loaded, `pytest_reloadleak.measure_reload("plugin")` made the report. Then the cure was applied, and the
-next check was clean. In the reports, sizes are replaced by `N`, and the lines on cost are left out.
-`python docs/catalogue.py` makes these pages on CPython 3.13 from the twins in `tests/cases/`; the tests run them again.
+next check was clean. A host that is empty is not shown. In the reports, sizes are replaced by `N`, and the lines on
+cost and proof are left out. `python docs/catalogue.py` makes these pages on CPython 3.13 from the twins in
+`tests/cases/`; the tests run them again.
 
 A report prints a *cure* where code of the target can undo the leak. Paste it into the function that your host calls
 before it drops the module, or into `def __reload_dispose__(data):` in the target. See
@@ -93,7 +94,7 @@ _LEFT_OUT = ("cost", "keeps", "proof")
 
 
 def abridged(text: str) -> str:
-    """A report without its lines on cost and without numbers that differ between runs and interpreters."""
+    """A report without its lines on cost and proof, and without numbers that differ between runs and interpreters."""
     blocks: list[list[str]] = []
     for line in text.splitlines():
         if not blocks or re.match(r" {0,4}\S", line) or not line:

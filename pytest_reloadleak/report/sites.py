@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pytest_reloadleak.model import Finding, Site
 from pytest_reloadleak.report.text.layout import LABEL, Line, Span, labelled, plain, wrapped
@@ -11,41 +12,46 @@ from pytest_reloadleak.report.text.layout import LABEL, Line, Span, labelled, pl
 _INDENT = " " * LABEL
 
 
+class Piece(NamedTuple):
+    """Lines of a site that belong together."""
+
+    site: int
+    """The number of the site, from 0."""
+    is_around: bool
+    """Whether they only surround the line: the source before and after it, and the stack."""
+    lines: list[Line]
+
+
 def lines(finding: Finding, *, verbose: bool, rootdir: str) -> Iterator[str]:
     """The lines of a finding's sites as plain text. Arguments as for `parts`."""
-    for _, found in parts(finding, verbose=verbose, rootdir=rootdir, width=None):
-        yield from map(plain, found)
+    for piece in parts(finding, verbose=verbose, rootdir=rootdir, width=None):
+        yield from map(plain, piece.lines)
 
 
-def parts(
-    finding: Finding, *, verbose: bool, rootdir: str, width: int | None
-) -> Iterator[tuple[bool, list[Line]]]:
-    """The lines of a finding's sites, in pieces: for each site the place, and the source around it.
+def parts(finding: Finding, *, verbose: bool, rootdir: str, width: int | None) -> Iterator[Piece]:
+    """The lines of a finding's sites, in pieces: for each site the place, its line, and the source around it.
 
     Args:
         finding: the finding.
         verbose: whether to show the stack of each, and the reason where there is no site.
         rootdir: the directory to which files are relative.
         width: columns of a line; `None` for no limit.
-
-    Yields:
-        Whether the lines are the surroundings only, and the lines.
     """
     if finding.site is None:
         if verbose and finding.site_reason is not None:
-            yield False, list(labelled("site", [Span(f"not known: {finding.site_reason}")], width))
+            yield Piece(0, False, list(labelled("site", [Span(f"not known: {finding.site_reason}")], width)))
         return
     for number, site in enumerate(finding.sites or (finding.site,)):
         function = f" in {site.function}" if site.function not in {None, "<module>"} else ""
         place = Span(f"{relative(site.file, rootdir)}:{site.line}", "place")
         first = labelled("site" if number == 0 else " and", [place, Span(function)], width)
         before, marked, after = _excerpt(site, width)
-        yield False, list(first)
-        yield True, before
-        yield False, marked
-        yield True, after
+        yield Piece(number, False, list(first))
+        yield Piece(number, True, before)
+        yield Piece(number, False, marked)
+        yield Piece(number, True, after)
         if verbose and len(site.stack) > 1:
-            yield True, list(_stack(site, rootdir, width))
+            yield Piece(number, True, list(_stack(site, rootdir, width)))
 
 
 def _excerpt(site: Site, width: int | None) -> tuple[list[Line], list[Line], list[Line]]:

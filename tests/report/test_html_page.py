@@ -154,6 +154,16 @@ def test_a_hostile_name_does_not_leave_its_drawing():
     assert len(svg) < 4500
 
 
+def test_a_number_in_a_name_stays_in_its_drawing():
+    """Only coordinates are rounded."""
+    svg = (
+        '<svg width="9pt" height="9pt" viewBox="0.00 0.00 9.00 9.00"><g transform="translate(4 4)">'
+        '<path d="M1.5,2.5"/><text x="1.25" y="2.75">rates[1.75] of python3.11</text></g></svg>'
+    )
+
+    assert '<text x="1" y="3">rates[1.75] of python3.11</text>' in graph.fitted(svg)
+
+
 def test_the_page_needs_no_other_file():
     """No address is in it but those of the names of XML, and what the browser may load is nothing."""
     text = rendered(REPORT)

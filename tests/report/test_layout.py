@@ -99,6 +99,20 @@ def test_a_finding_has_at_most_25_lines():
     assert len(terminal.text(REPORT, rootdir="/project", width=60).splitlines()) > MOST_LINES
 
 
+@pytest.mark.parametrize("cure", [CURE, "\n".join(f"undo({number})" for number in range(30))])
+def test_the_line_and_the_fix_are_left_out_last(cure):
+    """The source around the line goes before the line, and a long cure before the sentence that says the same."""
+    site = dataclasses.replace(SITE, line=13)
+    finding = dataclasses.replace(FINDING, site=site, sites=(site,) * 3, cure=cure)
+    text = terminal.text(
+        dataclasses.replace(REPORT, findings=(finding,)), verbose=False, rootdir="/project", width=80
+    )
+
+    assert "more with -v" in text
+    assert "            > 13 | line_13 = " in text
+    assert f"    fix     {FINDING.advice.partition(' from ')[0]} from" in text
+
+
 def test_a_path_wraps_at_its_steps():
     """A word that is too long goes on with the next step; a key in quotes is one step."""
     lines = [
@@ -209,3 +223,35 @@ def test_the_closing_names_the_only_leak():
     text = closed(dataclasses.replace(REPORT, findings=(dataclasses.replace(FINDING, together_with=()),)))
 
     assert "fix first  plugins/weather.py:14: it is the only leak; removing it frees 5 of 5" in text
+
+
+def only(name, **changes):
+    """A finding that shares nothing with others, whose holder has this name."""
+    holder = Holder(root="sys.modules", path=f"host.{name}[*]", type="list")
+    alone = dataclasses.replace(FINDING, holder=holder, together_with=(), sole_holder=True, proven=None)
+    return dataclasses.replace(alone, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "all leaks weigh the same, and it was found first"),
+        ({"retained_bytes": 50 * 1024}, "it costs most, 10.0 KiB per reload"),
+        ({"growth": "bounded", "retained_bytes": 50 * 1024}, "it costs most, 10.0 KiB per old generation"),
+    ],
+    ids=["alike", "growing", "bounded"],
+)
+def test_the_closing_says_no_more_than_it_knows(changes, reason):
+    """What is alike is no choice, and what does not grow costs nothing per reload."""
+    other = {"growth": changes.get("growth", "growing"), "retained_bytes": 0}
+    findings = (only("a", **{"retained_bytes": 0, **changes}), only("b", **other))
+
+    assert closed(dataclasses.replace(REPORT, findings=findings)).endswith(f": {reason}")
+
+
+def test_data_of_several_targets_is_no_old_code():
+    """A container that two targets fill keeps nothing of them."""
+    data = only("data", kind="object-growth", generations=(), held=None, retained_bytes=0)
+    reports = [dataclasses.replace(REPORT, target=name, findings=(data,)) for name in ("one", "two")]
+
+    assert "it is found in 2 targets" in closed(*reports)

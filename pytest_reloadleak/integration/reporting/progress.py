@@ -66,9 +66,7 @@ class Line:
         kept = vars(writer).get("_current_line")
         with self._uncaptured():
             writer.write(text, flush=True)
-        if (
-            kept is not None
-        ):  # what the writer takes for the present line, by which pytest places its percentages
+        if kept is not None:  # by it pytest places its percentages, and our text is not part of its line
             writer._current_line = kept
 
     @contextlib.contextmanager

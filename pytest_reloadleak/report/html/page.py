@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.report import audit
 from pytest_reloadleak.report.html import view
+from pytest_reloadleak.report.text import closing
 from pytest_reloadleak.settings import STRATEGIES
 
 NEEDS = "pip install 'pytest-reloadleak[html]'"
 """The command that installs what the page needs."""
-
-
+_OPEN = 12
+"""Findings up to which each is unfolded from the beginning."""
 _STEP = re.compile(r"(?<=[\w\])'\"])(?=[.\[(/])")
+"""Where a path may break."""
 
 
 def is_possible() -> bool:
@@ -64,7 +66,7 @@ def document(session: Session) -> str:
         counts=Counter(check.report.outcome for check in shown),
         kinds=sorted(kinds.items()),
         total=sum(kinds.values()),
-        fix_first=view.fix_first(shown, session.rootdir),
+        fix_first=closing.fix_first([check.report for check in shown], rootdir=session.rootdir),
         rows=[(row, audit.reasons(row)) for row in rows],
         strategies=[name for name in STRATEGIES if any(name in row["strategies"] for row in rows)],
         environment=session.environment,
@@ -75,7 +77,3 @@ def document(session: Session) -> str:
         is_open=sum(kinds.values()) <= _OPEN,
     )
     return text + "\n"
-
-
-_OPEN = 12
-"""Findings up to which each is unfolded from the beginning."""

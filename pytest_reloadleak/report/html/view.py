@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_reloadleak.model import Finding, Report, Series, Site
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.report.rules import RULES
 from pytest_reloadleak.report.sites import relative
-from pytest_reloadleak.report.text import closing
 from pytest_reloadleak.report.text.blocks import size
 from pytest_reloadleak.report.text.facts import Fact, fact
-from pytest_reloadleak.report.text.layout import plain
 
 _WIDTH, _HEIGHT, _PAD = 180, 44, 4
 _SMALL = 1000
@@ -113,11 +111,7 @@ def checks_of(
 def _check(number: int, report: Report, graphs: Mapping[tuple[int, int], str], rootdir: str) -> Check:
     names = {finding.signature: f"finding-{number}-{at}" for at, finding in enumerate(report.findings)}
     leaks = [
-        replace(
-            _leak(finding, names, rootdir),
-            id=f"finding-{number}-{at}",
-            graph=graphs.get((number, at)),
-        )
+        _leak(f"finding-{number}-{at}", finding, names, graphs.get((number, at)), rootdir)
         for at, finding in enumerate(report.findings)
     ]
     reloads = report.rounds + report.warmup
@@ -130,7 +124,7 @@ def _check(number: int, report: Report, graphs: Mapping[tuple[int, int], str], r
     )
 
 
-def _leak(finding: Finding, names: Mapping[str, str], rootdir: str) -> Leak:
+def _leak(name: str, finding: Finding, names: Mapping[str, str], graph: str | None, rootdir: str) -> Leak:
     said = fact(finding, rootdir=rootdir)
     held = finding.held
     held_text = ""
@@ -141,7 +135,7 @@ def _leak(finding: Finding, names: Mapping[str, str], rootdir: str) -> Leak:
                 f":{held.line}" if held.line is not None else ""
             )
     return Leak(
-        id="",
+        id=name,
         finding=finding,
         fact=said,
         title=RULES[finding.kind].meaning,
@@ -152,7 +146,7 @@ def _leak(finding: Finding, names: Mapping[str, str], rootdir: str) -> Leak:
         cost=_cost(finding),
         held=held_text,
         together=tuple((signature, names.get(signature, "")) for signature in finding.together_with),
-        graph=None,
+        graph=graph,
     )
 
 
@@ -217,13 +211,4 @@ def _plot(title: str, known: list[tuple[int, int]], *, is_bytes: bool) -> Plot:
         rounds=f"rounds {rounds[0]} to {rounds[-1]}",
         is_flat=low == high,
         grows=values[-1] > values[0],
-    )
-
-
-def fix_first(checks: Iterable[Check], rootdir: str) -> str:
-    """What to fix first and why, as one sentence; empty if nothing leaks."""
-    reports = [check.report for check in checks]
-    lines = [plain(line) for line in closing.lines(reports, rootdir=rootdir, width=None)]
-    return next(
-        (line.removeprefix("fix first").strip() for line in lines if line.startswith("fix first")), ""
     )

@@ -74,10 +74,8 @@ def _parts(finding: Finding, verbose: bool, rootdir: str, width: int | None) -> 
         yield part(8, "holds", Span(name, "old"), _place(finding, rootdir))
     if not finding.sole_holder and holder is not None:
         yield part(6, "with", _others(finding))
-    for number, (is_source, lines) in enumerate(
-        sites.parts(finding, verbose=verbose, rootdir=rootdir, width=width)
-    ):
-        yield _Part((5 if is_source else 8) if number < 2 else 3, lines)
+    for piece in sites.parts(finding, verbose=verbose, rootdir=rootdir, width=width):
+        yield _Part(3 if piece.site else 5 if piece.is_around else 8, piece.lines)
     if verbose or holder is None:
         yield _Part(4, list(_trace(finding, width)))
         if finding.retained_objects and finding.retained_bytes is not None:
@@ -91,7 +89,7 @@ def _parts(finding: Finding, verbose: bool, rootdir: str, width: int | None) -> 
         yield part(6, "proof", finding.proof)
     if finding.known is not None:
         yield part(7, "known", finding.known)
-    yield part(7, "fix", finding.advice)
+    yield part(8, "fix", finding.advice)
     if finding.cure is not None:
         yield _Part(7, list(_cure(finding.cure, width)))
 
@@ -101,14 +99,7 @@ def _headline(finding: Finding, rootdir: str, width: int | None) -> list[Line]:
     whole, short = (fact(finding, rootdir=rootdir, is_short=is_short) for is_short in (False, True))
     variants = (whole, short._replace(place=whole.place), short)
     found = next((one for one in variants if width is None or len(one.text()) + 4 <= width), short)
-    place = (Span(" ("), Span(found.place, "place"), Span(")")) if found.place else ()
-    spans = (
-        Span(found.who, "holder"),
-        Span(f" {found.does}"),
-        *((Span(" "), Span(found.old, "old")) if found.old else ()),
-        *place,
-    )
-    return list(wrapped("  * ", spans, width, "    "))
+    return list(wrapped("  * ", found.spans(), width, "    "))
 
 
 def _others(finding: Finding) -> str:

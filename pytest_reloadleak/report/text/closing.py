@@ -9,8 +9,8 @@ from typing import NamedTuple
 from pytest_reloadleak.model import Finding, Outcome, Report
 from pytest_reloadleak.report.short import worst_first
 from pytest_reloadleak.report.text.blocks import size
-from pytest_reloadleak.report.text.facts import Fact, fact
-from pytest_reloadleak.report.text.layout import Line, Span, wrapped
+from pytest_reloadleak.report.text.facts import fact
+from pytest_reloadleak.report.text.layout import Line, Span, plain, wrapped
 
 _MOST = 8
 """Leaks that are listed; the others are counted."""
@@ -34,7 +34,7 @@ class _Leak(NamedTuple):
     """Those that hold the same code, in the check of `finding`."""
 
     def cost(self) -> float:
-        """Bytes per reload."""
+        """Bytes per old generation: of what grows, per reload."""
         generations = len(self.finding.generations)
         return (self.finding.retained_bytes or 0) / generations if generations else 0.0
 
@@ -53,10 +53,22 @@ def lines(reports: Sequence[Report], *, rootdir: str, width: int | None) -> Iter
     yield from wrapped("checked    ", [Span(_checked(reports))], width, _HANG)
     for number, leak in enumerate(leaks[:_MOST]):
         first = "leaks      " if number == 0 else _HANG
-        yield from wrapped(first, _said(fact(leak.finding, is_short=True), leak), width, f"{_HANG}  ")
+        targets = leak.targets[0] if len(leak.targets) == 1 else f"{len(leak.targets)} targets"
+        said = fact(leak.finding, is_short=True).spans()
+        yield from wrapped(first, [Span(f"{targets}: "), *said], width, f"{_HANG}  ")
     if len(leaks) > _MOST:
         yield (Span(f"{_HANG}and {len(leaks) - _MOST} more"),)
-    yield from wrapped("fix first  ", [*_places(leaks[0], rootdir), Span(f": {_why(leaks)}")], width, _HANG)
+    yield from wrapped("fix first  ", _first(leaks, rootdir), width, _HANG)
+
+
+def fix_first(reports: Sequence[Report], *, rootdir: str) -> str:
+    """What to fix first and why, as one sentence; empty if nothing leaks. Arguments as for `lines`."""
+    leaks = _leaks(reports)
+    return plain(_first(leaks, rootdir)) if leaks else ""
+
+
+def _first(leaks: list[_Leak], rootdir: str) -> Line:
+    return (*_places(leaks[0], rootdir), Span(f": {_why(leaks)}"))
 
 
 def _checked(reports: Sequence[Report]) -> str:
@@ -110,13 +122,6 @@ def _weight(leak: _Leak) -> tuple[bool, int, bool, float]:
     return finding.growth == "growing", len(leak.targets), finding.proven is True, leak.cost()
 
 
-def _said(said: Fact, leak: _Leak) -> list[Span]:
-    targets = leak.targets[0] if len(leak.targets) == 1 else f"{len(leak.targets)} targets"
-    place = [Span(" ("), Span(said.place, "place"), Span(")")] if said.place else []
-    old = [Span(" "), Span(said.old, "old")] if said.old else []
-    return [Span(f"{targets}: "), Span(said.who, "holder"), Span(f" {said.does}"), *old, *place]
-
-
 def _places(leak: _Leak, rootdir: str) -> Iterator[Span]:
     """Where to go: the line of the leak, and those of the others that hold the same code."""
     said = [fact(finding, rootdir=rootdir) for finding in (leak.finding, *leak.others)]
@@ -130,19 +135,21 @@ def _places(leak: _Leak, rootdir: str) -> Iterator[Span]:
 def _why(leaks: list[_Leak]) -> str:
     first, *others = leaks
     finding, is_one = first.finding, not first.others
+    is_growing = finding.growth == "growing"
     reasons = []
     if is_one and not others:
         reasons.append("it is the only leak")
-    elif finding.growth == "growing" and any(leak.finding.growth != "growing" for leak in others):
+    elif is_growing and any(leak.finding.growth != "growing" for leak in others):
         reasons.append("it grows with each reload" if is_one else "they grow with each reload")
     if len(first.targets) > 1:
-        reasons.append(f"{'it keeps' if is_one else 'they keep'} old code of {len(first.targets)} targets")
+        keeps, is_found = ("it keeps", "it is found") if is_one else ("they keep", "they are found")
+        what = f"{keeps} old code of" if fact(finding).old else f"{is_found} in"
+        reasons.append(f"{what} {len(first.targets)} targets")
     if first.cost() and others and first.cost() == max(leak.cost() for leak in leaks):
-        reasons.append(
-            f"{'it costs' if is_one else 'they cost'} most, {size(round(first.cost()))} per reload"
-        )
+        per = "reload" if is_growing else "old generation"
+        reasons.append(f"{'it costs' if is_one else 'they cost'} most, {size(round(first.cost()))} per {per}")
     if not is_one:
         reasons.append("they hold the same code, so all must release it")
     elif finding.proven and finding.proof is not None:
         reasons.append(finding.proof)
-    return "; ".join(reasons) or "it is found in most checks"
+    return "; ".join(reasons) or "all leaks weigh the same, and it was found first"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pytest_reloadleak.model import Finding
 from pytest_reloadleak.report.sites import relative
+from pytest_reloadleak.report.text.layout import Line, Span, plain
 
 _STILL = {
     "child-process": "still runs",
@@ -42,8 +43,13 @@ class Fact(NamedTuple):
 
     def text(self) -> str:
         """The sentence."""
-        place = f" ({self.place})" if self.place else ""
-        return f"{self.who} {self.does}{f' {self.old}' if self.old else ''}{place}"
+        return plain(self.spans())
+
+    def spans(self) -> Line:
+        """The sentence in styles."""
+        old = (Span(" "), Span(self.old, "old")) if self.old else ()
+        place = (Span(" ("), Span(self.place, "place"), Span(")")) if self.place else ()
+        return (Span(self.who, "holder"), Span(f" {self.does}"), *old, *place)
 
 
 def fact(finding: Finding, *, rootdir: str = ".", is_short: bool = False) -> Fact:
