@@ -40,9 +40,13 @@ def test_a_page_that_another_script_makes_names_it():
         assert (ROOT / script).exists()
 
 
+OTHERS = (ROOT / "CONTRIBUTING.md", ROOT / "proofs" / "README.md", ROOT / "docs" / "catalogue" / "index.md")
+"""Pages that only name commands."""
+
+
 def commands():
     """The commands in the indented blocks and the code spans of all pages, with their pages."""
-    for page in transcripts.PAGES:
+    for page in (*transcripts.PAGES, *OTHERS):
         text = page.read_text(encoding="utf-8")
         lines = re.findall(r"^    (?:\$ )?((?:pytest|python|nox)\b .+)$", text, flags=re.MULTILINE)
         spans = re.findall(r"`((?:pytest|python|nox) [^`\n]+)`", text)
