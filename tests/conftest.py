@@ -19,43 +19,25 @@ SLOW = (
     "test_random_targets",
 )
 """Tests that take half a minute each: only a long run has them."""
-DEAR = (
-    "effects/test_emptied_later",
-    "effects/test_loops",
-    "effects/test_open",
-    "effects/test_own_hold",
-    "effects/test_probes",
-    "effects/test_threads",
-    "facts/",
-    "growth/",
-    "heap/test_hostile",
-    "heap/test_turns",
-    "holders/test_found_by_sweeps",
-    "holders/test_growth",
-    "integration/test_gate",
-    "integration/test_jobs",
-    "integration/test_noise",
-    "integration/test_progress",
-    "isolation/test_forks",
-    "isolation/test_pool",
-    "report/test_audit",
-    "run/test_glance",
-    "run/test_restore",
-    "strategies/test_alias",
-    "strategies/test_dispose",
-    "strategies/test_import_locks",
-)
-"""Where half of the time goes: a short run takes a third of these tests, and each interpreter another third."""
+PARTS = 3
+"""Parts into which a short run divides the tests of the wings; it takes one of them."""
 MOST = 2
 """Cases of a test that a short run takes whole: a leak and its cure, say. Of more it takes one."""
 
 
 def pytest_addoption(parser):
-    """Let a run be short: the whole suite takes three times as long."""
+    """Let a run be short: the whole suite takes ten times as long."""
     parser.addoption(
         "--short",
         action="store_true",
-        help="run one strategy of each twin, one case of a test that has many, and a third of the dear tests",
+        help="run a third of the tests, one strategy of each twin, and one case of a test that has many",
+    )
+    parser.addoption(
+        "--part",
+        type=int,
+        # 3.10, 3.11 and 3.13 take different ones.
+        default=sys.version_info.minor - (sys.version_info >= (3, 13)),
+        help="which third of the tests a short run takes (default: each interpreter another one)",
     )
 
 
@@ -63,11 +45,12 @@ def pytest_collection_modifyitems(config, items):
     """Keep one strategy of each case, and some cases of each test: the same in every run of an interpreter."""
     if not config.getoption("short"):
         return
+    part = config.getoption("part")
     by_test = defaultdict(list)
     kept = {id(item) for item in items if not set(WHOLE).isdisjoint(item.path.parts)}
     ordinary = [item for item in items if item.name not in SLOW]
     for item in ordinary:
-        if is_in_turn(item) and is_third(item):
+        if is_in_turn(item) and is_in_part(item, part):
             by_test[item.nodeid.partition("[")[0]].append(item)
     kept.update(id(item) for cases in by_test.values() for item in spread(cases))
     left = [item for item in items if id(item) not in kept]
@@ -86,13 +69,10 @@ def spread(cases):
     return [ordered[sys.version_info.minor % len(ordered)]]
 
 
-def is_third(item):
-    """Whether a test is one of those that this interpreter takes of the dear ones: 3.10, 3.11 and 3.13 take all."""
+def is_in_part(item, part):
+    """Whether a test is of a part; those that belong to no wing are of each."""
     function = item.nodeid.partition("[")[0]
-    if not any(f"tests/{place}" in function for place in DEAR):
-        return True
-    minor = sys.version_info.minor
-    return zlib.crc32(function.encode()) % 3 == (minor - (minor > 12)) % 3
+    return function.count("/") < 2 or zlib.crc32(function.encode()) % PARTS == part % PARTS
 
 
 def is_in_turn(item):
