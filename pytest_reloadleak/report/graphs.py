@@ -65,6 +65,8 @@ def _trace(finding: Mapping[str, Any]) -> Generator[str, None, str]:
         The held object's node.
     """
     trace = list(finding["trace"]) or [_holder_path(finding)]
+    if finding["held"] is None and finding["holder"] is not None and trace[-1] != "[*]":
+        trace.append("[*]")  # a buffer that grows has no items: its trace ends with the holder
     at = _held_at(finding, trace)
     # A holder and what it holds are two nodes, however short the trace.
     names, edges = _nodes(trace[:at])

@@ -163,14 +163,15 @@ def _amount(grown: Grown) -> str:
 def _merged(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
     """The accumulations, with those that differ only in a key, such as the lists of one dict, merged into one."""
     out = []
-    ordered = sorted(accumulations, key=lambda a: (_without_key(a.trace), a.trace))
-    for trace, members in groupby(ordered, key=lambda a: _without_key(a.trace)):
+    ordered = sorted(accumulations, key=lambda a: (_without_key(a), a.unit, a.trace))
+    for (trace, _), members in groupby(ordered, key=lambda a: (_without_key(a), a.unit)):
         first, *others = members
         if not others:
             out.append(first)
             continue
         group = [first, *others]
-        path = first.holder.path.removesuffix("".join(first.trace[-2:])) + "[*][*]"
+        depth = _depth(first)
+        path = first.holder.path.removesuffix("".join(first.trace[-depth:])) + "[*]" * depth
         together = first._replace(
             holder=replace(first.holder, path=path),
             trace=trace,
@@ -182,9 +183,15 @@ def _merged(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
     return out
 
 
-def _without_key(trace: tuple[str, ...]) -> tuple[str, ...]:
-    is_item = len(trace) > 2 and trace[-2].startswith("[")
-    return (*trace[:-2], "[*]", "[*]") if is_item else trace
+def _depth(a: Accumulation) -> int:
+    """How many steps from its end a trace leads to the container: a buffer has no items."""
+    return 1 if a.unit == "byte" else 2
+
+
+def _without_key(a: Accumulation) -> tuple[str, ...]:
+    depth = _depth(a)
+    is_item = len(a.trace) > depth and a.trace[-depth].startswith("[")
+    return (*a.trace[:-depth], *["[*]"] * depth) if is_item else a.trace
 
 
 def _finding(target: str, grown: Grown, a: Accumulation, site: Site | None) -> Finding:

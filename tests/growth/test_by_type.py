@@ -57,7 +57,7 @@ def test_what_each_round_leaves_is_counted_by_type(what, measured):
 
 def test_a_clean_check_counts_no_types(measured, monkeypatch):
     """It needs no library for it either."""
-    monkeypatch.setattr(ByType, "note", lambda _: pytest.fail("types were counted"))
+    monkeypatch.setattr(ByType, "note", lambda *_: pytest.fail("types were counted"))
 
     report = measured({"plugin": "def on(): pass\n"}, rounds=2)
 

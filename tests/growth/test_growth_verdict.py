@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pytest_reloadleak.effects.system.meter import Grown
@@ -103,3 +105,34 @@ def test_memory_of_c_code_is_the_targets_if_it_is_taken_while_the_target_runs(gr
 
     assert len(found) == expected
     assert [f.site.line for f in found if f.site is not None] == [3] * (expected and len(share.frames))
+
+
+@pytest.mark.parametrize(
+    ("traces", "paths"),
+    [
+        ((".parts['a'].raw", ".parts['a'].more"), {"host.parts['a'].raw", "host.parts['a'].more"}),
+        ((".raws['a']", ".raws['b']"), {"host.raws[*]"}),
+        ((".parts['a'].items[*]", ".parts['a'].raw"), {"host.parts['a'].items[*]", "host.parts['a'].raw"}),
+        ((".lists['a'][*]", ".lists['b'][*]"), {"host.lists[*][*]"}),
+        ((".raws['a']", ".raws['b'][*]"), {"host.raws['a']", "host.raws['b'][*]"}),
+    ],
+)
+def test_what_differs_in_a_key_only_is_one_finding(traces, paths):
+    """A buffer has no items, so an attribute at the end of its path is no key, and its bytes are none of theirs."""
+    grown = [
+        Accumulation(
+            Holder(root="sys.modules", path=f"host{steps}", type="list"),
+            ("sys.modules['host']", *re.findall(r"\.\w+|\[[^]]*\]", steps)),
+            5000.0,
+            is_tracked=True,
+            bytes_per_round=5000.0,
+            bound=None,
+            unit="item" if steps.endswith("[*]") else "byte",
+            is_targets=True,
+        )
+        for steps in traces
+    ]
+
+    found, _ = judged(*grown, grown=Grown(native_bytes=20_000), explained=0.0)
+
+    assert {finding.holder.path for finding in found} == paths

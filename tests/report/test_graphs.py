@@ -163,3 +163,19 @@ def test_a_drawing_is_readable_at_1200_pixels():
 def test_the_name_of_a_file_stays_in_its_directory(target, name):
     """What no file system takes is replaced, and a long name is cut."""
     assert graphs.name_of({**CHECK, "target": target}, FINDING) == name
+
+
+@pytest.mark.parametrize(
+    ("trace", "holder"),
+    [
+        (["sys.modules['host']", ".part", ".raw"], "host.part.raw"),
+        (["sys.modules['host']", ".raw"], "host.raw"),
+        (["sys.modules['host']", ".part", ".items", "[*]"], "host.part.items"),
+    ],
+)
+def test_what_grows_is_the_holder(trace, holder):
+    """A list has items, and a buffer has none: the holder is the container in both."""
+    changes = {"kind": "memory-growth", "held": None, "generations": [], "also_retains": []}
+    dot = drawn(trace=trace, holder={"root": "sys.modules", "path": holder, "type": "C"}, **changes)
+
+    assert [label for label in nodes(dot).values() if "holder" in label] == [rf"{holder}\nholder: C"]

@@ -154,6 +154,21 @@ def test_a_hostile_name_does_not_leave_its_drawing():
     assert len(svg) < 4500
 
 
+@pytest.mark.parametrize(
+    "trace", [("sys.modules['host']", ".part", ".raw"), ("sys.modules['host']", ".raw", "[*]")]
+)
+def test_what_grows_is_the_holder_in_the_path(trace):
+    """A buffer has no items: its path ends with it."""
+    holder = Holder(root="sys.modules", path="host.part.raw", type="bytearray")
+    growth = dataclasses.replace(
+        FINDING, kind="memory-growth", held=None, holder=holder, trace=trace, cut_at=None
+    )
+
+    text = rendered(dataclasses.replace(REPORT, findings=(growth,)))
+
+    assert "<small>holder</small><code>.raw</code>" in text
+
+
 def test_a_number_in_a_name_stays_in_its_drawing():
     """Only coordinates are rounded."""
     svg = (

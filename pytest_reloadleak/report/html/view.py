@@ -158,10 +158,12 @@ def _cost(finding: Finding) -> str:
 
 
 def _steps(finding: Finding) -> Iterable[Step]:
-    held = finding.held
+    held, trace = finding.held, finding.trace
     spelled = set() if held is None else {held.name, f"{held.type} {held.name}"}
-    at = next((n for n, step in enumerate(finding.trace) if n and step in spelled), len(finding.trace))
-    for number, text in enumerate(finding.trace):
+    # A buffer that grows has no items: its trace ends with the holder.
+    end = len(trace) + (held is None and trace[-1:] != ("[*]",))
+    at = next((n for n, step in enumerate(trace) if n and step in spelled), end)
+    for number, text in enumerate(trace):
         roles = [
             "root" if number == 0 else "",
             # The last step is the reference to the held object, and the one before leads to the holder.
