@@ -72,5 +72,10 @@ def _counted() -> dict[str, int]:
 
 def _is_named_safely(kind: Any) -> bool:
     """Whether the plain read of a class's name, which objgraph does, runs no code of the program."""
-    metaclasses = (cls for cls in foreign.mro(type(kind)) if cls is not type and cls is not object)
-    return all(_READS.isdisjoint(foreign.class_dict(cls)) for cls in metaclasses)
+    mro = foreign.mro(
+        type(kind)
+    )  # empty for a class that is its own type, and that the collector has emptied
+    metaclasses = [cls for cls in mro if cls is not type and cls is not object]
+    return len(metaclasses) < len(mro) and all(
+        _READS.isdisjoint(foreign.class_dict(cls)) for cls in metaclasses
+    )

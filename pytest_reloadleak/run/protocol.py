@@ -20,7 +20,7 @@ from pytest_reloadleak.growth.fillers import Fillers
 from pytest_reloadleak.growth.makers import Makers
 from pytest_reloadleak.growth.survivors import Surviving
 from pytest_reloadleak.growth.target_lines import watching
-from pytest_reloadleak.heap import settle
+from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.holders.container_growth import Growing
 from pytest_reloadleak.holders.retention import GRACE, Diagnosis
 from pytest_reloadleak.run.explaining import Explaining
@@ -210,7 +210,12 @@ class Run:
 
     def _note_types(self, by_type: ByType | None, number: int) -> None:
         if by_type is not None and by_type.is_due(number):
-            self.looks.meter.unseen(partial(by_type.note, number))
+            try:
+                self.looks.meter.unseen(partial(by_type.note, number))
+            except Exception as error:  # noqa: BLE001 - a library reads every type of the program: no verdict needs it
+                self.observations.note(
+                    f"the objects of each type could not be counted: {foreign.exception_text(error)}"
+                )
             self.observations.by_type = by_type.found()
 
     def _settled_rounds(

@@ -7,6 +7,7 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.effects.system import meter
 from pytest_reloadleak.growth.by_type import ByType, _counted
 from pytest_reloadleak.model import TypeGrowth
 from pytest_reloadleak.report import jsonfile, terminal
@@ -29,8 +30,9 @@ LEAKS = {
 
 
 @pytest.fixture
-def measured(tmp_path):
-    """Write a host and a plugin, and measure reloads of the plugin."""
+def measured(tmp_path, monkeypatch):
+    """Write a host and a plugin, and measure reloads of the plugin, as on a heap that is not large."""
+    monkeypatch.setattr(meter, "_LARGE_BLOCKS", 10**9)
 
     def measure(files, rounds):
         run.write(tmp_path, files)
@@ -106,3 +108,18 @@ def test_hostile_objects_are_counted_without_a_word_to_them():
     assert _counted()["Hostile"] - before == 3
     assert len(kept) == 3
     assert "objgraph" in sys.modules
+
+
+def test_an_error_at_one_type_ends_no_check(measured, monkeypatch):
+    """The library reads every type of the program; the finding is there all the same, and a note says why."""
+
+    def count(*_):
+        raise LookupError("no type")
+
+    monkeypatch.setattr(ByType, "note", count)
+    source, _ = LEAKS["data"]
+
+    report = measured({"host": HOST, "plugin": source}, rounds=3)
+
+    assert (report.outcome, report.growth_by_type) == ("leaking", ())
+    assert "the objects of each type could not be counted: LookupError: no type" in report.notes
