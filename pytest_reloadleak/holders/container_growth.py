@@ -291,13 +291,20 @@ def _untracked(
     askable = [o for o in tracked if not foreign.is_module(o)]
     for at in range(0, len(askable), _SLICE):
         some = askable[at : at + _SLICE]
-        referents = gc.get_referents_of_all(*some)
+        referents = _referents(*some)
         if ids is None:
             yield from (o for o in filterfalse(gc.is_tracked, referents) if foreign.is_exactly(o, _UNTRACKED))
         elif not ids.isdisjoint(map(id, referents)):
             yield from (o for o in referents if id(o) in ids and foreign.is_exactly(o, _UNTRACKED))
             if owners is not None:
-                owners.update(id(o) for o in some if not ids.isdisjoint(map(id, gc.get_referents_of_all(o))))
+                owners.update(id(o) for o in some if not ids.isdisjoint(map(id, _referents(o))))
+
+
+def _referents(*objects: Any) -> list[Any]:
+    """What objects refer to, and what their untracked dicts do: a buffer as a value does not get a dict tracked."""
+    referents = gc.get_referents_of_all(*objects)
+    dicts = [o for o in filterfalse(gc.is_tracked, referents) if type(o) is dict]
+    return [*referents, *gc.get_referents_of_all(*dicts)] if dicts else referents
 
 
 def _kind_of(cls: type) -> _Kind | None:

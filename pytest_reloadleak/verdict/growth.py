@@ -258,7 +258,7 @@ def _cure(a: Accumulation) -> str | None:
     """The lines that take the newest items out again: those that this generation added."""
     found = _MODULE.fullmatch(a.trace[0]) if a.trace else None
     steps = [*a.trace[1:]]
-    while steps and steps[-1] in {"[*]", a.holder.type}:
+    while a.unit == "item" and steps and steps[-1] in {"[*]", a.holder.type}:
         steps.pop()
     if found is None or not steps or any("*" in step or "<" in step for step in steps):
         return None

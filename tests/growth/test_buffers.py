@@ -8,12 +8,18 @@ import array, collections, io, itertools
 count = itertools.count(1000)
 data, numbers, lines = bytearray(), array.array("i"), []
 raw, text = io.BytesIO(), io.StringIO()
+raws = {"a": bytearray()}
 seen, groups, ordered = collections.Counter(), collections.defaultdict(list), collections.OrderedDict()
 """
 
 BUFFERS = {
     "bytearray": ("host.data.extend(bytes(8_000))", "host.data[:] = bytes(8_000)", "host.data"),
     "array": ("host.numbers.extend(range(2000))", "host.numbers[:0] = host.numbers[:0]", "host.numbers"),
+    "bytearray of a dict": (
+        "host.raws['a'].extend(bytes(8_000))",
+        "host.raws['a'][:] = bytes(8_000)",
+        "host.raws['a']",
+    ),
     "BytesIO": (
         "host.raw.write(bytes(8_000))",
         "host.raw.seek(0); host.raw.write(bytes(8_000))",

@@ -136,3 +136,20 @@ def test_what_differs_in_a_key_only_is_one_finding(traces, paths):
     found, _ = judged(*grown, grown=Grown(native_bytes=20_000), explained=0.0)
 
     assert {finding.holder.path for finding in found} == paths
+
+
+@pytest.mark.parametrize(
+    ("trace", "cure"),
+    [
+        (("sys.modules['host']", ".raws", "['a']"), "import host\ndel host.raws['a'][-8:]"),
+        (("sys.modules['host']", ".raws", "[*]"), None),
+    ],
+)
+def test_the_cure_of_a_buffer_shortens_the_buffer(trace, cure):
+    """Not the dict or list that has it: which of many it was, the path does not say."""
+    holder = Holder(root="sys.modules", path=f"host{''.join(trace[1:])}", type="bytearray")
+    raw = Accumulation(holder, trace, 8.0, True, 8_000.0, None, unit="byte", is_targets=True)
+
+    ((finding,), _) = judged(raw, grown=Grown(native_bytes=20_000), explained=0.0)
+
+    assert finding.cure == cure
