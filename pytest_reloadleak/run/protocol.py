@@ -22,7 +22,7 @@ from pytest_reloadleak.growth.survivors import Surviving
 from pytest_reloadleak.growth.target_lines import watching
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.holders.container_growth import Growing
-from pytest_reloadleak.holders.retention import GRACE, Diagnosis
+from pytest_reloadleak.holders.retention import Diagnosis
 from pytest_reloadleak.run.explaining import Explaining
 from pytest_reloadleak.run.glance import Glance
 from pytest_reloadleak.run.looking import Looking
@@ -105,8 +105,8 @@ class Run:
                 return True
         else:
             yield from _rounds(rounds)
-        if self.record.is_too_short():  # even a leak would still be within the grace
-            yield from _rounds(GRACE)
+        while self.record.lacks_rounds():  # even a leak would still be within the grace
+            yield from _rounds(1)
         yield Step.SETTLE
         looks.end_first_pass(rounds)
         return False

@@ -44,6 +44,8 @@ class Record:
             lambda text: subject.unit.rename(text),  # noqa: PLW0108 - as above
             lambda o: self.ledger.born(o),  # noqa: PLW0108 - the ledger is replaced at the end
         )
+        self._loaded_first: list[str] = []
+        """Modules of the generation that is loaded first."""
         self.executed: set[str] = set()
         """Modules that some round executed again."""
         self.is_unloaded = False
@@ -61,6 +63,7 @@ class Record:
         self.effects.note(self.generation)
         self.ledger = Ledger(subject.unit.owns, subject.unit.invents, is_in_place=subject.is_in_place)
         self._keep_original(state)
+        self._loaded_first = subject.loaded()
         subject.disposal.note_executed([*subject.loaded(), *subject.proof()])
         if subject.loaded() or not subject.is_loaded_here:
             self.note()
@@ -123,6 +126,13 @@ class Record:
     def is_too_short(self) -> bool:
         """Whether no generation is old enough to be judged yet."""
         return self.generation - self.first <= GRACE
+
+    def lacks_rounds(self) -> bool:
+        """The same, where the generation that was loaded first may stay beside the others, or may not exist."""
+        names = self._loaded_first
+        is_replaced = any(name in self.executed or name not in sys.modules for name in names)
+        is_judged = is_replaced or not self._subject.is_loaded_here
+        return self.generation - self.first - (not is_judged) <= GRACE
 
     def unfinished(self, known: FirstPass | None = None) -> int:
         """How many objects and effects that should be dead are alive: settling waits for them.

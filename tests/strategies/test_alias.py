@@ -2,10 +2,14 @@
 
 import importlib
 import importlib.machinery
+import importlib.util
+import itertools
 import sys
 
 import pytest
 from program import found, program, state
+
+from pytest_reloadleak import measure_reload
 
 T = "import base\nbase.count.append(1)\nmine = [1]\ndef f(): pass\nlog.calls.append((len(mine), len(base.count)))\n"
 
@@ -37,6 +41,39 @@ def test_what_it_leaks_is_one_registration(is_loaded, place):
     assert state("t") == before
     assert ("t" in sys.modules) == is_loaded
     assert aliases() == []
+
+
+@pytest.mark.parametrize("warmup", [0, 1])
+@pytest.mark.parametrize("is_loaded", [True, False], ids=["loaded", "not loaded"])
+def test_one_round_finds_what_many_do(is_loaded, warmup, place):
+    """The original stays beside the aliases, so more rounds follow until an alias is old enough to be judged."""
+    place.load({"t": "def f(): pass\n"}, *(["t"] if is_loaded else []))
+
+    report = place.measure("t", "alias", rounds=1, warmup=warmup)
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.registry) == ("registration", "sys.modules")
+
+
+@pytest.mark.parametrize("is_dropped", [True, False], ids=["cured", "leaking"])
+@pytest.mark.parametrize(("rounds", "warmup"), [(1, 0), (1, 1), (2, 0)])
+def test_few_rounds_of_an_own_reload_under_fresh_names_are_judged(rounds, warmup, is_dropped, place):
+    """The same for a callable whose first module does not exist before its first call."""
+    place.write({"t": "def f(): pass\n"})
+    numbers = itertools.count()
+
+    def load():
+        if is_dropped:
+            for name in [name for name in sys.modules if name.startswith("fresh_")]:
+                del sys.modules[name]
+        spec = importlib.util.spec_from_file_location(f"fresh_{next(numbers)}", place.directory / "t.py")
+        sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+    report = measure_reload("fresh_*", reload=load, rounds=rounds, warmup=warmup)
+
+    assert [finding.kind for finding in report.findings] == ([] if is_dropped else ["registration"])
+    assert report.error is None
 
 
 def test_the_signature_is_the_same_in_each_run_and_of_each_length(place):
