@@ -151,8 +151,8 @@ class Pool:
         task.inherited = inherited()
         if self._is_serving:
             self._serve(place, task)
-        place.task = task
-        place.worker = Worker(task.job, place.server)
+        # Together: an interrupt of the start leaves the place free.
+        place.worker, place.task = Worker(task.job, place.server), task
         place.served += 1
 
     def _serve(self, place: _Place, task: _Task) -> None:

@@ -84,7 +84,8 @@ def waited_s(pid: int) -> float:
 
 def stop(process: Fresh | Forked) -> None:
     """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
-    os.kill(process.pid, signal.SIGABRT)
+    with contextlib.suppress(ProcessLookupError):  # it has just ended, and nobody had to ask how
+        os.kill(process.pid, signal.SIGABRT)
     with contextlib.suppress(subprocess.TimeoutExpired, ServerEndedError):
         process.status(_ABORT_S)
         end_group(process)

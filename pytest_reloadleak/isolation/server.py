@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -42,18 +43,20 @@ class Server:
         self.is_unfit = False
         """Whether it has said that its forks would differ from fresh interpreters."""
         self._exchange: Exchange | None = None
-        requests, self._requests = os.pipe()
-        self.replies, replies = os.pipe()
-        self._descriptors: tuple[int, ...] = (self._requests, self.replies)
-        try:
-            self._exchange = Exchange()
-            self._process = self._started(requests, replies)
-        except BaseException:
-            self._close_files()
-            raise
-        finally:
-            os.close(requests)
-            os.close(replies)
+        self._files = contextlib.ExitStack()
+        with contextlib.ExitStack() as handed_over:
+            try:
+                requests, self._requests = os.pipe()
+                handed_over.callback(os.close, requests)
+                self._files.callback(os.close, self._requests)
+                self.replies, replies = os.pipe()
+                handed_over.callback(os.close, replies)
+                self._files.callback(os.close, self.replies)
+                self._exchange = Exchange()
+                self._process = self._started(requests, replies)
+            except BaseException:
+                self._close_files()
+                raise
 
     def _started(self, requests: int, replies: int) -> subprocess.Popen[bytes]:
         assert self._exchange is not None
@@ -139,9 +142,7 @@ class Server:
         self._close_files()
 
     def _close_files(self) -> None:
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = ()
+        self._files.close()
         if self._exchange is not None:
             self._exchange.close()
             self._exchange = None

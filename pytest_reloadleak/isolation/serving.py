@@ -66,6 +66,8 @@ def _unfit(mark: str) -> str:
     """Why forks of this process would differ from fresh interpreters; empty if they would not."""
     if len(os.listdir("/proc/self/task")) > 1:
         return "another thread runs"
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: then the system tells of no end
+        return "the end of a child process is ignored (SIGCHLD)"
     if "coverage" in sys.modules or sys.gettrace() is not None or sys.getprofile() is not None:
         return "lines are traced"
     try:

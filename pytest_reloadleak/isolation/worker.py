@@ -259,8 +259,9 @@ class Worker:
     def _end(self, process: Fresh | Forked) -> None:
         """End it at once, with all that it started."""
         end_group(process)
-        self._end_marked()
         process.abandon()
+        # Last: a fork that has just begun has no group yet, and goes on only if it had its mark when its server ended.
+        self._end_marked()
 
     def _end_marked(self) -> None:
         """End the children that left the worker's session as well, as daemons do."""

@@ -1,5 +1,8 @@
 """Several workers at once give the verdicts that one after the other gives."""
 
+import errno
+import os
+import signal
 import sys
 import textwrap
 import time
@@ -9,7 +12,8 @@ import pytest
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.isolation.pool import Pool
-from pytest_reloadleak.isolation.worker import Job
+from pytest_reloadleak.isolation.server import Server
+from pytest_reloadleak.isolation.worker import Job, Worker
 from pytest_reloadleak.settings import Settings
 
 SETTINGS = Settings(rounds=2, warmup=0)
@@ -148,3 +152,54 @@ def test_an_interrupt_ends_the_check_that_is_waited_for(write, pool):
         pool.outcome(*hang, tick)
     assert all(place.task is None or place.task.name == "fine" for place in pool._places)
     assert pool.outcome(*fine).report.outcome == "clean"
+
+
+def test_an_interrupt_of_a_start_leaves_the_place_free(write, pool, monkeypatch):
+    """The check that was being started begins again when its turn comes; it is not waited for in vain."""
+    fine, other = write("fine", "x = 1"), write("other", "x = 1")
+
+    def start(job, server):
+        if job is other[1]:
+            raise KeyboardInterrupt
+        return Worker(job, server)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_reloadleak.isolation.pool.Worker", start)
+        pool.expect(*fine)
+        pool.expect(*other)
+        with pytest.raises(KeyboardInterrupt):
+            pool.outcome(*fine)
+
+    assert all(place.task is None for place in pool._places)
+    assert pool.outcome(*other).report.outcome == "clean"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGCHLD")
+def test_workers_end_where_the_end_of_children_is_ignored(write):
+    """The setting is inherited, and a server would wait for a signal that never comes."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    pool = Pool(1)
+    try:
+        found = outcomes(pool, [write(name, "x = 1", timeout_s=20) for name in ("one", "two", "three")])
+    finally:
+        pool.close()
+        signal.signal(signal.SIGCHLD, before)
+    assert [report.outcome for report in found.values()] == ["clean", "clean", "clean"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="servers need Linux")
+@pytest.mark.parametrize("refused", [1, 2])
+def test_a_server_that_gets_no_pipe_leaves_no_descriptor(refused, monkeypatch):
+    """Where few are left, each that is lost makes it worse."""
+    calls, pipe = iter(range(1, 9)), os.pipe
+
+    def scarce():
+        if next(calls) == refused:
+            raise OSError(errno.EMFILE, "too many open files")
+        return pipe()
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "pipe", scarce)
+    with pytest.raises(OSError, match="too many"):
+        Server()
+    assert os.listdir("/proc/self/fd") == before
