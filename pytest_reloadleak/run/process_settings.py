@@ -104,7 +104,10 @@ def _of_libraries() -> Iterator[_Setting]:
             if type(logger) is vars(logging)["Logger"]:
                 text = f"the level of the logger {foreign.text(name)}"
                 yield _Setting(text, partial(_level, logger), logger.setLevel)
-    if (events := loaded.get("asyncio.events")) is not None and "_event_loop_policy" in vars(events):
+    # The first one who asks for the policy makes asyncio choose one: no setting of the program's.
+    if (events := loaded.get("asyncio.events")) is not None and vars(events).get(
+        "_event_loop_policy"
+    ) is not None:
         yield _slot("the event loop policy", events, "_event_loop_policy")
     if (sockets := loaded.get("_socket")) is not None:
         space = vars(sockets)

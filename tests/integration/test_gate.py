@@ -243,7 +243,7 @@ def test_reports_are_written_whole_or_not_at_all(project, name):
     json.loads((project.path / "real").read_text())
     result = project.check(FAST, f"--reload-leak-{name}={project.path}")
     assert result.ret == 4
-    assert "it is a directory" in errors(result)[0]
+    assert "Is a directory" in errors(result)[0]
     result = project.check(FAST, f"--reload-leak-{name}={project.path}/none/x")
     assert result.ret == 4
     assert "name a file in an existing directory" in errors(result)[0]

@@ -710,7 +710,8 @@ MISUSE = {
     ),
     "reload_leaks.check('app', rounds=0)": "rounds must be at least 1, not 0",
     "reload_leaks.check('app', round=3)": (
-        "unknown keyword 'round'; the keywords are strategy, rounds, warmup, reload, dispose, unload, probes, force"
+        "unknown keyword 'round'; the keywords are strategy, rounds, warmup, reload, dispose, unload, probes, "
+        "ignore, expect, preset, host, force"
     ),
     "reload_leaks.check('app', strategy='fancy')": (
         "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, or pass "
