@@ -53,12 +53,13 @@ def host(monkeypatch):
 @pytest.mark.parametrize(
     ("add", "expected"),
     [
-        (lambda host: host.items.append(None), 1),
+        (lambda host: host.items.append([]), 1),
         (lambda host: host.names.update(a=1), 1),
-        (lambda host: host.nested.queue[0].append("text"), 1),
+        (lambda host: host.nested.queue[0].append("text" * 100), 1),
         (lambda host: host.cached(object()), 1),
-        (lambda host: host.defaulted(1), 1),
-        (lambda host: host.far.items.append(1), 0),
+        (lambda host: host.defaulted({}), 1),
+        (lambda host: host.far.items.append([]), 0),
+        (lambda host: host.items.extend([None, 1, "a line of a log"]), 0),
         (vars, 0),
     ],
 )

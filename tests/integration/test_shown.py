@@ -87,8 +87,8 @@ def test_the_options_of_pytest_work(shown, options, is_whole):
     assert "fix first  weather.py:14: it is the only leak" in text
     assert "FAILED test_it.py::test_it - plugins.weather: listeners[*] (weather.py:14)" in text
     assert "\x1b" not in text
-    # One line that lists all options, and the line of `--tb=line`, which editors read.
-    given = ("reload-leak: options", "weather.py:14: ")
+    # One line that lists all options, pytest's own, and the line of `--tb=line`, which editors read.
+    given = ("reload-leak: options", "weather.py:14: ", "rootdir: ")
     assert [line for line in text.splitlines() if len(line) > 80 and not line.startswith(given)] == []
 
 
