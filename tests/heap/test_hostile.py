@@ -702,7 +702,7 @@ def test_ten_thousand_functions(leaks, strategy, world):
     begun_s = time.process_time()
     report = measured(strategy=strategy)
 
-    assert time.process_time() - begun_s < 20
+    assert time.process_time() - begun_s < 60
     assert report.outcome == ("leaking" if leaks else "clean")
     if leaks:
         (finding,) = report.findings
