@@ -156,14 +156,13 @@ def test_reloads():
 """
 
 
-def _prefix(name: str, objects: int) -> str:
-    del name
+def _prefix(objects: int) -> str:
     return ONE.format(path=[str(Path(__file__).parent), *sys.path], target=TARGET, objects=objects)
 
 
 def psleak(objects: int) -> tuple[float, str]:
     """Calls the reload ten times, and again while memory grows."""
-    source = _prefix("psleak", objects) + PSLEAK.format(target=TARGET)
+    source = _prefix(objects) + PSLEAK.format(target=TARGET)
     done = _apart([sys.executable, "-c", source], PYTHONMALLOC="malloc")
     seconds, _, says = done.stdout.strip().rpartition("\n")[2].partition(" ")
     return float(seconds), says
@@ -173,7 +172,7 @@ def memray(objects: int) -> tuple[float, str]:
     """Runs a test under pytest with the mark `limit_leaks`, less the same test without it."""
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "test_it.py")
-        file.write_text(_prefix("memray", objects) + MEMRAY.format(target=TARGET), encoding="utf-8")
+        file.write_text(_prefix(objects) + MEMRAY.format(target=TARGET), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", str(file)]
         times = []
         for option in ("--memray", "-pno:memray"):

@@ -280,7 +280,7 @@ TWINS = (
         kind="live-timer",
     ),
     Twins(
-        name="call_at of a builtin, which is nobody's",
+        name="call_at of a builtin, which has no known owner",
         leaking="host.loop.call_at(host.loop.time() + 60, print)",
         cured="""
             host.cancel()
