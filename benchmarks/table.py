@@ -37,7 +37,7 @@ class Row:
         name: what it is called.
         target: the module that is checked.
         goal: the U that it should take at most, on a heap of a million objects.
-        bound: the U at which the gate fails, on the small heap: about half as much again as it takes there.
+        bound: the U at which the gate fails, on the small heap: about twice what it takes there.
         found: how many findings a right report has at least; 0 if it is clean.
         rounds: counted rounds.
     """
