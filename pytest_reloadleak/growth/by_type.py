@@ -72,9 +72,8 @@ def _counted() -> dict[str, int]:
 
 def _is_named_safely(kind: Any) -> bool:
     """Whether the plain read of a class's name, which objgraph does, runs no code of the program."""
-    mro = foreign.mro(
-        type(kind)
-    )  # empty for a class that is its own type, and that the collector has emptied
+    # Empty for a class that is its own type, and that the collector has emptied.
+    mro = foreign.mro(type(kind))
     metaclasses = [cls for cls in mro if cls is not type and cls is not object]
     return len(metaclasses) < len(mro) and all(
         _READS.isdisjoint(foreign.class_dict(cls)) for cls in metaclasses

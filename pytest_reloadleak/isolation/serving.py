@@ -117,8 +117,7 @@ def _taken_over(path: str, mark: str) -> dict[str, Any]:
     job["tether"] = moved
     sys.path[:] = job["path"]
     sys.path_importer_cache.clear()  # what was listed before the target was written
-    if hasattr(sys, "orig_argv"):
-        sys.orig_argv[-1] = path
+    sys.orig_argv[-1] = path
     if os.getppid() != server:  # it has ended, and the parent may have looked for the mark in vain
         os._exit(CANNOT_START)
     return job
