@@ -140,22 +140,27 @@ def test_an_interrupt_ends_all_workers(several):
     """Ctrl-C while several hang: no process is left, and the report says that the run is not complete."""
     hang = "import os, time\nopen('begun-' + str(os.getpid()), 'w').close()\ntime.sleep(600)\n"
     several.write({"one.py": hang, "two.py": hang})
+    # A job in the background of a shell ignores SIGINT, and so would what it starts.
+    listening = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"import signal, pytest; {listening}; raise SystemExit(pytest.main())"
+    options = ["-p", "reloadleak", "--reload-leak-check", "--reload-leak-jobs=2"]
     command = [
         sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "reloadleak",
-        "--reload-leak-check",
-        "--reload-leak-jobs=2",
+        "-c",
+        start,
+        *options,
+        f"--reload-leak-json={several.report}",
+        *target("one", "two"),
     ]
-    command += [f"--reload-leak-json={several.report}", *target("one", "two")]
-    process = subprocess.Popen(command, cwd=several.path, stdout=subprocess.PIPE)
-    end = time.monotonic() + 30
-    while len(begun := list(several.path.glob("begun-*"))) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    with subprocess.Popen(command, cwd=several.path, stdout=subprocess.PIPE) as process:
+        try:
+            end = time.monotonic() + 30
+            while len(begun := list(several.path.glob("begun-*"))) < 2 and time.monotonic() < end:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert len(begun) == 2
     for pid in (int(path.name.partition("-")[2]) for path in begun):
