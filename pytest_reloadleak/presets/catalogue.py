@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pytest_reloadleak.errors import UsageError, did_you_mean
-from pytest_reloadleak.presets.discord import Discord
-from pytest_reloadleak.presets.fastapi import FastAPI
-from pytest_reloadleak.presets.flask import Flask
-from pytest_reloadleak.presets.pluggy import Pluggy
+from pytest_reloadleak.presets.bots.discord import Discord
+from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
+from pytest_reloadleak.presets.web.fastapi import FastAPI
+from pytest_reloadleak.presets.web.flask import Flask
 from pytest_reloadleak.strategies.imports import targets
 
 AUTO = "auto"
 """Stands for the preset that the target looks like, if there is one."""
-BUILTIN: tuple[Preset, ...] = (Discord(), Flask(), FastAPI(), Pluggy())
+BUILTIN: tuple[Preset, ...] = (
+    # -- bots
+    Discord(),
+    # -- web applications
+    Flask(),
+    FastAPI(),
+    # -- plugin managers
+    Pluggy(),
+)
+"""The presets of this package; `auto` tries them in this order."""
 
 
 def named(given: object, extra: Iterable[Preset] = ()) -> Preset | None:

@@ -82,7 +82,7 @@ def test_an_unknown_name_is_refused(given, hint):
         catalogue.named(given)
 
     assert str(caught.value) == (
-        f"unknown preset {given!r}: {hint}use one of discord.py, Flask, FastAPI, pluggy, or auto"
+        f"unknown preset {given!r}: {hint}use one of {', '.join(one.name for one in catalogue.BUILTIN)}, or auto"
     )
 
 

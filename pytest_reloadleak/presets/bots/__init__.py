@@ -1,0 +1,1 @@
+"""Reload what chat bots call extensions, cogs or plugins."""

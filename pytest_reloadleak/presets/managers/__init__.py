@@ -1,0 +1,1 @@
+"""Register and unregister the plugins of plugin managers."""

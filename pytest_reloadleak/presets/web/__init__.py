@@ -1,0 +1,1 @@
+"""Use modules of web applications as a server does."""
