@@ -23,6 +23,7 @@ MORE = {
     "check": "#outcomes-and-exit-status",
     "target": "#targets-and-node-ids",
     "strategy": "strategies.md",
+    "preset": "presets.md#for-all-targets",
     "unload": "effects.md#unloading",
     "probes": "effects.md",
     "jobs": "#several-checks-at-once",

@@ -104,6 +104,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="how to reload: reload, decache, reimport, cascade, alias, worker, or all; repeatable (default: reimport)",
     )
+    group.addoption(
+        "--reload-leak-preset",
+        metavar="NAME|auto",
+        help="host that loads and reloads the targets as its plugins, such as discord.py or Flask; auto: the one whose "
+        "plugin a target looks like (default: none)",
+    )
     group.addoption("--reload-leak-rounds", metavar="N", help="number of counted reloads (default: 5)")
     group.addoption("--reload-leak-warmup", metavar="N", help="warm-up reloads, not counted (default: 1)")
     group.addoption(
@@ -158,6 +164,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
     parser.addini("reload_leak_targets", "modules to check, one per line", type="linelist", default=[])
     parser.addini("reload_leak_strategies", "strategies, one per line", type="linelist", default=[])
+    parser.addini("reload_leak_preset", "host of the targets, or auto (default: none)", default="")
     parser.addini("reload_leak_rounds", "number of counted reloads (default: 5)", default="")
     parser.addini("reload_leak_warmup", "warm-up reloads, not counted (default: 1)", default="")
     parser.addini("reload_leak_isolation", "process (the default) or none", default="")

@@ -29,6 +29,7 @@ def test_every_extension_has_a_recipe():
         "A probe",
         "A strategy",
         "A known reference",
+        "A preset",
         "A leak case with its twin",
         "A message",
     ]

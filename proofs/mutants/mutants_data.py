@@ -1687,6 +1687,22 @@ GATE = (
         ("tests/presets/test_presets.py::test_a_plugin_is_checked_as_its_host_reloads_it",),
     ),
     Mutant(
+        "a cure does not know the host's objects",
+        "cures/names.py",
+        "        for name, value in given.items():\n            self._bound.setdefault(id(value), name)\n",
+        "",
+        "what the host's own object holds has no cure, though the hook is given that object",
+        ("tests/presets/test_preset_options.py::test_a_target_item_is_a_plugin_of_its_host",),
+    ),
+    Mutant(
+        "a worker knows no preset",
+        "isolation/inside.py",
+        "if preset is None:",
+        "if True:",
+        "a target item in a worker is not loaded by its host, and passes",
+        ("tests/presets/test_preset_options.py::test_a_target_item_is_a_plugin_of_its_host",),
+    ),
+    Mutant(
         "an audit shows one finding of a target",
         "integration/reporting/repeated.py",
         'self._shown.setdefault((check["target"], leaks), check["strategy"])',

@@ -45,9 +45,15 @@ class Names:
     Args:
         module: the name of the module whose dispose hook runs the cure.
         namespaces: the target's present namespaces by module name.
+        given: what the host gives to the hook, by name.
     """
 
-    def __init__(self, module: str, namespaces: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        module: str,
+        namespaces: Mapping[str, dict[str, Any]],
+        given: Mapping[str, object] = types.MappingProxyType({}),
+    ) -> None:
         self.module = module
         self.namespace: dict[str, Any] = namespaces.get(module, {})
         self._namespaces = namespaces
@@ -55,6 +61,8 @@ class Names:
         for name, value in list(self.namespace.items()):
             if is_name(name) and not name.startswith("__") and not foreign.is_atom(value):
                 self._bound.setdefault(id(value), name)
+        for name, value in given.items():
+            self._bound.setdefault(id(value), name)
         self.imports: dict[str, None] = {}
 
     def need(self, module: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from pytest_reloadleak.cures import bindings, chains, patches, references
@@ -11,6 +12,7 @@ from pytest_reloadleak.cures.names import Names
 
 _MOST_PATHS = 16
 """References that are compared to see where each generation has its own."""
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Effect(Protocol):
@@ -40,14 +42,18 @@ class Leak(NamedTuple):
     effect: Effect | None
 
 
-def mended(leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]]) -> tuple[str | None, str]:
+def mended(
+    leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]], given: Mapping[str, object] = _NOTHING
+) -> tuple[str | None, str]:
     """The cure of a leak, and an advice of its own; both may be missing.
 
     Args:
         leak: what is held, and how.
         module: the target's name.
         namespaces: the target's present namespaces by module name.
+        given: what the host gives to the hook, by name.
     """
+    write_with = partial(written, module=module, namespaces=namespaces, given=given)
     path = min(leak.paths, key=len)
     effect = leak.effect
     if effect is None:
@@ -55,15 +61,13 @@ def mended(leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]]) ->
             advice = bindings.advice(path, leak.held) if leak.is_binding else ""
         except Exception:  # noqa: BLE001 - as in `written`
             advice = ""
-        return written(partial(_of_reference, leak, len(path)), module, namespaces), advice
+        return write_with(partial(_of_reference, leak, len(path))), advice
     if effect.kind == "patched-global":
-        return written(lambda names: patches.cure(path, effect.path, names), module, namespaces), ""
+        return write_with(lambda names: patches.cure(path, effect.path, names)), ""
     if effect.path == "sys.modules[*]":
-        return written(
-            lambda names: [f"{names.need('sys')}.modules.pop(__name__, None)"], module, namespaces
-        ), ""
+        return write_with(lambda names: [f"{names.need('sys')}.modules.pop(__name__, None)"]), ""
     if effect.path.startswith("timer kept by"):
-        return written(partial(_of_reference, leak, len(path)), module, namespaces), ""
+        return write_with(partial(_of_reference, leak, len(path))), ""
     return None, ""
 
 
@@ -77,7 +81,10 @@ def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
 
 
 def written(
-    write: Callable[[Names], list[str] | None], module: str, namespaces: Mapping[str, dict[str, Any]]
+    write: Callable[[Names], list[str] | None],
+    module: str,
+    namespaces: Mapping[str, dict[str, Any]],
+    given: Mapping[str, object] = _NOTHING,
 ) -> str | None:
     """The text of a cure.
 
@@ -85,8 +92,9 @@ def written(
         write: returns the cure's lines, and asks for the imports that they need.
         module: the target's name; the main one's if it stands for several.
         namespaces: the target's present namespaces by module name.
+        given: what the host gives to the hook, by name.
     """
-    names = Names(module if module in namespaces else next(iter(namespaces), module), namespaces)
+    names = Names(module if module in namespaces else next(iter(namespaces), module), namespaces, given)
     try:
         lines = write(names)
         if not lines:

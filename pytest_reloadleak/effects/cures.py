@@ -68,7 +68,7 @@ def _newest(group: Group) -> list[int]:
 
 def _written(clue: Clue, group: Group, search: Search) -> str | None:
     write = partial(effects.cure, clue, group.cause.registry)
-    return written(write, search.target, search.namespaces) if search.namespaces else None
+    return written(write, search.target, search.namespaces, search.given) if search.namespaces else None
 
 
 def _clue(member: Member, values: tuple[Any, ...], group: Group, scope: Scope) -> Clue:

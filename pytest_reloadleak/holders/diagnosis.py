@@ -341,5 +341,5 @@ class _HolderSearch:
             is_binding=retention.is_binding and not retention.is_within,
             effect=retention.cause,
         )
-        cure, advice = mended(leak, search.target, search.namespaces)
+        cure, advice = mended(leak, search.target, search.namespaces, search.given)
         return retention._replace(cure=cure, advice=advice or retention.advice)

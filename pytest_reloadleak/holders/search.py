@@ -87,6 +87,8 @@ class Search:
     """The target's present namespaces by module name."""
     rename: Callable[[str], str]
     """The stable form of a text in which module names occur."""
+    given: Mapping[str, object] = field(default_factory=dict)
+    """What the host gives to the target's hooks, by the names that cures call it."""
     spared: set[int] = field(default_factory=set)
     """Ids of namespaces whose bindings of the original do not count: the test module's, and those of `callers`."""
     callers: set[int] = field(default_factory=set)

@@ -111,7 +111,6 @@ class ReloadLeaks:
             gate_for(config, ignore, expect)  # report wrong patterns before anything runs
             extra = extra_probes(config)
             keywords = {"unload": wants_unload(config), "probes": probes_of(config) or None, **keywords}
-            hooks = hosts.disposal() if hosts is not None else disposal(self._item, dispose)
             known = hosts.preset.known if hosts is not None else ()
             settings = settings_for(
                 force=force,
@@ -123,9 +122,11 @@ class ReloadLeaks:
                 **keywords,
             )
             runner = replace(runner_of(self._item, probes=extra), puts_settings_back=reload is not _by_hand)
-            check = Check([target], settings, reload, hooks, hosts.runner(runner) if hosts else runner)
-            if hosts is not None:
-                hosts.join(check)
+            check = (
+                hosts.check([target], settings, runner)
+                if hosts is not None
+                else Check([target], settings, reload, disposal(self._item, dispose), runner)
+            )
             return check, functools.partial(judged, config, ignore=ignore, expect=expect)
         except UsageError as error:
             text = str(error)
@@ -137,7 +138,8 @@ class ReloadLeaks:
             return None
         from pytest_reloadleak.presets.hosting import hosting  # only who names a preset needs them
 
-        return hosting(preset, [target], host, others, extra_presets(self._item.config))
+        fixtures = getattr(self._item, "funcargs", {})
+        return hosting(preset, [target], host, others, extra_presets(self._item.config), fixtures)
 
     def _passing(self, report: Report) -> Report:
         __tracebackhide__ = True

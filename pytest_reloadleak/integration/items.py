@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -15,7 +16,7 @@ from pytest_reloadleak.integration import isolated, places
 from pytest_reloadleak.integration.gate import fails, judged
 from pytest_reloadleak.integration.noise.release import release
 from pytest_reloadleak.integration.noise.table import keepers
-from pytest_reloadleak.integration.options import Options, project_of
+from pytest_reloadleak.integration.options import Options, extra_presets, project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
 from pytest_reloadleak.integration.reporting import junit
 from pytest_reloadleak.integration.reporting.progress import Progress
@@ -28,6 +29,9 @@ from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies import cascade
 from pytest_reloadleak.strategies.catalogue import inapplicable
 from pytest_reloadleak.strategies.dependencies.project import Project
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.presets.preset import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class TargetItem(_Item):
     def runtest(self) -> None:
         """Check the target; raise `ReloadLeakError` unless the outcome passes."""
         options = self.options
-        reason = inapplicable(self.strategy, self.target)
+        reason = self._inapplicable()
         if reason is not None:
             entry = {"target": self.target, "strategy": self.strategy, "reason": reason}
             self.__dict__["reload_leak_inapplicable"] = [entry]
@@ -133,7 +137,7 @@ class TargetItem(_Item):
                 keepers=lambda: keepers(self),
             )
             try:
-                report = Check([self.target], self._settings(), runner=runner).perform()
+                report = self._check(runner).perform()
             finally:
                 progress.end()
         report = judged(self.config, report)
@@ -151,13 +155,17 @@ class TargetItem(_Item):
             self._job = Job(
                 self.target, self._settings(), options.timeout_s, self.plugins, options.extra, current
             )
+            if self._preset is not None:
+                from pytest_reloadleak.presets.catalogue import packed  # only who names a preset needs it
+
+                self._job = replace(self._job, preset=packed(self._preset))
         return self._job
 
     def is_foreseeable(self) -> bool:
         """Whether its check may begin before its turn: it needs no fixture, and will not be skipped."""
         marks = ("skip", "skipif", "usefixtures", "xfail")
         is_marked = any(self.get_closest_marker(name) for name in marks)
-        return self.is_isolated and not is_marked and inapplicable(self.strategy, self.target) is None
+        return self.is_isolated and not is_marked and self._inapplicable() is None
 
     def _following(self) -> Iterator[tuple[str, Job]]:
         """The next items whose checks may begin now, until another test comes, which must find no worker."""
@@ -173,7 +181,7 @@ class TargetItem(_Item):
 
     def _settings(self) -> Settings:
         options = self.options
-        project = project_of(self.config)
+        project, preset = project_of(self.config), self._preset
         settings = settings_for(
             strategy=self.strategy,
             rounds=options.rounds,
@@ -184,9 +192,39 @@ class TargetItem(_Item):
             extra=options.extra,
             nodeid=self.nodeid,
             project=project,
-            expected=options.expected,
+            expected=(*options.expected, *(preset.known if preset is not None else ())),
         )
+        if preset is not None and preset.reloads:
+            settings = replace(settings, strategy="callable")
         return replace(settings, dependents=self._dependents(project), submodules=self.submodules)
+
+    @cached_property
+    def _preset(self) -> Preset | None:
+        """The preset that the options name for this target, or that it looks like."""
+        if not self.options.preset:
+            return None
+        from pytest_reloadleak.presets.catalogue import chosen  # only who names a preset needs them
+
+        return chosen(self.options.preset, self.target, extra_presets(self.config))
+
+    def _check(self, runner: Runner) -> Check:
+        """The check in this process."""
+        if self._preset is None:
+            return Check([self.target], self._settings(), runner=runner)
+        from pytest_reloadleak.presets.hosting import Hosting  # as above
+
+        return Hosting.of(self._preset, self.target).check([self.target], self._settings(), runner)
+
+    def _inapplicable(self) -> str | None:
+        """Why this item's strategy cannot reload its target, in one sentence; `None` if it can."""
+        if self._preset is not None:
+            from pytest_reloadleak.presets.hosting import inapplicable as of_host  # as above
+
+            is_first = self.strategy == self.options.strategies[0]
+            reason = of_host(self._preset, self.strategy, is_first=is_first)
+            if reason is not None:
+                return reason
+        return inapplicable(self.strategy, self.target)
 
     def _dependents(self, project: Project) -> tuple[str, ...]:
         """Modules to load beside the target: strategies are compared by their effect on a whole program."""

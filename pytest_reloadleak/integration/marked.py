@@ -97,7 +97,7 @@ def _checks(
             f"reloadable: unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}"
         )
     names = targets_of(item, marker)
-    hosts = _hosting(item, marker, names)
+    hosts = _hosting(item, marker, names, options.preset)
     reload = hosts.reload if hosts is not None else reloader_of(item, marker.kwargs.get("reload"))
     given = marker.kwargs.get("strategy")
     strategies: list[Any] = list(options.strategies)
@@ -126,8 +126,7 @@ def _checks(
         if hosts is None:
             check = Check(names, settings, reload, disposal(item, marker.kwargs.get("dispose")), runner)
         else:
-            check = Check(names, settings, reload, hosts.disposal(), hosts.runner(runner))
-            hosts.join(check)
+            check = hosts.check(names, settings, runner)
         subject = check.run.subject
         bindings = Bindings(vars(item.module), subject.module)
         what = f"{', '.join(names)}[{settings.strategy}]"
@@ -146,17 +145,32 @@ def _checks(
     return makers
 
 
-def _hosting(item: pytest.Function, marker: pytest.Mark, names: list[str]) -> Hosting | None:
-    """The host of a marked test that names a preset; a string in `host` is the name of a fixture."""
-    if not {"preset", "host"}.intersection(marker.kwargs):
-        return None
-    from pytest_reloadleak.presets.hosting import hosting  # only who names a preset needs them
+def _hosting(item: pytest.Function, marker: pytest.Mark, names: list[str], default: str) -> Hosting | None:
+    """The host of a marked test that names a preset; a string in `host` is the name of a fixture.
 
+    Args:
+        item: the test.
+        marker: its marker.
+        names: its targets.
+        default: the preset of the options, for a test that says nothing of how its one target is reloaded.
+    """
+    given = marker.kwargs.get("preset")
+    says = {"preset", "host", "reload", "dispose"}.intersection(marker.kwargs)
+    if not says and len(names) == 1:
+        given = default or None
+    if given is None and "host" not in says:
+        return None
+    from pytest_reloadleak.presets.catalogue import AUTO, chosen  # only who names a preset needs them
+    from pytest_reloadleak.presets.hosting import hosting
+
+    extra = extra_presets(item.config)
+    if not says and given == AUTO and chosen(given, names[0], extra) is None:
+        return None
     host = marker.kwargs.get("host")
     if isinstance(host, Mapping):
         host = {name: _fixture(item, value) for name, value in host.items()}
     others = {name: marker.kwargs.get(name) for name in ("reload", "dispose")}
-    return hosting(marker.kwargs.get("preset"), names, host, others, extra_presets(item.config))
+    return hosting(given, names, host, others, extra, item.funcargs)
 
 
 def _fixture(item: pytest.Function, value: object) -> object:

@@ -35,6 +35,8 @@ class Options:
     strategies: tuple[str, ...]
     is_audit: bool
     """Whether to compare all strategies."""
+    preset: str
+    """The host that reloads the targets, or `auto`; empty for none."""
     rounds: int
     warmup: int
     isolation: str
@@ -60,6 +62,7 @@ class Options:
                 targets=tuple(config.getoption("reload_leak_target") or config.getini("reload_leak_targets")),
                 strategies=_strategies(config),
                 is_audit=ALL in _strategy_names(config),
+                preset=_preset(config),
                 rounds=whole_number(*_given(config, "rounds", "5"), least=1, is_text=True),
                 warmup=whole_number(*_given(config, "warmup", "1"), least=0, is_text=True),
                 isolation=_isolation(*_given(config, "isolation", "process")),
@@ -121,6 +124,18 @@ def _strategies(config: pytest.Config) -> tuple[str, ...]:
         if name not in (*STRATEGIES, ALL):
             raise UsageError(f"{where}: {unknown_strategy(name)}")
     return expanded(names)
+
+
+def _preset(config: pytest.Config) -> str:
+    where, given = _given(config, "preset", "")
+    if given:
+        from pytest_reloadleak.presets.catalogue import named  # only who names a preset needs them
+
+        try:
+            named(given, extra_presets(config))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+    return given
 
 
 def project_of(config: pytest.Config) -> Project:

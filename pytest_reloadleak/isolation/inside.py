@@ -55,6 +55,15 @@ def _imported(name: str) -> type[Probe]:
     return found  # type: ignore[no-any-return]  # the parent checked that it is one
 
 
+def _check(target: str, preset: str | None, settings: Settings, runner: Runner) -> Check:
+    if preset is None:
+        return Check([target], settings, runner=runner)
+    from pytest_reloadleak.presets.catalogue import unpacked  # only who names a preset needs them
+    from pytest_reloadleak.presets.hosting import Hosting
+
+    return Hosting.of(unpacked(preset), target).check([target], settings, runner)
+
+
 def main(job: dict[str, Any]) -> None:
     """Check the job's target, write the result, and exit at once.
 
@@ -85,7 +94,7 @@ def main(job: dict[str, Any]) -> None:
             is_interruptible=False,
             puts_settings_back=False,
         )
-        check = Check([job["target"]], settings, runner=runner)
+        check = _check(job["target"], job["preset"], settings, runner)
 
         def keep(report: Report) -> None:
             """Write the report before the trial removals: whatever they do to the process, it is there."""

@@ -73,6 +73,8 @@ class Job:
     """Third-party probes, which the worker imports."""
     current_test: str | None = None
     """What pytest calls the running test in the environment."""
+    preset: str | None = None
+    """The preset whose host loads the target, as `presets.catalogue.packed` makes text of it."""
 
 
 def run(
@@ -200,6 +202,7 @@ class Worker:
             "target": job.target,
             "settings": {name: getattr(job.settings, name) for name in Settings.__slots__},
             "plugins": job.plugins,
+            "preset": job.preset,
             "probes": [f"{probe.__module__}:{probe.__qualname__}" for probe in job.extra],
             "result": str(exchange.result),
             "early": str(exchange.early),

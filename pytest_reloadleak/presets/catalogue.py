@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
 from collections.abc import Iterable, Mapping
 
 from pytest_reloadleak.errors import UsageError, did_you_mean
+from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.presets.bots.discord import Discord
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.preset import Hosted, Preset
@@ -55,29 +58,64 @@ def fitting(source: Source, extra: Iterable[Preset] = ()) -> Preset | None:
     return next((one for one in (*extra, *BUILTIN) if _is_installed(one) and one.fits(source)), None)
 
 
-def opened(
-    given: object, target: str, options: Mapping[str, object], extra: Iterable[Preset] = ()
-) -> tuple[Preset, Hosted] | None:
-    """The preset to use for a target, with a host; `None` if `auto` finds none.
+def chosen(given: object, target: str, extra: Iterable[Preset] = ()) -> Preset | None:
+    """The preset to use for a target; `None` if `auto` finds none. The target is not imported.
 
     Args:
         given: a name, or a preset.
         target: the target's name.
-        options: the host's objects that the test gave.
         extra: presets of the project and of plugins.
 
     Raises:
         UsageError: there is no such preset, or its host is not installed.
     """
-    source = Source.of(target)
-    preset = named(given, extra) or fitting(source, extra)
-    if preset is None:
-        return None
-    if not _is_installed(preset):
+    preset = named(given, extra) or fitting(Source.of(target), extra)
+    if preset is not None and not _is_installed(preset):
         raise UsageError(
             f"preset {preset.name!r} needs {' or '.join(preset.modules)}, which is not installed"
         )
-    return preset, preset.open(target, source, options)
+    return preset
+
+
+def opened(preset: Preset, target: str, options: Mapping[str, object]) -> Hosted:
+    """A host for one check.
+
+    Args:
+        preset: the preset.
+        target: the target's name.
+        options: the host's objects that the test gave.
+
+    Raises:
+        UsageError: the preset takes no object of such a name.
+    """
+    for name in options:
+        if preset.takes and name not in preset.takes:
+            hint = did_you_mean(name, preset.takes, cutoff=0.6)
+            names = ", ".join(preset.takes)
+            raise UsageError(f"host={{{name!r}: ...}}: {hint}preset {preset.name!r} takes {names}")
+    return preset.open(target, Source.of(target), options)
+
+
+def packed(preset: Preset) -> str:
+    """A preset as text, for the worker process that uses it.
+
+    Raises:
+        UsageError: its class cannot be imported there.
+    """
+    try:
+        return base64.b64encode(pickle.dumps(preset)).decode("ascii")
+    except Exception as error:  # noqa: BLE001 - whatever a project's own preset has in it
+        text = failure_text(error)
+    raise UsageError(
+        f"preset {preset.name!r} cannot be sent to a worker process: {text}; define its class at module level, and "
+        "keep only plain values in it, or use --reload-leak-isolation=none"
+    )
+
+
+def unpacked(text: str) -> Preset:
+    """The preset that `packed` made text of; it comes from the process that started this one."""
+    preset: Preset = pickle.loads(base64.b64decode(text))  # noqa: S301 - our own parent wrote it
+    return preset
 
 
 def _is_installed(preset: Preset) -> bool:

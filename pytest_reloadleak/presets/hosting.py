@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from pytest_reloadleak.check import Check
@@ -15,6 +16,7 @@ from pytest_reloadleak.presets import catalogue
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.run.performing import Reloader
 from pytest_reloadleak.run.runner import Runner
+from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.dispose import Disposal
 
 
@@ -38,6 +40,15 @@ class Hosting:
         note = f"preset auto: {target} looks like a plugin of no known host that is installed"
         return cls(Preset(), Hosted(), note)
 
+    @classmethod
+    def of(cls, preset: Preset, target: str, options: Mapping[str, object] = MappingProxyType({})) -> Hosting:
+        """The host of a preset for one target; `options` are the host's objects that the test gave.
+
+        Raises:
+            UsageError: the preset takes no such object.
+        """
+        return cls(preset, catalogue.opened(preset, target, options))
+
     @property
     def reload(self) -> Reloader | None:
         """The host's own reload; `None` where a strategy reloads."""
@@ -49,13 +60,33 @@ class Hosting:
         return Disposal(self._hosted.unload if is_defined else None)
 
     def runner(self, runner: Runner) -> Runner:
-        """A test runner's part with the host's objects among the roots."""
+        """A test runner's part with the host's objects among the roots, and the words of its cures."""
         roots = runner.roots
-        return replace(runner, roots=lambda: [*roots(), *self._roots()])
+        return replace(
+            runner,
+            roots=lambda: [*roots(), *self._roots()],
+            given=lambda: dict(self._hosted.host),
+            hook=self.preset.hook,
+        )
 
-    def join(self, check: Check) -> None:
-        """Let the host load each fresh generation of a check that was made of the parts above."""
+    def check(self, names: list[str], settings: Settings, runner: Runner) -> Check:
+        """A check whose generations the host reloads, or loads after each reload.
+
+        Raises:
+            UsageError: the target does not exist or is refused, or the strategy does not fit the host.
+        """
+        check = Check(names, settings, self.reload, self.disposal(), self.runner(runner))
+        self._join(check)
+        return check
+
+    def _join(self, check: Check) -> None:
         subject = check.run.subject
+        if (
+            subject.strategy is not None
+            and self.preset.name
+            and (why := inapplicable(self.preset, subject.strategy.name))
+        ):
+            raise UsageError(f"preset={self.preset.name!r} and strategy={subject.strategy.name!r}: {why}")
         check.run.observations.note(self._note)
         if self.preset.reloads or type(self._hosted).load is Hosted.load:
             return
@@ -81,6 +112,21 @@ class Hosting:
         return [Root("host", name, name, value) for name, value in self._hosted.host.items()]
 
 
+def inapplicable(preset: Preset, strategy: str, *, is_first: bool = True) -> str | None:
+    """Why a strategy cannot reload the plugins of a host, in one sentence; `None` if it can.
+
+    Args:
+        preset: the host's preset.
+        strategy: the strategy.
+        is_first: whether the target is checked under no other strategy before: a host that reloads is checked once.
+    """
+    if preset.reloads and not is_first:
+        return f"{preset.name} itself reloads its plugins, whatever the strategy"
+    if strategy == "worker" and not preset.reloads:
+        return f"{preset.name} cannot load a plugin that is in another process"
+    return None
+
+
 async def _guarded(result: Any, what: str) -> None:
     try:
         await result
@@ -91,8 +137,13 @@ async def _guarded(result: Any, what: str) -> None:
     raise RoundError(f"{what}: {text}")
 
 
-def hosting(
-    given: object, names: list[str], host: object, others: Mapping[str, object], extra: Iterable[Preset]
+def hosting(  # noqa: PLR0913 - what a test may say of a host
+    given: object,
+    names: list[str],
+    host: object,
+    others: Mapping[str, object],
+    extra: Iterable[Preset],
+    fixtures: Mapping[str, object],
 ) -> Hosting | None:
     """The host for one check; `None` if no preset is given.
 
@@ -102,6 +153,7 @@ def hosting(
         host: the `host` keyword: the host's objects by name.
         others: keywords that cannot be combined with a preset, with their values.
         extra: presets of the project and of plugins.
+        fixtures: the test's own fixtures; the preset takes those that have the names of its host's objects.
 
     Raises:
         UsageError: a keyword is invalid.
@@ -119,5 +171,8 @@ def hosting(
             raise UsageError(f"{name}= and preset= exclude each other: the preset brings its own {name}")
     if len(names) != 1:
         raise UsageError(f"a preset takes one target, not {len(names)}")
-    found = catalogue.opened(given, names[0], host or {}, extra)
-    return Hosting(*found) if found is not None else Hosting.none(names[0])
+    preset = catalogue.chosen(given, names[0], extra)
+    if preset is None:
+        return Hosting.none(names[0])
+    own = {name: fixtures[name] for name in preset.takes if name in fixtures}
+    return Hosting.of(preset, names[0], {**own, **(host or {})})

@@ -46,14 +46,18 @@ class Preset:
         name: what `preset=` takes.
         aliases: further names, such as those of forks with the same API.
         modules: the host's modules, of which one must be installed.
+        takes: names of the objects that a test may give in `host=`; a marked test's own fixture of this name is used by
+            itself. Empty if any name will do.
         reloads: whether the host itself reloads its plugins. Else a strategy of the check reloads the module.
-        hook: the hook in which a plugin undoes what it did, as the end of a sentence.
+        hook: the hook in which a plugin undoes what it did, as the end of a sentence. Cures may use the host's objects
+            by their names in `Hosted.host`, so these are best the names of the hook's parameters.
         known: what the host itself keeps of a plugin, with the reason.
     """
 
     name = ""
     aliases: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     reloads = False
     hook = ""
     known: tuple[Known, ...] = ()

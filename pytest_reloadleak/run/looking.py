@@ -246,7 +246,7 @@ class Looking:
         if found.retentions:
             from pytest_reloadleak.cures.hosts import hook_of  # only what leaks needs a cure
 
-            found = found._replace(hook=hook_of(search.namespaces))
+            found = found._replace(hook=self._subject.runner.hook or hook_of(search.namespaces))
         self._note_blindness(search)
         self._observations.note(*search.told, *found.notes)
         found = found if self._settings.looks_for(REFERENCES) else found.of_effects()
@@ -307,6 +307,7 @@ class Looking:
             original=record.original,
             target=self._subject.unit.target,
             namespaces=self._subject.namespaces() or dict(record.shared),
+            given=runner.given(),
             rename=self._subject.unit.rename,
             spared={id(n) for n in [*caller_namespaces(), *runner.spared()]},
             helpers=runner.helpers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,10 @@ class Runner:
     """Names of modules that only the tests import: of what they hold, a report says so."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
+    given: Callable[[], Mapping[str, object]] = dict
+    """Objects that the host gives to the plugin's own hooks, by the names that cures call them."""
+    hook: str = ""
+    """Where a cure goes, as the end of a sentence; empty where the target's imports tell."""
     keepers: Callable[[], Noise] = Noise
     """What the runner and its plugins keep until the test ends and cannot release."""
     own: list[object] = field(default_factory=list)

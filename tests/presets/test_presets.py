@@ -55,7 +55,7 @@ def test_a_host_that_is_not_installed_is_not_found(monkeypatch):
 
     assert catalogue.fitting(Source(COG)) is None
     with pytest.raises(UsageError, match=r"^preset 'Flask' needs flask, which is not installed$"):
-        catalogue.opened("flask", "app", {})
+        catalogue.chosen("flask", "app")
 
 
 @pytest.mark.parametrize("name", ["discord.py", "Discord", "py-cord", "disnake", "DISNAKE"])

@@ -60,6 +60,7 @@ class Discord(Preset):
     name = "discord.py"
     aliases = ("discord", "py-cord", "pycord", "disnake")
     modules = ("discord", "disnake")
+    takes = ("bot",)
     reloads = True
     hook = "teardown(bot) of the extension, or into cog_unload() of the cog; the bot calls both"
 

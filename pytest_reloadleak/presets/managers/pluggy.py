@@ -35,6 +35,7 @@ class Pluggy(Preset):
 
     name = "pluggy"
     modules = ("pluggy",)
+    takes = ("manager",)
     hook = "__reload_dispose__(data): pluggy calls no hook when it unregisters a plugin"
 
     def fits(self, source: Source) -> bool:

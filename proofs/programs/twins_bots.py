@@ -1,0 +1,64 @@
+"""Extensions of chat bots."""
+
+from twins import Twins
+
+CHECK = """
+from {library}.ext import commands
+
+def is_allowed(context):
+    return True
+
+{define}setup(bot):
+    bot.add_check(is_allowed)
+
+{define}teardown(bot):
+    {undo}
+"""
+LOOP = """
+from {library}.ext import commands, tasks
+
+class Feed(commands.Cog):
+    def __init__(self):
+        self.poll.start()
+
+    def cog_unload(self):
+        {undo}
+
+    @tasks.loop(hours=1)
+    async def poll(self):
+        pass
+
+{define}setup(bot):
+    {wait}bot.add_cog(Feed())
+"""
+
+
+def _discord(library, define, wait):
+    def source(text):
+        return text.replace("{library}", library).replace("{define}", define).replace("{wait}", wait)
+
+    return {
+        f"{library}, a check": Twins(
+            preset="discord.py",
+            needs=library,
+            source=source(CHECK),
+            path="bot._checks[*]",
+            line=8,
+            cure="bot.remove_check(is_allowed)",
+        ),
+        f"{library}, a loop": Twins(
+            preset="discord.py",
+            needs=library,
+            source=source(LOOP),
+            kind="pending-task",
+            path="task ",
+            line=6,
+            cure="self.poll.cancel()",
+        ),
+    }
+
+
+BOTS = {
+    **_discord("discord", "async def ", "await "),
+    **_discord("disnake", "def ", ""),
+}
