@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import builtins
-import io
 import threading
 import types
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_reloadleak.cures import reading, registrations
+from pytest_reloadleak.cures import open_things, reading, registrations
 from pytest_reloadleak.cures.knowledge import STOPS
-from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
+from pytest_reloadleak.cures.names import Names, Subject, Test
 from pytest_reloadleak.cures.pairs import function_of
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import foreign
@@ -32,9 +31,9 @@ def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
     if clue.root in {"task", "timer", "loop"}:
         return _of_loop(clue, names)
     if clue.kind == "child-process":
-        return _child(clue, names)
+        return open_things.child(clue, names)
     if clue.kind == "open-fd":
-        return _descriptor(clue, names)
+        return open_things.descriptor(clue, names)
     return None
 
 
@@ -59,9 +58,9 @@ def _timer(clue: Clue, names: Names) -> list[str] | None:
 
 def _thread(clue: Clue, names: Names) -> list[str] | None:
     """Ask the thread to end by the means that its code offers, then wait for it."""
-    executor = _executor(names)
-    if executor is not None and _is_pooled(clue):
-        return [f"{executor}.shutdown()"]
+    pool = open_things.of_pool(clue, names)
+    if pool is not None:
+        return pool
     thread = clue.values[0]
     is_thread = issubclass(type(thread), threading.Thread)
     name = names.bound(thread)
@@ -86,21 +85,6 @@ def _thread(clue: Clue, names: Names) -> list[str] | None:
     if name is None and not loop:
         return [signal]
     return [signal, *loop, join]
-
-
-def _executor(names: Names) -> str | None:
-    for name, value in list(names.namespace.items()):
-        if is_name(name) and foreign.type_name(value) == "concurrent.futures.thread.ThreadPoolExecutor":
-            return name
-    return None
-
-
-def _is_pooled(clue: Clue) -> bool:
-    return any(
-        type(value) is types.FunctionType
-        and foreign.module_name(value.__globals__) == "concurrent.futures.thread"
-        for value in clue.values
-    )
 
 
 def _thread_test(clue: Clue, item: str, names: Names) -> str | None:
@@ -270,72 +254,3 @@ def _task_test(clue: Clue, item: str, names: Names) -> str | None:
     value = names.variable("value")
     frame = f"getattr({item}.get_coro(), 'cr_frame', None)"
     return f"{frame} and any({subject.test.of(value)} for {value} in {frame}.f_locals.values())"
-
-
-# -- children and descriptors -----------------------------------------------------------------------------------------
-
-
-def _child(clue: Clue, names: Names) -> list[str] | None:
-    if not clue.values:
-        return None
-    name = names.bound(clue.values[0])
-    if name is not None and function_of(clue.values[0], "terminate") is not None:
-        wait = "join" if function_of(clue.values[0], "join") is not None else "wait"
-        return [f"{name}.terminate()", f"{name}.{wait}()"]
-    for value in clue.values:
-        command = dict.get(foreign.instance_dict(value) or {}, "args")
-        found = reading.list_with(value) if type(command) is list and all(map(_is_text, command)) else None
-        if found is not None and type(command) is list:
-            container, item = f"{names.need(found[0])}.{found[1]}", names.variable("item")
-            words = f"[{', '.join(map(foreign.quoted, command))}]"
-            return [
-                f"for {item} in [{item} for {item} in {container} if getattr({item}, 'args', None) == {words}]:",
-                f"    {item}.terminate()",
-                f"    {item}.wait()",
-                f"    {container}.remove({item})",
-            ]
-    return None
-
-
-def _is_text(o: object) -> bool:
-    return type(o) is str
-
-
-def _descriptor(clue: Clue, names: Names) -> list[str] | None:
-    for value in clue.values:
-        name = names.bound(value)
-        if name is not None and _has_close(value):
-            return [f"{name}.close()"]
-    kept = _kept_file(clue, names)
-    if kept is not None:
-        return kept
-    number = next((part for part in clue.identity if type(part) is int), None)
-    for name, value in list(names.namespace.items()):
-        if is_name(name) and type(value) is int and value == number and value > 2:
-            return [f"{names.need('os')}.close({name})"]
-    return None
-
-
-def _kept_file(clue: Clue, names: Names) -> list[str] | None:
-    """Close the files of one name that a global list has, and take them out."""
-    for value in clue.values:
-        raw: Any = value
-        for attribute, kind in (
-            ("buffer", io.TextIOWrapper),
-            ("raw", io.BufferedReader),
-            ("raw", io.BufferedWriter),
-        ):
-            raw = object.__getattribute__(raw, attribute) if type(raw) is kind else raw
-        name = dict.get(foreign.instance_dict(raw) or {}, "name") if type(raw) is io.FileIO else None
-        found = reading.list_with(value) if type(name) is str else None
-        if found is not None and name is not None:
-            container = f"{names.need(found[0])}.{found[1]}"
-            item = names.variable("item")
-            test = f"getattr({item}, 'name', None) == {registrations.directory(name, names)}"
-            items = f"[{item} for {item} in {container} if {test}]"
-            return [f"for {item} in {items}:", f"    {item}.close()", f"    {container}.remove({item})"]
-    return None
-
-
-def _has_close(o: Any) -> bool:
-    return foreign.defines(type(o), "close")

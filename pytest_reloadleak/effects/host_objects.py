@@ -11,7 +11,7 @@ from typing import get_args
 
 from pytest_reloadleak.effects.probe import Effect
 from pytest_reloadleak.holders.results.ownership import Mark
-from pytest_reloadleak.holders.retention import Diagnosis, Later, Retention
+from pytest_reloadleak.holders.retention import Diagnosis, Later, Retention, Table
 from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.model import Kind
 
@@ -54,6 +54,61 @@ def with_their_owners(
             ]
             left.append(one)
     return seen._replace(retentions=tuple(left))
+
+
+def with_tables(seen: Diagnosis) -> Diagnosis:
+    """The diagnosis with, for each effect, what takes its object out of the program's tables."""
+    return seen._replace(
+        retentions=tuple(
+            _beside(r, seen.beside.tables[r.cause])
+            if r.cause in seen.beside.tables and r.owner_cure is None and r.cause is not None
+            else r
+            for r in seen.retentions
+        )
+    )
+
+
+def _beside(retention: Retention, tables: Sequence[Table]) -> Retention:
+    places = " and ".join(table.path for table in tables)
+    return retention._replace(
+        owner_cure="\n".join(table.cure for table in tables if table.cure is not None) or None,
+        details=(*retention.details, f"its object stays in {places} when it has ended"),
+        advice=f"{retention.advice}; remove its object from {places} as well",
+    )
+
+
+def with_pools(seen: Diagnosis) -> Diagnosis:
+    """The diagnosis with the threads, children and pipes of one pool as one effect: whoever ends the pool is done."""
+    of_pools: dict[int, list[Retention]] = {}
+    for r in seen.retentions:
+        if r.cause is not None and r.cause in seen.beside.pools:
+            of_pools.setdefault(seen.beside.pools[r.cause], []).append(r)
+    left = list(seen.retentions)
+    for effects in of_pools.values():
+        if len(effects) > 1:
+            one = _one_pool(sorted(effects, key=_rank))
+            numbers = {r.number for r in effects}
+            left = [r for r in left if not any(r is other for other in effects)]
+            left = [*(_renumbered(r, numbers, one.number) for r in left), one]
+    return seen._replace(retentions=tuple(left))
+
+
+def _one_pool(effects: Sequence[Retention]) -> Retention:
+    first, *others = effects
+    numbers = {r.number for r in effects}
+    together_with = tuple(sorted({n for r in effects for n in r.together} - numbers))
+    return first._replace(
+        generations=tuple(sorted({g for r in effects for g in r.generations})),
+        number=next((r.number for r in effects if r.number is not None), None),
+        also_retains=(
+            *dict.fromkeys(text for r in effects for text in r.also_retains),
+            *(f"{r.cause.kind}: {r.cause.path}" for r in others if r.cause is not None),
+        ),
+        details=tuple(dict.fromkeys(line for r in effects for line in r.details)),
+        present=frozenset().union(*(r.present for r in effects)),
+        is_sole=not together_with,
+        together=together_with,
+    )
 
 
 def _is_of(members: Sequence[frozenset[Mark]], holder: Retention) -> bool:

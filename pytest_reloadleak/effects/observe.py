@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import types
+import weakref
 from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pytest_reloadleak.effects.effect_ledger import EffectLedger
 from pytest_reloadleak.effects.groups import SHOWN, Group, Member, members, summary, suspects
-from pytest_reloadleak.effects.host_objects import kept_alive, marks_of, together, with_their_owners
+from pytest_reloadleak.effects.host_objects import (
+    kept_alive,
+    marks_of,
+    together,
+    with_pools,
+    with_tables,
+    with_their_owners,
+)
 from pytest_reloadleak.effects.own_hold import leave_out_threads, without_own
 from pytest_reloadleak.effects.probe import Effect, Probe, Scope
+from pytest_reloadleak.effects.registered import registered, slots
 from pytest_reloadleak.generations.first_pass import FirstPass, references
-from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import runner_noise
 from pytest_reloadleak.holders.diagnosis import diagnose, suspected
-from pytest_reloadleak.holders.patches import put_name
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.search import KnownEffect, Search
 from pytest_reloadleak.holders.sweep import Cause, Root
@@ -55,11 +62,13 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
         group.cause: [m.marks for m in group.members if m.born is not None and m.born < search.limit]
         for group in answers.groups.values()
     }
-    return _cured(with_their_owners(found_all, marks, search.target), answers, search, scope)
+    found_all = with_pools(with_their_owners(found_all, marks, search.target))
+    return _cured(found_all, answers, search, scope)
 
 
 def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> Diagnosis:
     """The diagnosis with the cures of effects, whose objects the search still has."""
+    seen = with_tables(seen)
     causes = {r.cause for r in seen.retentions if r.cause is not None and r.cure is None}
     groups = [answers.groups[cause] for cause in causes if cause in answers.groups]
     if not groups:
@@ -143,10 +152,13 @@ class _Answers:
         older = [member for member in present if member.born is None and not member.is_certain]
         for group in found:
             group.members += [member for member in older if member.effect.cause == group.cause]
-        self._registered |= _registered(found)
-        search.slots |= _slots(seen)
+        self._registered |= registered(found)
+        search.slots |= slots(seen)
         search.watched.update(probe.watched())
         search.containers += list(probe.containers()) if found else []
+        search.effect_objects += [
+            (g.cause, one) for g in found for m in g.members for one in _weakly(m.effect)
+        ]
         for group in found:
             if search.plan is not None:
                 search.plan.effects[group.cause] = _known(probe, group, search.limit)
@@ -190,51 +202,19 @@ class _Answers:
         return cause is not None
 
 
+def _weakly(effect: Effect) -> Iterable[weakref.ref[Any]]:
+    """A weak reference to the object of an effect, if it has one."""
+    for value in effect.values[:1]:
+        with suppress(TypeError):  # a frame, or a handle of another loop
+            yield weakref.ref(value)
+
+
 def _known(probe: Probe, group: Group, limit: int) -> list[KnownEffect]:
     counted = set(map(id, group.counted(limit)))
     return [
         KnownEffect(probe.name, member.effect.identity, number, id(member) in counted)
         for number, member in enumerate(group.members)
     ]
-
-
-_SLOTS = frozenset(
-    {
-        "signal",
-        "sys.settrace",
-        "sys.setprofile",
-        "threading.settrace",
-        "threading.setprofile",
-        "threading.excepthook",
-    }
-)
-"""Registries with a single slot: a new entry replaces the old one."""
-
-
-def _slots(seen: Iterable[Member]) -> dict[str, Cause]:
-    """The causes of the target's entries in such registries, by their names."""
-    return {
-        put_name(value): member.effect.cause
-        for member in seen
-        if member.effect.cause.registry in _SLOTS and member.held is not None
-        for value in member.effect.values[:1]
-    }
-
-
-def _registered(found: Iterable[Group]) -> dict[int, Cause]:
-    """The causes of registrations, by the ids of the registered objects and of the objects whose methods they are."""
-    things: dict[int, Cause] = {}
-    for group in found:
-        for value in (
-            v for m in group.members for v in m.effect.values if group.cause.kind == "registration"
-        ):
-            things[id(value)] = group.cause
-            if foreign.is_exactly(value, _METHODS):
-                things[id(value.__self__)] = group.cause
-    return things
-
-
-_METHODS = foreign.type_ids(types.MethodType, types.BuiltinMethodType)
 
 
 def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, list[Member]]:

@@ -18,13 +18,14 @@ from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.holders import native, own_hold
 from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
+from pytest_reloadleak.holders.results.effect_owners import asked, beside
 from pytest_reloadleak.holders.results.ownership import owned
 from pytest_reloadleak.holders.results.planning import fill
 from pytest_reloadleak.holders.results.retentions import retentions
 from pytest_reloadleak.holders.results.skew import in_words, sights
 from pytest_reloadleak.holders.results.taken_data import is_taken
 from pytest_reloadleak.holders.retained import Retained, alive_generations, gather, is_suspicious
-from pytest_reloadleak.holders.retention import Diagnosis, Retention
+from pytest_reloadleak.holders.retention import Beside, Diagnosis, Retention
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
@@ -105,7 +106,7 @@ def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
         skew, current = None, search.reported(search.ledger.current)
         if any(retention.is_binding and not retention.is_within for retention in retentions):
             skew = in_words(sights(search, retained), search.target, current)
-        return Diagnosis(generations, retentions, holders.consequences, skew, current)
+        return Diagnosis(generations, retentions, holders.consequences, skew, current, holders.beside)
     finally:
         holders.close()
 
@@ -125,6 +126,7 @@ class _HolderSearch:
         self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of the owners of other effects, by the effect that keeps these owners."""
+        self.beside = Beside()
         self._note_consequences()
 
     def retentions(self) -> tuple[Retention, ...]:
@@ -222,7 +224,8 @@ class _HolderSearch:
         """Find what else refers to an object that came with one generation, and add the ways over it."""
         own = own_parts(self._groups.values(), self._retained.born.__getitem__)
         skip = {*map(id, self._own), *own, *self._retained.objects}
-        found = self._sweep.ways([parts[0][1][0] for parts in own.values()], skip)
+        found = self._sweep.ways([*(parts[0][1][0] for parts in own.values()), *asked(self._search)], skip)
+        self.beside = beside(self._search, found)
         arrivals = []
         for key, parts in own.items():
             known = {id(holder) for holder, _ in parts}

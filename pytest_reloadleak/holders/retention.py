@@ -90,6 +90,24 @@ class Retention(NamedTuple):
     """The numbers that `generations` have now: others, where the holder has let those of that time go."""
 
 
+class Table(NamedTuple):
+    """A container that has the object of an effect for each of several generations."""
+
+    path: str
+    """As `Holder.path`: `host.threads[*]`."""
+    cure: str | None
+    """The Python that takes the present generation's object out of it."""
+
+
+class Beside(NamedTuple):
+    """What keeps or owns the objects of effects, by the effects' cause."""
+
+    tables: Mapping[Cause, tuple[Table, ...]] = MappingProxyType({})
+    """The tables of the program that keep them."""
+    pools: Mapping[Cause, int] = MappingProxyType({})
+    """The pools of the target that own them; each has a number."""
+
+
 class Diagnosis(NamedTuple):
     """What one diagnosis found."""
 
@@ -102,6 +120,8 @@ class Diagnosis(NamedTuple):
     """Which module sees which generation, if they differ."""
     current: int = 0
     """The newest generation."""
+    beside: Beside = Beside()
+    """What keeps or owns the objects of effects."""
     notes: tuple[str, ...] = ()
     """What the test runner keeps, which is no leak."""
     hook: str = ""

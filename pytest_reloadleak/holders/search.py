@@ -115,6 +115,8 @@ class Search:
     """Holders that the diagnosis found but could not read, with the reason."""
     effects: list[Root] = field(default_factory=list)
     """Effects that may be the target's."""
+    effect_objects: list[tuple[Cause, weakref.ref[Any]]] = field(default_factory=list)
+    """What the effects are, those that end with their owner included: a thread, a task, an open file."""
     has_findings: bool = False
     """Whether some of them are findings whatever they keep; the others matter only if something is retained."""
     effect_marks: set[int | tuple[str, int]] = field(default_factory=set)

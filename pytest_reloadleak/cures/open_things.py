@@ -1,0 +1,151 @@
+"""Write the cure of a child process, an open descriptor, or a pool that owns such things and threads."""
+
+from __future__ import annotations
+
+import io
+import types
+from typing import Any
+
+from pytest_reloadleak.cures import reading, registrations
+from pytest_reloadleak.cures.names import Names, is_name
+from pytest_reloadleak.cures.pairs import function_of
+from pytest_reloadleak.cures.registrations import Clue
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
+_POOLS = {
+    "concurrent.futures.thread.ThreadPoolExecutor": ("shutdown",),
+    "concurrent.futures.process.ProcessPoolExecutor": ("shutdown",),
+    "concurrent.futures.interpreter.InterpreterPoolExecutor": ("shutdown",),
+    "multiprocessing.pool.Pool": ("terminate", "join"),
+    "multiprocessing.pool.ThreadPool": ("terminate", "join"),
+    "multiprocessing.managers.SyncManager": ("shutdown",),
+    "multiprocessing.managers.SharedMemoryManager": ("shutdown",),
+}
+"""Methods that end what a pool of the standard library owns, in order."""
+_STEPS, _MOST = 4, 2_000
+"""How far an object may be from its pool, and how many objects are looked at."""
+
+
+def of_pool(clue: Clue, names: Names) -> list[str] | None:
+    """The lines that end the pool to which a thread, child process or descriptor belongs.
+
+    Args:
+        clue: what is known of the effect.
+        names: the names in the target's module.
+
+    Returns:
+        `None` where no global of the target is a pool that leads to the effect's object.
+    """
+    pool = pool_of(clue.values[0], names.namespace) if clue.values else None
+    name = names.bound(pool) if pool is not None else None
+    return [f"{name}.{method}()" for method in _methods(pool)] if name is not None else None
+
+
+def pool_of(thing: object, namespace: dict[str, Any]) -> Any | None:
+    """The pool among the values of a namespace that leads to a thread, child process or open thing."""
+    pools = (value for value in list(namespace.values()) if _methods(value))
+    return next((pool for pool in pools if _leads_to(pool, thing)), None)
+
+
+def _methods(o: object) -> tuple[str, ...]:
+    """The methods that end a pool, in order; empty for any other object."""
+    return next((_POOLS[name] for cls in foreign.mro(type(o)) if (name := _full_name(cls)) in _POOLS), ())
+
+
+def _full_name(cls: type) -> str:
+    return f"{foreign.class_module(cls)}.{foreign.class_qualname(cls)}"
+
+
+def _leads_to(pool: Any, thing: object) -> bool:
+    """Whether a pool has an object in its own parts: its lists and queues, not the code that it runs."""
+    level, seen = [pool], {id(pool)}
+    for _ in range(_STEPS):
+        below = []
+        for o in gc.get_referents_of_all(*level):
+            if o is thing:
+                return True
+            if id(o) not in seen and not foreign.is_exactly(o, _CODE) and not foreign.is_class(o):
+                seen.add(id(o))
+                below.append(o)
+        if len(seen) > _MOST:
+            return False
+        level = below
+    return False
+
+
+_CODE = foreign.type_ids(types.ModuleType, types.FunctionType, types.MethodType, types.FrameType)
+
+
+def child(clue: Clue, names: Names) -> list[str] | None:
+    """The lines that end a child process and wait for it; `None` where the target has no name for it."""
+    if not clue.values:
+        return None
+    pool = of_pool(clue, names)
+    if pool is not None:
+        return pool
+    name = names.bound(clue.values[0])
+    if name is not None and function_of(clue.values[0], "terminate") is not None:
+        wait = "join" if function_of(clue.values[0], "join") is not None else "wait"
+        return [f"{name}.terminate()", f"{name}.{wait}()"]
+    for value in clue.values:
+        command = dict.get(foreign.instance_dict(value) or {}, "args")
+        found = reading.list_with(value) if type(command) is list and all(map(_is_text, command)) else None
+        if found is not None and type(command) is list:
+            container, item = f"{names.need(found[0])}.{found[1]}", names.variable("item")
+            words = f"[{', '.join(map(foreign.quoted, command))}]"
+            return [
+                f"for {item} in [{item} for {item} in {container} if getattr({item}, 'args', None) == {words}]:",
+                f"    {item}.terminate()",
+                f"    {item}.wait()",
+                f"    {container}.remove({item})",
+            ]
+    return None
+
+
+def _is_text(o: object) -> bool:
+    return type(o) is str
+
+
+def descriptor(clue: Clue, names: Names) -> list[str] | None:
+    """The lines that close a descriptor; `None` where the target has no name for it or its file."""
+    pool = of_pool(clue, names)
+    if pool is not None:
+        return pool
+    for value in clue.values:
+        name = names.bound(value)
+        if name is not None and _has_close(value):
+            return [f"{name}.close()"]
+    kept = _kept_file(clue, names)
+    if kept is not None:
+        return kept
+    number = next((part for part in clue.identity if type(part) is int), None)
+    for name, value in list(names.namespace.items()):
+        if is_name(name) and type(value) is int and value == number and value > 2:
+            return [f"{names.need('os')}.close({name})"]
+    return None
+
+
+def _kept_file(clue: Clue, names: Names) -> list[str] | None:
+    """Close the files of one name that a global list has, and take them out."""
+    for value in clue.values:
+        raw: Any = value
+        for attribute, kind in (
+            ("buffer", io.TextIOWrapper),
+            ("raw", io.BufferedReader),
+            ("raw", io.BufferedWriter),
+        ):
+            raw = object.__getattribute__(raw, attribute) if type(raw) is kind else raw
+        name = dict.get(foreign.instance_dict(raw) or {}, "name") if type(raw) is io.FileIO else None
+        found = reading.list_with(value) if type(name) is str else None
+        if found is not None and name is not None:
+            container = f"{names.need(found[0])}.{found[1]}"
+            item = names.variable("item")
+            test = f"getattr({item}, 'name', None) == {registrations.directory(name, names)}"
+            items = f"[{item} for {item} in {container} if {test}]"
+            return [f"for {item} in {items}:", f"    {item}.close()", f"    {container}.remove({item})"]
+    return None
+
+
+def _has_close(o: Any) -> bool:
+    return foreign.defines(type(o), "close")

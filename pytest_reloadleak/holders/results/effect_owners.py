@@ -1,0 +1,139 @@
+"""Find what keeps or owns the objects of effects: a table, as in `host.threads.append(thread)`, or a pool.
+
+Ending an effect does not take its object out of such a table: the code stops, and the table grows on. So the reader of
+the finding needs both. A pool has threads, children and pipes, and whoever ends it ends them all.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.holders.patches import is_standard
+from pytest_reloadleak.holders.retention import Beside, Table
+from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.sweep import Cause, Way
+
+_KINDS = frozenset({"child-process", "live-timer", "live-thread", "pending-task", "open-fd"})
+_TABLES: tuple[type, ...] = (list, dict, set, collections.deque)
+
+
+def asked(search: Search) -> list[Any]:
+    """The objects of effects that a table may keep."""
+    return [thing.value for thing in _things(search)]
+
+
+def beside(search: Search, ways: Mapping[int, Iterable[Way]]) -> Beside:
+    """The tables of the program that keep such objects, and the target's pools that own them.
+
+    Args:
+        search: has the effects, and the target's namespaces.
+        ways: every way to each of the objects, by its id.
+    """
+    things = _things(search)
+    return Beside(
+        tables=_tables(things, search, ways),
+        pools={thing.cause: id(thing.value) for thing in things if thing.is_pool},
+    )
+
+
+def _tables(
+    things: Iterable[_Thing], search: Search, ways: Mapping[int, Iterable[Way]]
+) -> dict[Cause, tuple[Table, ...]]:
+    found: dict[Cause, dict[int, list[Way]]] = {}
+    counts: dict[tuple[Cause, int], int] = {}
+    for thing in things:
+        for way in ways.get(id(thing.value), ()):
+            if _is_table(way, search):
+                key = id(way[1][-2])
+                found.setdefault(thing.cause, {}).setdefault(key, []).append(way)
+                known = counts.get((thing.cause, key), 0)
+                # Of the pools, only the present generation's is known by name.
+                counts[thing.cause, key] = known + 1 if not thing.is_pool else max(known, _alike(way[1]))
+    out = {}
+    for cause, of_cause in found.items():
+        # A single place that each generation takes over is no table.
+        several = [_table(one, search) for key, one in of_cause.items() if counts[cause, key] > 1]
+        if several:
+            out[cause] = tuple(sorted(several, key=lambda table: table.path))
+    return out
+
+
+class _Thing(NamedTuple):
+    """What ends or owns an effect."""
+
+    cause: Cause
+    value: Any
+    is_pool: bool
+
+
+def _things(search: Search) -> list[_Thing]:
+    """The objects of effects, and the target's pools that own these; each once."""
+    from pytest_reloadleak.cures.open_things import pool_of  # only what leaks needs a cure
+
+    found: dict[tuple[Cause, int], _Thing] = {}
+    for cause, reference in search.effect_objects:
+        o = reference() if cause.kind in _KINDS else None
+        if o is None:
+            continue
+        found[cause, id(o)] = _Thing(cause, o, is_pool=False)
+        for namespace in search.namespaces.values():
+            pool = pool_of(o, namespace)
+            if pool is not None:
+                found[cause, id(pool)] = _Thing(cause, pool, is_pool=True)
+    return list(found.values())
+
+
+def _alike(path: tuple[Any, ...]) -> int:
+    """How many objects of the type of its last one the container of a path has."""
+    return sum(type(item) is type(path[-1]) for item in gc.get_referents(path[-2]))
+
+
+def _is_table(way: Way, search: Search) -> bool:
+    """Whether a way leads through a container that neither the target owns nor the library that runs the effect."""
+    root, path = way
+    if root.cause is not None or len(path) < 2 or not issubclass(type(path[-2]), _TABLES):
+        return False
+    if any(_is_targets(o, search) for o in path[:-1]):
+        return False
+    parent = path[-2]
+    owner = next((o for o in reversed(path[:-1]) if not foreign.is_exactly(o, _PLAIN)), None)
+    if owner is None or references.is_namespace(owner, parent):  # a name that is bound anew by each reload
+        return False
+    if foreign.is_module(owner):
+        return not is_standard(foreign.module_name(foreign.module_dict(owner) or {}))
+    classes = owner if foreign.is_class(owner) else type(owner)
+    homes = {foreign.class_module(cls) for cls in foreign.mro(classes)} - _COMMON
+    return not any(map(is_standard, homes))
+
+
+_COMMON = frozenset({"builtins", "abc", "typing", "types", "enum", "collections", "collections.abc"})
+"""Modules whose classes run no effects; those of `asyncio` or `threading` have tables of their own."""
+_PLAIN = foreign.type_ids(list, dict, set, tuple, collections.deque)
+
+
+def _is_targets(o: Any, search: Search) -> bool:
+    if foreign.is_module(o):
+        return search.ledger.owns_namespace(foreign.module_dict(o) or {})
+    return search.ledger.owns_class(o if foreign.is_class(o) else type(o))
+
+
+def _table(ways: list[Way], search: Search) -> Table:
+    """A table in words. Its cure needs a name for the object: the type alone would also fit what others put there."""
+    from pytest_reloadleak.cures import references as removal  # only what leaks needs a cure
+    from pytest_reloadleak.cures.writing import written
+
+    bound = {id(o) for namespace in search.namespaces.values() for o in list(namespace.values())}
+    named = [way for way in ways if id(way[1][-1]) in bound]
+    root, path = min(named or ways, key=lambda way: len(way[1]))
+    names = [search.rename(name) for _, name, _ in references.folded(path)]
+    paths = [path, *(other for _, other in ways if len(other) == len(path) and other is not path)]
+    cure = partial(removal.cure, paths, len(path) - 1, is_single=True)
+    return Table(
+        path=f"{search.rename(root.path)}{''.join(names[:-1])}[*]",
+        cure=written(cure, search.target, search.namespaces) if named else None,
+    )
