@@ -101,6 +101,7 @@ def fit_summary(reporter: pytest.TerminalReporter) -> None:
             continue
         names_target = not report.nodeid.startswith("reload-leak::")
         if crash.message == short.line(failing[0], names_target=names_target):
-            taken = len(f"FAILED {config.cwd_relative_nodeid(report.nodeid)} - ")
+            nodeid: Any = getattr(report, "id", report.nodeid)  # pytest 9.2 shows its own type, others text
+            taken = len(f"FAILED {config.cwd_relative_nodeid(nodeid)} - ")
             room = reporter._tw.fullwidth - taken
             crash.message = short.line(failing[0], names_target=names_target, room=room)
