@@ -33,8 +33,10 @@ class Targets(pytest.Collector):
         plugins: Callable[[], tuple[str, ...]],
     ) -> Targets:
         """Return the collector of a session."""
-        # A path below the rootdir, which need not exist: VS Code looks for the folders between the two.
-        path = session.config.rootpath / ROOT
+        # A path below the rootdir, which need not exist: VS Code looks for the folders between the two, and starts in
+        # the workspace, of which the rootdir may be a parent.
+        started, root = session.config.invocation_params.dir, session.config.rootpath
+        path = (started if started.is_relative_to(root) else root) / ROOT
         parent: Targets = cls.from_parent(session, name=ROOT, nodeid=ROOT, path=path)
         parent.options, parent.selection, parent.plugins = options, selected, plugins
         parent._pairs, parent._refused = [], {}

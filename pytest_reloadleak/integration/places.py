@@ -47,11 +47,12 @@ def of_reports(
 
 
 def file_of(target: str) -> str | None:
-    """The source file of a target; `None` if it has none or cannot be found."""
+    """The source file of a target, or the folder of a namespace package; `None` if it has none or cannot be found."""
     try:
         spec = targets.find(target)
+        folders = [] if spec is None else list(spec.submodule_search_locations or ())
     except Exception:  # noqa: BLE001 - a foreign finder may raise anything
         return None
-    if spec is None or not spec.has_location or spec.origin is None:
-        return None
-    return spec.origin
+    if spec is not None and spec.has_location and spec.origin is not None:
+        return spec.origin
+    return folders[0] if folders else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -28,7 +29,7 @@ class Selection:
     is_alone: bool = False
     """Whether nothing else is named, so that no test is collected."""
     has_no_items: bool = False
-    """Whether single tests are named, and nothing asks for targets but the ini file: as when an editor runs a test."""
+    """Whether single tests are named, and nothing asks for targets but settings: as when an editor runs a test."""
 
     def __bool__(self) -> bool:
         return bool(self.chosen)
@@ -50,6 +51,9 @@ def take(config: pytest.Config) -> Selection:
         else:
             chosen.append(found)
     is_given = config.getoption("reload_leak_check") or config.getoption("reload_leak_target")
+    is_given = bool(is_given) and not _is_editor(
+        config
+    )  # its options are those of the project, as the ini file's are
     are_tests = bool(rest) and all("::" in argument for argument in rest)
     is_alone = bool(chosen) and (getattr(config.option, _ALONE, False) or not rest)
     if chosen:
@@ -58,6 +62,11 @@ def take(config: pytest.Config) -> Selection:
         setattr(config.option, _ALONE, is_alone)
     pairs = tuple(dict.fromkeys((target, strategy) for target, strategy in chosen))
     return Selection(pairs, is_alone, has_no_items=are_tests and not (chosen or is_given))
+
+
+def _is_editor(config: pytest.Config) -> bool:
+    """Whether VS Code or PyCharm runs what somebody clicked on."""
+    return config.pluginmanager.has_plugin("vscode_pytest") or "_jb_runner_tools" in sys.modules
 
 
 def parse(nodeid: str) -> tuple[str, str] | None:

@@ -1,5 +1,7 @@
 """Node ids, counts and marks of target items: they behave as any other test's."""
 
+import os
+
 import pytest
 from support import CURED, LEAKY, assert_no_traceback, errors, target
 
@@ -39,6 +41,19 @@ def test_the_node_id_is_the_same_wherever_it_is_shown(app, monkeypatch, options,
     assert [line for line in shown if NODEID not in line] == []
     assert not any(f"/{NODEID}" in line for line in shown)
     assert NODEID in [check["nodeid"] for check in app.checks()]
+
+
+def test_a_marked_test_fails_below_the_rootdir(app, monkeypatch):
+    """The room for its line is counted by the node id that pytest shows there."""
+    test = "import pytest\n\n@pytest.mark.reloadable('app.plugins.leaky')\ndef test_marked(reloaded): pass\n"
+    app.write({"tests/test_marked.py": test})
+    monkeypatch.chdir(app.path / "tests")
+    monkeypatch.setenv("COLUMNS", "80")
+    result = app.check_apart("test_marked.py")
+
+    assert_no_traceback(result)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["FAILED test_marked.py::test_marked - app.plugins.leaky: listeners*"])
 
 
 @pytest.mark.parametrize(
@@ -156,6 +171,77 @@ def test_editors_run_items_and_marked_tests_by_the_ids_that_they_collected(app):
         result = app.spawn(nodeid, f"--rootdir={app.path}", "-ojunit_family=xunit1", "--junit-xml=junit.xml")
         result.assert_outcomes(**{"failed" if nodeid == NODEID else "passed": 1})
         assert (app.path / "junit.xml").read_text().count("<testcase") == 1
+
+
+VSCODE = """
+    import os, pathlib, pytest
+
+    def pytest_sessionfinish(session):
+        seen = []
+        for item in session.items:
+            parent = item.parent
+            while isinstance(parent, pytest.Class):
+                parent = parent.parent
+            assert pathlib.Path.cwd() in parent.path.parents, "the workspace is no longer the top of the tree"
+            assert item.location[1] is not None
+            seen.append("::".join([str(item.path), *item.nodeid.split("::")[1:]]))
+        pathlib.Path(os.environ["SEEN"]).write_text("\\n".join(seen))
+"""
+"""What the plugin of VS Code does: it names a test by its file and the rest of its node id."""
+
+
+@pytest.fixture
+def workspace(project, monkeypatch):
+    """A folder that an editor has opened below the rootdir, with two targets and a marked test; returns the ids."""
+    project.write(
+        {
+            "vscode_pytest.py": VSCODE,
+            "_jb_runner_tools.py": "def pytest_sessionfinish(session):\n    pass\n",
+            "pytest.ini": "[pytest]\npythonpath = part . \n",
+            "part/app/__init__.py": "",
+            "part/app/plain.py": CURED,
+            "part/app/space/plugin.py": CURED,
+            "part/tests/test_marked.py": """
+                import pytest
+                import app.plain
+
+                class TestMarked:
+                    @pytest.mark.reloadable("app.plain")
+                    def test_marked(self, reloaded): pass
+
+                def test_plain(): pass
+            """,
+        }
+    )
+    monkeypatch.setenv("SEEN", str(project.path / "seen"))
+    monkeypatch.syspath_prepend(str(project.path))
+    monkeypatch.chdir(project.path / "part")
+    return lambda: (project.path / "seen").read_text().split("\n")
+
+
+def test_vs_code_runs_what_it_has_found_alone(project, workspace):
+    """Its options are the project's for each run, and its rootdir is the workspace, whatever was found before."""
+    options = ("-pvscode_pytest", "--reload-leak-rounds=2", *target("app.space"))
+    project.check("--collect-only", *options)
+    found = workspace()
+
+    assert len(found) == 3
+    assert [nodeid for nodeid in found if not os.path.exists(nodeid.partition("::")[0])] == []
+    for nodeid in found:
+        result = project.check(*options, f"--rootdir={project.path / 'part'}", nodeid)
+        result.assert_outcomes(passed=1)
+        assert workspace() == [nodeid]
+
+
+@pytest.mark.parametrize("names", [(), ("app.plain",)], ids=["automatic", "named"])
+def test_pycharm_runs_a_test_alone(project, workspace, names):
+    """Its runner appends the test to the options of the run configuration; elsewhere both would be asked for."""
+    test = f"{project.path}/part/tests/test_marked.py::test_plain"
+    options = ("-q", "--no-header", "--no-summary", "--reload-leak-rounds=2", *target(*names))
+
+    project.check("-p_jb_runner_tools", *options, test).assert_outcomes(passed=1)
+    assert project.checks() == []
+    assert project.check(*options, test).parseoutcomes()["passed"] > 1
 
 
 # -- counts -----------------------------------------------------------------------------------------------------------

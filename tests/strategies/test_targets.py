@@ -188,6 +188,19 @@ def test_a_namespace_package_is_found(place):
     assert targets.resolve("space.*") == ["space.part"]
 
 
+def test_a_namespace_package_in_a_package_is_found(place):
+    """The import system finds it only once the package is loaded, which nothing here does."""
+    write(place, "outer/__init__.py")
+    write(place, "outer/space/part.py")
+    write(place, "outer/space/deep/part.py")
+
+    assert targets.resolve("outer.space") == ["outer.space"]
+    assert targets.resolve("outer.space.*") == ["outer.space.part"]
+    assert targets.submodules("outer.space.deep") == ["outer.space.deep.part"]
+    assert "unknown target 'outer.spaec'" in refused("outer.spaec")
+    assert "outer" not in sys.modules
+
+
 @pytest.mark.parametrize("name", ["json", "json.decoder", "dataclasses", "email.message"])
 def test_a_pure_part_of_the_standard_library_may_be_a_target(name):
     """Only what owns state of the whole process is refused."""

@@ -52,10 +52,31 @@ def find(name: str) -> ModuleSpec | None:
             return None
     for finder in list(sys.meta_path):
         find_spec = getattr(finder, "find_spec", None)
-        spec = find_spec(name, path) if find_spec is not None else None
+        try:
+            spec = find_spec(name, path) if find_spec is not None else None
+        except KeyError:
+            spec = None if parent in sys.modules else _namespace(name, path or ())
+            if spec is None:
+                raise
         if isinstance(spec, ModuleSpec):
             return spec
     return None
+
+
+def _namespace(name: str, path: Iterable[str]) -> ModuleSpec | None:
+    """The spec of a namespace package in a package that is not loaded, which the import system looks for in vain."""
+    places: list[str] = []
+    for place in path:
+        finder = pkgutil.get_importer(place)
+        part = finder.find_spec(name) if finder is not None else None
+        if part is not None and part.loader is not None:
+            return part
+        places += (part.submodule_search_locations or ()) if part is not None else ()
+    if not places:
+        return None
+    found = ModuleSpec(name, None, is_package=True)
+    found.submodule_search_locations = places
+    return found
 
 
 def search_locations(package: str) -> list[str] | None:
