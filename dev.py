@@ -4,7 +4,7 @@
     python3 dev.py example [pytest arguments]    check the plugins of examples/pluginhost for leaks
     python3 dev.py test [pytest arguments]       run the test suite
 
-Each has an environment of its own below `.venv`, made the first time and brought up to date when pyproject.toml
+Each has an environment of its own below `.venv`, made the first time and brought up to date when what it installs
 changes: the example runs as it does for a user, without the plugins that the test suite needs.
 """
 
@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+INSTALLED = ("pyproject.toml", "hatch_build.py", "pytest_reloadleak/heap/levels/_native.c")
+"""What needs another installation when it changes; the rest of an editable one follows its sources."""
 
 
 def fail(message: str) -> None:
@@ -36,11 +38,11 @@ def set_up(name: str, requirement: str) -> Path:
     """Bring the environment `name` up to date with `requirement` installed, and return its interpreter."""
     venv = ROOT / ".venv" / name
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    # Two stamps, as only another interpreter takes a new environment: for a changed pyproject.toml it is enough to
-    # install again, and this may be running in the environment itself.
+    # Two stamps, as only another interpreter takes a new environment: for a changed project it is enough to install
+    # again, and this may be running in the environment itself.
     made, installed = venv / "made.stamp", venv / "installed.stamp"
     interpreter = digest(sys.version, sys.base_prefix, ROOT)
-    project = digest(requirement, (ROOT / "pyproject.toml").read_bytes())
+    project = digest(requirement, *((ROOT / name).read_bytes() for name in INSTALLED))
 
     if read(made) != interpreter:
         make(venv)

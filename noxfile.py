@@ -5,6 +5,9 @@ RELOADLEAK_PYTHONS="3.14=/path/to/python3.14,3.15=/path/to/python3.15" (the name
 """
 
 import os
+import shutil
+import sysconfig
+from pathlib import Path
 
 import nox
 
@@ -69,6 +72,31 @@ def plugins(session: nox.Session, version: str) -> None:
     # Each run loads the plugins of its combination alone; all of them together show nothing of one.
     session.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     session.run("pytest", "-p", "xdist", "proofs/matrix", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build and install the wheel with the extension, without it, and where there is no compiler."""
+    session.install("build", "hatchling", "setuptools")
+    compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+    has_headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    ways = [("off", None, "py3-none-any", "<function"), ("", "/no/compiler", "py3-none-any", "<function")]
+    if compiler and has_headers:
+        ways.append(("required", None, "cp310-abi3-*", "<built-in function"))
+    else:
+        session.log("no compiler, or no headers of Python: the extension is not built")
+    for wanted, cc, kind, expected in ways:
+        folder = Path(session.create_tmp(), wanted or "without")
+        shutil.rmtree(folder, ignore_errors=True)
+        environment = {"RELOADLEAK_ACCELERATOR": wanted, "CC": cc}
+        session.run("python", "-m", "build", "--no-isolation", "-o", str(folder), env=environment)
+        (wheel,) = folder.glob(f"*-{kind}.whl")
+        session.install("--force-reinstall", "--no-deps", str(wheel))
+        with session.chdir(folder):  # not the sources here
+            asks = "import pytest_reloadleak.heap.levels.choice as choice; print(choice.expand)"
+            said = session.run("python", "-c", asks, silent=True, env={"RELOADLEAK_ACCELERATOR": ""})
+        if expected not in str(said):
+            session.error(f"{wheel.name}: {said}")
 
 
 @nox.session

@@ -1,13 +1,19 @@
-"""Small programs to check in this process: a fixture of the tests of paths, homes and ways."""
+"""Fixtures: small programs to check in this process, and both ways in which a sweep expands its levels."""
 
 import contextvars
-import importlib
+import importlib.util
+import shlex
+import subprocess
+import sysconfig
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from cases import run
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.heap.levels import choice, in_python
+from pytest_reloadleak.holders import sweep
 
 
 @pytest.fixture
@@ -47,3 +53,39 @@ def found():
         return sorted(rows, key=str)
 
     return found
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory):
+    """The extension: the one that is installed, else one that is built here, if there is a compiler."""
+    try:
+        from pytest_reloadleak.heap.levels import _native
+    except ImportError:
+        return built(tmp_path_factory.mktemp("native"))
+    return _native if _native.PROTOCOL == choice._PROTOCOL else built(tmp_path_factory.mktemp("native"))
+
+
+def built(folder):
+    """Build the extension, and import it under its name in the package, which does not get to know of it."""
+    source = Path(choice.__file__).with_name("_native.c")
+    file = folder / "_native.so"
+    compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
+    options = ["-O1", "-shared", "-fPIC", f"-I{sysconfig.get_path('include')}"]
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("a free-threaded interpreter has no stable interface")
+    try:
+        subprocess.run([*compiler, *options, source, "-o", file], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"the extension cannot be built here: {error}")
+    spec = importlib.util.spec_from_file_location("pytest_reloadleak.heap.levels._native", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=["in C", "in Python"])
+def levels(request, monkeypatch):
+    """Both ways in which a sweep expands its levels."""
+    how = request.getfixturevalue("native") if request.param == "in C" else in_python
+    for name in choice.__all__:
+        monkeypatch.setattr(sweep, name, vars(how)[name])

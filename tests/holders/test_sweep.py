@@ -14,6 +14,8 @@ import pytest
 
 from pytest_reloadleak.holders.sweep import SLICE, Arrival, Root, Sweep
 
+pytestmark = pytest.mark.usefixtures("levels")
+
 
 def root(value: object, name: str = "r") -> Root:
     """A root of the tests' own."""

@@ -1,0 +1,61 @@
+"""Expand the levels of a sweep in Python: for where there is no extension, and to test the extension by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from pytest_reloadleak.heap import collector as gc
+
+Addresses = set[int]
+"""Ids of objects."""
+
+
+def expand(
+    level: list[Any], slice_size: int, seen: set[int], sinks: Collection[int], *, has_untracked: bool
+) -> tuple[list[Any], list[int], dict[int, set[int]]]:
+    """Enter what the objects of a level refer to. The `_native` extension does the same.
+
+    Args:
+        level: objects that were entered.
+        slice_size: of how many objects the children are told apart.
+        seen: ids of what is not entered; gets the ids of what is.
+        sinks: ids of what is told and not entered.
+        has_untracked: whether there are sinks that the collector does not track.
+
+    Returns:
+        The objects entered, where the children of each slice begin among them, and the ids of the sinks that each
+        slice refers to, by its first position.
+    """
+    below: list[Any] = []
+    starts: list[int] = []
+    hits: dict[int, set[int]] = {}
+
+    # Above all a dict of only atoms, and an `object()`. The collector does not track a tuple that holds nothing else
+    # either. This takes longer per reference than `gc.is_tracked`, so it runs only where some sink is not tracked.
+    def may_lead(o: Any) -> bool:
+        return gc.is_tracked(o) or type(o) is tuple or type(o) is dict or id(o) in sinks
+
+    followed = may_lead if has_untracked else gc.is_tracked
+    add, push, referents, identity = seen.add, below.append, gc.get_referents_of_all, id
+    for at in range(0, len(level), slice_size):
+        starts.append(len(below))
+        for o in filter(followed, referents(*level[at : at + slice_size])):
+            key = identity(o)
+            if key not in seen:
+                if key in sinks:
+                    hits.setdefault(at, set()).add(key)
+                else:
+                    add(key)
+                    push(o)
+    return below, starts, hits
+
+
+def positions(objects: Sequence[Any], wanted: Collection[int]) -> list[int]:
+    """Where the objects with these ids are in a list.
+
+    Args:
+        objects: the list.
+        wanted: their ids.
+    """
+    return [position for position, o in enumerate(objects) if id(o) in wanted]
