@@ -5,6 +5,7 @@ import zlib
 from collections import defaultdict
 
 import pytest
+from cases import run
 from support import Project
 
 from pytest_reloadleak.heap import settle
@@ -78,10 +79,10 @@ def is_in_part(item, part):
 def is_in_turn(item):
     """Whether a test is one of a short run."""
     strategy = getattr(item, "callspec", None) and item.callspec.params.get("strategy")
-    if strategy not in ("reload", "reimport"):
+    if strategy not in run.WAYS:
         return True
     case = item.nodeid.replace(strategy, "")
-    return strategy == ("reload", "reimport")[zlib.crc32(case.encode()) % 2]
+    return strategy == run.WAYS[zlib.crc32(case.encode()) % len(run.WAYS)]
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,10 @@
-"""Reloaders that patch in place: IPython's autoreload and `superreload`, jurigged, reloading and reloadr.
+"""Reloaders that patch in place: IPython's autoreload and `superreload`, jurigged, limeade, reloading and reloadr.
 
 Each is tried with a leak and its cure.
 
-They replace code within old functions, or one decorated function alone. limeade (0.1.1) is missing: it did not notice
-the change of a module that was loaded before it. `superreload` is the function of IPython of that name.
+They replace code within old functions, or one decorated function or class alone. `superreload` is the function of
+IPython of that name. limeade finds what changed by its `.pyc` file, of which the tests write none: so they name the
+module. It keeps each class, so instances that pile up are of the present one.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ DECORATED = {
     "reloading": "from reloading import reloading\n@reloading\ndef value(): return {number}\n",
     "reloadr": "from reloadr import FuncReloadr as autoreload\n@autoreload\ndef value(): return {number}\n",
 }
+CLASS = """
+from reloadr import ClassReloadr
+
+class Plugin:
+    def run(self): return {number}
+
+Plugin = ClassReloadr(Plugin)
+"""
+"""Not as a decorator: since Python 3.9 the source of a class has its decorators, and reloadr executes them again."""
 LEAKING, CURED = ".append(on_event)", "[:] = [on_event]"
 Edit = Callable[[], None]
 
@@ -90,8 +100,14 @@ def jurigged(edit: Edit) -> None:
     _READY["jurigged"].refresh()
 
 
+def limeade(edit: Edit) -> None:
+    """What a program that uses limeade calls, with the module that has changed."""
+    edit()
+    library("limeade").refresh([sys.modules["plug"]])
+
+
 _READY: dict[str, Any] = {}
-PATCHERS = {"IPython": autoreload, "superreload": superreload, "jurigged": jurigged}
+PATCHERS = {"IPython": autoreload, "superreload": superreload, "jurigged": jurigged, "limeade": limeade}
 
 
 def prepare(name: str) -> None:
@@ -100,6 +116,9 @@ def prepare(name: str) -> None:
         registry, path = library("jurigged.register").registry, sys.modules["plug"].__file__
         registry.prepare("plug", path)
         _READY[name] = registry.get(path)
+        return
+    if name == "limeade":
+        library(name)
         return
     extension = library("IPython.extensions.autoreload")
     _READY["old"] = {}
@@ -177,3 +196,48 @@ def test_one_decorated_function(edited, reload_leaks, name, is_leaking):
         assert (finding.holder.path, finding.held.name) == ("hub.listeners[*]", "plug.value")
     else:
         assert (report.outcome, report.findings) == ("clean", ())
+
+
+@pytest.mark.parametrize("what", ["Plugin._target", "Plugin()"])
+@pytest.mark.parametrize("is_leaking", [True, False])
+def test_one_class_behind_a_proxy(edited, reload_leaks, is_leaking, what):
+    """Reloadr makes a new class, and turns the instances of the old one into instances of that."""
+    library("reloadr")
+    if sys.version_info >= (3, 13):
+        pytest.skip("reloadr looks for the source of what it executed before, which 3.13 does not find")
+    edit = edited(CLASS)
+
+    def reload() -> None:
+        edit()
+        plug: Any = sys.modules["plug"]
+        plug.Plugin._reload()
+        made = plug.Plugin() if what.endswith("()") else plug.Plugin._target
+        listeners = sys.modules["hub"].listeners
+        listeners[:] = [*listeners, made] if is_leaking else [made]
+
+    report = reload_leaks.measure("plug", reload=reload, rounds=4)
+
+    assert report.error is None
+    kind = "object-growth" if what.endswith("()") else "retained-generation"
+    assert [(f.kind, f.growth, f.holder.path) for f in report.findings] == (
+        [(kind, "growing", "hub.listeners[*]")] if is_leaking else []
+    )
+
+
+@pytest.mark.parametrize("is_leaking", [True, False])
+def test_instances_of_a_class_that_limeade_keeps(edited, reload_leaks, is_leaking):
+    """They belong to no old generation: what grows is the table."""
+    library("limeade")
+    edit = edited(MODULE.replace("{how}", CURED))
+
+    def reload() -> None:
+        limeade(edit)
+        hub: Any = sys.modules["hub"]
+        made = sys.modules["plug"].Plugin()
+        hub.listeners[:] = [*hub.listeners, made] if is_leaking else [made]
+
+    report = reload_leaks.measure("plug", reload=reload, rounds=4)
+
+    assert [(f.kind, f.growth, f.holder.path) for f in report.findings] == (
+        [("object-growth", "growing", "hub.listeners[*]")] if is_leaking else []
+    )

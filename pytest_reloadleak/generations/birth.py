@@ -6,6 +6,8 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.generations.walk import Found
+
 References = dict[int, "weakref.ref[Any]"]
 """Weak references by id. An id counts only while its reference is alive: another object may have it afterwards."""
 
@@ -23,6 +25,18 @@ class Birth:
     def tables(self) -> tuple[References, ...]:
         """All four tables."""
         return self.functions, self.codes, self.classes, self.modules
+
+    def given_to_proxies(self, found: Found) -> set[int]:
+        """Ids of the classes and code of this birth that proxies keep in a module that was not executed again.
+
+        A reloader of single classes or functions puts a proxy in the place of each. The proxy carries what it was
+        given, to find its source again, beside what it made of that since.
+        """
+        if not found.wrapped:
+            return set()
+        classes = {id(cls) for cls in found.classes if is_in(self.classes, cls)}
+        codes = {id(code) for code in found.codes if is_in(self.codes, code)}
+        return (classes | codes) & found.wrapped
 
 
 @dataclass(slots=True, eq=False, repr=False)

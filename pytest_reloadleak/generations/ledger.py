@@ -176,16 +176,15 @@ class Ledger:
 
         What an older round saw counts as current too unless it was superseded: in-place patchers leave unchanged code
         alone. It was superseded if this round executed the same definition again (the new object, or a list of both,
-        still leads to the old one), or if the whole module was executed again without defining it (a ghost).
-        `executed` is true if the module called `name` was executed again in place.
+        still leads to the old one), or if the whole module, `name`, was `executed` again without defining it (a ghost).
         """
         new_codes = [code for code in found.codes if not is_in(self._codes, code)]
         new_classes = [cls for cls in found.classes if not is_in(self._classes, cls)]
         sites = set(map(site_of, new_codes))
         names = set(map(foreign.class_name, new_classes))
-        kept = [] if executed else [c for c in found.codes if site_of(c) not in sites]
-        is_kept = executed and not new_codes
-        again = {id(f): f for f in found.functions if is_kept and self._is_made_again(f)}
+        given = () if name in noted.own else self.births[0].given_to_proxies(found)
+        kept = [] if executed else [c for c in found.codes if site_of(c) not in sites or id(c) in given]
+        again = {id(f): f for f in found.functions if executed and not new_codes and self._is_made_again(f)}
         if again:
             self._reused.update(
                 (id(code), weakref.ref(code)) for code in found.codes if is_in(self._codes, code)
@@ -194,7 +193,8 @@ class Ledger:
         classes = [
             c
             for c in found.classes
-            if foreign.class_name(c) not in names and not (executed and self._is_ghost(c, name))
+            if id(c) in given
+            or not (foreign.class_name(c) in names or (executed and self._is_ghost(c, name)))
         ]
         classes += new_classes
         birth.codes.update((key, weakref.ref(code)) for key, code in current.items())

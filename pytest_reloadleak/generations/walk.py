@@ -16,6 +16,9 @@ LIMIT = 200_000
 """Objects visited per namespace. Reference counts find what lies beyond (`unlisted_functions`)."""
 _WIDEST = 1_000
 """Most items of a container that is entered: a larger one is a table of data."""
+_WRAPPED = 300
+"""Objects per namespace that are looked into since they may be a wrapper within another one: two decorators put one
+around the other. A graph of data has more."""
 
 _SIZED = foreign.type_ids(list, tuple, dict, set, frozenset)
 _TRANSPARENT = _SIZED | foreign.type_ids(
@@ -45,6 +48,8 @@ class Found:
     """Their code objects, and those of the functions that they define."""
     classes: list[type] = field(default_factory=list)
     """C types are left out: no execution creates them, so they have no generations, whatever module they name."""
+    wrapped: set[int] = field(default_factory=set)
+    """Ids of those that an object carries which is no container, and of what is defined within these."""
 
 
 def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
@@ -60,24 +65,35 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
         v for name, v in dict.items(namespace) if type(name) is not str or name != "__builtins__"
     ]
     seen: set[int] = {id(namespace)}
+    within: set[int] = set()
     while stack and len(seen) < LIMIT:
         o = stack.pop()
         if id(o) in seen:
             continue
         seen.add(id(o))
+        inner: list[Any] = []
+        is_wrapped = id(o) in found.wrapped
         if type(o) is types.FunctionType:
             inner = _of_function(o, namespace, found)
-            stack += inner if is_deep else []
+            inner = inner if is_deep else []
         elif type(o) is types.CodeType:
             found.codes.append(o)
-            stack += [const for const in o.co_consts if type(const) is types.CodeType]
+            inner = [const for const in o.co_consts if type(const) is types.CodeType]
         elif foreign.is_class(o):
             is_own = owns(foreign.class_module(o)) or is_written_in(o, namespace)
             if is_own and not foreign.is_c_type(o) and not foreign.is_on_demand(o):
                 found.classes.append(o)
-                stack += [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
+                inner = [v for v in foreign.class_dict(o).values() if is_deep or foreign.is_class(v)]
         elif not foreign.is_module(o) and gc.is_tracked(o):
-            stack += _inside(o)
+            inner = _inside(o)
+            is_wrapped = is_wrapped or not foreign.is_exactly(o, _TRANSPARENT)
+            if is_deep and id(o) not in within and len(within) < _WRAPPED and _may_wrap(o):
+                wrappers = [v for v in _parts(o) if _may_wrap(v) and id(v) not in seen]
+                within.update(map(id, wrappers))
+                stack += wrappers
+        if is_wrapped:
+            found.wrapped.update(map(id, inner))
+        stack += inner
     return found
 
 
@@ -86,6 +102,8 @@ def _of_function(function: types.FunctionType, namespace: dict[str, Any], found:
     if function.__globals__ is namespace:
         found.functions.append(function)
         found.codes.append(function.__code__)
+        if id(function) in found.wrapped:
+            found.wrapped.add(id(function.__code__))
         inner += [const for const in function.__code__.co_consts if type(const) is types.CodeType]
     return inner
 
@@ -100,11 +118,20 @@ def _inside(o: Any) -> list[Any]:
 
 def _wrapped(o: Any) -> list[Any]:
     """Functions and classes that a command, route, proxy or cache wraps, and what carries one: one step into it."""
+    return [value for value in _parts(o) if foreign.is_exactly(value, _CARRIERS) or _is_other_class(value, o)]
+
+
+def _parts(o: Any) -> list[Any]:
+    """What an object refers to, with the values of its dict."""
     near = gc.get_referents(o)
-    near += [
+    return near + [
         value for inner in near if type(inner) is dict and len(inner) <= _WIDEST for value in inner.values()
     ]
-    return [value for value in near if foreign.is_exactly(value, _CARRIERS) or _is_other_class(value, o)]
+
+
+def _may_wrap(o: Any) -> bool:
+    """Whether an object is an instance of a class that is written in Python, and no class."""
+    return not (foreign.is_c_type(type(o)) or foreign.is_class(o))
 
 
 def _is_other_class(value: Any, o: Any) -> bool:

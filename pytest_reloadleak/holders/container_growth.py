@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import compress, filterfalse
 from typing import Any, NamedTuple
 
+from pytest_reloadleak.generations.instances import count_instances
 from pytest_reloadleak.heap import buffers, foreign, references
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
@@ -77,6 +78,8 @@ class Accumulation(NamedTuple):
     """What is counted: `item`, or `byte` for a buffer."""
     is_plain: bool = False
     """Whether all added items are text, numbers or tuples of these."""
+    has_instances: bool = False
+    """Whether the items of each round lead to another instance of a class of the target, whoever adds them."""
 
 
 class Growing:
@@ -225,6 +228,7 @@ class Growing:
             is_plain=all(map(foreign.is_atom, added)),
             unit="byte" if is_buffer else "item",
             is_only_targets=share is not None and share[1] <= 0,
+            has_instances=count_instances(added, search.ledger.owns_class) >= self._rounds,
         )
 
 

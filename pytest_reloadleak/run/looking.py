@@ -11,6 +11,7 @@ from pytest_reloadleak.effects.observe import observe, suspect
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.generations.first_pass import FirstPass
+from pytest_reloadleak.generations.instances import references_to_classes
 from pytest_reloadleak.growth import near
 from pytest_reloadleak.growth.places import Places
 from pytest_reloadleak.heap import foreign, settle, unreadable
@@ -79,7 +80,8 @@ class Looking:
         """What appeared in the file system during the first pass, made by whomever."""
 
     def _references(self) -> int:
-        return near.references(self._subject.namespaces().values())
+        namespaces = self._subject.namespaces().values()
+        return near.references(namespaces) + references_to_classes(self._record.ledger, namespaces)
 
     def settle(self) -> None:
         """Perform `Step.SETTLE`. After a second pass, only what was not alive after the first is waited for."""

@@ -64,5 +64,5 @@ UNEXPLAINED = 20
 
 def is_explained(seen: Observations) -> bool:
     """Whether containers that the target's own code fills, or that have a bound, explain all growth."""
-    is_found = any(a.is_targets or a.bound is not None for a in seen.accumulations)
+    is_found = any(a.is_targets or a.has_instances or a.bound is not None for a in seen.accumulations)
     return is_found and seen.grown.objects - seen.explained < UNEXPLAINED

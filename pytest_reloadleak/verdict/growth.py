@@ -28,9 +28,10 @@ def findings(
 ) -> tuple[list[Finding], list[str]]:
     """Findings on what accumulated, if each settled round left more.
 
-    A container that the target's own code fills is a leak from the first object on. What other code adds while none of
-    the target's runs is that code's own record of each reload, and only noted. So is a log: a list or deque to which
-    the target adds short texts and numbers, as hosts let their plugins do.
+    A container that the target's own code fills is a leak from the first object on, and so is one that gains instances
+    of its classes. What else other code adds while none of the target's runs is that code's own record of each reload,
+    and only noted. So is a log: a list or deque to which the target adds short texts and numbers, as hosts let their
+    plugins do.
 
     Args:
         target: the target's name, part of each signature.
@@ -88,6 +89,9 @@ def _is_targets(a: Accumulation, seen: Observations) -> bool:
     """
     if _is_log(a):
         return False
+    if a.has_instances:
+        # Where the class is kept, they belong to no old generation. A thread that makes some does so at random.
+        return seen.is_alone or a.per_round % 1 == 0
     if a.is_targets is not None:
         return a.is_targets and (seen.is_alone or (a.is_only_targets and a.per_round % 1 == 0))
     if a.frames:

@@ -1,6 +1,7 @@
 """Check one twin: in this process with everything put back, or as a script in a process of its own.
 
-The script takes a directory of modules, a target, a strategy and a number of rounds, and prints the report as JSON.
+The script takes a directory of modules, a target, a strategy or `callable`, and a number of rounds. It prints the
+report as JSON.
 """
 
 import contextvars
@@ -8,7 +9,7 @@ import gc
 import importlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from typing import Any
 from pytest_reloadleak import Report, measure_reload
 from pytest_reloadleak.report.jsonfile import to_dict
 
+CALLABLE = "callable"
+"""In place of a strategy: the program's own reload, which drops the module and imports it again."""
+WAYS = ("reimport", "reload", CALLABLE)
+"""The ways under which twins are checked."""
 STAYS = ("host", "importer", "package")
 """Modules of a twin that are loaded before the check and stay: the foreign ones."""
 
@@ -40,12 +45,25 @@ def write(directory: Path, files: Mapping[str, str]) -> None:
         path.write_text(source, encoding="utf-8")
 
 
+def ways(strategies: Sequence[str]) -> tuple[str, ...]:
+    """The strategies, and a callable where it does what one of them does."""
+    return (*strategies, CALLABLE) if "reimport" in strategies else tuple(strategies)
+
+
 def measure(directory: Path, target: str, strategy: str, rounds: int) -> Report:
     """Import the foreign modules, then check the target, in the present process."""
     for name in STAYS:
         if directory.joinpath(name).exists() or directory.joinpath(f"{name}.py").exists():
             importlib.import_module(name)
-    return measure_reload(target, strategy=strategy, rounds=rounds)
+    return check(target, strategy, rounds)
+
+
+def check(target: str, strategy: str, rounds: int) -> Report:
+    """Check a target under a strategy, or under a callable that does the same as `reimport`."""
+    if strategy != CALLABLE:
+        return measure_reload(target, strategy=strategy, rounds=rounds)
+    importlib.import_module(target)
+    return measure_reload(target, reload=lambda: import_again(target), rounds=rounds)
 
 
 def measure_and_undo(directory: Path, target: str, strategy: str, rounds: int) -> Report:
@@ -60,8 +78,9 @@ def measure_and_undo(directory: Path, target: str, strategy: str, rounds: int) -
 
 
 def import_again(name: str) -> None:
-    """Drop a module and import it again, as most hosts reload."""
-    sys.modules.pop(name, None)
+    """Drop a module, with those below it, and import it again, as most hosts reload."""
+    for loaded in [n for n in sys.modules if f"{n}.".startswith(f"{name}.")]:
+        del sys.modules[loaded]
     importlib.import_module(name)
 
 

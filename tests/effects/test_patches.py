@@ -205,7 +205,7 @@ def pairs():
     return [
         pytest.param(twins, strategy, id=f"{twins.name}-{strategy}")
         for twins in TWINS
-        for strategy in twins.strategies
+        for strategy in run.ways(twins.strategies)
     ]
 
 

@@ -113,7 +113,7 @@ def found(tmp_path, body, strategy, *, early=False):
     return [(f.kind, f.growth, f.holder and f.holder.path) for f in report.findings]
 
 
-@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("strategy", run.WAYS)
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("how", LEAKING)
 def test_a_wrapper_of_whatever_make_is_a_patch(how, early, strategy, tmp_path):
@@ -123,7 +123,7 @@ def test_a_wrapper_of_whatever_make_is_a_patch(how, early, strategy, tmp_path):
     assert found(tmp_path, body, strategy, early=early) == [("patched-global", "growing", path)]
 
 
-@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("strategy", run.WAYS)
 @pytest.mark.parametrize("how", CURED)
 def test_a_wrapper_around_the_original_is_clean(how, strategy, tmp_path):
     """Each generation's takes the place of the one before."""

@@ -26,6 +26,10 @@ class Proxy:
     def __call__(self, *args):
         return self._target(*args)
 
+class Keeper(Proxy):
+    def __init__(self, target):
+        self._target = self._original = target
+
 class Command:
     def __init__(self, callback):
         self.callback = callback
@@ -210,28 +214,39 @@ def test_an_original_that_was_patched_once_and_is_held_is_found(tmp_path):
 
 
 PROXIES = {
-    "class": "import host\n@host.Proxy\nclass C:\n    def m(self): return NUMBER\n",
-    "function": "import host\n@host.Proxy\ndef f(): return NUMBER\n",
-    "class without code": "import host\n@host.Proxy\nclass C: number = NUMBER\n",
+    "class": "class C:\n    def m(self): return NUMBER\n",
+    "class of a class": "class C:\n    class D:\n        def m(self): return NUMBER\n",
+    "function": "def f(): return NUMBER\n",
+    "class without code": "class C: number = NUMBER\n",
 }
 
 
+@pytest.mark.parametrize("how", ["Proxy", "Keeper", "Proxy of a Proxy", "Proxy with the file's name"])
 @pytest.mark.parametrize("what", PROXIES)
 @pytest.mark.parametrize("is_leaking", [True, False])
-def test_one_decorated_object_that_is_executed_anew(is_leaking, what, tmp_path):
-    """The module stays, and so does the proxy that the decorator left; as reloadr does it."""
+def test_one_decorated_object_that_is_executed_anew(is_leaking, what, how, tmp_path):
+    """The module stays, and so does the proxy that the decorator left; as reloadr does it.
+
+    reloadr's own proxy keeps the definition that it was given for ever, to look for its source again. Where the source
+    of a class has the decorator, what it executes is a proxy again.
+    """
+    decorator = f"@host.{how.partition(' ')[0]}\n"
 
     def reload(editor: Editor) -> None:
         host: Any = sys.modules["host"]
         namespace = vars(sys.modules["plugin"])
-        proxy = next(value for value in namespace.values() if type(value) is host.Proxy)
+        proxy = next(value for value in namespace.values() if isinstance(value, host.Proxy))
+        name = getattr(proxy._target, "_target", proxy._target).__name__
         local: dict[str, Any] = {}
-        exec(editor.write().replace("@host.Proxy\n", ""), namespace, local)
-        proxy._target = local[proxy._target.__name__]
+        source = editor.write().replace("import host\n", "")
+        source = source if how == "Proxy of a Proxy" else source.replace(decorator, "\n")
+        file = namespace["__file__"] if how.endswith("name") else "<string>"
+        exec(compile(source, file, "exec"), namespace, local)
+        proxy._target = local[name]
         if is_leaking:
-            host.kept.append(proxy._target)
+            host.kept.append(getattr(proxy._target, "_target", proxy._target))
 
-    report = measured(tmp_path, PROXIES[what], reload)
+    report = measured(tmp_path, f"import host\n{decorator}{PROXIES[what]}", reload)
 
     assert report.error is None
     if is_leaking:

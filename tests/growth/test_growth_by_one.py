@@ -184,3 +184,49 @@ def test_instances_of_a_class_that_a_reloader_keeps_are_data(body, paths, tmp_pa
 
     assert [f.holder.path for f in report.findings] == paths
     assert [f.kind for f in report.findings] == ["object-growth"] * len(paths)
+
+
+MAKES = {
+    "instance": "host.kept.append(plugin.Kept())",
+    "partial": "host.kept.append(functools.partial(len, plugin.Kept()))",
+    "entry": "host.kept.append({'plugin': plugin.Kept()})",
+    "value": "host.names[next(host.count)] = plugin.Kept()",
+}
+
+
+def reloads_in_place(fill):
+    """A host that executes the target again in its namespace, and then fills one of its containers."""
+    return (
+        f"{HOST}\nimport functools, importlib, sys\ndef reload():\n    import host, plugin\n"
+        f"    importlib.reload(plugin)\n    {fill}\n"
+    )
+
+
+@pytest.mark.parametrize("fill", MAKES.values(), ids=MAKES)
+@pytest.mark.parametrize("is_near", [True, False])
+def test_instances_that_the_host_makes_are_the_targets(is_near, fill, tmp_path):
+    """Whoever makes them, and whether or not a name of the target leads to who holds them."""
+    body = KEPT.replace("pass\n", "pass\n" if is_near else "pass\nhost = None\n", 1)
+    report = measured(tmp_path, body, "callable", reloads_in_place(fill))
+
+    path = "host.names[*]" if "names" in fill else "host.kept[*]"
+    assert [(f.kind, f.growth, f.per_round, f.holder.path) for f in report.findings] == [
+        ("object-growth", "growing", 1.0, path)
+    ]
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        "host.kept[:] = [plugin.Kept()]",
+        "host.names[0] = plugin.Kept()",
+        "host.kept.append({'plugin': plugin.only})",
+        "host.kept.append([plugin.Kept])",
+    ],
+)
+def test_one_instance_or_class_of_the_target_is_no_leak(fill, tmp_path):
+    """What the host notes may name the one plugin that there is."""
+    body = f"{KEPT}if 'only' not in globals():\n    only = Kept()\n"
+    report = measured(tmp_path, body, "callable", reloads_in_place(fill))
+
+    assert (report.outcome, report.findings) == ("clean", ())

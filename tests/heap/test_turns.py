@@ -64,7 +64,7 @@ def tcl(monkeypatch):
     return tkinter
 
 
-@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("strategy", run.WAYS)
 @pytest.mark.parametrize("call", ["after_idle(on_event)", "after(3_600_000, on_event)"])
 def test_an_idle_callback_of_tkinter_is_called(call, strategy, tcl, tmp_path):
     """And one that waits for an hour is a leak."""

@@ -11,7 +11,6 @@ from textwrap import dedent
 import pytest
 from cases import run
 
-from pytest_reloadleak import measure_reload
 from pytest_reloadleak.heap.levels import choice, in_python
 from pytest_reloadleak.holders import sweep
 
@@ -31,10 +30,7 @@ def measured(tmp_path):
         def checked():
             for name in loaded:
                 importlib.import_module(name)
-            if how == "callable":
-                importlib.import_module(target)
-                return measure_reload(target, reload=lambda: run.import_again(target), rounds=rounds)
-            return measure_reload(target, strategy=how, rounds=rounds)
+            return run.check(target, how, rounds)
 
         with run.importable(tmp_path):
             return contextvars.copy_context().run(checked)

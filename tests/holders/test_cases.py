@@ -33,7 +33,7 @@ def pairs(strategies: Callable[[edges.Twins], tuple[str, ...]]) -> list[Any]:
     return [
         pytest.param(twins, strategy, id=f"{twins.name}-{strategy}")
         for twins in edges.TWINS
-        for strategy in strategies(twins)
+        for strategy in run.ways(strategies(twins))
     ]
 
 

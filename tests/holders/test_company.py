@@ -1,6 +1,7 @@
 """Which holders matter: each finding names the others that must go with it, and only those."""
 
 import pytest
+from cases import run
 
 ON = "import host\ndef on(*args): pass\nclass Plain: pass\n"
 
@@ -54,7 +55,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("how", ["reimport", "reload"])
+@pytest.mark.parametrize("how", run.WAYS)
 @pytest.mark.parametrize("case", CASES)
 def test_a_finding_names_those_that_must_go_with_it(case, how, measured):
     """Two holders of one generation must both let go; those of different generations have nothing to do with it."""

@@ -1,8 +1,9 @@
 """One cause is one finding: numbers that differ, chains of any length, parts of one object; and every way to it."""
 
 import pytest
+from cases import run
 
-HOWS = ("reimport", "reload", "callable")
+HOWS = run.WAYS
 
 
 ON = "def on(*args): pass\n"

@@ -1,8 +1,9 @@
 """A holder is named where it lives: by the module that made it, whoever else has a name for it."""
 
 import pytest
+from cases import run
 
-HOWS = ("reimport", "reload", "callable")
+HOWS = run.WAYS
 
 
 ON = "def on(): pass\n"

@@ -7,10 +7,6 @@ from typing import Any
 import pytest
 from cases import run
 
-from pytest_reloadleak import measure_reload
-
-BOTH = ("reimport", "reload")
-
 # A class without functions looks like the type of an extension module.
 IN_C = """
     import ctypes
@@ -64,13 +60,13 @@ def found(report: Any) -> list[tuple[str, str, str, str, str]]:
     return [(f.kind, f.growth, f.holder.path, f.holder.type, f.held.name) for f in report.findings]
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 def test_the_type_of_what_c_code_holds_is_named(strategy, program):
     """The connected slot of a library: nothing but C refers to it."""
     plugin = "import host\n\ndef poll(): ...\n\n"
     program("host", host=textwrap.dedent(IN_C), plugin=plugin + "host.connect(poll)\n")
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert found(report) == [
         ("retained-generation", "growing", "native host.Slot.function", "host.Slot", "plugin.poll")
@@ -78,13 +74,13 @@ def test_the_type_of_what_c_code_holds_is_named(strategy, program):
     assert report.findings[0].trace[:2] == ("native host.Slot", ".function")
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 def test_a_slot_that_is_connected_again_is_clean(strategy, program):
     """The same slot with the newest generation alone."""
     plugin = "import host\n\ndef poll(): ...\n\n"
     program("host", host=textwrap.dedent(IN_C), plugin=plugin + "host.current.function = poll\n")
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert (report.outcome, report.findings) == ("clean", ())
 
@@ -129,7 +125,7 @@ POLLING = """
 """
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 @pytest.mark.parametrize("what", HELD_IN_C)
 def test_what_c_code_holds_is_named_although_the_namespace_leads_to_it_too(what, strategy, program):
     """It is named with its file and line, not as some namespace."""
@@ -137,7 +133,7 @@ def test_what_c_code_holds_is_named_although_the_namespace_leads_to_it_too(what,
     plugin = f"{textwrap.dedent(POLLING)}{line}\nhost.hold(callback)\n"
     program("host", host=textwrap.dedent(HOLDING), plugin=plugin)
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert [(f.kind, f.growth, f.holder.path, f.held.type, f.held.name) for f in report.findings] == [
         ("retained-generation", "growing", path, kind, name)
@@ -145,26 +141,26 @@ def test_what_c_code_holds_is_named_although_the_namespace_leads_to_it_too(what,
     assert report.findings[0].held.line is not None
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 @pytest.mark.parametrize("what", HELD_IN_C)
 def test_what_c_code_lets_go_is_clean(what, strategy, program):
     """C code holds the newest one alone."""
     plugin = f"{textwrap.dedent(POLLING)}{HELD_IN_C[what][0]}\nhost.hold_this_only(callback)\n"
     program("host", host=textwrap.dedent(HOLDING), plugin=plugin)
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert (report.outcome, report.findings) == ("clean", ())
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 def test_a_waiting_greenlet_is_named(strategy, program):
     """Once it has started, it shows the collector neither its attributes nor its stack."""
     pytest.importorskip("greenlet")
     line = "host.kept.append(host.start(poll))\n"
     program("host", host=textwrap.dedent(GREENLETS), plugin=textwrap.dedent(WAITING) + line)
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert found(report) == [
         (
@@ -177,27 +173,27 @@ def test_a_waiting_greenlet_is_named(strategy, program):
     ]
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 def test_a_greenlet_that_only_c_code_holds_is_named(strategy, program):
     """As a loop in C holds those that wait."""
     pytest.importorskip("greenlet")
     line = "import ctypes\nctypes.pythonapi.Py_IncRef(ctypes.py_object(host.start(poll)))\n"
     program("host", host=textwrap.dedent(GREENLETS), plugin=textwrap.dedent(WAITING) + line)
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert [(f.growth, f.holder.root, f.holder.path, f.holder.type) for f in report.findings] == [
         ("growing", "native", "native greenlet.greenlet<in greenlet.greenlet>", "greenlet.greenlet")
     ]
 
 
-@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("strategy", run.WAYS)
 def test_a_greenlet_that_is_replaced_is_clean(strategy, program):
     """The previous one ends, as nobody refers to it."""
     pytest.importorskip("greenlet")
     line = "host.kept[:] = [host.start(poll)]\n"
     program("host", host=textwrap.dedent(GREENLETS), plugin=textwrap.dedent(WAITING) + line)
 
-    report = measure_reload("plugin", rounds=3, strategy=strategy)
+    report = run.check("plugin", strategy, 3)
 
     assert (report.outcome, report.findings) == ("clean", ())
