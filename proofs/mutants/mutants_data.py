@@ -663,6 +663,14 @@ STRATEGIES = (
         ("tests/heap/test_turns.py",),
     ),
     Mutant(
+        "a wrapper with its original in a global is no patch",
+        "holders/patches.py",
+        "            if is_of(value, owns) and _is_patch(module, name, key, value, before):",
+        "            if not key and is_of(value, owns) and _is_patch(module, name, key, value, before):",
+        "an onion comes out as a mere reference, by the global in which each layer keeps the one below",
+        ("tests/holders/test_homes.py::test_a_wrapper_is_a_patch_wherever_it_keeps_the_original",),
+    ),
+    Mutant(
         "a wrapper of a helper is no patch",
         "holders/patches.py",
         "        is_patch = _are_wrappers(around, name) and ",

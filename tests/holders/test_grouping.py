@@ -105,13 +105,6 @@ def test_the_signature_of_a_chain_does_not_depend_on_its_length(case, measured):
     assert (short.signature, short.holder, short.trace) == (long.signature, long.holder, long.trace)
 
 
-def test_a_chain_that_is_cut_is_clean(measured, found):
-    """The cured twin keeps one link."""
-    report = measured({"host": NODE, "plugin": f"import host\n{ON}host.CHAIN.head = host.Node(on, None)\n"})
-
-    assert (report.outcome, found(report)) == ("clean", [])
-
-
 def test_containers_within_each_other_are_no_chain(measured, found):
     """A list in a list and a list in a list in a list are two holders: nothing says that one continues the other."""
     host = "outer = [[[]], []]\n"
@@ -176,11 +169,24 @@ def test_an_object_that_is_removed_from_one_table_has_one_holder(cured, measured
     assert found(report) == growing(left[cured])
 
 
-def test_an_object_that_is_removed_from_both_tables_is_gone(measured, found):
-    """The cured twin."""
-    lines = f"import host\n{ON}host.add(on)\nhost.topics.clear(); host.owners.clear()\n"
+CURED = {
+    "a number that stays the same": (f"{CLASS}kept = Thing()\n", "host.kept.a1 = on"),
+    "a chain of one link": (NODE, "host.CHAIN.head = host.Node(on, None)"),
+    "an object that takes the place of the one before": (ROUTES, "host.routes.clear(); host.add(on)"),
+    "an object that is removed from both tables": (
+        SUBSCRIBED,
+        "host.add(on); host.topics.clear(); host.owners.clear()",
+    ),
+}
 
-    report = measured({"host": SUBSCRIBED, "plugin": lines})
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("what", CURED)
+def test_the_cured_twin_is_clean(what, how, measured, found):
+    """It does the same, and leaves the present generation at most."""
+    host, line = CURED[what]
+
+    report = measured({"host": host, "plugin": f"import host\n{ON}{line}\n"}, how=how)
 
     assert (report.outcome, found(report)) == ("clean", [])
 

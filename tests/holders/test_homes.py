@@ -185,11 +185,12 @@ def test_a_wrapper_is_a_patch_wherever_it_keeps_the_original(saved, how, measure
     assert "wrapped 5 times by old generations" in report.findings[0].details
 
 
-def test_a_wrapper_around_the_original_is_clean(measured, found):
+@pytest.mark.parametrize("how", HOWS)
+def test_a_wrapper_around_the_original_is_clean(how, measured, found):
     """The cured twin wraps what the host itself defined, each time."""
     host = "def render(*args): return 1\nfirst = render\n"
     files = {"host": host, "plugin": WRAPS.replace("_original = host.render", "_original = host.first")}
 
-    report = measured(files)
+    report = measured(files, how=how)
 
     assert (report.outcome, found(report)) == ("clean", [])
