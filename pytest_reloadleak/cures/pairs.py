@@ -131,12 +131,21 @@ def _parameters(owner: Any, function: Any) -> _Parameters | None:
     if code is None:
         return None
     names = [foreign.text(name) for name in code.co_varnames[: code.co_argcount]]
-    if not foreign.is_module(owner) and names[:1] in (["self"], ["cls"]):
+    if not (foreign.is_module(owner) or _is_static(owner, function)):
         names = names[1:]
     count = len(function.__defaults__ or ())
     return _Parameters(
         tuple(names[: len(names) - count]), tuple(names[len(names) - count :] if count else ())
     )
+
+
+def _is_static(owner: Any, function: Any) -> bool:
+    classes = foreign.mro(owner if foreign.is_class(owner) else type(owner))
+    values = (value for cls in classes for value in foreign.class_dict(cls).values())
+    return any(foreign.is_exactly(v, _STATIC) and v.__func__ is function for v in values)
+
+
+_STATIC = foreign.type_ids(staticmethod)
 
 
 # -- by what the target's source says ---------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from pytest_reloadleak.holders import native, own_hold
 from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.results.effect_owners import asked, beside
+from pytest_reloadleak.holders.results.entries import joined_entries
 from pytest_reloadleak.holders.results.ownership import owned
 from pytest_reloadleak.holders.results.planning import fill
 from pytest_reloadleak.holders.results.retentions import retentions
@@ -319,13 +320,14 @@ class _HolderSearch:
         )
 
     def _grouped(self) -> tuple[Retention, ...]:
-        groups = joined(self._groups.values(), self._retained.born.__getitem__)
+        born = self._retained.born.__getitem__
+        groups = joined_entries(joined(self._groups.values(), born), born)
         if self._search.paths is not None:
-            self._search.paths.update(paths_of(groups, self._retained.born.__getitem__))
+            self._search.paths.update(paths_of(groups, born))
         if self._search.plan is not None:
             fill(self._search.plan, groups, self._reach, self._retained, self._search.kept)
         found = retentions(groups, self._reach, self._retained, self._search)
-        of_groups = owned(groups, self._retained.born.__getitem__, self._search.effect_marks)
+        of_groups = owned(groups, born, self._search.effect_marks)
         each = [(one, groups[one.number or 0]) for one in found]
         return tuple(
             self._with_cure(one, group)._replace(owns=of_groups.get(id(group), frozenset()))

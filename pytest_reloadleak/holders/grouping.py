@@ -94,7 +94,8 @@ def _by(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[
     return list(found.values())
 
 
-def _union(groups: Sequence[Group], steps: tuple[str, ...] | None = None) -> Group:
+def union(groups: Sequence[Group], steps: tuple[str, ...] | None = None) -> Group:
+    """Several groups as one, named as the one with the shortest trace, or by `steps`."""
     first, *others = sorted(groups, key=lambda group: group.first.rank)
     for other in others:
         first.add(other)
@@ -121,7 +122,7 @@ def _numbered(groups: list[Group], born: Born) -> list[Group]:
             _open(set(texts)) for texts in zip(*(group.first.to_held for group in single), strict=True)
         )
         out += [group for group in alike if group not in single]
-        out.append(_union(single, steps))
+        out.append(union(single, steps))
     return out
 
 
@@ -147,7 +148,7 @@ def _chains(groups: list[Group]) -> list[Group]:
             continue
         left = [g for g in left if lengths.get(id(g)) is None]
         held = min(_steps(g)[-1] for g in chain)
-        out.append(_union(chain, (*pattern.head, f"({''.join(pattern.link)})*", *pattern.end, held)))
+        out.append(union(chain, (*pattern.head, f"({''.join(pattern.link)})*", *pattern.end, held)))
     return [*left, *out]
 
 
@@ -215,7 +216,7 @@ def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
         if len(alike) < 2 or edge is None:
             out += alike
             continue
-        first = _union(alike)
+        first = union(alike)
         _, first.at, tops, first.holder_type = edge
         first.tops = _births(first.paths, tops, born)
         out.append(first)

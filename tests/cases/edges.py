@@ -277,6 +277,20 @@ ITEMS = (
         holder="dict",
     ),
     hosted(
+        "key and value of an entry",
+        host="""
+            table = {}
+            class Entry:
+                def __init__(self, function):
+                    self.function = function
+        """,
+        leaking="host.table[on_event] = host.Entry(on_event)",
+        cured="host.table.clear(); host.table[on_event] = host.Entry(on_event)",
+        at="host .table [*]",
+        holder="dict",
+        steps=(".function",),
+    ),
+    hosted(
         "set member",
         host="members = set()",
         leaking="host.members.add(on_event)",

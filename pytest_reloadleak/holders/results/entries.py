@@ -1,0 +1,109 @@
+"""Join references that are the key and the value of one entry of a dict: `registry[cls] = cls()`.
+
+Whoever deletes the entry is done, so there is one holder, `registry[*]`. A weak key or a key that holds other
+generations than its value is none of this.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.holders.grouping import Born, Group, union
+
+
+def joined_entries(groups: list[Group], born: Born) -> list[Group]:
+    """Groups that hold by the keys and by the values of the same entries as one.
+
+    Args:
+        groups: references that are one cause.
+        born: the generation of a sink, by its id.
+    """
+    found = {id(group): _entries(group, born) for group in groups if group.first.cause is None}
+    found = {key: entries for key, entries in found.items() if entries}
+    out: list[Group] = []
+    done: set[int] = set()
+    for group in groups:
+        entries = found.get(id(group))
+        if id(group) in done:
+            continue
+        alike = [other for other in groups if found.get(id(other)) == entries] if entries else []
+        keys = [other for other in alike if _is_by_key(other)]
+        values = [other for other in alike if other not in keys]
+        if not (keys and values):
+            out.append(group)
+            continue
+        done |= set(map(id, alike))
+        out.append(_one(keys, values))
+    return out
+
+
+def _one(keys: list[Group], values: list[Group]) -> Group:
+    """One group, named by the values; its paths by the keys come first, since a key is the shortest way to cut."""
+    # The values of a `WeakValueDictionary` are references that have the key, too.
+    first = next((group for group in values if not _is_weak(group)), keys[0])
+    count, kind = _at(first) if first in values else (None, "")
+    paths, roots = [], []
+    for group in (*keys, *values):
+        paths += group.paths
+        roots += group.roots
+    trace, steps = first.first, first.steps
+    joined = union([*keys, *values])
+    joined.first, joined.steps, joined.at, joined.holder_type = trace, steps, count, kind
+    joined.paths, joined.roots = paths, roots
+    return joined
+
+
+def _entries(group: Group, born: Born) -> frozenset[tuple[int, int, int]]:
+    """The entries through which all references of a group lead: dict, key, generation; empty if some lead elsewhere."""
+    found = set()
+    for path in group.paths:
+        at = _table(path)
+        key = _key(path[at], path[at + 1]) if at is not None else None
+        if at is None or key is None:
+            return frozenset()
+        found.add((id(path[at]), key, born(id(path[-1]))))
+    return frozenset(found) if len(found) > 1 else frozenset()
+
+
+def _table(path: tuple[Any, ...]) -> int | None:
+    """The position of the last dict with entries on a path, namespaces left out."""
+    for at in range(len(path) - 2, -1, -1):
+        if issubclass(type(path[at]), dict) and not (at and references.is_namespace(path[at - 1], path[at])):
+            return at
+    return None
+
+
+def _key(table: dict[Any, Any], part: object) -> int | None:
+    """The id of the key of the one entry that has an object as its key or value; `None` if several have it."""
+    found = {id(key) for key, value in _items(table) if key is part or value is part}
+    return found.pop() if len(found) == 1 else None
+
+
+def _items(table: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    yield from list(dict.items(table))  # no method of a subclass runs
+
+
+def _is_by_key(group: Group) -> bool:
+    path = group.paths[0]
+    at = _table(path)
+    return at is not None and any(key is path[at + 1] for key in dict.keys(path[at]))
+
+
+def _is_weak(group: Group) -> bool:
+    path = group.paths[0]
+    at = _table(path)
+    return at is not None and issubclass(type(path[at + 1]), weakref.ref)
+
+
+def _at(group: Group) -> tuple[int | None, str]:
+    """How many steps lead to the entry, and the type of the dict."""
+    path = group.paths[0]
+    at = _table(path) or 0
+    positions = {id(o): position for position, o in enumerate(path)}
+    for count, (_, _, child) in enumerate(references.folded(path), start=1):
+        if positions[id(child)] > at:
+            return count, foreign.type_name(path[at])
+    return None, ""
