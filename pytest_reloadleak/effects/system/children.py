@@ -185,7 +185,8 @@ class _Child:
         is_fork = bool(line) and line == _own_command()
         if known is not None and known.command is not None:
             line, is_fork = list(known.command), False
-        self.command = " ".join(line)
+        # A fork has the command line of its parent, the check's process, which says nothing of the child.
+        self.command = "a fork of the checked process" if is_fork else " ".join(line)
         self.name = self._name(line, is_fork, directory)
 
     def _name(self, line: list[str], is_fork: bool, directory: str) -> spelling.Spelled:
@@ -196,7 +197,7 @@ class _Child:
             # `multiprocessing`'s names contain a number that counts all processes of the program.
             named = spelling.numbered(f"{prefix} {foreign.key_text(self.known.name)}")
             return spelling.Spelled(named.exact, named.open, is_loose=named.exact != named.open)
-        if is_fork or not line:  # a fork has the command line of the test run
+        if is_fork or not line:
             return spelling.Spelled(f"{prefix} (forked)", f"{prefix} (forked)")
         parts = [
             spelling.file(part, directory) if os.path.isabs(part) else spelling.numbered(part)

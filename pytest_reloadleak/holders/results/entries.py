@@ -50,7 +50,9 @@ def _one(keys: list[Group], values: list[Group]) -> Group:
         paths += group.paths
         roots += group.roots
     trace, steps = first.first, first.steps
+    tops = {top: born for group in keys for top, born in group.tops.items()}
     joined = union([*keys, *values])
+    joined.tops = tops  # one for each entry
     joined.first, joined.steps, joined.at, joined.holder_type = trace, steps, count, kind
     joined.paths, joined.roots = paths, roots
     return joined
