@@ -181,6 +181,14 @@ HEAP = (
         ("tests/holders/test_levels.py",),
     ),
     Mutant(
+        "what was noted early is the target's too",
+        "holders/patches.py",
+        "early = _early if not any(map(is_own, _early)) else {}",
+        "early = _early",
+        "in a fork the target's own functions in other modules count as what was there before",
+        ("tests/effects/test_patches.py::test_what_is_noted_before_a_fork_is_what_a_check_would_note",),
+    ),
+    Mutant(
         "causes are reported again",
         "holders/sweep.py",
         "        self._reported_levels = len(self.levels)\n",

@@ -32,20 +32,35 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
         owns: whether a module name belongs to the target.
     """
     is_own = cache(owns)  # called for each function and class, most of which come from few modules
-    return {
-        name: _callables(namespace, is_own)
-        for name, module in foreign.loaded_modules()
-        if not is_standard(name) and not is_own(name)
-        for namespace in (foreign.module_dict(module),)
-        if namespace is not None
-    }
+    early = _early if not any(map(is_own, _early)) else {}
+    found = {}
+    for name, module in foreign.loaded_modules():
+        namespace = foreign.module_dict(module)
+        if namespace is not None and not is_standard(name) and not is_own(name):
+            known = early.get(name)
+            found[name] = known if known is not None else _callables(namespace, is_own)
+    return found
+
+
+_early: dict[str, frozenset[str]] = {}
+"""The same for the modules of this process before it was forked: nothing of any target was loaded then."""
+
+
+def note_early() -> None:
+    """Note the functions and classes of all modules for the checks of the forks of this process."""
+    _early.update(own_callables(lambda _: False))
 
 
 def _callables(namespace: dict[str, Any], owns: Callable[[str], bool]) -> frozenset[str]:
-    items = list(namespace.items())
-    return frozenset(
-        name for name, value in items if foreign.is_exactly(value, _CALLABLES) and not is_of(value, owns)
-    )
+    # Most functions are defined where they are; the others are asked one by one. This runs in each check.
+    is_others = not owns(foreign.module_name(namespace))
+    found = []
+    for name, value in list(namespace.items()):
+        if id(type(value)) in _CALLABLES:
+            is_here = is_others and type(value) is types.FunctionType and value.__globals__ is namespace
+            if is_here or not is_of(value, owns):
+                found.append(name)
+    return frozenset(found)
 
 
 def patch_of(

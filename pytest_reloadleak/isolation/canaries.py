@@ -18,6 +18,7 @@ from pytest_reloadleak.heap import settle
 from pytest_reloadleak.holders.retention import GRACE
 from pytest_reloadleak.run.looking import Looking
 from pytest_reloadleak.run.protocol import Run
+from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.run.subject import Subject
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.dependencies.project import Project
@@ -76,7 +77,8 @@ def defeated(*, was_clean: bool = False) -> str | None:
         with _importable():
             __import__(_HOST)
             if was_clean:
-                return None if _reloaded(Looking.is_any_alive) else _unreliable(_MISSED)
+                is_found = _reloaded(Looking.is_any_alive, is_glance=settle.HAS_AGES)
+                return None if is_found else _unreliable(_MISSED)
             paths = [retention.holder.path for retention in _reloaded(Looking.look).retentions]
     except Exception as error:  # noqa: BLE001 - any error would have hit the target as well
         return _unreliable(f"the self-check failed with {type(error).__name__}: {error}")
@@ -86,17 +88,27 @@ def defeated(*, was_clean: bool = False) -> str | None:
     return _unreliable(f"a clean module was reported as held by {other}") if other is not None else None
 
 
-def _reloaded(ask: Callable[[Looking], _Answer]) -> _Answer:
-    """Reload both canaries until a generation is old enough to be judged, and return the answer of `ask`."""
+def _reloaded(ask: Callable[[Looking], _Answer], *, is_glance: bool = False) -> _Answer:
+    """Reload both canaries until a generation is old enough to be judged, and return the answer of `ask`.
+
+    Args:
+        ask: asks the looks of the run.
+        is_glance: whether to collect only what is young, as all of the canaries is.
+    """
     rounds = GRACE + 1
-    subject = Subject(Unit((_LEAKS, _CLEAN)), Reimport(Project.nowhere()))
+    # They patch nothing and change no setting.
+    runner = Runner(puts_settings_back=False, recognises_patches=False)
+    subject = Subject(Unit((_LEAKS, _CLEAN)), Reimport(Project.nowhere()), runner)
     run = Run(subject, Settings(rounds=rounds, warmup=0))
     try:
         run.reloads.begin()
         for _ in range(rounds):
             run.reloads.reload()
         # Settle once: the leak stays, however often the run settles.
-        settle.settle(lambda: 0, lambda: None, is_patient=bool)
+        if is_glance:
+            settle.glance(lambda: None)
+        else:
+            settle.settle(lambda: 0, lambda: None, is_patient=bool)
         return ask(run.looks)
     finally:
         run.reloads.end()

@@ -16,6 +16,7 @@ from typing import Any
 
 from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.effects.system.process_numbers import prepare
+from pytest_reloadleak.holders import patches
 from pytest_reloadleak.isolation import inside
 from pytest_reloadleak.isolation.tether import CANNOT_START
 from pytest_reloadleak.isolation.words import ENDED, READY, REFUSED, STARTED, UNFIT
@@ -35,6 +36,7 @@ def main(job: dict[str, Any]) -> None:
     for descriptor in (requests, replies):
         os.set_inheritable(descriptor, False)
     prepare()
+    patches.note_early()
     why = _unfit(mark)
     _reply(replies, UNFIT, why) if why else _reply(replies, READY)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAKING)

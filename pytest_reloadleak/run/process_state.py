@@ -35,7 +35,8 @@ class ProcessState:
         # Wait for an import in another thread: else a half-finished one would be put back.
         with imports_locked(subject.unit.loaded()):
             self.transaction = Transaction.begin(subject.unit)
-        self.before = own_callables(subject.unit.owns)
+        if subject.runner.recognises_patches:
+            self.before = own_callables(subject.unit.owns)
 
     def prepare(self, strategy: Strategy) -> None:
         """Let the strategy prepare; `put_back` ends it."""

@@ -51,3 +51,5 @@ class Runner:
     """Whether a `KeyboardInterrupt` comes from the user, to end the whole run, and not from the target."""
     puts_settings_back: bool = True
     """Whether the settings of the process are put back: others run in it later, and no code of the test reloads."""
+    recognises_patches: bool = True
+    """Whether the functions of all modules are noted before the target is loaded, so that patches can be told."""

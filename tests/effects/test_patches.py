@@ -11,6 +11,7 @@ import pytest
 from cases import run
 from cases.edges import KEEPS, source
 
+from pytest_reloadleak.holders import patches
 from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.settings import Settings
 
@@ -294,3 +295,22 @@ def test_the_tool_survives_what_the_target_patched(name, tmp_path, monkeypatch):
 
     assert outcome.report.error is None
     assert "host.kept[*]" in {f.holder.path for f in outcome.report.findings}
+
+
+@pytest.mark.parametrize("owned", ["", "psutil"])
+def test_what_is_noted_before_a_fork_is_what_a_check_would_note(owned, monkeypatch):
+    """A check in a fork takes over the names of functions, unless the target owns some of these modules."""
+    import psutil  # noqa: F401 - one that is not of the standard library
+
+    def owns(name: str) -> bool:
+        return bool(owned) and name.partition(".")[0] == owned
+
+    monkeypatch.setattr(patches, "_early", {})
+    expected = patches.own_callables(owns)
+    patches.note_early()
+    taken = dict(patches._early)
+
+    assert patches.own_callables(owns) == expected
+    assert ("psutil" in expected) is not bool(owned)
+    patches._early["psutil"] = frozenset({"noted"})
+    assert patches.own_callables(lambda _: False) == {**taken, "psutil": {"noted"}}

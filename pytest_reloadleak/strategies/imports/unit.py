@@ -62,7 +62,7 @@ class Unit:
         tops = tuple(name.partition(".")[0] for name in self.names)
         if self.dependents or self.invented or any(map(is_glob, tops)):
             return module_names()
-        return [name for name in module_names() if name.startswith(tops)]
+        return module_names(tops)
 
     def loaded(self) -> list[str]:
         """Names of the unit's loaded modules, parents before children, otherwise in import order."""
@@ -89,9 +89,18 @@ def spec_of(module: object) -> object:
     return (foreign.module_dict(module) or {}).get("__spec__")
 
 
-def module_names() -> list[str]:
-    """Names of the loaded modules, without those that a program has set to `None` in `sys.modules`."""
-    return [name for name, module in foreign.loaded_modules() if module is not None]
+def module_names(beginnings: tuple[str, ...] = ("",)) -> list[str]:
+    """Names of the loaded modules, without those that a program has set to `None` in `sys.modules`.
+
+    Args:
+        beginnings: only names that begin with one of these.
+    """
+    table = list(foreign.module_table().items())  # once, as this runs a dozen times per round
+    return [
+        name
+        for name, module in table
+        if type(name) is str and module is not None and name.startswith(beginnings)
+    ]
 
 
 def _dotted(text: str, parts: int) -> list[str]:
