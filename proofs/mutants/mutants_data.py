@@ -868,7 +868,7 @@ JUDGEMENT = (
     Mutant(
         "the short canary is not asked",
         "isolation/canaries.py",
-        "                return None if _reloaded(Looking.is_any_alive) else _unreliable(_MISSED)\n",
+        "                return None if is_found else _unreliable(_MISSED)\n",
         "                return None\n",
         "a clean verdict is believed in a process in which no leak is seen",
         ("tests/isolation/test_canaries.py::test_a_leak_that_is_not_found_is_said",),
