@@ -1177,8 +1177,8 @@ GROWTH = (
     Mutant(
         "one round that grew is enough",
         "effects/system/meter.py",
-        "steps.count(0) > _SPARED",
-        "not any(steps)",
+        "sum(max(rounds - step, 0) for step, rounds in steps) > _SPARED",
+        "not any(step for step, _ in steps)",
         "what grew once and then no more counts as growth",
         (
             "tests/holders/test_growth.py::test_all_rounds_must_leave_objects_but_one",
@@ -1346,8 +1346,24 @@ GROWTH = (
         growing("attribute-reload", "dict, new keys-reload"),
     ),
     Mutant(
+        "what no settled round shows counts once",
+        "effects/system/meter.py",
+        "rounds = [max(b.round - a.round, 1) for a, b in pairwise(samples)]",
+        "rounds = [1 for _ in pairwise(samples)]",
+        "on a large heap each round is said to leave what all of them left",
+        ("tests/growth/test_large_heaps.py",),
+    ),
+    Mutant(
+        "a sweep ends at the first sink",
+        "holders/sweep.py",
+        "        return not self._unmet\n",
+        "        return bool(met)\n",
+        "of two containers that grow, only the nearer one is named",
+        ("tests/holders/test_sweep.py", "tests/growth/test_large_heaps.py"),
+    ),
+    Mutant(
         "only lists are looked at",
-        "holders/container_growth.py",
+        "heap/lengths.py",
         "return next((kind for base in foreign.mro(cls) for kind in _KINDS if kind.base is base), None)",
         "return next((kind for kind in _KINDS if cls is list and kind.base is cls), None)",
         "a dict or deque that grows has no name",
@@ -1433,7 +1449,7 @@ PATHS = (
     Mutant(
         "the target's own names first",
         "holders/search.py",
-        "    return Sweep(groups, sinks, skip, {3: withheld})\n",
+        "    return Sweep(groups, sinks, skip, {3: withheld}, each_once=each_once)\n",
         "    return Sweep([groups[3], *groups[:3], *groups[4:]], sinks, skip)\n",
         "a holder is named by a name that the target has for it",
         ("tests/holders/test_homes.py::test_what_the_target_imports_is_at_home_elsewhere",),
@@ -1884,7 +1900,7 @@ OWNERS = (
     Mutant(
         "a buffer has no size",
         "growth/near.py",
-        "return buffers.size_bytes(o) // _PAGE_BYTES",
+        "return lengths.size_bytes(o) // _PAGE_BYTES",
         "return 0",
         "a `bytearray` that grows with each reload passes",
         ("tests/growth/test_buffers.py::test_what_piles_up_is_one_finding_with_its_line",),

@@ -54,19 +54,19 @@ def _counted() -> dict[str, int]:
     import objgraph  # only what leaks is worth a look at types
 
     objects = gc.get_objects()
-    # Counted by id in C: whose types are hostile, or our own, is asked once for each type.
+    # Counted by id in C. Each type is asked for its name once, and a hostile one, or our own, is not.
     of_kind = Counter(map(id, map(type, objects)))
-    kinds: dict[int, Any] = dict(zip(map(id, map(type, objects)), map(type, objects), strict=True))
-    hostile = {key for key, kind in kinds.items() if not _is_named_safely(kind)}
-    if hostile:
-        objects = [o for o in objects if id(type(o)) not in hostile]
-    counted: dict[str, int] = objgraph.typestats(objects)
-    for key in hostile:
-        name = foreign.class_name(kinds[key]).rpartition(".")[2]
-        counted[name] = counted.get(name, 0) + of_kind[key]
-    for key, kind in kinds.items():
-        if key not in hostile and is_of_tool(foreign.class_module(kind)):
-            counted[kind.__name__] -= of_kind[key]
+    examples: dict[int, Any] = dict(zip(map(id, map(type, objects)), objects, strict=True))
+    counted: dict[str, int] = {}
+    for key, count in of_kind.items():
+        kind = type(examples[key])
+        if not _is_named_safely(kind):
+            name = foreign.class_name(kind).rpartition(".")[2]
+        elif is_of_tool(foreign.class_module(kind)):
+            continue
+        else:
+            (name,) = objgraph.typestats([examples[key]])
+        counted[name] = counted.get(name, 0) + count
     return counted
 
 

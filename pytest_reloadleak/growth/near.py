@@ -16,8 +16,8 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_reloadleak.heap import buffers, foreign
 from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign, lengths
 
 _MOST = 2000
 """Objects to visit."""
@@ -25,7 +25,7 @@ _SLICE = 64
 _PAGE_BYTES = 4096
 _LONG_BYTES = 256
 """A longer text is no line of a log."""
-_UNTRACKED = (tuple, dict, *buffers.KINDS)
+_UNTRACKED = (tuple, dict, *lengths.BUFFERS)
 _LIBRARY = sys.stdlib_module_names
 _BUILTINS = vars(builtins)
 _OWN = __name__.partition(".")[0]
@@ -71,7 +71,7 @@ def _keys(o: Any) -> int:
         return dict.__len__(o)
     if issubclass(kind, set):
         return set.__len__(o)
-    return buffers.size_bytes(o) // _PAGE_BYTES
+    return lengths.size_bytes(o) // _PAGE_BYTES
 
 
 def neighbours(own: list[dict[str, Any]]) -> list[dict[str, Any]]:

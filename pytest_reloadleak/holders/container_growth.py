@@ -9,45 +9,18 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from itertools import compress, filterfalse
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.generations.instances import count_instances
-from pytest_reloadleak.heap import buffers, foreign, references
 from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign, lengths, references
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import own_size, owned_together
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.holders.trace import runner_cause, without_numbers
 from pytest_reloadleak.model import Holder
-
-_SLICE = 64
-"""Objects per `get_referents` call."""
-
-
-class _Kind(NamedTuple):
-    """A type of container, with functions that read it without calling methods of a subclass."""
-
-    base: type
-    length: Callable[[Any], int]
-    items: Callable[[Any], Iterable[tuple[Any, ...]]]
-    is_buffer: bool = False
-    """Whether it has bytes or characters instead of items, and its length is their number."""
-
-
-def _no_items(_: object) -> tuple[()]:
-    return ()
-
-
-_KINDS = (
-    _Kind(dict, dict.__len__, dict.items),
-    _Kind(list, list.__len__, lambda o: zip(list.__iter__(o), strict=True)),
-    _Kind(set, set.__len__, lambda o: zip(set.__iter__(o), strict=True)),
-    _Kind(deque, deque.__len__, lambda o: zip(deque.__iter__(o), strict=True)),
-    *(_Kind(base, size_bytes, _no_items, is_buffer=True) for base, size_bytes in buffers.KINDS.items()),
-)
 
 Frames = tuple[tuple[str, int], ...]
 """File and line of each frame, innermost first."""
@@ -94,6 +67,8 @@ class Growing:
         self._shares: dict[int, tuple[int, int]] = {}
         """How many items the target's code and other code added in the watched rounds, by id."""
         self._watched_rounds = 0
+        self._held: list[Any] = []
+        """The containers that grew, while nothing looks for holders: found once, they need no search in the heap."""
         self._owners: set[int] = set()
         """Ids of the objects that refer to the grown untracked dicts, so that only one search covers the whole heap."""
         self.notes: tuple[str, ...] = ()
@@ -104,11 +79,15 @@ class Growing:
         """Tracked objects per round that the containers that were found have, together and alone."""
 
     def note(self, rounds: int) -> None:
-        """Record the lengths after so many settled rounds; 0 records the state before all rounds."""
+        """Record the lengths after so many settled rounds; 0 records the state before all rounds.
+
+        Afterwards this holds the containers that grew, until `release` or `found`.
+        """
         if rounds:
-            self._keep_grown(rounds)
+            self._held = lengths.longer(self._last)
+            self._keep(rounds, [(o, lengths.length(o)) for o in self._held])
         else:
-            self._first = self._last = {id(o): length for o, length in _containers()}
+            self._first = self._last = lengths.every()
             self._rounds = 0
 
     def note_traced(self, rounds: int, frames_of: Callable[[Iterable[object]], Frames]) -> None:
@@ -129,10 +108,14 @@ class Growing:
     def candidates(self) -> list[tuple[Any, Callable[[Any], int]]]:
         """The containers that are longer at each note, and what reads their lengths, those that grew most first."""
         known, first = self._last, self._first
-        found = {id(o): o for o, _ in _with_lengths(known, self._owners)}
-        ordered = sorted(found, key=lambda key: first[key] - known[key])
-        kinds = ((found[key], _kind_of(type(found[key]))) for key in ordered)
+        self._held = [o for o, _ in self._present()]
+        ordered = sorted(self._held, key=lambda o: first[id(o)] - known[id(o)])
+        kinds = ((o, lengths.kind_of(type(o))) for o in ordered)
         return [(o, kind.length) for o, kind in kinds if kind is not None]
+
+    def release(self) -> None:
+        """Let go of the containers."""
+        self._held = []
 
     def note_shares(self, rounds: int, shares: Mapping[int, tuple[int, int, Frames]]) -> None:
         """Record several rounds at once, and who added items in them.
@@ -149,11 +132,20 @@ class Growing:
     def _keep_grown(self, rounds: int) -> list[tuple[Any, int]]:
         """Drop the containers that these rounds did not leave longer, and return the others with their lengths."""
         known = self._last
-        found = [(o, length) for o, length in _with_lengths(known, self._owners) if length > known[id(o)]]
+        found = [(o, length) for o, length in self._present() if length > known[id(o)]]
+        self._keep(rounds, found)
+        return found
+
+    def _present(self) -> list[tuple[Any, int]]:
+        """The containers that grew so far, with their present lengths."""
+        if self._held:
+            return [(o, lengths.length(o)) for o in self._held if id(o) in self._last]
+        return list(lengths.of_ids(self._last, self._owners))
+
+    def _keep(self, rounds: int, found: list[tuple[Any, int]]) -> None:
         self._last = {id(o): length for o, length in found}
         self._first = {key: self._first[key] for key in self._last}
         self._rounds += rounds
-        return found
 
     def found(
         self, search: Search, listed: Container[int], emptied: Container[int] = ()
@@ -168,9 +160,12 @@ class Growing:
         if self._rounds < 1:
             return []
         search.ask_runner()
-        sinks = {id(o): o for o, _ in _with_lengths(self._last, self._owners)}
+        sinks = {id(o): o for o, _ in self._present()}
+        self.release()
         own = [*search.own_objects(), self, self.__dict__, sinks]
-        sweep = sweep_of(search, own, sinks)
+        for key in sinks.keys() & set(map(id, own)):
+            del sinks[key]
+        sweep = sweep_of(search, own, sinks, each_once=True)
         out: dict[tuple[str, ...], Accumulation] = {}
         noise: list[tuple[Cause, str]] = []
         grown: list[tuple[Any, int]] = []
@@ -208,7 +203,7 @@ class Growing:
         added = _newest(container, more)
         names = tuple(without_numbers(search.rename(name)) for _, name, _ in references.folded(arrival.path))
         root = arrival.root
-        kind = _kind_of(type(container))
+        kind = lengths.kind_of(type(container))
         is_buffer = kind is not None and kind.is_buffer
         size_bytes = more if is_buffer else own_size(added)[1]
         share = self._shares.get(id(container))
@@ -240,84 +235,9 @@ def _noise_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
     return cause if is_noise(cause) else None
 
 
-def _containers() -> Iterator[tuple[Any, int]]:
-    """Containers with their lengths, untracked dicts of atoms and buffers included; one pair at a time."""
-    # A list of thousands of pairs would fill the interpreter's free lists, and look like growth.
-    kinds: dict[int, _Kind | None] = {}
-    tracked = gc.get_objects()
-    for o in tracked:
-        cls = type(o)
-        if id(cls) not in kinds:
-            kinds[id(cls)] = _kind_of(cls)
-        kind = kinds[id(cls)]
-        if kind is not None and o is not tracked:
-            yield o, kind.length(o)
-    for o in _untracked(tracked):
-        yield o, _length(o)
-
-
-def _with_lengths(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]]:
-    """The containers with these ids, and their lengths."""
-    # `owners` has the ids of the objects that may refer to untracked ones. Empty means unknown; then this fills it.
-    tracked = gc.get_objects()
-    missing = set(ids)
-    for o in _with_ids(tracked, ids):
-        kind = _kind_of(type(o))
-        if kind is not None:
-            missing.discard(id(o))
-            yield o, kind.length(o)
-    if not missing:
-        return
-    near = _with_ids(tracked, owners) if owners else tracked
-    for o in _untracked(near, missing, owners):
-        yield o, _length(o)
-
-
-def _length(o: Any) -> int:
-    kind = _kind_of(type(o))
-    return kind.length(o) if kind is not None else 0
-
-
-def _with_ids(objects: list[Any], ids: Container[int]) -> list[Any]:
-    """The objects whose ids are in `ids`, selected without running a line of Python for each."""
-    return list(compress(objects, map(ids.__contains__, map(id, objects))))
-
-
-_UNTRACKED = buffers.UNTRACKED if gc.is_tracked({}) else buffers.UNTRACKED | foreign.type_ids(dict)
-"""Up to 3.13 the collector leaves a dict that holds only atoms untracked."""
-
-
-def _untracked(
-    tracked: list[Any], ids: set[int] | None = None, owners: set[int] | None = None
-) -> Iterator[Any]:
-    """The untracked dicts and buffers to which tracked objects refer, some more than once; with `ids`, only those."""
-    # `owners` receives the ids of the objects that refer to those in `ids`.
-    askable = [o for o in tracked if not foreign.is_module(o)]
-    for at in range(0, len(askable), _SLICE):
-        some = askable[at : at + _SLICE]
-        referents = _referents(*some)
-        if ids is None:
-            yield from (o for o in filterfalse(gc.is_tracked, referents) if foreign.is_exactly(o, _UNTRACKED))
-        elif not ids.isdisjoint(map(id, referents)):
-            yield from (o for o in referents if id(o) in ids and foreign.is_exactly(o, _UNTRACKED))
-            if owners is not None:
-                owners.update(id(o) for o in some if not ids.isdisjoint(map(id, _referents(o))))
-
-
-def _referents(*objects: Any) -> list[Any]:
-    """What objects refer to, and what their untracked dicts do: a buffer as a value does not get a dict tracked."""
-    referents = gc.get_referents_of_all(*objects)
-    dicts = [o for o in filterfalse(gc.is_tracked, referents) if type(o) is dict]
-    return [*referents, *gc.get_referents_of_all(*dicts)] if dicts else referents
-
-
-def _kind_of(cls: type) -> _Kind | None:
-    return next((kind for base in foreign.mro(cls) for kind in _KINDS if kind.base is base), None)
-
-
 def _items(container: Any, count: int) -> list[tuple[Any, ...]]:
     """The last items of an ordered container, any items of another; pairs for a dict."""
-    kind = _kind_of(type(container))
+    kind = lengths.kind_of(type(container))
     assert kind is not None
     return list(kind.items(container))[-count:]
 

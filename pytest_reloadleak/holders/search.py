@@ -208,13 +208,14 @@ class Search:
         return own + [part for pair in original.namespaces.values() for part in (pair, pair[1])]
 
 
-def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any]) -> Sweep:
+def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any], *, each_once: bool = False) -> Sweep:
     """A sweep from all roots.
 
     Args:
         search: provides the effects, further roots, and the containers that merely list effects.
         own: the tool's objects, which the sweep does not enter.
         sinks: the objects to find, by id.
+        each_once: whether a first reference to each of them is enough.
     """
     barred = search.kept_alive.union(id(root.value) for root in search.effects if root.bars)
     groups = roots.collect(search.of_effects, barred, search.ledger.owns)
@@ -230,4 +231,4 @@ def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any]) -> Sweep
     groups.insert(-1, search.noise.roots())
     groups[-1] += search.noise.runners()
     skip = {*map(id, own), *map(id, search.containers), id(search.containers), *own_objects.own_ids()}
-    return Sweep(groups, sinks, skip, {3: withheld})
+    return Sweep(groups, sinks, skip, {3: withheld}, each_once=each_once)

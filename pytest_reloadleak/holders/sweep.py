@@ -84,6 +84,7 @@ class Sweep:
         sinks: the target's old objects by id.
         skip: ids of objects that are not entered: the tool's own. Unsafe modules never are, nor may they be roots.
         withheld: ids of objects that are not entered before the group with this number is swept.
+        each_once: whether a first arrival at each sink is enough. The sweep then ends with the level of the last one.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Sweep:
         sinks: dict[int, object],
         skip: Iterable[int],
         withheld: Mapping[int, Collection[int]] = MappingProxyType({}),
+        *,
+        each_once: bool = False,
     ) -> None:
         self.sinks = sinks
         self.roots = [root for group in roots for root in group]
@@ -104,8 +107,10 @@ class Sweep:
         self._parents: dict[tuple[int, int], int] = {}
         self._of_root: list[tuple[int, int]] = []
         self._reported_levels = 0
+        self._unmet = set(sinks) if each_once else None
+        """Ids of the sinks without an arrival; `None` where each arrival counts."""
         self.seen.update(
-            (id(self.seen), id(self.levels), id(self._starts), id(self._hits), id(self.__dict__))
+            map(id, (self.seen, self.levels, self._starts, self._hits, self._unmet, self.__dict__))
         )
         self._has_untracked = not all(map(gc.is_tracked, sinks.values()))
         self._barred = {id(root.value) for root in self.roots if root.bars}
@@ -127,11 +132,13 @@ class Sweep:
 
     def _run(self, start: int, stop: int) -> None:
         level: list[Any] = []
+        met: set[int] = set()
         for index in range(start, stop):
             root = self.roots[index]
             key = id(root.value)
             if key in self.sinks:
                 self._of_root.append((index, key))
+                met.add(key)
             elif key not in self.seen or (root.bars and key in self._barred):
                 self.seen.add(key)
                 self._barred.discard(key)
@@ -140,13 +147,21 @@ class Sweep:
         self.levels.append(level)
         self._starts.append([])
         sinks = Addresses(self.sinks)
-        while level:
+        while level and not self._is_done(met):
             here = len(self.levels) - 1
             below, starts, hits = expand(level, SLICE, self.seen, sinks, has_untracked=self._has_untracked)
             self._hits.update(((here, at), keys) for at, keys in hits.items())
+            met.update(*hits.values())
             self.levels.append(below)
             self._starts.append(starts)
             level = below
+
+    def _is_done(self, met: set[int]) -> bool:
+        """Whether the sinks that were met are all that are wanted."""
+        if self._unmet is None:
+            return False
+        self._unmet -= met
+        return not self._unmet
 
     def own_ids(self) -> set[int]:
         """Ids of the sweep's own containers, for searches of the heap while it is open."""

@@ -329,8 +329,9 @@ class Looking:
 
     def _own_objects(self) -> list[object]:
         """The parts of the run, which refer to the original generation and are not holders."""
-        parts = [self, self._subject, self._state, self._record, self._observations]
-        return [*parts, *map(vars, (self, self._state, self._record)), self._state.transaction]
+        parts: list[object] = [self, self._subject, self._state, self._record, self._observations]
+        parts += [*map(vars, (self, self._state, self._record)), self._state.transaction]
+        return [*parts, self._observations.native_steps]  # a list that grows with each round
 
     def _ignored(self) -> list[Any]:
         found = []

@@ -133,10 +133,12 @@ class Run:
         growing, before = Growing(), seen.samples
         if self.looks.is_suspicious():
             yield from self._settled_rounds(self.settings.rounds, growing.note)
+            growing.release()
             self.looks.take_look()
         else:
-            # One extra round replaces what the first look left in the caches of libraries that it called.
-            yield from _rounds(1)
+            if not self.looks.meter.is_large():
+                # One extra round replaces what the first look left in the caches of libraries that it called.
+                yield from _rounds(1)
             yield from self._settled_rounds(
                 max(self.settings.rounds, _LEAST_FOR_GROWTH),
                 growing.note,
@@ -149,6 +151,7 @@ class Run:
         is_watched = yield from self._watched_rounds(growing)
         if is_watched:
             self.looks.take_growth(growing)
+        growing.release()
         if not is_watched or not is_explained(seen):
             yield from self._traced_rounds(growing, has_fillers=is_watched)
         if not is_watched:
@@ -165,7 +168,8 @@ class Run:
         with watching(self.record.scope.owns, fillers) as seen:
             for number in range(1, _WATCHED + 1):
                 yield from _rounds(1)
-                yield Step.SETTLE
+                if by_type is not None or number == _WATCHED:
+                    yield Step.SETTLE
                 self._note_types(by_type, number)
         memory, shares = fillers.memory(), fillers.close()
         if seen.is_complete:
@@ -225,7 +229,7 @@ class Run:
         goes_on: Callable[[list[Sample]], bool] = lambda _: True,
         by_type: ByType | None = None,
     ) -> Iterator[Step]:
-        """Rounds that are each settled and noted; their numbers become the report's series.
+        """Rounds whose numbers become the report's series. On a larger heap only the middle and the end are settled.
 
         Args:
             count: how many at most.
@@ -235,8 +239,11 @@ class Run:
             by_type: counts the objects of each type before the first round, in the middle, and after the last.
         """
         looks, meter = self.looks, self.looks.meter
+        due = range(count + 1) if meter.may_sample(count) else (count // 2, count)
         looks.is_between = looks.is_suspicious()
-        yield Step.SETTLE  # frees what the suspicion itself allocated
+        looks.is_glance = settle.HAS_AGES and meter.is_large() and not looks.is_suspicious()
+        yield Step.SETTLE  # frees what the suspicion itself allocated, which is young
+        looks.is_glance = False
         samples = [meter.sample(0)]
         self._note_types(by_type, 0)
         if note is not None:
@@ -244,6 +251,8 @@ class Run:
         for number in range(1, count + 1):
             looks.is_between = looks.is_suspicious() and number < count
             yield from _rounds(1)
+            if number not in due:
+                continue
             yield Step.SETTLE
             samples.append(meter.sample(number))
             self._note_types(by_type, number)

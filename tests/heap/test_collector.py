@@ -8,8 +8,7 @@ import subprocess
 import sys
 import weakref
 
-from pytest_reloadleak.heap import collector, settle
-from pytest_reloadleak.holders import container_growth
+from pytest_reloadleak.heap import collector, lengths, settle
 
 
 def test_asyncio_in_c_shows_its_namespace_alone():
@@ -60,7 +59,7 @@ def test_asking_for_all_objects_keeps_none_of_them():
     gc.disable()
     try:
         settle.tracked_count()
-        list(container_growth._containers())
+        list(lengths.every())
         del thing
         assert seen() is None
     finally:

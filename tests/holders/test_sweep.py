@@ -64,11 +64,11 @@ class Graph:
         self.sinks = set(rng.sample(range(size), k=max(1, size // rng.choice([2, 5, 20]))))
         self.skipped = set(rng.sample(range(size), k=rng.choice([0, 0, 1, size // 10]))) - self.sinks
 
-    def sweep(self) -> Sweep:
+    def sweep(self, *, each_once: bool = False) -> Sweep:
         """The sweep under test."""
         groups = [[root(self.nodes[at], f"{at}") for at in group] for group in self.groups]
         sinks = {id(self.nodes[at]): self.nodes[at] for at in self.sinks}
-        return Sweep(groups, sinks, [id(self.nodes[at]) for at in self.skipped])
+        return Sweep(groups, sinks, [id(self.nodes[at]) for at in self.skipped], each_once=each_once)
 
     def distances(self) -> dict[int, int]:
         """Brute force: distance of each entered node from the roots of the group that reaches it first."""
@@ -113,6 +113,26 @@ def test_all_holders_and_shortest_paths_on_random_graphs(block):
             assert len(path) - 2 == distances[path[-2]], seed
         assert {number[id(o)] for o in sweep.entered() if id(o) in number} == set(distances), seed
         sweep.close()
+
+
+def test_a_sweep_for_one_arrival_each_finds_the_same_first_one_earlier():
+    """It is what the whole sweep finds first, by the same path; some sweeps end before they have entered everything."""
+    ended_early = 0
+    for seed in range(100):
+        graph = Graph(seed)
+        whole, early = graph.sweep(), graph.sweep(each_once=True)
+
+        first: dict[int, list[int]] = {}
+        for found in (whole.arrivals(), early.arrivals()):
+            paths: dict[int, list[int]] = {}
+            for arrival in found:
+                paths.setdefault(id(arrival.path[-1]), list(map(id, arrival.path)))
+            assert paths == first or not first, seed
+            first = paths
+        ended_early += len(list(early.entered())) < len(list(whole.entered()))
+        whole.close()
+        early.close()
+    assert ended_early > 10
 
 
 def test_the_random_graphs_are_worth_something():

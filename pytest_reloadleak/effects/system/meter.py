@@ -97,14 +97,15 @@ class Meter:
         )
 
     def unseen(self, action: Callable[[], None]) -> None:
-        """Run an action of the tool itself, and do not count what it leaves."""
+        """Run an action of the tool itself, and do not count what it leaves; on a large heap, its objects are."""
         was_enabled = settle.is_enabled()
         # A collection in between would free or untrack objects of the program.
         settle.put_back(enabled=False)
         try:
-            before = _numbers()
+            has_objects = not self.is_large()
+            before = _numbers(has_objects=has_objects)
             action()
-            after = _numbers()
+            after = _numbers(has_objects=has_objects)
         finally:
             settle.put_back(was_enabled)
         self._own = _plus(self._own, before, after)
@@ -166,11 +167,12 @@ def grown(samples: Sequence[Sample], modules: int) -> Grown:
     """How much each of some settled rounds, which reload so many modules, made the process grow at least."""
     blocks_floor, native_floor_bytes = _floors(modules)
 
-    def steps(numbers: list[int | None]) -> list[int]:
-        return [_difference(a, b) for a, b in pairwise(numbers)]
+    def steps(numbers: list[int | None]) -> list[tuple[int, int]]:
+        rounds = [max(b.round - a.round, 1) for a, b in pairwise(samples)]
+        return list(zip([_difference(a, b) for a, b in pairwise(numbers)], rounds, strict=True))
 
     def least(numbers: list[int | None], floor: int) -> int:
-        found = steps(numbers)
+        found = [step // rounds for step, rounds in steps(numbers)]
         return min(found) if found and min(found) >= floor else 0
 
     return Grown(
@@ -182,11 +184,15 @@ def grown(samples: Sequence[Sample], modules: int) -> Grown:
     )
 
 
-def _in_all(steps: list[int]) -> int:
-    """The least step, and at least 1, if no round left less than before and at most `_SPARED` left as much."""
-    if not steps or min(steps) < 0 or steps.count(0) > _SPARED:
+def _in_all(steps: list[tuple[int, int]]) -> int:
+    """The least that any round left, and at least 1, if at most `_SPARED` rounds left nothing and none less.
+
+    Args:
+        steps: what was left from one sample to the next, and how many rounds were in between.
+    """
+    if not steps or sum(max(rounds - step, 0) for step, rounds in steps) > _SPARED:
         return 0
-    return max(min(steps), 1)
+    return max(min(step // rounds for step, rounds in steps), 1)
 
 
 def _difference(before: int | None, after: int | None) -> int:
