@@ -57,6 +57,13 @@ def realworld(session: nox.Session) -> None:
     session.run("pytest", audioop, "proofs/programs", *session.posargs)
 
 
+@nox.session(python=[NAMED.get(version, version) for version in ("3.13", "3.14")])
+def homeassistant(session: nox.Session) -> None:
+    """Check integrations of a real Home Assistant, whose test plugin takes over each test's event loop."""
+    session.install(".[homeassistant]")
+    session.run("pytest", "--asyncio-mode=auto", "proofs/programs/test_homeassistant.py", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def noise(session: nox.Session) -> None:
     """Check that the tool distinguishes what other pytest plugins keep until a test is over from leaks."""

@@ -94,6 +94,7 @@ class Check:
         finally:
             try:
                 self.performer.dispose()  # the last generation, if the run ended early
+                self.performer.leave()
             finally:
                 self.end()
 
@@ -108,6 +109,7 @@ class Check:
         finally:
             try:
                 await self.performer.adispose()  # the last generation, if the run ended early
+                await self.performer.aleave()
             finally:
                 self.end()
 
@@ -163,7 +165,8 @@ class Check:
     def _known(self, finding: Finding) -> str | None:
         path = finding.holder.path if finding.holder is not None else ""
         builtin = [(known.pattern, known.sentence) for known in KNOWN if known.applies()]
-        return reason_for(finding.kind, path, [*self.settings.known, *builtin])
+        remainders = self.settings.remainders if finding.growth == "bounded" else ()
+        return reason_for(finding.kind, path, [*self.settings.known, *remainders, *builtin])
 
     def end(self) -> None:
         """Put everything back."""
@@ -236,7 +239,8 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
         nodeid=nodeid,
         rootdir=project.root if project is not None else ".",
         test_files=project.test_files if project is not None else TEST_FILES,
-        known=tuple((one.pattern, one.sentence) for one in expected if not one.is_ignored),
+        known=tuple((o.pattern, o.sentence) for o in expected if not (o.is_ignored or o.is_bounded)),
+        remainders=tuple((one.pattern, one.sentence) for one in expected if one.is_bounded),
         ignored=tuple(one.pattern for one in expected if one.is_ignored),
     )
 

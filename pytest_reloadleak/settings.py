@@ -48,6 +48,8 @@ class Settings:
     """Modules below the target, to be imported with it where they can be."""
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
+    remainders: tuple[tuple[str, str], ...] = ()
+    """The same for findings that are expected only if they are bounded."""
     proves: bool = False
     """Whether to remove on trial what holds old generations: only where the process is the check's own."""
     ignored: tuple[str, ...] = ()
@@ -65,7 +67,8 @@ class Settings:
         # A worker gets its settings as JSON, which has only lists.
         for name in ("probes", "test_files", "dependents", "submodules", "ignored"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "known", tuple((pattern, why) for pattern, why in self.known))
+        for name in ("known", "remainders"):
+            object.__setattr__(self, name, tuple((pattern, why) for pattern, why in getattr(self, name)))
 
 
 def unknown_strategy(name: object, *, is_call: bool = False) -> str:

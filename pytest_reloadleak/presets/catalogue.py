@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.heap.failure import failure_text
+from pytest_reloadleak.presets.apps.homeassistant import HomeAssistant
 from pytest_reloadleak.presets.bots.discord import Discord
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.preset import Hosted, Preset
@@ -19,6 +20,8 @@ from pytest_reloadleak.strategies.imports import targets
 AUTO = "auto"
 """Stands for the preset that the target looks like, if there is one."""
 BUILTIN: tuple[Preset, ...] = (
+    # -- applications
+    HomeAssistant(),
     # -- bots
     Discord(),
     # -- web applications

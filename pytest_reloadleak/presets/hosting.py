@@ -64,9 +64,10 @@ class Hosting:
         roots = runner.roots
         return replace(
             runner,
-            roots=lambda: [*roots(), *self._roots()],
+            roots=lambda: [*self._roots(), *roots()],
             given=lambda: dict(self._hosted.host),
             hook=self.preset.hook,
+            undone=self.preset.undone,
         )
 
     def check(self, names: list[str], settings: Settings, runner: Runner) -> Check:
@@ -88,6 +89,8 @@ class Hosting:
         ):
             raise UsageError(f"preset={self.preset.name!r} and strategy={subject.strategy.name!r}: {why}")
         check.run.observations.note(self._note)
+        if type(self._hosted).close is not Hosted.close:
+            subject.runner.ended = self._hosted.close
         if self.preset.reloads or type(self._hosted).load is Hosted.load:
             return
         names = subject.unit.names

@@ -38,6 +38,9 @@ class Hosted:
         """
         del module
 
+    def close(self) -> Any:
+        """End what was opened for the check; the last generation is unloaded by then."""
+
 
 class Preset:
     """How to check the plugins of one host. A subclass defines the attributes and `fits` and `open`.
@@ -51,6 +54,8 @@ class Preset:
         reloads: whether the host itself reloads its plugins. Else a strategy of the check reloads the module.
         hook: the hook in which a plugin undoes what it did, as the end of a sentence. Cures may use the host's objects
             by their names in `Hosted.host`, so these are best the names of the hook's parameters.
+        undone: how a plugin undoes what it did where no cure can be written: a pattern of the holder's path, such as
+            `bus.listeners*`, and what to do, as the start of a sentence.
         known: what the host itself keeps of a plugin, with the reason.
     """
 
@@ -60,6 +65,7 @@ class Preset:
     takes: tuple[str, ...] = ()
     reloads = False
     hook = ""
+    undone: tuple[tuple[str, str], ...] = ()
     known: tuple[Known, ...] = ()
 
     def fits(self, source: Source) -> bool:

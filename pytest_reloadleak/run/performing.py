@@ -128,6 +128,20 @@ class Performer:
 
         return whole
 
+    def leave(self) -> None:
+        """End the host of the plugin, if there is one."""
+        ended = self._run.subject.runner.ended
+        result = ended() if ended is not None else None
+        if inspect.isawaitable(result):
+            self._wait_for(result)
+
+    async def aleave(self) -> None:
+        """Do as `leave` does, on the running loop."""
+        ended = self._run.subject.runner.ended
+        result = ended() if ended is not None else None
+        if inspect.isawaitable(result):
+            await result
+
     def end(self) -> None:
         """Close the loop that was created for coroutines, if any."""
         loop, self._loop = self._loop, None

@@ -25,6 +25,8 @@ class Runner:
     loaded: Callable[[], Any] | None = None
     """Called after that, and before the exercise: does what the host does with a fresh plugin. It may be a coroutine
     function."""
+    ended: Callable[[], Any] | None = None
+    """Called when the check is over, before anything is put back: ends the host. It may be a coroutine function."""
     unloaded: Callable[[], None] = lambda: None
     """Called after the last generation is dropped: restores the test module's bindings."""
     spared: Callable[[], Iterable[dict[str, Any]]] = list
@@ -37,6 +39,8 @@ class Runner:
     """Objects that the host gives to the plugin's own hooks, by the names that cures call them."""
     hook: str = ""
     """Where a cure goes, as the end of a sentence; empty where the target's imports tell."""
+    undone: tuple[tuple[str, str], ...] = ()
+    """How what the host holds is released: patterns of holders' paths, with what to do."""
     keepers: Callable[[], Noise] = Noise
     """What the runner and its plugins keep until the test ends and cannot release."""
     own: list[object] = field(default_factory=list)

@@ -10,6 +10,7 @@ from pytest_reloadleak.run import leaked_before
 from pytest_reloadleak.run.protocol import Run
 from pytest_reloadleak.settings import REFERENCES, Settings
 from pytest_reloadleak.verdict.judge import Verdict
+from pytest_reloadleak.verdict.known import matches
 
 
 def completed(
@@ -25,7 +26,9 @@ def completed(
     """
     subject, record = run.subject, run.record
     helpers = list(subject.runner.helpers()) if verdict.findings else []
-    findings = tuple(_told_apart(finding, helpers) for finding in verdict.findings)
+    findings = tuple(
+        _with_advice(_told_apart(finding, helpers), subject.runner.undone) for finding in verdict.findings
+    )
     if not settings.looks_for(REFERENCES):
         return verdict._replace(findings=findings)
     earlier = leaked_before.still_there(subject.unit, settings.strategy, findings)
@@ -49,6 +52,13 @@ def completed(
 def _said(finding: Finding, nodeid: str | None) -> str:
     where = f" ({nodeid})" if nodeid is not None else ""
     return f"{finding.signature} was left by an earlier check of this process{where}, and is still there"
+
+
+def _with_advice(finding: Finding, undone: Iterable[tuple[str, str]]) -> Finding:
+    """The finding, with what the host of the plugin offers to undo it, where no cure could be written."""
+    path = finding.holder.path if finding.holder is not None and finding.cure is None else ""
+    said = next((what for pattern, what in undone if matches(path, pattern)), None)
+    return dataclasses.replace(finding, advice=said) if said is not None else finding
 
 
 def _told_apart(finding: Finding, helpers: Iterable[str]) -> Finding:

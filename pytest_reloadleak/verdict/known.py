@@ -28,6 +28,7 @@ class Known:
         since: first version of Python that has the reference.
         until: last version that has it.
         link: where it is documented or reported.
+        is_bounded: whether only a bounded finding is expected: a constant remainder, and not one more per round.
         is_ignored: whether the sweep never enters the attribute's value, instead of reporting a known finding.
 
     Raises:
@@ -39,6 +40,7 @@ class Known:
     since: tuple[int, int] = (3, 10)
     until: tuple[int, int] = _NEWEST
     link: str = ""
+    is_bounded: bool = False
     is_ignored: bool = False
 
     def __post_init__(self) -> None:
@@ -80,9 +82,10 @@ def reason_for(kind: str, path: str, known: Iterable[tuple[str, str]]) -> str | 
         known: patterns and reasons.
     """
     where = f"{kind}:{path}"
-    return next((why for pattern, why in known if _matches(where, pattern)), None)
+    return next((why for pattern, why in known if matches(where, pattern)), None)
 
 
-def _matches(where: str, pattern: str) -> bool:
+def matches(where: str, pattern: str) -> bool:
+    """Whether a path, or a kind with a path, is one that a pattern stands for."""
     # Brackets in a pattern are literal: `host.listeners[*]` is the path as it is printed.
     return where == pattern or fnmatchcase(where, pattern.replace("[", "[[]"))

@@ -1,0 +1,1 @@
+"""Check plugins of applications: integrations of Home Assistant, add-ons of Blender."""
