@@ -97,7 +97,7 @@ class Leak:
         found = next((one for one in new if one.holder.path.startswith(self.path)), None)
         assert found is not None, [one.holder for one in new]
         assert (found.kind, found.growth) == ("retained-generation", "growing")
-        assert (Path(found.site.file).name, found.site.line) == (file, self.line)
+        assert (Path(found.site.file).name, found.site.line) == (file, self.line), found.holder
         assert self.fix in found.advice
 
 

@@ -29,10 +29,12 @@ def twins(request):
 
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
+def plugin(twins, tmp_path, monkeypatch):
     """Write the plugin's module, of a program with a module `hub`."""
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "hub.py").write_text("listeners = []\n")
+    for name, text in {"hub.py": "listeners = []\n", **twins.files}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
 
     def write(source):
         (tmp_path / f"{PLUGIN}.py").write_text(source)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 PLUGIN = "plug"
 """The module's name. It may import `hub`, a module that stays, with a list `listeners`."""
@@ -25,6 +25,8 @@ class Twins:
     """The line of the source that made it; the first one, which is empty, counts."""
     cure: str
     """What the cure must say."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Other files beside the plugin's, such as the description that the host reads."""
     kind: str = "retained-generation"
     growth: str = "growing"
     strategy: str = "reimport"

@@ -32,6 +32,43 @@ class Feed(commands.Cog):
     {wait}bot.add_cog(Feed())
 """
 
+JOB = """
+import sopel.plugin
+from sopel.tools import jobs
+
+@sopel.plugin.command("lamp")
+def lamp(bot, trigger):
+    pass
+
+def poll(bot):
+    pass
+
+def setup(bot):
+    bot.scheduler.register(jobs.Job([3600], handler=poll))
+
+def shutdown(bot):
+    {undo}
+"""
+PAGE = """
+from errbot import BotPlugin, botcmd, core_plugins
+
+def is_allowed():
+    pass
+
+class Lamp(BotPlugin):
+    def activate(self):
+        super().activate()
+        core_plugins.flask_app.before_request(is_allowed)
+
+    def deactivate(self):
+        {undo}
+        super().deactivate()
+
+    @botcmd
+    def lamp(self, message, args):
+        return "on"
+"""
+
 
 def _discord(library, define, wait):
     def source(text):
@@ -61,4 +98,21 @@ def _discord(library, define, wait):
 BOTS = {
     **_discord("discord", "async def ", "await "),
     **_discord("disnake", "def ", ""),
+    "Sopel, a job": Twins(
+        preset="Sopel",
+        needs="sopel",
+        source=JOB,
+        path="bot.",
+        line=13,
+        cure="poll",
+    ),
+    "errbot, a page": Twins(
+        preset="errbot",
+        needs="errbot",
+        source=PAGE,
+        files={"plug.plug": "[Core]\nName = Lamp\nModule = plug\n"},
+        path="errbot.core_plugins.flask_app.before_request_funcs[",
+        line=10,
+        cure="is_allowed",
+    ),
 }

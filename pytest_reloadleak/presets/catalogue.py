@@ -10,6 +10,8 @@ from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.presets.apps.homeassistant import HomeAssistant
 from pytest_reloadleak.presets.bots.discord import Discord
+from pytest_reloadleak.presets.bots.errbot import Errbot
+from pytest_reloadleak.presets.bots.sopel import Sopel
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
@@ -24,6 +26,8 @@ BUILTIN: tuple[Preset, ...] = (
     HomeAssistant(),
     # -- bots
     Discord(),
+    Sopel(),
+    Errbot(),
     # -- web applications
     Flask(),
     FastAPI(),

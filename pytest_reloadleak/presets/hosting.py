@@ -76,6 +76,7 @@ class Hosting:
         Raises:
             UsageError: the target does not exist or is refused, or the strategy does not fit the host.
         """
+        names = [*self._hosted.names] or names
         check = Check(names, settings, self.reload, self.disposal(), self.runner(runner))
         self._join(check)
         return check

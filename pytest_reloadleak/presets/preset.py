@@ -14,10 +14,13 @@ class Hosted:
 
     Attributes:
         host: the host's objects by the names under which reports show them, such as `bot`. It may be filled late.
+        names: the modules as which the host itself loads the plugin, if it does not use the target's name. It may be a
+            pattern, if each load has a name of its own.
     """
 
     def __init__(self) -> None:
         self.host: dict[str, object] = {}
+        self.names: tuple[str, ...] = ()
 
     def reload(self) -> Any:
         """Load the next generation by the host's own means, once the last one is unloaded: see `Preset.reloads`."""
@@ -54,8 +57,8 @@ class Preset:
         reloads: whether the host itself reloads its plugins. Else a strategy of the check reloads the module.
         hook: the hook in which a plugin undoes what it did, as the end of a sentence. Cures may use the host's objects
             by their names in `Hosted.host`, so these are best the names of the hook's parameters.
-        undone: how a plugin undoes what it did where no cure can be written: a pattern of the holder's path, such as
-            `bus.listeners*`, and what to do, as the start of a sentence.
+        undone: how a plugin undoes what it did by the host's own means: a pattern of the holder's path, such as
+            `bus.listeners*`, and what to do, as a sentence. It takes the place of a cure that changes the holder.
         known: what the host itself keeps of a plugin, with the reason.
     """
 

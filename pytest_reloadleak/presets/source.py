@@ -8,6 +8,12 @@ from pathlib import Path
 from pytest_reloadleak.strategies.imports import targets
 
 
+def file_of(target: str) -> Path | None:
+    """The file of a module, of a package its `__init__.py`; `None` if it has none. Nothing is imported."""
+    spec = targets.find(target)
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+
+
 class Source:
     """What the source of a module shows: whom it imports, and what it defines.
 
@@ -52,6 +58,15 @@ class Source:
         return any(
             isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in names
             for node in self._tree.body
+        )
+
+    def derives(self, *bases: str) -> bool:
+        """Whether it derives a class from one that has one of some names: `class Lamp(errbot.BotPlugin)`."""
+        return any(
+            (base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")) in bases
+            for node in self._tree.body
+            if isinstance(node, ast.ClassDef)
+            for base in node.bases
         )
 
     def takes(self, function: str, parameter: str) -> bool:

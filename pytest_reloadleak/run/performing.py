@@ -156,6 +156,8 @@ class Performer:
         try:
             if left:
                 loop.run_until_complete(asyncio.wait(left, timeout=_PATIENCE_S))
+            if asyncio._get_running_loop() is None:
+                loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             loop.close()
 

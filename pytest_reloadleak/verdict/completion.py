@@ -55,10 +55,10 @@ def _said(finding: Finding, nodeid: str | None) -> str:
 
 
 def _with_advice(finding: Finding, undone: Iterable[tuple[str, str]]) -> Finding:
-    """The finding, with what the host of the plugin offers to undo it, where no cure could be written."""
-    path = finding.holder.path if finding.holder is not None and finding.cure is None else ""
+    """The finding, with what the host of the plugin offers to undo it, in place of a cure that changes the holder."""
+    path = finding.holder.path if finding.holder is not None else ""
     said = next((what for pattern, what in undone if matches(path, pattern)), None)
-    return dataclasses.replace(finding, advice=said) if said is not None else finding
+    return dataclasses.replace(finding, advice=said, cure=None) if said is not None else finding
 
 
 def _told_apart(finding: Finding, helpers: Iterable[str]) -> Finding:

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 from cases.run import BESIDES_GROWTH
 
-from pytest_reloadleak import Hosted, Preset, UsageError
+from pytest_reloadleak import Hosted, Known, Preset, UsageError
 from pytest_reloadleak.presets import catalogue
 from pytest_reloadleak.presets.source import Source
 
@@ -15,6 +15,7 @@ COG = "from discord.ext import commands\nasync def setup(bot): ..."
 FLASK = "from flask import Flask\napp = Flask(__name__)"
 BLUEPRINT = "import flask as f\npages = f.Blueprint('pages', __name__)"
 FASTAPI = "import fastapi\nrouter = fastapi.APIRouter()"
+INTEGRATION = "from homeassistant.core import x\nasync def async_setup_entry(hass, entry): ..."
 PLUGGY = "from pluggy import HookimplMarker\nimpl = HookimplMarker('shop')"
 
 
@@ -34,6 +35,8 @@ PLUGGY = "from pluggy import HookimplMarker\nimpl = HookimplMarker('shop')"
         (FASTAPI, "FastAPI"),
         ("from starlette.applications import Starlette\napp = Starlette()", "FastAPI"),
         (PLUGGY, "pluggy"),
+        (INTEGRATION, "Home Assistant"),
+        ("def async_setup_entry(hass, entry): ...", None),
         ("import pluggy", None),
         ("from .flask import Flask\napp = Flask()", None),
         ("def broken(", None),
@@ -195,6 +198,87 @@ def test_the_tests_own_host_is_used(app, reload_leaks):
 
     assert reload_leaks.check("app", preset=Busy(), host={"bus": bus}, rounds=2).outcome == "clean"
     assert bus == ["mine"]
+
+
+class Closing(Bus):
+    """A host that ends with the check."""
+
+    def close(self):
+        self.host["bus"].append("closed")
+
+
+class AsyncClosing(Closing):
+    """The same with a coroutine."""
+
+    async def close(self):
+        super().close()
+
+
+@pytest.mark.parametrize("kind", [Closing, AsyncClosing])
+@pytest.mark.parametrize("start", ["bus.append(on_event)", "raise OSError"])
+def test_the_host_ends_with_the_check(app, reload_leaks, kind, start):
+    """Once, however the check ends."""
+    app(LEAKY.format(undo="pass").replace("bus.append(on_event)", start))
+    bus = []
+
+    report = reload_leaks.measure(
+        "app", preset=Busy(kind), host={"bus": bus}, rounds=2, probes=BESIDES_GROWTH
+    )
+
+    assert report.outcome == ("error" if start == "raise OSError" else "leaking")
+    assert bus.count("closed") == 1
+    assert bus[-1] == "closed"
+
+
+@pytest.mark.asyncio
+async def test_the_host_ends_on_the_running_loop(app, reload_leaks):
+    """Coroutines too."""
+    app(LEAKY.format(undo=CURED))
+    bus = []
+
+    await reload_leaks.acheck(
+        "app", preset=Busy(AsyncClosing), host={"bus": bus}, rounds=2, probes=BESIDES_GROWTH
+    )
+
+    assert bus == ["closed"]
+
+
+class Once(Busy):
+    """A host that expects what is left once, and says how more is undone."""
+
+    undone = (("bus*", "call bus.leave()"), ("*", "call nobody"))
+    known = (Known(pattern="*:bus*", why="the host keeps the first plugin", is_bounded=True),)
+
+
+LEFT_ONCE = """
+    class Event: ...
+    def start(bus):
+        if {condition}:
+            bus.append(Event())
+    def stop(bus): ...
+"""
+
+
+@pytest.mark.parametrize(("condition", "outcome"), [("not bus", "known"), ("True", "leaking")])
+def test_what_a_host_keeps_once_is_expected_only_once(app, reload_leaks, condition, outcome):
+    """What grows is a leak, with the same holder."""
+    app(LEFT_ONCE.format(condition=condition))
+
+    report = reload_leaks.measure("app", preset=Once(), rounds=2, probes=BESIDES_GROWTH)
+
+    assert report.outcome == outcome
+    assert {finding.known for finding in report.findings} == {
+        "the host keeps the first plugin" if outcome == "known" else None
+    }
+
+
+def test_the_host_says_how_it_is_undone(app, reload_leaks):
+    """In place of a cure, which would change what is the host's own; the first pattern that fits the path counts."""
+    app(LEFT_ONCE.format(condition="True"))
+
+    (finding,) = reload_leaks.measure("app", preset=Once(), rounds=2, probes=BESIDES_GROWTH).findings
+
+    assert (finding.cure, finding.advice) == (None, "call bus.leave()")
 
 
 def test_a_host_that_refuses_the_plugin_is_an_error(app, reload_leaks):

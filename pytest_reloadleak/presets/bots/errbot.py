@@ -1,0 +1,91 @@
+"""Check plugins of errbot, by the bot of its own test tools, which talks to nobody."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.presets.preset import Hosted, Preset
+from pytest_reloadleak.presets.source import Source, file_of
+
+
+class Plugin(Hosted):
+    """A plugin and its bot."""
+
+    def __init__(self, target: str, testbot: Any) -> None:
+        super().__init__()
+        module = target.rpartition(".")[2]
+        self.names = (f"errbot.plugins.{module}",)
+        self._plugin, folder = _described(target, module)
+        self._is_own = testbot is None
+        self._root = (logging.getLogger().level, list(logging.getLogger().handlers))
+        if testbot is None:
+            made: Any = importlib.import_module("errbot.backends.test")
+            config = {
+                "CORE_PLUGINS": ("Utils",)
+            }  # it answers the command by which the bot shows that it has started
+            testbot = made.TestBot(extra_plugin_dir=str(folder), loglevel=logging.ERROR, extra_config=config)
+            testbot.start()
+        self._testbot = testbot
+        self.host["bot"] = testbot.bot
+
+    def reload(self) -> None:
+        """Do as the command `!plugin reload` does."""
+        self.host["bot"].plugin_manager.reload_plugin_by_name(self._plugin)  # type: ignore[attr-defined]
+
+    def unload(self, module: Any) -> None:
+        """Do as `!plugin deactivate` does: it calls the plugin's `deactivate`."""
+        del module
+        manager: Any = self.host["bot"].plugin_manager  # type: ignore[attr-defined]
+        if manager.plugins[self._plugin].is_activated:
+            manager.deactivate_plugin(self._plugin)
+
+    def close(self) -> None:
+        """End the bot that was made for the check, and put back the handlers that it gave to the log."""
+        if self._is_own:
+            self._testbot.stop()
+            root = logging.getLogger()
+            level, handlers = self._root
+            root.setLevel(level)
+            for handler in [handler for handler in root.handlers if handler not in handlers]:
+                root.removeHandler(handler)
+                handler.close()
+
+
+def _described(target: str, module: str) -> tuple[str, Path]:
+    """The plugin's name, and the folder in which its description is.
+
+    Raises:
+        UsageError: there is no description beside the module.
+    """
+    file = file_of(target)
+    for description in sorted(file.parent.glob("*.plug")) if file is not None else ():
+        parser = ConfigParser()
+        parser.read(description, encoding="utf-8")
+        if parser.get("Core", "Module", fallback="") == module:
+            return parser.get("Core", "Name"), description.parent
+    raise UsageError(f"preset 'errbot': there is no file *.plug with `Module = {module}` beside {target}")
+
+
+class Errbot(Preset):
+    """The preset `errbot`."""
+
+    name = "errbot"
+    modules = ("errbot",)
+    takes = ("testbot",)
+    reloads = True
+    hook = "deactivate(self) of the plugin, which errbot calls before it reloads"
+
+    def fits(self, source: Source) -> bool:
+        """Whether it imports errbot, and derives a class from `BotPlugin`."""
+        return source.imports("errbot") and source.derives("BotPlugin")
+
+    def open(self, target: str, source: Source, options: Mapping[str, object]) -> Plugin:
+        """Start a bot, or take the one of errbot's fixture `testbot`."""
+        del source
+        return Plugin(target, options.get("testbot"))
