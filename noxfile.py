@@ -57,6 +57,13 @@ def realworld(session: nox.Session) -> None:
     session.run("pytest", audioop, "proofs/programs", *session.posargs)
 
 
+@nox.session(python=NAMED.get("3.13", "3.13"))
+def blender(session: nox.Session) -> None:
+    """Check add-ons of a real Blender without a window."""
+    session.install(".[blender,test]")
+    session.run("pytest", "proofs/programs/test_presets.py", "-k", "Blender", *session.posargs)
+
+
 @nox.session(python=[NAMED.get(version, version) for version in ("3.13", "3.14")])
 def homeassistant(session: nox.Session) -> None:
     """Check integrations of a real Home Assistant, whose test plugin takes over each test's event loop."""

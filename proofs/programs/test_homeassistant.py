@@ -31,9 +31,9 @@ async def async_unload_entry(hass, entry):
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 async def async_setup_entry(hass, entry):
-    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     undo = {register}
     {undo}
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
 """
 SENSOR = """
@@ -111,7 +111,7 @@ def _entry(register, path):
         source=HEAD.replace("{register}", register),
         undo="entry.async_on_unload(undo)",
         path=path,
-        line=20,
+        line=19,
     )
 
 

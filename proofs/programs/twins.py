@@ -25,6 +25,8 @@ class Twins:
     """The line of the source that made it; the first one, which is empty, counts."""
     cure: str
     """What the cure must say."""
+    by_hand: str = ""
+    """The cure as a reader of the report writes it, where the report can only say in words what the host offers."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Other files beside the plugin's, such as the description that the host reads."""
     kind: str = "retained-generation"

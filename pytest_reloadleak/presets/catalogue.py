@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.heap.failure import failure_text
+from pytest_reloadleak.presets.apps.blender import Blender
 from pytest_reloadleak.presets.apps.homeassistant import HomeAssistant
 from pytest_reloadleak.presets.bots.discord import Discord
 from pytest_reloadleak.presets.bots.errbot import Errbot
@@ -24,6 +25,7 @@ AUTO = "auto"
 BUILTIN: tuple[Preset, ...] = (
     # -- applications
     HomeAssistant(),
+    Blender(),
     # -- bots
     Discord(),
     Sopel(),
