@@ -1,0 +1,78 @@
+"""The same plugins without a preset: what a test had to know of the host, and that it finds the same leak."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+from test_presets import PROGRAMS
+from twins import PLUGIN
+
+
+@pytest.fixture
+def leaking(request, tmp_path, monkeypatch):
+    """Write the leaking twin of the key that a test is marked with."""
+    twins = PROGRAMS[request.param]
+    pytest.importorskip(twins.needs, reason=f"{twins.needs} is not installed here")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in {f"{PLUGIN}.py": twins.leaking, **twins.files}.items():
+        (tmp_path / name).write_text(text)
+    importlib.invalidate_caches()
+    yield twins
+    sys.modules.pop(PLUGIN, None)
+    twins.after()
+
+
+def paths(watch):
+    """The holders that a report names."""
+    return [found.holder.path for found in watch.report.findings]
+
+
+@pytest.mark.parametrize("leaking", ["Blender, a handler"], indirect=True)
+def test_blender(leaking, reload_leaks):
+    """The test calls the add-on's own functions."""
+    watch = reload_leaks.watch(PLUGIN, dispose="unregister")
+    with pytest.raises(AssertionError), watch:  # noqa: PT012 - the block is what a user writes
+        for _ in watch.rounds(2):
+            sys.modules.pop(PLUGIN, None)
+            importlib.import_module(PLUGIN).register()
+
+    assert paths(watch) == ["bpy.app.handlers.load_post[*]"]
+
+
+@pytest.mark.parametrize("leaking", ["Sopel, a job"], indirect=True)
+def test_sopel(leaking, reload_leaks, tmp_path):
+    """The test makes the settings, the bot and the bot's handler of the plugin."""
+    from sopel import config, plugins
+    from sopel.tests import factories
+
+    file = tmp_path / "sopel.cfg"
+    file.write_text("[core]\nowner = me\n")
+    bot = factories.BotFactory()(config.Config(str(file)))
+    handler = plugins.handlers.PyModulePlugin(PLUGIN)
+    handler.load()
+    handler.setup(bot)
+    handler.register(bot)
+
+    report = reload_leaks.measure(PLUGIN, reload=lambda: bot.reload_plugin(PLUGIN), rounds=2)
+
+    assert any("_jobs[*]" in found.holder.path for found in report.findings)
+
+
+@pytest.mark.parametrize("leaking", ["errbot, a page"], indirect=True)
+def test_errbot(leaking, reload_leaks, tmp_path):
+    """The test starts the bot, and names the module as errbot does."""
+    from errbot.backends.test import TestBot
+
+    bot = TestBot(extra_plugin_dir=str(tmp_path), loglevel=40, extra_config={"CORE_PLUGINS": ("Utils",)})
+    bot.start()
+    try:
+        manager = bot.bot.plugin_manager
+        report = reload_leaks.measure(
+            f"errbot.plugins.{PLUGIN}", reload=lambda: manager.reload_plugin_by_name("Lamp"), rounds=2
+        )
+    finally:
+        bot.stop()
+
+    assert any(found.holder.path.startswith(leaking.path) for found in report.findings)
