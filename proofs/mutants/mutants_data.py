@@ -1753,7 +1753,7 @@ GATE = (
     Mutant(
         "a preset's host is no root",
         "presets/hosting.py",
-        "[*roots(), *self._roots()]",
+        "[*self._roots(), *roots()]",
         "[*roots()]",
         "what only the host of a preset holds is not named by its place in the host",
         ("tests/presets/test_presets.py::test_a_plugin_is_checked_as_its_host_reloads_it",),

@@ -244,3 +244,12 @@ def _thread_local(namespace: dict[Any, Any], child: object) -> str:
         if value is child and foreign.is_text(key):
             return f".{foreign.text(key)}"
     return "<threads>"
+
+
+def fields(parent: Any, child: object) -> Iterator[str]:
+    """Yield the name of a field of a tuple written in C, such as `bpy.app.handlers.load_post`."""
+    members = foreign.class_dict(type(parent)) if type(parent) is not tuple else {}
+    if issubclass(type(parent), tuple) and type(members.get("n_sequence_fields")) is int:
+        for name, item in zip(members.get("__match_args__", ()), tuple.__iter__(parent), strict=False):
+            if item is child:
+                yield f".{foreign.text(name)}"

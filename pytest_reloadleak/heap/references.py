@@ -92,6 +92,7 @@ def _candidates(parent: Any, child: object) -> Iterator[str]:  # noqa: PLR0912 -
         yield ".tzinfo"
     elif kind is types.CodeType:
         yield ".co_consts[*]"
+    yield from c_references.fields(parent, child)
     yield from _in_container(parent, child)
     yield from _in_instance(parent, child)
     if kind is types.FunctionType:
@@ -118,23 +119,12 @@ def _in_dict(d: Any, child: object, *, attribute: bool = False, kind: Any = dict
 
 def _in_container(parent: Any, child: object) -> Iterator[str]:
     kind = type(parent)
-    for mapping in (dict, _FROZENDICT):
-        if issubclass(kind, mapping):
-            yield from _in_dict(parent, child, kind=mapping)
-    yield from _in_struct(parent, child)
+    for mapping in filter(lambda base: issubclass(kind, base), (dict, _FROZENDICT)):
+        yield from _in_dict(parent, child, kind=mapping)
     for base in _ITERABLES:
         if kind is base or (issubclass(kind, base) and any(item is child for item in base.__iter__(parent))):
             yield "[*]"
             return
-
-
-def _in_struct(parent: Any, child: object) -> Iterator[str]:
-    """Yield the name of a field of a tuple written in C, such as `bpy.app.handlers.load_post`."""
-    members = foreign.class_dict(type(parent)) if type(parent) is not tuple else {}
-    if issubclass(type(parent), tuple) and type(members.get("n_sequence_fields")) is int:
-        for name, item in zip(members.get("__match_args__", ()), tuple.__iter__(parent), strict=False):
-            if item is child:
-                yield f".{foreign.text(name)}"
 
 
 def _in_class(cls: Any, child: object) -> Iterator[str]:

@@ -27,9 +27,9 @@ BUILTIN: tuple[Preset, ...] = (
     HomeAssistant(),
     Blender(),
     # -- bots
-    Discord(),
-    Sopel(),
+    Sopel(),  # before the next one: a plugin of it has `setup(bot)` too
     Errbot(),
+    Discord(),
     # -- web applications
     Flask(),
     FastAPI(),

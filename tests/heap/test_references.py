@@ -6,6 +6,7 @@ import functools
 import gc
 import operator
 import sys
+import time
 import types
 import weakref
 from collections.abc import Callable
@@ -670,3 +671,11 @@ def test_a_hostile_namespace_of_a_frame_is_not_asked():
     exec("keep()", {}, namespace)
 
     assert ("item", 1) in frame_locals(frames[0])
+
+
+def test_a_field_of_a_tuple_written_in_c_has_its_name():
+    """As in `bpy.app.handlers.load_post`, the list of functions that Blender calls."""
+    thing = Thing()
+    made = time.struct_time((0, thing, *range(7)))
+
+    assert step(made, thing) == ".tm_mon"
