@@ -38,19 +38,35 @@ class Project:
     """Arguments of pytest: where the tests are, and what they cannot do here."""
     source: str = "."
     """The folder of its modules."""
+    is_built: bool = False
+    """Whether it has C extensions, which are compiled beside its modules."""
 
 
 PROJECTS = (
+    Project("apscheduler", "3.11.3", ("tests",), source="src"),
     Project("boltons", "26.2.0", ("tests",)),
+    Project("cachelib", "0.17.0", ("tests",), source="src"),
+    Project("cheroot", "11.1.2", ("cheroot",)),
+    Project("colander", "2.0", ("tests",), source="src"),
     Project("cssselect", "1.6.0", ("tests",)),
     Project("furl", "2.1.4", ("tests",)),
+    Project("glom", "25.12.0", ("glom",)),
+    Project("pluginbase", "1.0.1", ("tests",)),
+    Project("prometheus_client", "0.26.0", ("tests",)),
+    Project("pyfakefs", "6.3.2", ("pyfakefs",)),
     Project("schedule", "1.2.2", ("test_schedule.py",)),
     Project("simpleeval", "1.0.8", ("tests",)),
+    Project("simplejson", "4.3.0", ("simplejson",), is_built=True),
+    Project("stevedore", "5.10.0", ("stevedore",)),
     Project("tinydb", "4.9.0", ("tests",)),
     Project("transitions", "0.9.3", ("tests",)),
+    Project("waitress", "3.0.2", ("tests",), source="src"),
+    Project("watchdog", "7.1.0", ("tests",), source="src"),
     Project("webcolors", "25.10.0", ("tests",), source="src"),
     Project("wsproto", "1.3.2", ("tests",), source="src"),
+    Project("wtforms", "3.3.2", ("tests",), source="src"),
     Project("xmltodict", "1.0.4", ("tests",)),
+    Project("zope_event", "6.2", ("src",), source="src"),
 )
 """None of them is checked elsewhere in this repository. Pinned, as findings are read by people; docs/projects.md says
 which ones were."""
@@ -66,7 +82,11 @@ def unpacked(project: Project, folder: Path) -> Path:
     (archive,) = packages.glob(f"{project.name}-{project.version}.tar.gz")
     with tarfile.open(archive) as file:
         file.extractall(folder, filter="data")
-    return folder / f"{project.name}-{project.version}"
+    root = folder / f"{project.name}-{project.version}"
+    if project.is_built:
+        build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+        subprocess.run(build, cwd=root, check=True, capture_output=True)
+    return root
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,17 @@ collect = _gc.collect
 disable = _gc.disable
 enable = _gc.enable
 freeze = _gc.freeze
+get_debug = _gc.get_debug
 get_freeze_count = _gc.get_freeze_count
 get_referents_of_all = _gc.get_referents
 """Referents of several objects at once. None of them may be a module that `get_referents` treats as unsafe."""
 get_referrers = _gc.get_referrers
+get_threshold = _gc.get_threshold
 is_tracked = _gc.is_tracked
 isenabled = _gc.isenabled
+set_debug = _gc.set_debug
+set_threshold = _gc.set_threshold
+unfreeze = _gc.unfreeze
 
 current_frames = _sys._current_frames
 getframe = _sys._getframe

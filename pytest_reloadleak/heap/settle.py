@@ -185,6 +185,11 @@ def put_back(enabled: bool) -> None:
         (gc.enable if enabled else gc.disable)()
 
 
+def unfreeze() -> None:
+    """Let collections see again what was frozen."""
+    gc.unfreeze()
+
+
 def callbacks() -> list[object]:
     """The collector's own list of what it calls before and after each collection."""
     return gc.callbacks  # type: ignore[return-value]  # typed as a list of functions, but may hold anything

@@ -29,14 +29,16 @@ class ProcessState:
 
     def take(self, subject: Subject) -> None:
         """Take the current state."""
-        self._settings = ProcessSettings(subject.unit.owns) if subject.runner.puts_settings_back else None
+        if subject.runner.recognises_patches:
+            self.before = own_callables(subject.unit.owns)
+        if subject.runner.puts_settings_back:
+            spared = frozenset(map(id, subject.runner.spared()))
+            self._settings = ProcessSettings(subject.unit.owns, self.before, spared)
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
         # Wait for an import in another thread: else a half-finished one would be put back.
         with imports_locked(subject.unit.loaded()):
             self.transaction = Transaction.begin(subject.unit)
-        if subject.runner.recognises_patches:
-            self.before = own_callables(subject.unit.owns)
 
     def prepare(self, strategy: Strategy) -> None:
         """Let the strategy prepare; `put_back` ends it."""
@@ -60,11 +62,19 @@ class ProcessState:
         ]
 
     def settings_note(self) -> list[str]:
-        """A note on the settings of the process that the rounds changed, if any; `put_back` puts them back."""
-        changed = self._settings.changed() if self._settings is not None else []
-        if not changed:
+        """Notes on the settings that the rounds changed: what `put_back` puts back, and what it cannot."""
+        if self._settings is None:
             return []
-        return [f"put back after the check, since its rounds changed them: {', '.join(changed)}"]
+        changed, lost = self._settings.changed(), self._settings.lost()
+        notes = []
+        if changed:
+            notes.append(f"put back after the check, since its rounds changed them: {', '.join(changed)}")
+        if lost:
+            notes.append(
+                f"stays after the check, since its rounds changed it and what was there is gone: {', '.join(lost)}; "
+                "a dispose hook can restore it"
+            )
+        return notes
 
     def put_back(self) -> None:
         """Put the state back and release every object in it."""
@@ -78,4 +88,6 @@ class ProcessState:
             if self._settings is not None:
                 self._settings.put_back()
                 self._settings = None
+            if not self._frozen and settle.frozen_count():
+                settle.unfreeze()
             settle.put_back(self._gc_enabled)

@@ -1,0 +1,192 @@
+"""Keep what other modules have where a target may put its own objects.
+
+A host that has room for one plugin, an entry with a constant key, or a function that the target replaced pile up
+nothing. But the next test would meet the last generation there, while `sys.modules` has the original again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import types
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
+from operator import is_
+from typing import Any, NamedTuple
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.holders.patches import is_standard
+from pytest_reloadleak.run.restoring.setting import ABSENT, belongs
+
+_FUNCTION = types.FunctionType
+_KINDS = foreign.type_ids(_FUNCTION, types.BuiltinFunctionType, type, type(None))
+_DEAD: Any = object()
+_MOST = 1000
+"""Entries of a table that are looked at: a host's table of plugins is short."""
+_OWN = frozenset({"__main__", __name__.partition(".")[0]})
+_COPIED = frozenset({"sys", "builtins"})
+"""Modules of the standard library where a program leaves its own objects: the last exception, the last result."""
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+
+
+class _Space(NamedTuple):
+    """The names of one module, instance or class, or the entries of one table."""
+
+    path: str
+    """With `{}` where a name or key belongs."""
+    space: Any
+    kept: dict[Any, Any]
+    """What it had. Of the target's own objects there is only a weak reference: they may be what leaks."""
+    keys: tuple[Any, ...] | None
+    """All names that it had; `None` if `kept` has all."""
+
+
+class Slots:
+    """Names and entries of other modules at the start of a check.
+
+    Args:
+        is_targets: whether a module is the target's.
+        callables: names of the functions and classes of each module, without the target's.
+        spared: namespaces whose bindings the caller itself renews, by their ids.
+    """
+
+    def __init__(
+        self,
+        is_targets: Callable[[str], bool],
+        callables: Mapping[str, Collection[str]],
+        spared: Collection[int],
+    ) -> None:
+        self._is_targets = cache(is_targets)  # asked for each class, most of which come from few modules
+        self._found: list[tuple[_Space, Any, Any]] | None = None
+        self._spaces: list[_Space] = []
+        for name, module in foreign.loaded_modules():
+            space = foreign.module_dict(module)
+            if space is None or id(space) in spared or name.partition(".")[0] in _OWN or is_targets(name):
+                continue
+            if is_standard(name) and name not in _COPIED:
+                # What the standard library has in its names is no object of a program's.
+                self._spaces.append(_Space(name + ".{}", space, dict(space), None))
+                continue
+            if name in callables and not _is_near(space):
+                kept = {key: _held(space[key]) for key in callables[name] if key in space}
+                self._spaces.append(_Space(name + ".{}", space, kept, tuple(space)))
+                continue
+            self._spaces.append(self._space(name + ".{}", space))
+            for key, value in list(space.items()) if name in callables else ():
+                if type(key) is str and not key.startswith("__"):
+                    self._spaces += self._inside(f"{name}.{key}", value, name)
+
+    def changed(self) -> Iterator[str]:
+        """Places that have other objects of the target's now, and can be put back."""
+        return (_place(one, key) for one, key, value in self._overwritten() if value is not _DEAD)
+
+    def lost(self) -> Iterator[str]:
+        """Such places whose earlier object is gone."""
+        return (_place(one, key) for one, key, value in self._overwritten() if value is _DEAD)
+
+    def put_back(self) -> None:
+        """Put back what they had."""
+        for one, key, value in self._overwritten():
+            if value is _DEAD:
+                continue
+            if type(one.space) is not dict:
+                (type.__delattr__ if value is ABSENT else type.__setattr__)(one.space, key, *_given(value))
+            elif value is ABSENT:
+                one.space.pop(key, None)
+            else:
+                one.space[key] = value
+        self._spaces.clear()
+        self._found = None
+
+    def _space(self, path: str, space: dict[Any, Any]) -> _Space:
+        kept = {}
+        for key, value in list(space.items()):
+            if id(type(value)) in _KINDS:
+                kept[key] = weakref.ref(value) if belongs(value, self._is_targets) else _held(value)
+            elif not foreign.is_atom(value):
+                with contextlib.suppress(TypeError):  # not every type can be referred to weakly
+                    kept[key] = weakref.ref(value)
+        return _Space(path, space, kept, tuple(space))
+
+    def _inside(self, path: str, value: object, module: str, depth: int = 2) -> Iterator[_Space]:
+        """The tables, instances and classes that a module near the target has in its names."""
+        if type(value) is dict:
+            if len(value) <= _MOST and all(type(key) is str for key in value):
+                yield self._space(path + "['{}']", value)
+        elif foreign.is_class(value):
+            if type(value) is type and foreign.class_module(value) == module:
+                names = dict(foreign.class_dict(value))
+                yield self._space(path + ".{}", names)._replace(space=value)
+        elif depth and id(type(value)) not in _KINDS and not foreign.is_atom(value):
+            if foreign.is_module(value) or is_standard(foreign.class_module(type(value))):
+                return
+            own = foreign.instance_dict(value)
+            if own is not None and len(own) <= _MOST:
+                yield self._space(path + ".{}", own)
+                for key, part in list(own.items()):
+                    yield from self._inside(f"{path}.{foreign.text(key)}", part, module, depth - 1)
+
+    def _overwritten(self) -> list[tuple[_Space, Any, Any]]:
+        """Each place that was overwritten, with what it had: `ABSENT` if nothing, `_DEAD` if that is gone.
+
+        Looked up once: the rounds are over.
+        """
+        if self._found is None:
+            self._found = [found for one in self._spaces for found in self._differing(one)]
+        return self._found
+
+    def _differing(self, one: _Space) -> Iterator[tuple[_Space, Any, Any]]:
+        now, kept = (one.space if type(one.space) is dict else foreign.class_dict(one.space)), one.kept
+        if one.keys is None and len(now) == len(kept) and all(map(is_, now.values(), kept.values())):
+            return
+        get = now.get
+        for key in [key for key, value in kept.items() if get(key, ABSENT) is not value]:
+            value = kept[key]
+            if type(value) is weakref.ref:
+                value = value()
+                value = _DEAD if value is None else value
+            found = get(key, ABSENT)
+            if found is not value and self._is_put(found):
+                yield one, key, value
+        if len(now) > len(kept if one.keys is None else one.keys):
+            yield from ((one, key, ABSENT) for key in self._added(one, now))
+
+    def _added(self, one: _Space, now: Any) -> list[Any]:
+        """Names that the target's objects got, one each: several generations of one are a finding's."""
+        before = set(one.kept if one.keys is None else one.keys)
+        added = {key: now[key] for key in list(now) if key not in before and self._is_put(now[key])}
+        names = [_qualified(value) for value in added.values()]
+        return list(added) if len(set(names)) == len(names) else []
+
+    def _is_put(self, value: object) -> bool:
+        """Whether the target put a value there: it is the target's, or a mock."""
+        if value is None or value is ABSENT:
+            return False
+        return belongs(value, self._is_targets) or foreign.class_module(type(value)) == "unittest.mock"
+
+
+def _held(value: Any) -> Any:
+    """A function or class, or a weak reference to one that may hold others: a closure may have the target's objects."""
+    return weakref.ref(value) if type(value) is _FUNCTION and value.__closure__ is not None else value
+
+
+def _is_near(space: dict[str, Any]) -> bool:
+    """Whether a module is not installed: a host, or another part of the project."""
+    file = foreign.text(space.get("__file__"))
+    return bool(file) and not any(part in file for part in _INSTALLED)
+
+
+def _place(one: _Space, key: Any) -> str:
+    return one.path.format(foreign.text(key))
+
+
+def _given(value: Any) -> tuple[Any, ...]:
+    return () if value is ABSENT else (value,)
+
+
+def _qualified(value: Any) -> str:
+    if type(value) is types.MethodType:
+        value = value.__func__
+    if type(value) is _FUNCTION:
+        return f"{foreign.module_name(value.__globals__)}.{foreign.text(value.__qualname__)}"
+    return foreign.class_name(value if foreign.is_class(value) else type(value))

@@ -1,0 +1,170 @@
+"""List what the operating system keeps for the process: directory, signals, timers, limits, descriptors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from pytest_reloadleak.run.restoring.setting import Setting
+
+_MAIN = threading.main_thread().ident
+_STATUS, _LIMITS = "/proc/self/status", "/proc/self/limits"
+# Private copies: the target may patch the originals.
+_getcwd, _chdir, _umask, _fstat = os.getcwd, os.chdir, os.umask, os.fstat
+_getsignal, _signal, _signals = signal.getsignal, signal.signal, tuple(signal.valid_signals())
+_get_ident = threading.get_ident
+_TIMERS = {
+    "ITIMER_REAL": time.monotonic,
+    "ITIMER_VIRTUAL": lambda: os.times().user,
+    "ITIMER_PROF": time.process_time,
+}
+"""The interval timers, and a clock that runs as each of them does."""
+_LATE_S = 0.5
+"""By how much a running timer may differ from what it was, less the time since."""
+
+
+def settings() -> Iterator[Setting]:
+    """What the system keeps for the process and can set again."""
+    for what, read, write in (("user", "geteuid", "seteuid"), ("group", "getegid", "setegid")):
+        if read in vars(os):  # first: other settings can be put back by their owner only
+            yield Setting(f"the effective {what}", vars(os)[read], vars(os)[write])
+    yield Setting("the working directory", _getcwd, _chdir)
+    if (
+        sys.platform == "linux"
+    ):  # elsewhere the mask can only be read by setting it, and threads would see that
+        yield Setting("the file mode mask (umask)", _read_umask, _umask)
+        yield Setting("the resource limits", _limits, _set_limits)
+    yield from _of_signals()
+    yield from _of_scheduling()
+
+
+def streams() -> tuple[object, ...]:
+    """What the descriptors 0, 1 and 2 lead to: none of them can be put back."""
+    return tuple(_place(number) for number in range(3))
+
+
+def _place(number: int) -> tuple[int, int] | None:
+    try:
+        found = _fstat(number)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _read_umask() -> int:
+    with open(_STATUS, "rb") as file:
+        line = next(line for line in file if line.startswith(b"Umask:"))
+    return int(line.split()[1], 8)
+
+
+def _of_signals() -> Iterator[Setting]:
+    if hasattr(signal, "pthread_sigmask"):
+        mask = signal.pthread_sigmask
+        yield Setting("the blocked signals", partial(_blocked, mask), partial(mask, signal.SIG_SETMASK))
+    if _get_ident() != _MAIN:  # only there can a handler be set
+        return
+    for number in _signals:
+        if _getsignal(number) is not None:
+            name = f"the handler of {_signal_name(number)}"
+            yield Setting(name, partial(_getsignal, number), partial(_signal, number))
+    for timer, now_s in _TIMERS.items():
+        if timer in vars(signal):
+            clock = _Clock(vars(signal)[timer], now_s)
+            yield Setting(f"the interval timer {timer}", clock.read, clock.write)
+
+
+def _blocked(mask: Any) -> frozenset[int]:
+    return frozenset(map(int, mask(signal.SIG_BLOCK, ())))
+
+
+class _Clock:
+    """One interval timer of the process, as the moment at which it will fire.
+
+    Args:
+        which: the number of the timer.
+        now_s: the clock by which it runs.
+    """
+
+    def __init__(self, which: int, now_s: Callable[[], float]) -> None:
+        self._which, self._now_s = which, now_s
+        self._get, self._set = signal.getitimer, signal.setitimer
+        self._first: tuple[float, float] | None = None
+
+    def read(self) -> tuple[float, float] | None:
+        """When it fires and how often then; `None` if it does not run. A running one moves on, which is no change."""
+        left_s, interval_s = self._get(self._which)
+        if not left_s:
+            return None
+        found = (self._now_s() + left_s, interval_s)
+        if self._first is None:
+            self._first = found
+        elif found[1] == self._first[1] and abs(found[0] - self._first[0]) < _LATE_S:
+            return self._first
+        return found
+
+    def write(self, value: tuple[float, float] | None) -> None:
+        """Let it fire when it would have; at once if that moment is over."""
+        if value is None:
+            self._set(self._which, 0)
+        else:
+            self._set(self._which, max(value[0] - self._now_s(), 1e-3), value[1])
+
+
+def _of_scheduling() -> Iterator[Setting]:
+    if hasattr(os, "sched_setaffinity"):
+        read = partial(_affinity, os.sched_getaffinity)
+        yield Setting("the processors of the process", read, partial(os.sched_setaffinity, 0))
+    if hasattr(os, "setpriority"):
+        where = (os.PRIO_PROCESS, 0)
+        yield Setting(
+            "the priority of the process",
+            partial(os.getpriority, *where),
+            partial(os.setpriority, *where),
+        )
+
+
+def _affinity(read: Any) -> frozenset[int]:
+    return frozenset(read(0))
+
+
+def _limits() -> bytes:
+    """The limits as Linux tells them, in one text: the module `resource` need not be loaded for it."""
+    with open(_LIMITS, "rb") as file:
+        return file.read()
+
+
+_NAMES = {
+    b"Max cpu time": "RLIMIT_CPU",
+    b"Max file size": "RLIMIT_FSIZE",
+    b"Max data size": "RLIMIT_DATA",
+    b"Max stack size": "RLIMIT_STACK",
+    b"Max core file size": "RLIMIT_CORE",
+    b"Max processes": "RLIMIT_NPROC",
+    b"Max open files": "RLIMIT_NOFILE",
+    b"Max locked memory": "RLIMIT_MEMLOCK",
+    b"Max address space": "RLIMIT_AS",
+}
+
+
+def _set_limits(text: bytes) -> None:
+    import resource
+
+    space, now = vars(resource), set(_limits().splitlines())
+    for line in text.splitlines():
+        name = next((name for name in _NAMES if line.startswith(name)), None)
+        if name is not None and line not in now:
+            soft, hard = (-1 if word == b"unlimited" else int(word) for word in line[len(name) :].split()[:2])
+            resource.setrlimit(space[_NAMES[name]], (soft, hard))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
