@@ -1785,7 +1785,7 @@ GATE = (
     Mutant(
         "a cure does not know the host's objects",
         "cures/names.py",
-        "        for name, value in given.items():\n            self._bound.setdefault(id(value), name)\n",
+        "        for name, value in self.given.objects.items():\n            self._bound.setdefault(id(value), name)\n",
         "",
         "what the host's own object holds has no cure, though the hook is given that object",
         ("tests/presets/test_preset_options.py::test_a_target_item_is_a_plugin_of_its_host",),

@@ -14,6 +14,77 @@ def is_allowed(context):
 {define}teardown(bot):
     {undo}
 """
+ONCE = """
+from {library}.ext import commands
+
+def is_allowed(context):
+    return True
+
+{define}setup(bot):
+    bot.add_check(is_allowed, call_once=True)
+
+{define}teardown(bot):
+    {undo}
+"""
+LISTENER = """
+import functools
+from {library}.ext import commands
+
+async def on_message(prefix, message):
+    pass
+
+{define}setup(bot):
+    bot.add_listener(functools.partial(on_message, "!"), "on_message")
+
+{define}teardown(bot):
+    {undo}
+"""
+GLOBAL_LOOP = """
+from {library}.ext import tasks
+
+@tasks.loop(hours=1)
+async def poll():
+    pass
+
+{define}setup(bot):
+    poll.start()
+
+{define}teardown(bot):
+    {undo}
+"""
+TASK = """
+import asyncio
+from {library}.ext import commands
+
+async def poll():
+    await asyncio.sleep(3600)
+
+{define}setup(bot):
+    bot.poll = asyncio.get_running_loop().create_task(poll())
+
+{define}teardown(bot):
+    {undo}
+"""
+VIEW = """
+import hub, discord
+
+class Pages(discord.ui.View):
+    def __init__(self):
+        super().__init__(timeout=None)
+
+    @discord.ui.button(label="next", custom_id="next")
+    async def turn(self, interaction, button):
+        pass
+
+async def setup(bot):
+    global pages
+    pages = Pages()
+    hub.listeners.append(None)
+    bot.add_view(pages, message_id=len(hub.listeners))
+
+async def teardown(bot):
+    {undo}
+"""
 LOOP = """
 from {library}.ext import commands, tasks
 
@@ -83,6 +154,40 @@ def _discord(library, define, wait):
             line=8,
             cure="bot.remove_check(is_allowed)",
         ),
+        f"{library}, a check of each command": Twins(
+            preset="discord.py",
+            needs=library,
+            source=source(ONCE),
+            path="bot._check_once[*]",
+            line=8,
+            cure="bot.remove_check(is_allowed, call_once=True)",
+        ),
+        f"{library}, a listener": Twins(
+            preset="discord.py",
+            needs=library,
+            source=source(LISTENER),
+            path="bot.extra_events['on_message'][*]",
+            line=9,
+            cure="bot.remove_listener(item, 'on_message')",
+        ),
+        f"{library}, a loop of the module": Twins(
+            preset="discord.py",
+            needs=library,
+            source=source(GLOBAL_LOOP),
+            kind="pending-task",
+            path="task ",
+            line=9,
+            cure="poll.cancel()",
+        ),
+        f"{library}, a task": Twins(
+            preset="discord.py",
+            needs=library,
+            source=source(TASK),
+            kind="pending-task",
+            path="task ",
+            line=9,
+            cure="asyncio.all_tasks()",
+        ),
         f"{library}, a loop": Twins(
             preset="discord.py",
             needs=library,
@@ -114,5 +219,13 @@ BOTS = {
         path="errbot.core_plugins.flask_app.before_request_funcs[",
         line=10,
         cure="is_allowed",
+    ),
+    "discord, a view": Twins(
+        preset="discord.py",
+        needs="discord",
+        source=VIEW,
+        path="bot._connection._view_store.",
+        line=16,
+        cure="pages.stop()",
     ),
 }

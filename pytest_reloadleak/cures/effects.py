@@ -5,14 +5,15 @@ from __future__ import annotations
 import builtins
 import threading
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_reloadleak.cures import open_things, reading, registrations
-from pytest_reloadleak.cures.knowledge import STOPS
+from pytest_reloadleak.cures.knowledge import ENDS, STOPS
 from pytest_reloadleak.cures.names import Names, Subject, Test
-from pytest_reloadleak.cures.pairs import function_of
+from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.registrations import Clue
+from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 
@@ -230,7 +231,7 @@ def _task(clue: Clue, name: str | None, loop: str | None, names: Names) -> list[
             f"    {loop}.call_soon_threadsafe({item}.cancel)",
         ]
     else:
-        return None
+        return _by_owner(clue, names) or _on_loop(clue, names)
     if loop is None:
         return cancel
     module = names.need("asyncio")
@@ -254,3 +255,54 @@ def _task_test(clue: Clue, item: str, names: Names) -> str | None:
     value = names.variable("value")
     frame = f"getattr({item}.get_coro(), 'cr_frame', None)"
     return f"{frame} and any({subject.test.of(value)} for {value} in {frame}.f_locals.values())"
+
+
+def _by_owner(clue: Clue, names: Names) -> list[str] | None:
+    """Let the object whose method the task runs end it, such as a `discord.ext.tasks.Loop`."""
+    for owner in _owners(clue):
+        spelled = names.bound(owner) or _attribute(owner, names)
+        for method in ENDS if spelled is not None else ():
+            if _needs_nothing(function_of(owner, method)):
+                return [f"{spelled}.{method}()"]
+    return None
+
+
+def _owners(clue: Clue) -> Iterator[Any]:
+    """The objects whose methods the task's coroutines are."""
+    for suspended in clue.values[1:]:
+        if type(suspended) is types.CoroutineType:
+            code = suspended.cr_code
+            for value in gc.get_referents_of_all(suspended):
+                if foreign.own_code(function_of(value, foreign.code_text(code))) is code:
+                    yield value
+
+
+def _attribute(owner: Any, names: Names) -> str | None:
+    """How an instance of the target's class, which the owner knows, spells the owner."""
+    for value in list((foreign.instance_dict(owner) or {}).values()):
+        if foreign.class_module(type(value)) != names.module:
+            continue
+        for attribute, own in list((foreign.instance_dict(value) or {}).items()):
+            if own is owner and type(attribute) is str:
+                instance = names.bound(value) or ("self" if names.given.has_methods else None)
+                return f"{instance}.{attribute}" if instance is not None else None
+    return None
+
+
+def _needs_nothing(function: Any) -> bool:
+    if type(function) is not types.FunctionType:
+        return False
+    needed = function.__code__.co_argcount - len(function.__defaults__ or ())
+    return needed <= 1 <= function.__code__.co_argcount
+
+
+def _on_loop(clue: Clue, names: Names) -> list[str] | None:
+    """Cancel the tasks of the loop on which the hook runs."""
+    item = names.variable("item")
+    test = _task_test(clue, item, names) if names.is_on_loop() else None
+    if test is None:
+        return None
+    return [
+        f"for {item} in [{item} for {item} in {names.need('asyncio')}.all_tasks() if {test}]:",
+        f"    {item}.cancel()",
+    ]

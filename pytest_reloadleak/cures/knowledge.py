@@ -67,6 +67,11 @@ KEYS = frozenset(
 )
 """Parameters that take what stands for the object, such as the number that the registration returned."""
 
+TOPICS = frozenset(
+    {"channel", "event", "event_name", "event_type", "kind", "signal", "subject", "topic", "type"}
+)
+"""Parameters that take the key under which the object is listed with others."""
+
 
 class Undo(NamedTuple):
     """A call that is undone by a call of another form."""
@@ -110,6 +115,15 @@ STOPS = (
 """Methods without an argument that ask a thread or its owner to end, the likeliest first."""
 
 UNDOS = (
+    *(
+        Undo(
+            "add_view",
+            "{0}.stop()",
+            f"{library}.Client",
+            "https://discordpy.readthedocs.io/en/stable/interactions/api.html#discord.ui.View.stop",
+        )
+        for library in ("discord", "disnake")
+    ),
     Undo(
         "connect",
         "{self}.disconnect({0})",  # with a sender it would leave the receiver in its table
@@ -186,7 +200,7 @@ class Host(NamedTuple):
 HOSTS = (
     Host(
         "discord.ext.commands",
-        "teardown(bot) of the extension, or into cog_unload() of the cog; discord.py calls both",
+        "teardown(bot) of the extension, or, where it says self, into cog_unload() of the cog; discord.py calls both",
         "https://discordpy.readthedocs.io/en/stable/ext/commands/extensions.html",
     ),
     Host(

@@ -39,20 +39,31 @@ class Subject(NamedTuple):
     """The name by which the target's source mentions it or its class."""
 
 
+class Given(NamedTuple):
+    """What the host gives to the hook into which a cure goes."""
+
+    objects: Mapping[str, object] = types.MappingProxyType({})
+    """The host's objects by the names that the hook calls them."""
+    is_on_loop: bool = False
+    """Whether the host calls the hook on its running loop."""
+    has_methods: bool = False
+    """Whether the hook may be a method of the plugin's own class."""
+
+
 class Names:
     """The names in one module of the target, and the imports that a cure needs besides.
 
     Args:
         module: the name of the module whose dispose hook runs the cure.
         namespaces: the target's present namespaces by module name.
-        given: what the host gives to the hook, by name.
+        given: what the host gives to the hook.
     """
 
     def __init__(
         self,
         module: str,
         namespaces: Mapping[str, dict[str, Any]],
-        given: Mapping[str, object] = types.MappingProxyType({}),
+        given: Given | None = None,
     ) -> None:
         self.module = module
         self.namespace: dict[str, Any] = namespaces.get(module, {})
@@ -61,7 +72,8 @@ class Names:
         for name, value in list(self.namespace.items()):
             if is_name(name) and not name.startswith("__") and not foreign.is_atom(value):
                 self._bound.setdefault(id(value), name)
-        for name, value in given.items():
+        self.given = given or Given()
+        for name, value in self.given.objects.items():
             self._bound.setdefault(id(value), name)
         self.imports: dict[str, None] = {}
 
@@ -82,6 +94,11 @@ class Names:
     def bound(self, o: object) -> str | None:
         """The global of the module whose value is `o`."""
         return self._bound.get(id(o))
+
+    def is_on_loop(self) -> bool:
+        """Whether the hook runs on an event loop: the host's, or the one that runs now, on which the check reloads."""
+        asyncio = foreign.module_table().get("asyncio")
+        return self.given.is_on_loop or (asyncio is not None and asyncio._get_running_loop() is not None)
 
     def variable(self, wish: str) -> str:
         """A name for a loop that hides none of the module's."""

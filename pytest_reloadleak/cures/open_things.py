@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_reloadleak.cures import reading, registrations
 from pytest_reloadleak.cures.names import Names, is_name
-from pytest_reloadleak.cures.pairs import function_of
+from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign

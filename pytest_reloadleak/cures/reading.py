@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures.names import is_name
 from pytest_reloadleak.heap import foreign, sources
 
+_stat = os.stat
 DELETED = ""
 """The default of a name that its source does not define."""
 
@@ -37,8 +39,17 @@ def file_of(module: str) -> str:
     return file if file.endswith(".py") else ""
 
 
-@cache
 def _parsed(file: str) -> ast.Module:
+    """The syntax tree of a file as it is now: a program is edited between its reloads."""
+    try:
+        found = _stat(file)
+    except OSError:
+        return ast.Module([], type_ignores=[])
+    return _parsed_once(file, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _parsed_once(file: str, *_stamp: int) -> ast.Module:
     return ast.Module(sources.statements(file), type_ignores=[])
 
 

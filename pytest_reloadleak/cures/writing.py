@@ -1,18 +1,19 @@
-"""Put a cure together: the imports that it needs, then its lines. What cannot be written is `None`, never an error."""
+"""Put a cure together: its imports, then its lines; and say where it goes. What cannot be written is `None`."""
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from pytest_reloadleak.cures import bindings, chains, patches, references
-from pytest_reloadleak.cures.names import Names
+from pytest_reloadleak.cures.knowledge import HOSTS
+from pytest_reloadleak.cures.names import Given, Names
+from pytest_reloadleak.heap import foreign
 
 _MOST_PATHS = 16
 """References that are compared to see where each generation has its own."""
-_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Effect(Protocol):
@@ -43,7 +44,7 @@ class Leak(NamedTuple):
 
 
 def mended(
-    leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]], given: Mapping[str, object] = _NOTHING
+    leak: Leak, module: str, namespaces: Mapping[str, dict[str, Any]], given: Given | None = None
 ) -> tuple[str | None, str]:
     """The cure of a leak, and an advice of its own; both may be missing.
 
@@ -51,7 +52,7 @@ def mended(
         leak: what is held, and how.
         module: the target's name.
         namespaces: the target's present namespaces by module name.
-        given: what the host gives to the hook, by name.
+        given: what the host gives to the hook.
     """
     write_with = partial(written, module=module, namespaces=namespaces, given=given)
     path = min(leak.paths, key=len)
@@ -84,7 +85,7 @@ def written(
     write: Callable[[Names], list[str] | None],
     module: str,
     namespaces: Mapping[str, dict[str, Any]],
-    given: Mapping[str, object] = _NOTHING,
+    given: Given | None = None,
 ) -> str | None:
     """The text of a cure.
 
@@ -92,7 +93,7 @@ def written(
         write: returns the cure's lines, and asks for the imports that they need.
         module: the target's name; the main one's if it stands for several.
         namespaces: the target's present namespaces by module name.
-        given: what the host gives to the hook, by name.
+        given: what the host gives to the hook.
     """
     names = Names(module if module in namespaces else next(iter(namespaces), module), namespaces, given)
     try:
@@ -104,3 +105,31 @@ def written(
     except Exception:  # noqa: BLE001 - a cure is a help: a heap that it cannot read must not cost the finding
         return None
     return text
+
+
+# -- where it goes ----------------------------------------------------------------------------------------------------
+
+
+def hook_of(namespaces: Mapping[str, dict[str, Any]]) -> str:
+    """Where a cure goes, as the end of a sentence; empty if the target imports no known host.
+
+    Args:
+        namespaces: the target's present namespaces by module name.
+    """
+    used = {_home(value) for namespace in namespaces.values() for value in list(namespace.values())}
+    for host in HOSTS:
+        if host.module in foreign.module_table() and any(_is_below(name, host.module) for name in used):
+            return host.hook
+    return ""
+
+
+def _home(o: Any) -> str:
+    if foreign.is_module(o):
+        return foreign.module_name(foreign.module_dict(o) or {})
+    if foreign.is_class(o):
+        return foreign.class_module(o)
+    return foreign.module_name(o.__globals__) if type(o) is types.FunctionType else ""
+
+
+def _is_below(name: str, module: str) -> bool:
+    return name == module or name.startswith(f"{module}.")

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_reloadleak.generations.first_pass import FirstPass
 from pytest_reloadleak.generations.ledger import Ledger
@@ -16,6 +16,9 @@ from pytest_reloadleak.holders import roots
 from pytest_reloadleak.holders.retention import GRACE
 from pytest_reloadleak.holders.runner_noise import Noise, debuggers
 from pytest_reloadleak.holders.sweep import Cause, Root, Sweep
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.cures.names import Given  # only what leaks needs it
 
 
 class Known(NamedTuple):
@@ -87,8 +90,8 @@ class Search:
     """The target's present namespaces by module name."""
     rename: Callable[[str], str]
     """The stable form of a text in which module names occur."""
-    given: Mapping[str, object] = field(default_factory=dict)
-    """What the host gives to the target's hooks, by the names that cures call it."""
+    given: Given | None = None
+    """What the host gives to the target's hooks."""
     spared: set[int] = field(default_factory=set)
     """Ids of namespaces whose bindings of the original do not count: the test module's, and those of `callers`."""
     callers: set[int] = field(default_factory=set)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pytest_reloadleak.check import Check
+from pytest_reloadleak.cures.names import Given
 from pytest_reloadleak.errors import RoundError, UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.holders.sweep import Root
@@ -65,7 +66,7 @@ class Hosting:
         return replace(
             runner,
             roots=lambda: [*self._roots(), *roots()],
-            given=lambda: dict(self._hosted.host),
+            given=self._given,
             hook=self.preset.hook,
             undone=self.preset.undone,
         )
@@ -111,6 +112,11 @@ class Hosting:
             raise RoundError(f"{where}: {what}: {text}")
 
         subject.runner.loaded = loaded
+
+    def _given(self) -> Given:
+        methods = (type(self._hosted).reload, type(self._hosted).load, type(self._hosted).unload)
+        is_on_loop = any(inspect.iscoroutinefunction(method) for method in methods)
+        return Given(dict(self._hosted.host), is_on_loop, self.preset.has_methods)
 
     def _roots(self) -> list[Root]:
         return [Root("host", name, name, value) for name, value in self._hosted.host.items()]

@@ -246,7 +246,7 @@ class Looking:
             search.lost.append(f"the search for holders ended early: {failure_text(error)}")
             found = Diagnosis()
         if found.retentions:
-            from pytest_reloadleak.cures.hosts import hook_of  # only what leaks needs a cure
+            from pytest_reloadleak.cures.writing import hook_of  # only what leaks needs a cure
 
             found = found._replace(hook=self._subject.runner.hook or hook_of(search.namespaces))
         self._note_blindness(search)

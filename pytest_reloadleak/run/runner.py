@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.holders.runner_noise import Noise
 from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.strategies.imports.unit import Unit
+
+if TYPE_CHECKING:
+    from pytest_reloadleak.cures.names import Given  # only what leaks needs it
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -35,8 +38,8 @@ class Runner:
     """Names of modules that only the tests import: of what they hold, a report says so."""
     roots: Callable[[], list[Root]] = list
     """Further roots with names that a reader knows, such as fixtures."""
-    given: Callable[[], Mapping[str, object]] = dict
-    """Objects that the host gives to the plugin's own hooks, by the names that cures call them."""
+    given: Callable[[], Given | None] = lambda: None
+    """What the host gives to the plugin's own hooks, for cures."""
     hook: str = ""
     """Where a cure goes, as the end of a sentence; empty where the target's imports tell."""
     undone: tuple[tuple[str, str], ...] = ()

@@ -54,7 +54,68 @@ BUS = """
     bus = Bus()
 """
 
+CHECKS = """
+    class Bot:
+        def __init__(self):
+            self.checks, self.once = [], []
+        def add_check(self, function, once=False):
+            (self.once if once else self.checks).append(function)
+        def remove_check(self, function, *, once=False):
+            (self.once if once else self.checks).remove(function)
+    bot = Bot()
+"""
+
 CASES = (
+    Case(
+        name="one of several lists, which a keyword chooses",
+        host=CHECKS,
+        leaking="host.bot.add_check(on_event, once=True)",
+        cure="host.bot.remove_check(on_event, once=True)",
+    ),
+    Case(
+        name="one of several lists, which nothing tells",
+        host=CHECKS,
+        leaking="""
+            import functools
+            host.bot.add_check(functools.partial(on_event, 1), True)
+        """,
+        cure="""
+            host.bot.once[:] = [item for item in host.bot.once if getattr(item, 'func', None) is not on_event]
+        """,
+    ),
+    Case(
+        name="a list under a key that the method takes too",
+        host=BUS,
+        leaking="""
+            import functools
+            host.bus.subscribe('tick', functools.partial(on_event, 1))
+        """,
+        cure="""
+            for item in [item for item in host.bus.listeners['tick'] if getattr(item, 'func', None) is on_event]:
+                host.bus.unsubscribe('tick', item)
+        """,
+    ),
+    Case(
+        name="a list under a key that the method may take",
+        host="""
+            class Bot:
+                def __init__(self):
+                    self.extra = {'tick': []}
+                def add_listener(self, function, name=None):
+                    self.extra[name or function.__name__].append(function)
+                def remove_listener(self, function, name=None):
+                    self.extra[name or function.__name__].remove(function)
+            bot = Bot()
+        """,
+        leaking="""
+            import functools
+            host.bot.add_listener(functools.partial(on_event, 1), 'tick')
+        """,
+        cure="""
+            for item in [item for item in host.bot.extra['tick'] if getattr(item, 'func', None) is on_event]:
+                host.bot.remove_listener(item, 'tick')
+        """,
+    ),
     Case(
         name="subscribe and unsubscribe with an event",
         host=BUS,
@@ -93,7 +154,7 @@ CASES = (
         name="argument that is new each time",
         host=BUS,
         leaking="for event in ('tick',):\n    host.bus.subscribe(event.lower(), on_event)",
-        cure="host.bus.listeners['tick'].remove(on_event)",
+        cure="host.bus.unsubscribe('tick', on_event)",
     ),
     Case(
         name="add_x and remove_x",
@@ -114,7 +175,7 @@ CASES = (
         name="add_x and remove_x with a local event",
         host=BUS.replace("subscribe", "add_callback").replace("unadd_callback", "remove_callback"),
         leaking="event = 'tock'\ndef setup(event):\n    host.bus.add_callback(event, on_event)\nsetup('tick')",
-        cure="host.bus.listeners['tick'].remove(on_event)",
+        cure="host.bus.remove_callback('tick', on_event)",
     ),
     Case(
         name="addX and removeX",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -63,9 +64,15 @@ def of_trio(task: Any, scope: Scope) -> Task:
 def _described(task: Any, label: str, coroutine: Any, awaited_by: list[Any], scope: Scope) -> Task:
     suspended = chain(coroutine)
     own = owner((task, coroutine), scope.owns, scope.rename)
-    lent = (o for part in suspended for o in (part, *asyncio_objects.arguments(part)))
-    held = own or owner(lent, scope.owns, scope.rename)
+    lent = [o for part in suspended for o in (part, *asyncio_objects.arguments(part))]
+    held = own or owner(lent, scope.owns, scope.rename) or owner(_wrapped(lent), scope.owns, scope.rename)
     return Task(task, scope.rename(label), suspended, awaited_by, held, own is not held)
+
+
+def _wrapped(lent: list[Any]) -> list[Any]:
+    """The functions that foreign objects wrap, such as the coroutine function of a `discord.ext.tasks.Loop`."""
+    namespaces = (foreign.instance_dict(o) or {} for o in lent if not foreign.is_class(o))
+    return [o for each in namespaces for o in list(each.values()) if type(o) is types.FunctionType]
 
 
 def top(task: Task, tasks: dict[int, Task]) -> Task:

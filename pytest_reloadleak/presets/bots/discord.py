@@ -62,7 +62,8 @@ class Discord(Preset):
     modules = ("discord", "disnake")
     takes = ("bot",)
     reloads = True
-    hook = "teardown(bot) of the extension, or into cog_unload() of the cog; the bot calls both"
+    has_methods = True
+    hook = "teardown(bot) of the extension, or, where it says self, into cog_unload() of the cog; the bot calls both"
 
     def fits(self, source: Source) -> bool:
         """Whether it has the `setup` that `load_extension` calls, and imports the library or calls it a bot."""
