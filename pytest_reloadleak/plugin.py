@@ -230,6 +230,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 "--reload-leak-target names a target, but nothing is checked without --reload-leak-check; add it"
             )
     if wanted:
+        from pytest_reloadleak.integration.reporting.changed_files import ChangedFiles
         from pytest_reloadleak.integration.reporting.progress import Controller
         from pytest_reloadleak.integration.session import Session
         from pytest_reloadleak.integration.slow_first import SlowFirst
@@ -237,6 +238,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Session(config), "reloadleak-session")
         config.pluginmanager.register(SlowFirst(config), "reloadleak-durations")
         config.pluginmanager.register(Controller(config), "reloadleak-progress")
+        config.pluginmanager.register(ChangedFiles(config), "reloadleak-changed-files")
     elif any(config.getoption(f"reload_leak_{name}") for name in _WITHOUT_FLAG):
         from pytest_reloadleak.integration.reporting.reports import Collected
 

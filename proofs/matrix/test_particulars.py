@@ -151,6 +151,25 @@ def test_groups_of_pytest_split_have_each_check_once(gated):
     assert found == expected(*ALL)
 
 
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_testmon_runs_an_item_again_whose_files_have_changed(gated, workers):
+    """The item that leaks is run each time, the clean one when its own file or that of its host has changed."""
+    pytest.importorskip("testmon")
+    plugins = ("testmon.pytest_testmon", *(("xdist",) if workers else ()))
+
+    def checked():
+        gated.gate("--testmon", *workers, plugins=plugins)
+        return {nodeid for nodeid in gated.verdicts() if nodeid in ITEMS}
+
+    fine, leaky = ITEMS
+    assert checked() == {fine, leaky}
+    assert checked() == {leaky}
+    for name in ("app/item_fine.py", "host.py"):
+        file = gated.path / name
+        file.write_text(f"{file.read_text()}\nMORE = 1\n")
+        assert checked() == {fine, leaky}
+
+
 def test_benchmarks_alone_skip_the_checks(gated):
     """`--benchmark-only` skips what is no benchmark, items as well."""
     pytest.importorskip("pytest_benchmark")

@@ -1130,6 +1130,22 @@ RUNNING = (
         ("tests/integration/test_own_modules.py::test_a_helper_of_the_tests_is_told_apart",),
     ),
     Mutant(
+        "an editor's settings are wishes",
+        "integration/selection.py",
+        "bool(is_given) and not _is_editor(config)",
+        "bool(is_given)",
+        "a click on one test checks all targets too",
+        ("tests/integration/test_collection.py::test_pycharm_runs_a_test_alone",),
+    ),
+    Mutant(
+        "a selector learns no host",
+        "integration/reporting/changed_files.py",
+        "{*isolated.files(item), *own}",
+        "set(own)",
+        "a target that an edit of its host makes leak is not run again",
+        ("tests/integration/test_changed_files.py::test_a_target_depends_on_its_files",),
+    ),
+    Mutant(
         "leaked-once-is-forgotten",
         "run/leaked_before.py",
         "if objects:",

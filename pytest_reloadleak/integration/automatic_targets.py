@@ -14,6 +14,7 @@ from pytest_reloadleak.heap.sources import parsed
 from pytest_reloadleak.integration import selection
 from pytest_reloadleak.integration.options import project_of
 from pytest_reloadleak.integration.own_modules import OwnModules
+from pytest_reloadleak.integration.reporting import changed_files
 from pytest_reloadleak.strategies.dependencies.importers import resolved
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import module_names
@@ -27,13 +28,15 @@ def loaded(session: pytest.Session, plugins: tuple[str, ...]) -> list[str]:
     return sorted(n for n in names if own.owns(n) and targets.refusal(n, plugins=plugins) is None)
 
 
-def failed_before(config: pytest.Config) -> list[tuple[str, str]]:
-    """Target and strategy of the items that failed in the last run, for `--lf`: it skips the files that import them."""
+def wanted_again(config: pytest.Config) -> list[tuple[str, str]]:
+    """Target and strategy of the items that a selector runs again, while it skips the files that import the targets.
+
+    For `--lf`, those that failed in the last run; for pytest-testmon, also those whose files have changed.
+    """
     cache = getattr(config, "cache", None)
-    if cache is None or not config.getoption("lf", False):
-        return []
-    found = [selection.parse(nodeid) for nodeid in cache.get("cache/lastfailed", {})]
-    return [one for one in found if one is not None and targets.refusal(one[0]) is None]
+    failed = cache.get("cache/lastfailed", {}) if cache is not None and config.getoption("lf", False) else ()
+    found = [*map(selection.parse, failed), *changed_files.affected(config)]
+    return [one for one in dict.fromkeys(found) if one is not None and targets.refusal(one[0]) is None]
 
 
 def imported_by(session: pytest.Session, module: ModuleType) -> list[str]:

@@ -57,9 +57,9 @@ class Targets(pytest.Collector):
         self._pairs = [(name, strategy) for name in names for strategy in options.strategies]
         if not options.targets:
             known = {(target.name, strategy) for target, strategy in self._pairs}
-            failed = automatic_targets.failed_before(self.config)
+            again = automatic_targets.wanted_again(self.config)
             self._pairs += [
-                (Target(name), strategy) for name, strategy in failed if (name, strategy) not in known
+                (Target(name), strategy) for name, strategy in again if (name, strategy) not in known
             ]
         if not self._pairs and not self._refused:
             self._assert_something_is_checked()

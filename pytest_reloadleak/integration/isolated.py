@@ -13,6 +13,7 @@ from pytest_reloadleak.isolation.worker import Job, Outcome
 
 _POOL = pytest.StashKey[Pool]()
 _TAKEN_S = pytest.StashKey[float]()
+_FILES = pytest.StashKey[tuple[str, ...]]()
 _AHEAD = 32
 """Items for each worker whose checks may begin before their turn, so that a slow one keeps no worker idle."""
 
@@ -44,12 +45,23 @@ def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[st
     finally:
         progress.end()
     item.stash[_TAKEN_S] = found.report.duration_s
+    item.stash[_FILES] = found.files
     return found
 
 
 def duration_s(item: pytest.Item) -> float:
     """How long an item's check took; 0 if it was not checked in a worker."""
     return item.stash.get(_TAKEN_S, 0.0)
+
+
+def wants_files(config: pytest.Config) -> bool:
+    """Whether pytest-testmon records in this run on which files the tests depend."""
+    return bool(config.pluginmanager.has_plugin("TestmonCollect"))
+
+
+def files(item: pytest.Item) -> tuple[str, ...]:
+    """The files that an item's worker loaded, if its job asked for them and the check came to its end."""
+    return item.stash.get(_FILES, ())
 
 
 def release(config: pytest.Config) -> None:

@@ -153,7 +153,13 @@ class TargetItem(_Item):
             options = self.options
             current = f"{self.nodeid} (call)"  # as pytest sets the variable
             self._job = Job(
-                self.target, self._settings(), options.timeout_s, self.plugins, options.extra, current
+                self.target,
+                self._settings(),
+                options.timeout_s,
+                self.plugins,
+                options.extra,
+                current,
+                isolated.wants_files(self.config),
             )
             if self._preset is not None:
                 from pytest_reloadleak.presets.catalogue import packed  # only who names a preset needs it

@@ -51,9 +51,8 @@ def take(config: pytest.Config) -> Selection:
         else:
             chosen.append(found)
     is_given = config.getoption("reload_leak_check") or config.getoption("reload_leak_target")
-    is_given = bool(is_given) and not _is_editor(
-        config
-    )  # its options are those of the project, as the ini file's are
+    # An editor's options are those of the project, as the ini file's are.
+    is_given = bool(is_given) and not _is_editor(config)
     are_tests = bool(rest) and all("::" in argument for argument in rest)
     is_alone = bool(chosen) and (getattr(config.option, _ALONE, False) or not rest)
     if chosen:

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pytest_reloadleak.check import Check
@@ -21,11 +20,12 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.isolation import canaries, measuring, proving
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, fasten
-from pytest_reloadleak.isolation.words import DOUBTFUL
+from pytest_reloadleak.isolation.words import DOUBTFUL, FILES
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import Settings
+from pytest_reloadleak.strategies.dependencies.project import Project
 
 # Private copies: the worker must report what it found even if the target has patched these.
 # `marshal` is one builtin function; the encoder of `json` calls functions that a target may replace.
@@ -102,10 +102,19 @@ def main(job: dict[str, Any]) -> None:
             _write(job["early"], _encode(jsonfile.to_dict(report)))
             _end_in(_PROOF_S)
 
-        report = check.perform(finish=partial(proving.proven, check, keep))
+        files: list[str] = []
+
+        def finish(report: Report) -> Report:
+            """Note what is loaded, and prove the findings."""
+            if job[FILES]:
+                files.extend(measuring.loaded_files(Project(settings.rootdir, settings.test_files)))
+            return proving.proven(check, keep, report)
+
+        report = check.perform(finish=finish)
         _end_in(0)
         content = jsonfile.to_dict(_unless_unreliable(report))
         content[DOUBTFUL] = check.run.observations.is_doubtful
+        content[FILES] = files
     except UsageError as error:
         content = {"usage": str(error)}
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must learn it

@@ -1,6 +1,7 @@
-"""Let coverage measure the lines that run in a worker, as it does for other subprocesses.
+"""Let other tools know what runs in a worker: coverage the lines, and selectors by changed files the files.
 
-The worker ends by `os._exit`, so it saves the data itself. `pytest-cov` combines the files of all processes.
+Coverage measures a worker as it does other subprocesses. The worker ends by `os._exit`, so it saves the data itself.
+`pytest-cov` combines the files of all processes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import os
 import sys
 from importlib import import_module
 from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.strategies.dependencies.project import Project
 
 _CONFIG = "COVERAGE_PROCESS_CONFIG"
 """Coverage's variable for the configuration of a subprocess; see its documentation, "Measuring subprocesses"."""
@@ -58,3 +62,9 @@ def flush() -> None:
         if current is not None:
             current.stop()
             current.save()
+
+
+def loaded_files(project: Project) -> list[str]:
+    """The source files of the project's own modules that are loaded."""
+    names = [name for name, _ in foreign.loaded_modules()]
+    return [str(foreign.namespace(name)["__file__"]) for name in names if project.owns(name)]

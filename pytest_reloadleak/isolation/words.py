@@ -3,6 +3,9 @@
 DOUBTFUL = "is_doubtful"
 """In an answer: whether something was left out, since others on the machine do the like. No report has it."""
 
+FILES = "files"
+"""In a job: whether the answer has the files of the project that the check loaded. No report has them."""
+
 READY = b"ready"
 """The server can fork workers."""
 UNFIT = b"unfit"

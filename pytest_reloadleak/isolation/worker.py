@@ -26,7 +26,7 @@ from pytest_reloadleak.isolation.exchange import Exchange
 from pytest_reloadleak.isolation.processes import Fresh, end_group, stop, waited_s
 from pytest_reloadleak.isolation.server import Forked, Server, ServerEndedError, is_readable, taken_over
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, CANNOT_START, Tether
-from pytest_reloadleak.isolation.words import DOUBTFUL
+from pytest_reloadleak.isolation.words import DOUBTFUL, FILES
 from pytest_reloadleak.model import Outcome as Outcomes
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
@@ -56,6 +56,8 @@ class Outcome:
     """Whether it spent much of that time waiting for a processor."""
     is_doubtful: bool = False
     """Whether something was left out, since others on the machine do the like."""
+    files: tuple[str, ...] = ()
+    """The source files of the project's own modules that were loaded, if the job asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Job:
     """Third-party probes, which the worker imports."""
     current_test: str | None = None
     """What pytest calls the running test in the environment."""
+    wants_files: bool = False
+    """Whether something in the parent has to know on which files the outcome depends."""
     preset: str | None = None
     """The preset whose host loads the target, as `presets.catalogue.packed` makes text of it."""
 
@@ -180,11 +184,10 @@ class Worker:
             )
         answered = _report(answer) if answer else ending.reason
         if isinstance(answered, str):
-            taken_s = time.perf_counter() - self._begun_s
-            found = failed(self.job, answered, taken_s, text)
+            found = failed(self.job, answered, time.perf_counter() - self._begun_s, text)
             return replace(found, is_hang=ending.is_hang, is_starved=ending.is_starved)
-        report, is_doubtful = answered
-        return Outcome(report, text, ending.is_hang, ending.is_starved, is_doubtful)
+        report, is_doubtful, files = answered
+        return Outcome(report, text, ending.is_hang, ending.is_starved, is_doubtful, files)
 
     def cancel(self) -> None:
         """End it, with all that it started."""
@@ -209,6 +212,7 @@ class Worker:
             "progress": str(exchange.progress),
             "timeout_s": job.timeout_s,
             "coverage": measuring.configuration(),
+            FILES: job.wants_files,
             "tether": self._tether.descriptor,
         }
 
@@ -304,23 +308,21 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _report(answer: bytes) -> tuple[Report, bool] | str:
-    """The report in a worker's answer, and whether it is doubtful; or why there is none."""
+def _report(answer: bytes) -> tuple[Report, bool, tuple[str, ...]] | str:
+    """The report in a worker's answer, whether it is doubtful, and the files; or why there is none."""
     try:
         data = marshal.loads(answer)  # noqa: S302 - our own worker wrote it
-        if "usage" in data:
-            usage = str(data["usage"])
-        elif "failed" in data:
+        usage = data.get("usage")
+        if "failed" in data:
             return str(data["failed"])
-        else:
-            is_doubtful = bool(data.pop(DOUBTFUL, False))
+        if usage is None:
+            is_doubtful, files = bool(data.pop(DOUBTFUL, False)), tuple(map(str, data.pop(FILES, ())))
             report = jsonfile.from_dict(data)
-            if jsonfile.to_dict(report) == data and report.outcome in get_args(Outcomes):
-                return report, is_doubtful
-            return _DAMAGED
+            is_whole = jsonfile.to_dict(report) == data and report.outcome in get_args(Outcomes)
+            return (report, is_doubtful, files) if is_whole else _DAMAGED
     except Exception:  # noqa: BLE001 - whatever bytes may stand there
         return _DAMAGED
-    raise UsageError(usage)
+    raise UsageError(str(usage))
 
 
 def failed(job: Job, reason: str, duration_s: float = 0.0, text: str = "") -> Outcome:
