@@ -185,6 +185,8 @@ def _in_frame(frame: types.FrameType, child: object) -> Iterator[str]:
         yield ".f_back"
     elif frame.f_code is child:
         yield ".f_code"
+    elif type(child) is types.FunctionType and child.__code__ is frame.f_code:
+        yield ".<function>"
     else:
         name = next((n for n, value in frame_locals(frame) if value is child), None)
         yield f".<local {name}>" if name else ".<temporary>"

@@ -14,11 +14,12 @@ from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.holders.trace import Trace
 from pytest_reloadleak.model import Holder
 
-_CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset)
+_CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset, type)
 _LONGEST_LINK = 4
 """Steps from one link of a chain to the next, at most: a link, its dict, a closure and a cell."""
 _LENGTHS = 3
-"""Different lengths that show that builtin containers are links of a chain, and not merely within each other."""
+"""Different lengths that show that builtin containers are links of a chain, and not merely within each other. The same
+holds for classes, which have bases."""
 _NUMBER = re.compile(r"(\d+)")
 
 

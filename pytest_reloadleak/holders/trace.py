@@ -50,6 +50,8 @@ class Trace:
     """The effect that keeps the object."""
     cache: tuple[str, int] | None = None
     """As `Retention.cache`."""
+    is_bare: bool = False
+    """Whether the sink explains no more than its namespace does."""
     kinds: tuple[int, ...] = ()
     """Ids of the types of the objects on the way to the held object, that one included."""
 
@@ -74,9 +76,8 @@ class Trace:
     @property
     def rank(self) -> tuple[bool, int, tuple[str, ...]]:
         """Sort key: the lowest of several traces of one cause is reported, as the order of discovery may change."""
-        # A function explains more than the bare namespace to which a frame refers.
         steps = (*self.to_held, *self.tail)
-        return type(self.sink) is dict, len(steps), steps
+        return self.is_bare, len(steps), steps
 
 
 def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
@@ -103,8 +104,15 @@ def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
         top=id(top),
         sink=sink,
         cache=_cache(path, search.ledger.owns),
+        is_bare=type(sink) is dict or foreign.is_module(sink) or _is_run_by(path[-2:], sink),
         kinds=tuple(id(type(o)) for o in (*(parent for parent, _, _ in before), top)),
     )
+
+
+def _is_run_by(pair: Sequence[Any], sink: Any) -> bool:
+    """Whether a function is reached from the frame that runs it: the body of a module is one since 3.11."""
+    runs = pair[0].f_code if type(pair[0]) is types.FrameType else None
+    return type(sink) is types.FunctionType and sink.__code__ is runs
 
 
 def _cache(path: Sequence[Any], owns: Callable[[str], bool]) -> tuple[str, int] | None:

@@ -810,7 +810,7 @@ WEAK = (
         cured="""
             import weakref
             plugin = Plugin()
-            host.listeners.append(weakref.WeakMethod(plugin.on_event))
+            host.listeners[:] = [weakref.WeakMethod(plugin.on_event)]
         """,
         at="host .listeners [*]",
         holder="list",
