@@ -197,8 +197,6 @@ def _in_suspended(frame: types.FrameType | None, child: object) -> Iterator[str]
         yield ".<frame>"
     elif frame.f_code is child:
         yield ".<code>"
-    elif type(child) is types.FunctionType and child.__code__ is frame.f_code:
-        yield ".<function>"
     else:
         yield from _in_frame(frame, child)
 
