@@ -866,6 +866,14 @@ JUDGEMENT = (
         ("tests/holders/test_growth.py::test_a_plateau_is_no_growth",),
     ),
     Mutant(
+        "who reads late calls it a hang",
+        "isolation/worker.py",
+        "if not _has_ended(process, self.left_s()):",
+        "if not self.left_s() or not _has_ended(process, self.left_s()):",
+        "after a pause at the prompt of a debugger, checks that ended in time have timed out",
+        ("tests/isolation/test_pool.py::test_what_ended_in_time_has_not_timed_out",),
+    ),
+    Mutant(
         "the short canary is not asked",
         "isolation/canaries.py",
         "                return None if is_found else _unreliable(_MISSED)\n",

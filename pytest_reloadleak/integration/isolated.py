@@ -35,7 +35,8 @@ def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[st
         config.stash[_POOL] = Pool(jobs)
         config.add_cleanup(lambda: release(config))
     pool = config.stash[_POOL]
-    if jobs > 1:
+    # Not at each item: to ask the others whether they are foreseeable takes time.
+    if jobs > 1 and pool.waiting < _AHEAD * jobs // 2:
         pool.expect(item.nodeid, job)
         for name, other in islice(following, _AHEAD * jobs):
             pool.expect(name, other)

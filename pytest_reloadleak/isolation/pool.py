@@ -66,6 +66,11 @@ class Pool:
         self._unused = 0
         """How many servers were replaced before they had served twice."""
 
+    @property
+    def waiting(self) -> int:
+        """How many checks wait for a place."""
+        return len(self._waiting)
+
     def expect(self, name: str, job: Job) -> None:
         """Run a check as soon as there is a place, since its outcome will be asked for."""
         if not self._is_known(name):

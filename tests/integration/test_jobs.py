@@ -10,6 +10,7 @@ import time
 
 import pytest
 from support import CURED, LEAKY, target
+from test_leaked_before import RERUNS
 
 NAMES = ["zebra", "leaky", "apple", "mango"]
 
@@ -133,6 +134,60 @@ def test_another_test_finds_no_worker(several):
         *target("zebra", "apple", "mango"),
     )
     result.assert_outcomes(passed=4)
+
+
+STOPS = """
+    import pdb
+
+    class Stops(pdb.Pdb):
+        def interaction(self, *_):
+            print("looked at the failure")
+"""
+
+
+def test_a_debugger_stops_at_each_failure(several):
+    """With `--pdb` the session stands still at a leak, in the frame of its item; the other checks go on meanwhile."""
+    several.write({"stops.py": STOPS})
+    result = several.check(
+        "--pdb",
+        "--pdbcls=stops:Stops",
+        "--reload-leak-jobs=2",
+        "--reload-leak-rounds=2",
+        *target("leaky", "apple", "mango"),
+    )
+
+    result.assert_outcomes(passed=2, failed=1)
+    assert result.outlines.count("looked at the failure") == 1
+    assert several.outcomes() == {"leaky": "leaking", "apple": "clean", "mango": "clean"}
+
+
+def test_a_rerun_is_a_check_of_its_own(several):
+    """What a rerun finds is not what was found before; the checks that began early meanwhile keep their results."""
+    several.write(
+        {
+            "reruns.py": RERUNS.replace('"test_" not in item.name', '"mango" in item.name'),
+            # Crashes in its first two processes: the second is the pool's own, in which nothing runs beside it.
+            "crashes.py": """
+                import os, pathlib
+                log = pathlib.Path(__file__).with_suffix(".log")
+                pids = {*(log.read_text().split() if log.exists() else ()), str(os.getpid())}
+                log.write_text(" ".join(pids))
+                if len(pids) <= 2:
+                    os._exit(3)
+            """,
+        }
+    )
+    result = several.check(
+        "-preruns",
+        "--reload-leak-jobs=2",
+        "--reload-leak-rounds=2",
+        *target("crashes", "leaky", "apple", "mango"),
+    )
+
+    assert several.outcomes() == {"crashes": "clean", "leaky": "leaking", "apple": "clean", "mango": "clean"}
+    attempts = {check["target"]: check.get("attempts", 1) for check in several.checks()}
+    assert attempts == {"crashes": 2, "leaky": 3, "apple": 1, "mango": 1}
+    assert result.ret == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -65,6 +65,23 @@ def test_two_checks_run_at_once(write, pool):
     ] * 2
 
 
+def test_what_ended_in_time_has_not_timed_out(write, pool, monkeypatch):
+    """Between two items the session may stand still for any time, as at the prompt of a debugger."""
+    jobs = [write(name, "x = 1\n") for name in ("one", "two")]
+    for name, job in jobs:
+        pool.expect(name, job)
+    first = pool.outcome(*jobs[0]).report
+    while any(place.worker is not None and place.worker.is_running() for place in pool._places):
+        time.sleep(0.01)
+    now_s = time.perf_counter
+    monkeypatch.setattr(time, "perf_counter", lambda: now_s() + 1000)
+
+    second = pool.outcome(*jobs[1]).report
+
+    assert (first.outcome, second.outcome, second.error) == ("clean", "clean", None)
+    assert second.duration_s < 60
+
+
 EXCLUSIVE = """
     import os, time
     lock = os.open("lock", os.O_CREAT | os.O_EXCL)
