@@ -46,6 +46,8 @@ class Settings:
     """First-party modules that depend on the target, to be imported as well unless they are loaded."""
     submodules: tuple[str, ...] = ()
     """Modules below the target, to be imported with it where they can be."""
+    takes_submodules: bool = False
+    """Whether these are all that a named package has."""
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     remainders: tuple[tuple[str, str], ...] = ()
