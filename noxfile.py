@@ -198,3 +198,10 @@ def projects(session: nox.Session) -> None:
     needs = ["freezegun", "lxml", "orderedmultidict", "pytest-asyncio", "pytz", "pyyaml", "six"]
     session.install(".", "pip", "h11", "typing_extensions", *needs)
     session.run("python", "proofs/projects/projects.py", *session.posargs)
+
+
+@nox.session
+def leaks(session: nox.Session) -> None:
+    """Show leaks of released packages without this project's tool."""
+    session.install(*session.run("python", "proofs/projects/leaks.py", "--list", silent=True).split())
+    session.run("python", "proofs/projects/leaks.py")
