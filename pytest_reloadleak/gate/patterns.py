@@ -63,7 +63,11 @@ class Pattern:
         if head in _FIELDS:
             return cls(text, head, "*", tail.strip())
         if head != "*" and head not in _KINDS:
-            hint = did_you_mean(head, (*_KINDS, *_FIELDS), cutoff=0.6).strip() or f"write {_FORMS}"
+            begun = [
+                kind for kind in _KINDS if kind.startswith(f"{head}-")
+            ]  # 'retained' for 'retained-generation'
+            hint = did_you_mean(begun[0] if begun else head, (*_KINDS, *_FIELDS), cutoff=0.6).strip()
+            hint = hint or f"write {_FORMS}"
             raise UsageError(f"{where}: {text!r}: {head!r} is no kind of finding; {hint}")
         return cls(text, "holder", head, tail.strip())
 

@@ -70,6 +70,7 @@ def test_a_field_that_a_finding_lacks_fits_no_pattern(text):
         ("0A1B2C3D", "is no pattern"),
         ("registration:", "matches nothing"),
         ("registratoin:x", "did you mean 'registration'?"),
+        ("retained:x", "did you mean 'retained-generation'?"),
         ("hold:x", "did you mean 'held'?"),
         ("zzz:x", "'zzz' is no kind of finding; write a signature"),
         ("held:a\nsite:b", "'held:a\\nsite:b' has several lines: write one pattern"),

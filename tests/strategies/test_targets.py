@@ -472,6 +472,12 @@ def test_entries_of_sys_modules_may_be_anything(place, monkeypatch):
     assert targets.resolve("json") == ["json"]
 
 
+@pytest.mark.parametrize("name", ["json ast", "json, ast", "json;ast", "json\nast", "shop.* json"])
+def test_several_names_in_one_are_told_apart(name):
+    """An ini file has one name a line, which readers of other tools do not expect."""
+    assert refused(name).startswith(f"unknown target {name!r}: these are 2 names; write one a line")
+
+
 @pytest.mark.parametrize("name", ["..[a", ".", "shop..*", "*.", "shop..stock"])
 def test_an_empty_part_is_one_line_also_in_a_pattern(name):
     """Finders of other packages, such as pytest's own, raise for such names."""

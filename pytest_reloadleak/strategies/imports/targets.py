@@ -120,12 +120,12 @@ def resolve(
             raise UsageError(
                 f"target {name!r} looks like a file: name the module instead, such as 'package.module'"
             )
-        _assert_no_empty_part(name)
+        _assert_one_name(name)
         reason = refusal(name, force=force, plugins=plugins)
         if reason is not None:
             raise UsageError(reason)
         return [name]
-    _assert_no_empty_part(name)
+    _assert_one_name(name)
     found = sorted(n for n in _candidates(name) if fnmatchcase(n, name))
     matches = [n for n in found if not is_left_out(n, name, test_files)]
     accepted = [n for n in matches if refusal(n, force=force, plugins=plugins) is None]
@@ -184,8 +184,13 @@ def assert_name(name: object) -> None:
         raise UsageError(f"a target must be the name of a module, not {name!r}")
 
 
-def _assert_no_empty_part(name: str) -> None:
-    """Raise `UsageError` if there is nothing between two dots: finders, also foreign ones, do not expect that."""
+def _assert_one_name(name: str) -> None:
+    """Raise `UsageError` for several names in one, or nothing between two dots, which no finder expects."""
+    if len(names := [part for part in re.split(r"[\s,;]+", name) if part]) > 1:
+        raise UsageError(
+            f"unknown target {name!r}: these are {len(names)} names; write one a line in the ini file, and repeat "
+            "--reload-leak-target on the command line"
+        )
     if not all(name.split(".")):
         raise UsageError(
             f"unknown target {name!r}: the name has an empty part; write it in full, such as 'package.module'"
