@@ -55,7 +55,6 @@ PROJECTS = (
     Project("schedule", "1.2.2", ("test_schedule.py",)),
     Project("simpleeval", "1.0.8", ("tests",)),
     Project("simplejson", "4.3.0", ("simplejson",), is_built=True),
-    Project("stevedore", "5.10.0", ("stevedore",)),
     Project("tinydb", "4.9.0", ("tests",)),
     Project("transitions", "0.9.3", ("tests",)),
     Project("waitress", "3.0.2", ("tests",), source="src"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,6 +37,9 @@ class Outputs:
                 assert_writable(given, f"--reload-leak-{name}")
                 # The target may change the working directory.
                 self.paths[name] = Path(os.path.abspath(given))
+        _assert_distinct(
+            {f"--reload-leak-{name}": path for name, path in self.paths.items()} | _others(config)
+        )
 
     def write(self, contents: Mapping[str, Callable[[], str]]) -> list[str]:
         """Write all files.
@@ -62,6 +67,58 @@ def _failure(path: Path, text: str) -> str | None:
     return None
 
 
+def _others(config: pytest.Config) -> dict[str, Path]:
+    """Files of other options that a report would overwrite."""
+    given = {
+        "--reload-leak-baseline": config.getoption("reload_leak_baseline"),
+        "--junitxml": config.getoption("xmlpath", None),
+    }
+    return {option: Path(os.path.abspath(path)) for option, path in given.items() if path}
+
+
+def _assert_distinct(paths: Mapping[str, Path]) -> None:
+    """Raise if two options name the same file: only what was written last would be left."""
+    first: dict[str, str] = {}
+    for option, path in paths.items():
+        other = first.setdefault(os.path.realpath(path), option)
+        if other != option and not _is_stream(path):
+            raise pytest.UsageError(
+                f"{other} and {option} name the same file, {str(path)!r}; give each its own"
+            )
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path leads to a device, a pipe or an open descriptor, which is written as it is and not replaced."""
+    if path.exists() and not path.is_file():
+        return True
+    return path.is_absolute() and path.parts[1:2] in {("dev",), ("proc",)} and path.exists()
+
+
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+_NAMED = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def _write_stream(path: Path, data: bytes) -> None:
+    """Write to a stream, without waiting for a reader of a named pipe that nobody reads."""
+    found = _DESCRIPTOR.fullmatch(str(path))
+    number = int(found[1]) if found else _NAMED.get(str(path))
+    if number is not None:
+        # The descriptor itself: another one of the same file would have a place of its own in it.
+        sys.stdout.flush()
+        descriptor = os.dup(number)
+    else:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise OSError(error.errno, "nobody reads this pipe") from None
+            raise
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
 def assert_writable(given: str, where: str) -> None:
     """Raise before anything runs if a file cannot be written. An existing file keeps its content.
 
@@ -75,11 +132,11 @@ def assert_writable(given: str, where: str) -> None:
     try:
         if not given:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if _is_stream(Path(given)) and not Path(given).is_dir():
+            return  # opening it could wait or consume something
         real = Path(os.path.realpath(given))  # of a link to a missing file, the file
-        if real.exists() and not real.is_file():
-            if real.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            return  # a device or a pipe: opening it could wait or consume something
+        if real.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         is_new = not real.exists()
         with real.open("a", encoding="utf-8"):
             pass
@@ -96,17 +153,16 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file so that it has either its old or its whole new content, even after a crash or on a full disk.
 
     The text goes to a temporary file beside it, which replaces it once it is on the disk. A device or a pipe is written
-    directly, and so is a file in a directory where no file can be created.
+    directly, `/dev/stdout` too, and so is a file in a directory where no file can be created.
 
     Raises:
         OSError: the file could not be written.
     """
-    path = Path(os.path.realpath(path))  # the link stays, and its file changes
     data = text.encode("utf-8", "backslashreplace")
-    if path.exists() and not path.is_file():
-        with path.open("wb") as stream:
-            stream.write(data)
+    if _is_stream(path):
+        _write_stream(path, data)
         return
+    path = Path(os.path.realpath(path))  # the link stays, and its file changes
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
