@@ -76,6 +76,7 @@ class Run:
         yield Step.SETTLE
         self.looks.take_baseline()
         is_clean = yield from self._first_pass(rounds)
+        self.reloads.is_measuring = False
         if not is_clean and self.looks.may_grow(rounds):
             yield from self._pass_for_growth()
         elif self.looks.is_suspicious() and not self.looks.is_false_alarm():
@@ -164,13 +165,13 @@ class Run:
         more = self.observations.grown
         fillers = Fillers(growing.candidates(), has_memory=bool(more.native_bytes or more.mapped_bytes))
         by_type = ByType(_WATCHED) if not self.looks.meter.is_large() else None
-        self._note_types(by_type, 0)
+        self._note_types(by_type, 0, is_sampled=False)
         with watching(self.record.scope.owns, fillers) as seen:
             for number in range(1, _WATCHED + 1):
                 yield from _rounds(1)
                 if by_type is not None or number == _WATCHED:
                     yield Step.SETTLE
-                self._note_types(by_type, number)
+                self._note_types(by_type, number, is_sampled=False)
         memory, shares = fillers.memory(), fillers.close()
         if seen.is_complete:
             self.observations.shares = memory
@@ -212,10 +213,12 @@ class Run:
             self.observations.left = tuple(made.found())
             self.observations.is_doubtful = made.is_doubtful
 
-    def _note_types(self, by_type: ByType | None, number: int) -> None:
+    def _note_types(self, by_type: ByType | None, number: int, *, is_sampled: bool = True) -> None:
+        """Count the objects of each type if that is due, unseen where samples follow."""
         if by_type is not None and by_type.is_due(number):
+            note = partial(by_type.note, number)
             try:
-                self.looks.meter.unseen(partial(by_type.note, number))
+                self.looks.meter.unseen(note) if is_sampled else note()
             except Exception as error:  # noqa: BLE001 - a library reads every type of the program: no verdict needs it
                 self.observations.note(
                     f"the objects of each type could not be counted: {foreign.exception_text(error)}"

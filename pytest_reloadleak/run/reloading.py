@@ -44,6 +44,8 @@ class Reloading:
         self._state = state
         self._record = record
         self._observations = observations
+        self.is_measuring = True
+        """Whether to note the memory from malloc after each reload: reading it takes as long as a small reload."""
 
     def begin(self) -> None:
         """Take the state of the process, load the target if it is not, and note its first generation.
@@ -139,7 +141,8 @@ class Reloading:
             begun_s = _now_s()
             yield names
             self._observations.reload_s += _now_s() - begun_s
-        self._observations.native_steps.append(native_bytes() or 0)
+        if self.is_measuring:
+            self._observations.native_steps.append(native_bytes() or 0)
         if not self._record.next():
             raise RoundError(
                 f"{self._record.where(self._record.generation)}: the target was not reloaded: no new module, "
@@ -152,14 +155,14 @@ class Reloading:
         """Prepare one reload; returns its context: fresh bytecode, and the data that was handed over."""
         subject, record = self._subject, self._record
         record.effects.note(record.generation)
-        self._note_others(record.ledger.replaced(subject.entries()))
+        self._note_others(record.ledger.replaced(subject.entries(names)))
         if subject.strategy is None:
             name_stamps.stamp_specs(names)
         context = ExitStack()
         context.enter_context(self._state.kept_table(record.where(record.generation + 1)))
         context.enter_context(bytecode.fresh(names))
         heir = subject.strategy.successor if subject.strategy is not None else str
-        data = subject.disposal.handover(subject.loaded())
+        data = subject.disposal.handover(subject.loaded(names))
         context.enter_context(given({heir(name): content for name, content in data.items()}))
         return context
 

@@ -50,13 +50,18 @@ class Subject:
         if self.strategy is not None:
             self.unit = self.strategy.widen(self.unit)
 
-    def loaded(self) -> list[str]:
-        """Names of the unit's loaded modules, parents first, without those that were there before the run."""
-        return [name for name in self.unit.loaded() if not self.earlier.has(name, sys.modules.get(name))]
+    def loaded(self, names: list[str] | None = None) -> list[str]:
+        """Names of the unit's loaded modules, parents first, without those that were there before the run.
 
-    def entries(self) -> list[tuple[str, object]]:
-        """Name and `sys.modules` entry of each loaded module of the unit."""
-        return [(name, sys.modules[name]) for name in self.loaded()]
+        Args:
+            names: all loaded modules of the unit, if they were just looked up.
+        """
+        entries = ((n, sys.modules.get(n)) for n in (names if names is not None else self.unit.loaded()))
+        return [name for name, module in entries if module is not None and not self.earlier.has(name, module)]
+
+    def entries(self, names: list[str] | None = None) -> list[tuple[str, object]]:
+        """Name and `sys.modules` entry of each loaded module of the unit; `names` as for `loaded`."""
+        return [(name, sys.modules[name]) for name in self.loaded(names)]
 
     def namespaces(self) -> dict[str, dict[str, Any]]:
         """The unit's current namespaces by module name."""

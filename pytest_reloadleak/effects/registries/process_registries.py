@@ -12,7 +12,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from pytest_reloadleak.effects.probe import Identity
@@ -80,13 +80,24 @@ def _environment() -> Iterator[Entry]:
     """Variables by name, whatever their value, and the parts of a variable that is a list, such as `PATH`."""
     table = dict.get(foreign.instance_dict(_environ) or {}, "_data")
     for key, value in list(table.items()) if type(table) is dict else ():
-        name, text = os.fsdecode(key), os.fsdecode(value)
-        path = f"os.environ[{foreign.key_text(name)}]"
-        yield Entry(("os.environ", name), path, type="str")
-        counts: dict[str, int] = {}
-        for part in text.split(os.pathsep) if os.pathsep in text else ():
-            counts[part] = counts.get(part, 0) + 1
-            yield Entry(("os.environ", name, part, counts[part]), f"{path}[*]", type="str")
+        if foreign.is_exactly(key, _ENCODED) and foreign.is_exactly(value, _ENCODED):
+            yield from _variable(key, value)
+
+
+_ENCODED = foreign.type_ids(bytes, str)
+
+
+@lru_cache(maxsize=1024)
+def _variable(key: bytes | str, value: bytes | str) -> tuple[Entry, ...]:
+    """The entries of one variable. They are texts only, and each round asks for the same ones."""
+    name, text = os.fsdecode(key), os.fsdecode(value)
+    path = f"os.environ[{foreign.key_text(name)}]"
+    found = [Entry(("os.environ", name), path, type="str")]
+    counts: dict[str, int] = {}
+    for part in text.split(os.pathsep) if os.pathsep in text else ():
+        counts[part] = counts.get(part, 0) + 1
+        found.append(Entry(("os.environ", name, part, counts[part]), f"{path}[*]", type="str"))
+    return tuple(found)
 
 
 def _collector() -> Iterator[Entry]:

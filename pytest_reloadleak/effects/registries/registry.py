@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects.probe import Identity
@@ -103,8 +104,8 @@ def table_identities(name: str, path: str, table: object, *, newest: int | None 
 def _items(table: object, newest: int | None) -> list[tuple[Any, Any]]:
     if not issubclass(type(table), dict):
         return []
-    items: list[tuple[Any, Any]] = list(dict.items(table))  # type: ignore[arg-type]  # checked above
-    return items[-newest:] if newest is not None else items
+    items: Any = dict.items(table)  # type: ignore[arg-type]  # checked above
+    return list(items) if newest is None else list(islice(reversed(items), newest))[::-1]
 
 
 def _in_table(name: str, path: str, key: Any, value: Any) -> Identity:
