@@ -1380,10 +1380,18 @@ GROWTH = (
     Mutant(
         "a sweep ends at the first sink",
         "holders/sweep.py",
-        "        return not self._unmet\n",
-        "        return bool(met)\n",
+        "len(self._met) < self._enough",
+        "not self._met",
         "of two containers that grow, only the nearer one is named",
         ("tests/holders/test_sweep.py", "tests/growth/test_large_heaps.py"),
+    ),
+    Mutant(
+        "what is spared is a holder at first sight",
+        "holders/results/plainly_held.py",
+        "    return not trace_of(arrival, search, retained).is_spared\n",
+        "    return True\n",
+        "what only the caller of a check holds costs more rounds",
+        ("tests/run/test_false_alarm.py",),
     ),
     Mutant(
         "only lists are looked at",
@@ -1473,7 +1481,7 @@ PATHS = (
     Mutant(
         "the target's own names first",
         "holders/search.py",
-        "    return Sweep(groups, sinks, skip, {3: withheld}, each_once=each_once)\n",
+        "    return Sweep(groups, sinks, skip, {3: withheld}, enough=enough)\n",
         "    return Sweep([groups[3], *groups[:3], *groups[4:]], sinks, skip)\n",
         "a holder is named by a name that the target has for it",
         ("tests/holders/test_homes.py::test_what_the_target_imports_is_at_home_elsewhere",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import repeat
 
 from pytest_reloadleak.effects.probe import Identity, Probe, Scope
 from pytest_reloadleak.heap import foreign
@@ -61,7 +62,7 @@ class EffectLedger:
             gone = before.keys() - set(present)
             ended = probe.collected(one for one in gone if before[one][0] is not None)
             self.collected.update(dict.fromkeys(ended))
-        self._born[probe.name] = {identity: before.get(identity, now) for identity in present}
+        self._born[probe.name] = dict(zip(present, map(before.get, present, repeat(now)), strict=True))
 
     def guarded(self, probe: Probe, action: Callable[[], None]) -> None:
         """Run an action of a probe, which may be a third party's. A probe that raises is not asked again."""
@@ -98,3 +99,9 @@ class EffectLedger:
         for probe in self.working():
             self.guarded(probe, partial(note, probe))
         return listed, emptied
+
+    def blind(self) -> list[str]:
+        """What could not be checked, and why."""
+        reasons = {probe.name: probe.blind() for probe in self.working()}
+        raised = {name: f"it raised {why}" for name, why in self.failed.items()}
+        return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]

@@ -25,6 +25,7 @@ from pytest_reloadleak.effects.registered import registered, slots
 from pytest_reloadleak.generations.first_pass import FirstPass, references
 from pytest_reloadleak.holders import runner_noise
 from pytest_reloadleak.holders.diagnosis import diagnose, suspected
+from pytest_reloadleak.holders.results import plainly_held
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
 from pytest_reloadleak.holders.search import KnownEffect, Search
 from pytest_reloadleak.holders.sweep import Cause, Root
@@ -102,6 +103,15 @@ def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
         references=references(search.ledger, search.limit),
         is_suspicious=bool(alive or effects),
     )
+
+
+def is_plainly_held(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> bool:
+    """Whether the program itself, and no effect, soon shows as a holder. Arguments as for `suspect`."""
+    _Answers(search, effect_ledger, scope, first, has_cures=False).ask_busy()
+    try:
+        return plainly_held.is_plainly_held(search)
+    except Exception:  # noqa: BLE001 - the look that follows reports what cannot be read
+        return False
 
 
 class _Answers:

@@ -165,7 +165,7 @@ class Growing:
         own = [*search.own_objects(), self, self.__dict__, sinks]
         for key in sinks.keys() & set(map(id, own)):
             del sinks[key]
-        sweep = sweep_of(search, own, sinks, each_once=True)
+        sweep = sweep_of(search, own, sinks, enough=len(sinks))
         out: dict[tuple[str, ...], Accumulation] = {}
         noise: list[tuple[Cause, str]] = []
         grown: list[tuple[Any, int]] = []

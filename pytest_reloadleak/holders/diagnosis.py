@@ -25,7 +25,7 @@ from pytest_reloadleak.holders.results.planning import fill
 from pytest_reloadleak.holders.results.retentions import retentions
 from pytest_reloadleak.holders.results.skew import in_words, sights
 from pytest_reloadleak.holders.results.taken_data import is_taken
-from pytest_reloadleak.holders.retained import Retained, alive_generations, gather, is_suspicious
+from pytest_reloadleak.holders.retained import Retained, alive_generations, gather_with, is_suspicious
 from pytest_reloadleak.holders.retention import Beside, Diagnosis, Retention
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
@@ -55,7 +55,7 @@ def diagnose(search: Search, complete: Callable[[Sequence[list[Any]]], None] = l
         complete: adds the remaining effects to the search, once they matter. Its argument is the lists by which this
             function holds parts of the original meanwhile.
     """
-    if not _is_warranted(search, _suspicion(search)):
+    if not _is_warranted(search, suspicion_of(search)):
         return Diagnosis()
     # An object that its `__del__` resurrected in the last collection may have replaced another one, which is garbage
     # since. Its weak references are dead, so settling did not wait for it.
@@ -63,30 +63,24 @@ def diagnose(search: Search, complete: Callable[[Sequence[list[Any]]], None] = l
         gc.collect()
     if search.first_pass is not None:  # before anything here refers to the objects
         search.gained = search.first_pass.gained(search.ledger)
-    suspicion = _suspicion(search)
+    suspicion = suspicion_of(search)
     if not _is_warranted(search, suspicion):
         return Diagnosis()
     complete([suspicion.own, suspicion.values] if suspicion is not None else [])
     search.ask_runner()
-    retained = gather(search, suspicion.own if suspicion is not None else None)
-    if suspicion is not None:
-        for value in suspicion.values:
-            retained.add(value, search.original.generation)
-        retained.names.update(suspicion.data)
-        retained.held_outside |= suspicion.outside
-        retained.ours |= suspicion.ours
+    retained = gather_with(search, suspicion)
     del suspicion
     return _diagnosed(search, retained)
 
 
 def suspected(search: Search) -> frozenset[int]:
     """The judged generations of which something is alive, without a pass over the heap where nothing is."""
-    suspicion = _suspicion(search)
+    suspicion = suspicion_of(search)
     is_held = suspicion is not None and suspicion.is_held
     return alive_generations(search) | ({search.original.generation} if is_held else frozenset())
 
 
-def _suspicion(search: Search) -> Suspicion | None:
+def suspicion_of(search: Search) -> Suspicion | None:
     """What of the original generation may have another holder; `None` where the check does not judge it."""
     if search.kept is None or search.kept >= search.limit:
         return None

@@ -6,16 +6,23 @@ import types
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress, repeat
+from operator import is_
 from typing import Any
 
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.ledger import Ledger
+from pytest_reloadleak.generations.original import Suspicion
 from pytest_reloadleak.generations.uncollected import are_garbage
 from pytest_reloadleak.generations.unlisted_functions import unlisted
 from pytest_reloadleak.generations.walk import site_of
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.search import Search
+
+_FEW, _SLICE = 100, 64
+"""Objects whose holders `gc.get_referrers` finds fastest: it compares each reference with each of them. Dicts per call
+where there are more."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -145,9 +152,26 @@ def gather(search: Search, original: list[Any] | None) -> Retained:
     return retained
 
 
+def gather_with(search: Search, suspicion: Suspicion | None) -> Retained:
+    """Gather as `gather` does, with what of the original generation is to be judged.
+
+    Args:
+        search: what to look for, and what to leave out.
+        suspicion: parts of the original; `None` if it is not judged.
+    """
+    retained = gather(search, suspicion.own if suspicion is not None else None)
+    if suspicion is not None:
+        for value in suspicion.values:
+            retained.add(value, search.original.generation)
+        retained.names.update(suspicion.data)
+        retained.held_outside |= suspicion.outside
+        retained.ours |= suspicion.ours
+    return retained
+
+
 def _old_namespaces(ledger: Ledger, limit: int, kept: int | None) -> Iterator[tuple[dict[str, Any], int]]:
     markers = [m for m in ledger.markers.alive() if m.generation < limit and m.generation != kept]
-    for o in gc.get_referrers(*markers) if markers else ():
+    for o in _referring(markers):
         marker = ledger.markers.of(o)
         if (
             marker is not None
@@ -156,6 +180,18 @@ def _old_namespaces(ledger: Ledger, limit: int, kept: int | None) -> Iterator[tu
             and ledger.markers.is_home(o)
         ):
             yield o, marker.generation
+
+
+def _referring(markers: list[Any]) -> list[Any]:
+    """The dicts that refer to markers, and perhaps more."""
+    if len(markers) <= _FEW:
+        return gc.get_referrers(*markers) if markers else []
+    wanted = set(map(id, markers))
+    objects = gc.get_objects()
+    dicts = list(compress(objects, map(is_, map(type, objects), repeat(dict))))
+    slices = (dicts[at : at + _SLICE] for at in range(0, len(dicts), _SLICE))
+    near = (some for some in slices if not wanted.isdisjoint(map(id, gc.get_referents_of_all(*some))))
+    return [o for some in near for o in some]
 
 
 def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[Any]:
@@ -170,11 +206,11 @@ def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[An
         *retained.objects,
     }
     function = types.FunctionType
+    objects = gc.get_objects()
     return [
         o
-        for o in gc.get_objects()
-        if id(type(o)) in kinds
-        and (type(o) is not function or id(o.__code__) in codes or id(o.__globals__) in homes)
+        for o in compress(objects, map(kinds.__contains__, map(id, map(type, objects))))
+        if type(o) is not function or id(o.__code__) in codes or id(o.__globals__) in homes
     ]
 
 

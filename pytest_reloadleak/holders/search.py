@@ -211,14 +211,14 @@ class Search:
         return own + [part for pair in original.namespaces.values() for part in (pair, pair[1])]
 
 
-def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any], *, each_once: bool = False) -> Sweep:
+def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any], enough: int | None = None) -> Sweep:
     """A sweep from all roots.
 
     Args:
         search: provides the effects, further roots, and the containers that merely list effects.
         own: the tool's objects, which the sweep does not enter.
         sinks: the objects to find, by id.
-        each_once: whether a first reference to each of them is enough.
+        enough: of how many of them a first reference is enough; `None` for every reference to each.
     """
     barred = search.kept_alive.union(id(root.value) for root in search.effects if root.bars)
     groups = roots.collect(search.of_effects, barred, search.ledger.owns)
@@ -234,4 +234,4 @@ def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any], *, each_
     groups.insert(-1, search.noise.roots())
     groups[-1] += search.noise.runners()
     skip = {*map(id, own), *map(id, search.containers), id(search.containers), *own_objects.own_ids()}
-    return Sweep(groups, sinks, skip, {3: withheld}, each_once=each_once)
+    return Sweep(groups, sinks, skip, {3: withheld}, enough=enough)

@@ -11,7 +11,7 @@ sinks. For a heap of a million objects it costs about three collections in Pytho
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -23,6 +23,12 @@ from pytest_reloadleak.model import Kind
 
 SLICE = 64
 """Objects per `get_referents` call. 16 to 256 measured alike; smaller slices make tracing back cheaper."""
+
+
+_FEW = 100
+"""Objects whose holders `gc.get_referrers` finds faster than a pass over all referents: it compares each with each."""
+_ASKED = 256
+"""Objects per call in such a pass."""
 
 
 class Cause(NamedTuple):
@@ -84,7 +90,8 @@ class Sweep:
         sinks: the target's old objects by id.
         skip: ids of objects that are not entered: the tool's own. Unsafe modules never are, nor may they be roots.
         withheld: ids of objects that are not entered before the group with this number is swept.
-        each_once: whether a first arrival at each sink is enough. The sweep then ends with the level of the last one.
+        enough: of how many sinks one arrival is enough: the sweep ends with the level in which so many were met. `None`
+            if each arrival counts.
     """
 
     def __init__(
@@ -94,7 +101,7 @@ class Sweep:
         skip: Iterable[int],
         withheld: Mapping[int, Collection[int]] = MappingProxyType({}),
         *,
-        each_once: bool = False,
+        enough: int | None = None,
     ) -> None:
         self.sinks = sinks
         self.roots = [root for group in roots for root in group]
@@ -107,10 +114,11 @@ class Sweep:
         self._parents: dict[tuple[int, int], int] = {}
         self._of_root: list[tuple[int, int]] = []
         self._reported_levels = 0
-        self._unmet = set(sinks) if each_once else None
-        """Ids of the sinks without an arrival; `None` where each arrival counts."""
+        self._enough = enough
+        self._met: set[int] = set()
+        """Ids of the sinks that were met."""
         self.seen.update(
-            map(id, (self.seen, self.levels, self._starts, self._hits, self._unmet, self.__dict__))
+            map(id, (self.seen, self.levels, self._starts, self._hits, self._met, self.__dict__))
         )
         self._has_untracked = not all(map(gc.is_tracked, sinks.values()))
         self._barred = {id(root.value) for root in self.roots if root.bars}
@@ -132,13 +140,12 @@ class Sweep:
 
     def _run(self, start: int, stop: int) -> None:
         level: list[Any] = []
-        met: set[int] = set()
         for index in range(start, stop):
             root = self.roots[index]
             key = id(root.value)
             if key in self.sinks:
                 self._of_root.append((index, key))
-                met.add(key)
+                self._met.add(key)
             elif key not in self.seen or (root.bars and key in self._barred):
                 self.seen.add(key)
                 self._barred.discard(key)
@@ -147,21 +154,14 @@ class Sweep:
         self.levels.append(level)
         self._starts.append([])
         sinks = Addresses(self.sinks)
-        while level and not self._is_done(met):
+        while level and (self._enough is None or len(self._met) < self._enough):
             here = len(self.levels) - 1
             below, starts, hits = expand(level, SLICE, self.seen, sinks, has_untracked=self._has_untracked)
             self._hits.update(((here, at), keys) for at, keys in hits.items())
-            met.update(*hits.values())
+            self._met.update(*hits.values())
             self.levels.append(below)
             self._starts.append(starts)
             level = below
-
-    def _is_done(self, met: set[int]) -> bool:
-        """Whether the sinks that were met are all that are wanted."""
-        if self._unmet is None:
-            return False
-        self._unmet -= met
-        return not self._unmet
 
     def own_ids(self) -> set[int]:
         """Ids of the sweep's own containers, for searches of the heap while it is open."""
@@ -216,8 +216,7 @@ class Sweep:
         """Every way to some objects that were entered, by their ids: one for each object that refers to one of them.
 
         The sweep enters an object by the first reference that it meets. Where the object leads to an old generation,
-        each other reference is a way too: removing one of two does not cure the leak. One call of `gc.get_referrers`
-        for all objects together is one pass over the heap in C.
+        each other reference is a way too: removing one of two does not cure the leak.
 
         Args:
             objects: the objects.
@@ -229,21 +228,35 @@ class Sweep:
             key = id(root.value)
             if key in wanted and key not in self._before and (root.bars or key not in self._bars):
                 found[key].append((root, (root.value,)))
-        left_out = {*skip, id(objects), *self.own_ids()}
-        referrers = gc.get_referrers(*objects) if objects else []
-        holding = Addresses({id(o) for o in referrers if id(o) in self.seen} - left_out)
-        del referrers
-        for level, entered in enumerate(self.levels) if holding else ():
-            for position in positions(entered, holding):
-                traced = self.trace(level, position)
-                if traced is None:
-                    continue
-                root, path = traced
-                for o in gc.get_referents(path[-1]):
-                    # A way through the object itself is none.
-                    if id(o) in wanted and all(one is not o for one in path):
-                        found[id(o)].append((root, (*path, o)))
+        for level, position in self._referring(objects, {*skip, id(objects), *self.own_ids()}):
+            traced = self.trace(level, position)
+            if traced is None:
+                continue
+            root, path = traced
+            for o in gc.get_referents(path[-1]):
+                # A way through the object itself is none.
+                if id(o) in wanted and all(one is not o for one in path):
+                    found[id(o)].append((root, (*path, o)))
         return found
+
+    def _referring(self, objects: list[Any], but: set[int]) -> Iterator[tuple[int, int]]:
+        """Level and position of each entered object, except those with the ids `but`, that refers to one of some."""
+        wanted = set(map(id, objects))
+        if len(objects) <= _FEW:
+            referrers = gc.get_referrers(*objects) if objects else []
+            holding = Addresses({id(o) for o in referrers if id(o) in self.seen} - but)
+            del referrers
+            for level, entered in enumerate(self.levels) if holding else ():
+                yield from ((level, position) for position in positions(entered, holding))
+            return
+        for level, entered in enumerate(self.levels):
+            for at in range(0, len(entered), _ASKED):
+                some = entered[at : at + _ASKED]
+                if not wanted.isdisjoint(map(id, gc.get_referents_of_all(*some))):
+                    for position, o in enumerate(some, at):
+                        is_holding = not wanted.isdisjoint(map(id, gc.get_referents_of_all(o)))
+                        if is_holding and gc.is_tracked(o) and id(o) not in but:
+                            yield level, position
 
     def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
         """The path from a root to the object at `position` of `level`; `None` if another thread has broken it."""

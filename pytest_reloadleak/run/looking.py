@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pytest_reloadleak.effects.observe import observe, suspect
+from pytest_reloadleak.effects.observe import is_plainly_held, observe, suspect
 from pytest_reloadleak.effects.system.meter import Grown, Meter, may_have_grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.generations.first_pass import FirstPass
@@ -169,6 +169,11 @@ class Looking:
         known = self.first_pass
         if known is None or known.effects or len(known.alive) > 1:
             return False
+        record, looks_for = self._record, self._settings.looks_for
+        if looks_for(REFERENCES) and is_plainly_held(
+            self.search(GRACE), record.effects, record.scope, record.first
+        ):
+            return False
         return not self.look().retentions
 
     def take_look(self) -> None:
@@ -298,7 +303,7 @@ class Looking:
 
     def _note_blindness(self, search: Search) -> None:
         """Note what could not be observed, and what the probes saw end."""
-        self._observations.blind = [*self._blind(), *search.lost]
+        self._observations.blind = [*self._record.effects.blind(), *search.lost]
         self._observations.note(*self._record.effects.collected, *unreadable.take())
 
     def search(self, grace: int) -> Search:
@@ -340,10 +345,3 @@ class Looking:
             namespace = foreign.module_dict(sys.modules.get(module)) or {}
             found += [namespace[name]] if name in namespace else []
         return found
-
-    def _blind(self) -> list[str]:
-        """What could not be checked, and why."""
-        effects = self._record.effects
-        reasons = {probe.name: probe.blind() for probe in effects.working()}
-        raised = {name: f"it raised {why}" for name, why in effects.failed.items()}
-        return [f"probe {name}: {why}" for name, why in {**reasons, **raised}.items() if why is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import compress
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
@@ -58,4 +59,4 @@ def positions(objects: Sequence[Any], wanted: Collection[int]) -> list[int]:
         objects: the list.
         wanted: their ids.
     """
-    return [position for position, o in enumerate(objects) if id(o) in wanted]
+    return list(compress(range(len(objects)), map(wanted.__contains__, map(id, objects))))
