@@ -14,6 +14,8 @@ from pytest_reloadleak.presets.bots.discord import Discord
 from pytest_reloadleak.presets.bots.errbot import Errbot
 from pytest_reloadleak.presets.bots.sopel import Sopel
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
+from pytest_reloadleak.presets.managers.stevedore import Stevedore
+from pytest_reloadleak.presets.managers.yapsy import Yapsy
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
 from pytest_reloadleak.presets.web.fastapi import FastAPI
@@ -35,6 +37,8 @@ BUILTIN: tuple[Preset, ...] = (
     FastAPI(),
     # -- plugin managers
     Pluggy(),
+    Stevedore(),
+    Yapsy(),
 )
 """The presets of this package; `auto` tries them in this order."""
 

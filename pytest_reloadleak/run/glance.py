@@ -71,7 +71,7 @@ class Glance:
             return False
         search = looks.search(GRACE)
         try:
-            known = suspect(search, record.effects, record.scope, record.first)
+            known = suspect(search, record.effects, record.scope, record.first_loaded)
             if known.effects or search.kept in known.alive or not is_clean(search):
                 return False
         except Exception:  # noqa: BLE001 - what cannot be read now is reported by the look that follows

@@ -148,7 +148,7 @@ class Looking:
         search = self.search(GRACE)
         record = self._record
         try:
-            self.first_pass = suspect(search, record.effects, record.scope, record.first)
+            self.first_pass = suspect(search, record.effects, record.scope, record.first_loaded)
         except Exception:  # noqa: BLE001 - what cannot be read now is reported by the look that follows
             current = record.ledger.current
             self.first_pass = FirstPass(record.first, current, search.limit, is_suspicious=True)
@@ -246,7 +246,7 @@ class Looking:
         search = self.search(grace)
         search.paths, search.plan = paths, plan
         try:
-            found = observe(search, record.effects, record.scope, record.first)
+            found = observe(search, record.effects, record.scope, record.first_loaded)
         except Exception as error:  # noqa: BLE001 - what else is known must reach the report
             search.lost.append(f"the search for holders ended early: {failure_text(error)}")
             found = Diagnosis()

@@ -123,6 +123,12 @@ class Record:
         self.is_unloaded = True
         self._subject.unload()
 
+    @property
+    def first_loaded(self) -> int:
+        """The first generation that exists: the application's own reload may load the target for the first time."""
+        is_there = bool(self._loaded_first) or not self._subject.is_loaded_here
+        return self.first if is_there else self.first + 1
+
     def is_too_short(self) -> bool:
         """Whether no generation is old enough to be judged yet."""
         return self.generation - self.first <= GRACE

@@ -185,6 +185,31 @@ def test_a_plugin_is_checked_as_its_host_reloads_it(app, reload_leaks, kind, und
     assert report.strategy == ("callable" if kind is Reloader else "reimport")
 
 
+def test_what_the_first_load_imports_is_a_holder_and_no_leak(app, tmp_path, reload_leaks):
+    """The host loads the plugin in the first round, so each module that the plugin imports is new then."""
+    for name in ("hub", "wheel", "spoke"):
+        (tmp_path / f"{name}.py").write_text("listeners = []")
+    app("""
+        import sys, hub
+        count = sys.__dict__.setdefault("_app_loads", [])
+        __import__(["hub", "wheel", "spoke", "hub", "hub", "hub"][min(len(count), 5)])
+        count.append(1)
+        def on_event(): ...
+        def start(bus):
+            hub.listeners.append(on_event)
+    """)
+    try:
+        report = reload_leaks.measure("app", preset=Busy(Reloader), rounds=3, probes=BESIDES_GROWTH)
+    finally:
+        del sys._app_loads
+        for name in ("hub", "wheel", "spoke"):
+            sys.modules.pop(name, None)
+
+    assert [(found.kind, found.holder.path) for found in report.findings] == [
+        ("retained-generation", "hub.listeners[*]")
+    ]
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("undo", "expected"), [("pass", ["bus[*]"]), (CURED, [])])
 async def test_a_host_on_the_running_loop(app, reload_leaks, undo, expected):
