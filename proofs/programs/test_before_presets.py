@@ -16,11 +16,13 @@ def leaking(request, tmp_path, monkeypatch):
     twins = PROGRAMS[request.param]
     pytest.importorskip(twins.needs, reason=f"{twins.needs} is not installed here")
     monkeypatch.syspath_prepend(tmp_path)
-    for name, text in {f"{PLUGIN}.py": twins.leaking, **twins.files}.items():
+    for name, text in {"hub.py": "listeners = []\n", twins.file: twins.leaking, **twins.files}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     importlib.invalidate_caches()
     yield twins
-    sys.modules.pop(PLUGIN, None)
+    for name in (PLUGIN, "hub"):
+        sys.modules.pop(name, None)
     twins.after()
 
 
@@ -76,3 +78,62 @@ def test_errbot(leaking, reload_leaks, tmp_path):
         bot.stop()
 
     assert any(found.holder.path.startswith(leaking.path) for found in report.findings)
+
+
+@pytest.mark.parametrize("leaking", ["Limnoria, a flusher"], indirect=True)
+def test_limnoria(leaking, reload_leaks, tmp_path):
+    """The test does the steps of the command `reload`."""
+    from pytest_reloadleak.presets.bots.limnoria import _connection
+
+    irc = _connection()
+    from supybot import conf, plugin
+
+    conf.supybot.directories.plugins().append(str(tmp_path))
+
+    def reload():
+        for callback in irc.removeCallback(PLUGIN):
+            callback.die()
+        plugin.loadPluginClass(irc, plugin.loadPluginModule(PLUGIN))
+
+    try:
+        report = reload_leaks.measure(PLUGIN, reload=reload, rounds=2)
+    finally:
+        conf.supybot.directories.plugins().remove(str(tmp_path))
+
+    assert [found.holder.path for found in report.findings] == [leaking.path]
+
+
+@pytest.mark.parametrize("leaking", ["stevedore, a list"], indirect=True)
+def test_stevedore(leaking, reload_leaks, tmp_path):
+    """The test makes a manager in each round."""
+    from stevedore import ExtensionManager
+
+    watch = reload_leaks.watch(PLUGIN)
+    with pytest.raises(AssertionError), watch:  # noqa: PT012 - the block is what a user writes
+        for _ in watch.rounds(2):
+            sys.modules.pop(PLUGIN, None)
+            ExtensionManager("shop.prices", invoke_on_load=True)
+
+    assert paths(watch) == [leaking.path]
+
+
+@pytest.mark.parametrize("leaking", ["Yapsy, a list"], indirect=True)
+def test_yapsy(leaking, reload_leaks, tmp_path):
+    """The test makes the manager forget the plugin."""
+    from yapsy.IPlugin import IPlugin
+    from yapsy.PluginManager import PluginManager
+
+    manager = PluginManager(directories_list=[str(tmp_path)])
+    name = "yapsy_loaded_plugin_Price_0"
+
+    def reload():
+        for info in manager.getAllPlugins():
+            info.plugin_object.deactivate()
+        sys.modules.pop(name, None)
+        manager.setCategoriesFilter({"Default": IPlugin})
+        manager.collectPlugins()
+        manager.activatePluginByName("Price")
+
+    report = reload_leaks.measure(name, reload=reload, rounds=2)
+
+    assert leaking.path in [found.holder.path for found in report.findings]

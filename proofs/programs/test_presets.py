@@ -38,7 +38,8 @@ def plugin(twins, tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
 
     def write(source):
-        (tmp_path / f"{PLUGIN}.py").write_text(source)
+        (tmp_path / twins.file).parent.mkdir(exist_ok=True)
+        (tmp_path / twins.file).write_text(source)
         importlib.invalidate_caches()
 
     yield write
@@ -66,7 +67,10 @@ def test_a_leak_in_the_host_is_found(twins, plugin, reload_leaks, by):
     finding = finding_of(report)
     assert (finding.kind, finding.growth) == (twins.kind, twins.growth)
     assert finding.holder.path.startswith(twins.path)
-    assert (finding.site.file.rpartition("/")[2], finding.site.line) == (f"{PLUGIN}.py", twins.line)
+    assert (finding.site.file.rpartition("/")[2], finding.site.line) == (
+        twins.file.rpartition("/")[2],
+        twins.line,
+    )
     assert f"checked as a plugin of {twins.preset}" in report.notes
 
 

@@ -29,6 +29,7 @@ class Twins:
     """The cure as a reader of the report writes it, where the report can only say in words what the host offers."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Other files beside the plugin's, such as the description that the host reads."""
+    file: str = f"{PLUGIN}.py"
     is_found: bool = True
     """Whether `auto` finds the preset: not where a plugin need not import its host."""
     kind: str = "retained-generation"

@@ -140,6 +140,25 @@ class Lamp(BotPlugin):
         return "on"
 """
 
+WORLD = """
+import supybot.world
+from supybot import callbacks
+
+def flush():
+    pass
+
+class Plug(callbacks.Plugin):
+    def __init__(self, irc):
+        super().__init__(irc)
+        supybot.world.flushers.append(flush)
+
+    def die(self):
+        {undo}
+        super().die()
+
+Class = Plug
+"""
+
 
 def _discord(library, define, wait):
     def source(text):
@@ -210,6 +229,15 @@ BOTS = {
         path="bot.",
         line=13,
         cure="poll",
+    ),
+    "Limnoria, a flusher": Twins(
+        preset="Limnoria",
+        needs="supybot",
+        source=WORLD,
+        file="plug/__init__.py",
+        path="supybot.world.flushers[*]",
+        line=11,
+        cure="flushers.remove(flush)",
     ),
     "errbot, a page": Twins(
         preset="errbot",

@@ -12,6 +12,7 @@ from pytest_reloadleak.presets.apps.blender import Blender
 from pytest_reloadleak.presets.apps.homeassistant import HomeAssistant
 from pytest_reloadleak.presets.bots.discord import Discord
 from pytest_reloadleak.presets.bots.errbot import Errbot
+from pytest_reloadleak.presets.bots.limnoria import Limnoria
 from pytest_reloadleak.presets.bots.sopel import Sopel
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.managers.stevedore import Stevedore
@@ -31,6 +32,7 @@ BUILTIN: tuple[Preset, ...] = (
     # -- bots
     Sopel(),  # before the next one: a plugin of it has `setup(bot)` too
     Errbot(),
+    Limnoria(),
     Discord(),
     # -- web applications
     Flask(),

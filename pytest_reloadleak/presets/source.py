@@ -60,6 +60,15 @@ class Source:
             for node in self._tree.body
         )
 
+    def assigns(self, *names: str) -> bool:
+        """Whether it binds one of some names to a value at the top level: `Class = plugin.Class`."""
+        return any(
+            isinstance(target, ast.Name) and target.id in names
+            for node in self._tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+        )
+
     def derives(self, *bases: str) -> bool:
         """Whether it derives a class from one that has one of some names: `class Lamp(errbot.BotPlugin)`."""
         return any(

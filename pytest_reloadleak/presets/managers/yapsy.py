@@ -13,6 +13,7 @@ from typing import Any
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source, file_of
+from pytest_reloadleak.strategies.imports.unload import unload
 
 
 class Plugin(Hosted):
@@ -50,7 +51,7 @@ class Plugin(Hosted):
                 manager.deactivatePluginByName(info.name, category)
                 manager.removePluginFromCategory(info, category)
         manager.setCategoriesFilter(manager.categories_interfaces)  # forgets which files it has read
-        sys.modules.pop(self.names[0], None)
+        unload([name for name in self.names if name in sys.modules])
 
 
 def _described(target: str) -> tuple[Path, str]:
