@@ -99,6 +99,8 @@ def test_limnoria(leaking, reload_leaks, tmp_path):
         report = reload_leaks.measure(PLUGIN, reload=reload, rounds=2)
     finally:
         conf.supybot.directories.plugins().remove(str(tmp_path))
+        for callback in irc.removeCallback(PLUGIN):  # all connections share one list of plugins
+            callback.die()
 
     assert [found.holder.path for found in report.findings] == [leaking.path]
 

@@ -13,6 +13,7 @@ from typing import Any
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source, file_of
+from pytest_reloadleak.verdict.known import Known
 
 _NETWORK = "reloadleak"
 
@@ -30,7 +31,8 @@ class Plugin(Hosted):
         self._places: Any = importlib.import_module("supybot.conf").supybot.directories.plugins
         self._folder = str(file.parent.parent if file.stem == "__init__" else file.parent)
         self._is_loaded = False
-        self.host["irc"] = irc or _connection()
+        self._own = None if irc is not None else _connection()
+        self.host["irc"] = irc or self._own
 
     def reload(self) -> None:
         """Do as the commands `load` and, the next times, `reload` do."""
@@ -52,6 +54,11 @@ class Plugin(Hosted):
         del module
         for callback in self.host["irc"].removeCallback(self._name):  # type: ignore[attr-defined]
             callback.die()
+
+    def close(self) -> None:
+        """Forget the connection that was made for the check."""
+        if self._own is not None:
+            importlib.import_module("supybot.world").ircs.remove(self._own)
 
 
 def _connection() -> Any:
@@ -80,6 +87,20 @@ class Limnoria(Preset):
     modules = ("supybot",)
     takes = ("irc",)
     reloads = True
+    undone = (
+        (
+            "supybot.conf.*._callbacks[*",
+            "give the same function to removeCallback() of the same setting in die(), as addCallback() got it",
+        ),
+    )
+    known = (
+        Known(
+            pattern="retained-generation:supybot.conf.*._children*",
+            is_bounded=True,
+            why="Limnoria keeps the first object of each setting, and with it the class that the plugin defines for it",
+            link="https://github.com/progval/Limnoria/blob/master/src/registry.py",
+        ),
+    )
     hook = "die(self) of the plugin, which Limnoria calls when it unloads or reloads it"
 
     def fits(self, source: Source) -> bool:
