@@ -29,6 +29,8 @@ class Name(NamedTuple):
     name: str
     key: str | int | None = None
     """The key, for an entry of the dict with that name."""
+    is_inside: bool = False
+    """Whether the object of the target is inside what the name has."""
 
 
 def name_of(path: tuple[Any, ...]) -> Name | None:
@@ -42,14 +44,17 @@ def name_of(path: tuple[Any, ...]) -> Name | None:
     file = foreign.text(dict.get(foreign.module_dict(path[0]) or {}, "__file__"))
     names: list[str] = []
     key: str | int | None = None
-    for parent, step, child in references.folded(path):
+    steps = references.folded(path)
+    for parent, step, child in steps:
         if step.startswith(".") and (foreign.is_module(parent) or foreign.is_class(parent)):
             names.append(step[1:])
         else:
             if type(parent) is dict:
                 key = next((k for k, v in dict.items(parent) if v is child and type(k) in (str, int)), None)
             break
-    return Name(file, tuple(names[:-1]), names[-1], key) if names and file else None
+    if not names or not file:
+        return None
+    return Name(file, tuple(names[:-1]), names[-1], key, is_inside=len(names) < len(steps))
 
 
 def lines(name: Name, files: Iterable[str], ranks: Ranks) -> tuple[Stack, ...]:
@@ -76,6 +81,8 @@ def _binding(body: list[ast.stmt], name: Name, *, is_home: bool) -> Iterator[tup
         if name.key is not None:
             if _sets_key(node, name):
                 yield node.lineno, function
+        elif name.is_inside and _is_empty(_assigned(node)[1]):
+            continue  # something else filled it
         elif _sets_attribute(node, name.name) or (
             is_home and classes == name.classes and _binds(node, name.name)
         ):
@@ -121,11 +128,34 @@ def _assigned(node: ast.stmt) -> tuple[list[ast.expr], ast.expr | None]:
     return targets, None if isinstance(value, ast.Constant) else value
 
 
+def _is_empty(value: ast.expr | None) -> bool:
+    """Whether an expression makes a container or an instance with nothing of a program's in it: `[]`, `Bus()`.
+
+    A callee whose name is spelled as a class makes an instance; a function may return anything.
+    """
+    match value:
+        case ast.Constant() | ast.List(elts=[]) | ast.Tuple(elts=[]) | ast.Dict(keys=[]):
+            return True
+        case ast.Call(func=ast.Name() | ast.Attribute() as func, args=args, keywords=keywords):
+            name = _last_name(func)
+            given = [*args, *(keyword.value for keyword in keywords)]
+            if name == "defaultdict":  # its first argument makes the values
+                given = given[1:]
+            return (name in _CONTAINERS or name[:1].isupper()) and all(map(_is_empty, given))
+    return False
+
+
+_CONTAINERS = frozenset({"defaultdict", "deque", "dict", "frozenset", "list", "set", "tuple"})
+
+
 def _sets_attribute(node: ast.stmt, name: str) -> bool:
-    """Whether a statement sets an attribute of this name, on whatever object."""
+    """Whether a statement sets an attribute of this name, on whatever object but `self`, which is an instance."""
     targets, value = _assigned(node)
     if value is not None and any(
-        isinstance(part, ast.Attribute) and part.attr == name and isinstance(part.ctx, ast.Store)
+        isinstance(part, ast.Attribute)
+        and part.attr == name
+        and isinstance(part.ctx, ast.Store)
+        and not _is_self(part.value)
         for target in targets
         for part in ast.walk(target)
     ):
@@ -133,9 +163,14 @@ def _sets_attribute(node: ast.stmt, name: str) -> bool:
     return any(
         isinstance(call.func, ast.Name)
         and call.func.id == "setattr"
+        and not any(map(_is_self, call.args[:1]))
         and any(isinstance(argument, ast.Constant) and argument.value == name for argument in call.args)
         for call in _calls(node)
     )
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _sets_key(node: ast.stmt, name: Name) -> bool:

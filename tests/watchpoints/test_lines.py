@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import textwrap
 from pathlib import Path
 from textwrap import dedent
@@ -262,3 +263,45 @@ def test_the_line_of_a_patch_is_named(patch, tmp_path, monkeypatch):
 
     assert (report.outcome, report.findings[0].kind) == ("leaking", "patched-global")
     assert lines(report) == marked(tmp_path)
+
+
+ONCE = """
+    import collections
+    import plugin
+    class Base:
+        option = None
+        def __init__(self, option=None):
+            self.option = option
+            setattr(self, "option", option)
+    class Field(Base):
+        option = plugin.Option()  # Field.option
+        several = [plugin.on_event]  # Field.several[*]
+    default = plugin.Option()  # default
+    empty = collections.ChainMap({})
+    def fill():
+        empty["event"] = plugin.on_event
+    fill()
+    """
+
+
+def test_the_line_of_a_binding_made_once_is_its_own(tmp_path, monkeypatch):
+    """Neither an instance's attribute of the same name nor the line that made an empty container bound the object."""
+    plugin = """
+        def on_event(): pass
+        class Option:
+            def on_event(self): pass
+        """
+    monkeypatch.chdir(tmp_path)  # the importer is first-party
+    run.write(tmp_path, {"importer": dedent(ONCE), "plugin": dedent(plugin)})
+    with run.importable(tmp_path):
+        importlib.import_module("importer")
+        report = run.measure(tmp_path, "plugin", "reimport", 2)
+    found = {
+        finding.holder.path.partition("importer.")[2]: [
+            site.code.partition("# ")[2] for site in finding.sites
+        ]
+        for finding in report.findings
+        if finding.held.name != "plugin"
+    }
+    assert found.pop("empty.maps[*]['event']") == []
+    assert found == {path: [path] for path in ("Field.option", "Field.several[*]", "default")}
