@@ -20,7 +20,7 @@ from pytest_reloadleak.run.performing import Performer, Reloader
 from pytest_reloadleak.run.protocol import Run
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.run.subject import Subject
-from pytest_reloadleak.settings import TEST_FILES, Settings, unknown_strategy
+from pytest_reloadleak.settings import TEST_FILES, Settings, truth, unknown_strategy
 from pytest_reloadleak.strategies import catalogue as strategies
 from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.dispose import HOOK, Disposal
@@ -237,8 +237,8 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
         strategy="callable" if reload is not None else strategy,
         rounds=rounds,  # type: ignore[arg-type]  # validated by Settings
         warmup=warmup,  # type: ignore[arg-type]  # as above
-        force=force,
-        unload=bool(unload),
+        force=truth("force", force),
+        unload=truth("unload", unload),
         probes=_chosen(probes, extra),
         takes_submodules=takes_submodules,
         nodeid=nodeid,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,5 +45,12 @@ def did_you_mean(name: object, names: Iterable[str], *, cutoff: float = 0.8) -> 
     """A question that offers the name most like the one received, with a space behind it; empty if none is alike."""
     from difflib import get_close_matches  # only an error needs it
 
-    found = get_close_matches(str(name), list(names), n=1, cutoff=cutoff)
-    return f"did you mean {found[0]!r}? " if found else ""
+    spelled = {one.lower(): one for one in names}
+    found = get_close_matches(str(name).lower(), list(spelled), n=1, cutoff=cutoff)
+    return f"did you mean {spelled[found[0]]!r}? " if found else ""
+
+
+def unknown_keyword(name: str, keywords: Sequence[str]) -> str:
+    """The error text for a keyword that does not exist."""
+    hint = did_you_mean(name, keywords).strip()
+    return f"unknown keyword {name!r}; the keywords are {', '.join(keywords)}{f'; {hint}' if hint else ''}"

@@ -158,7 +158,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--reload-leak-annotations",
-        choices=("auto", "github", "none"),
+        metavar="auto|github|none",
         help="print annotations at the leaking lines (default: auto, where GITHUB_ACTIONS is set)",
     )
     parser.addini("reload_leak_check", "turn on --reload-leak-check", type="bool", default=False)
@@ -224,7 +224,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     wanted = config.getoption("reload_leak_check")
     if wanted is None:
-        wanted = config.getini("reload_leak_check") or _names_items(config)
+        wanted = _is_on(config) or _names_items(config)
         if not wanted and config.getoption("reload_leak_target"):
             raise pytest.UsageError(
                 "--reload-leak-target names a target, but nothing is checked without --reload-leak-check; add it"
@@ -247,6 +247,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_reloadleak.integration.reporting.graphs import Graphs
 
         config.pluginmanager.register(Graphs(config), "reloadleak-graphs")
+
+
+def _is_on(config: pytest.Config) -> bool:
+    """Whether the ini file turns checks on."""
+    try:
+        return bool(config.getini("reload_leak_check"))
+    except (ValueError, pytest.UsageError) as error:  # pytest's own words do not name the line
+        raise pytest.UsageError(f"reload_leak_check: {error}; write true or false") from None
 
 
 def _names_items(config: pytest.Config) -> bool:
@@ -321,6 +329,7 @@ def reloaded(request: pytest.FixtureRequest) -> object:
     if (
         marker is not None
         and marker.args
+        and all(type(name) is str and name.strip() for name in marker.args)
         and not request.config.pluginmanager.has_plugin("reloadleak-session")
     ):
         try:

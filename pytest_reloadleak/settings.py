@@ -17,6 +17,9 @@ ALL = "all"
 TEST_FILES = ("test_*.py", "*_test.py")
 """pytest's own patterns, used if the project configures none."""
 
+_MOST = 1_000_000
+"""The largest number of rounds and processes: a larger one is a slip, and no machine ends such a run."""
+
 _LONGEST_S = 1_000_000
 """The longest time limit, 11 days: the system's calls take no number that is far larger."""
 
@@ -73,16 +76,20 @@ class Settings:
             object.__setattr__(self, name, tuple((pattern, why) for pattern, why in getattr(self, name)))
 
 
-def unknown_strategy(name: object, *, is_call: bool = False) -> str:
-    """The error text for a strategy that does not exist, or that a call cannot take."""
+def unknown_strategy(name: object, *, is_call: bool = False, is_option: bool = False) -> str:
+    """The error text for a strategy that does not exist, or that a call cannot take; an option takes no callable."""
     if is_call and name == ALL:
         return (
             "strategy='all' compares strategies, and a call checks one: use one of "
             f"{', '.join(STRATEGIES)}, or --reload-leak-strategy=all"
         )
     everything = "" if is_call else ", all"
-    hint = did_you_mean(name, (*STRATEGIES, ALL))
-    choice = f"use one of {', '.join(STRATEGIES)}{everything}, or pass a callable as reload="
+    hint = did_you_mean(name, STRATEGIES if is_call else (*STRATEGIES, ALL))
+    choice = f"use one of {', '.join(STRATEGIES)}{everything}"
+    if not is_option:
+        choice += ", or pass a callable as reload="
+    elif "," in str(name):
+        choice += "; repeat the option for several, or write one per line in the ini file"
     return f"unknown strategy {name!r}: {hint}{choice}"
 
 
@@ -111,7 +118,16 @@ def whole_number(name: str, value: object, *, least: int, is_text: bool = False)
         raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}") from None
     if number < least:
         raise UsageError(f"{name} must be at least {least}, not {number}")
+    if number > _MOST:
+        raise UsageError(f"{name} must be at most {_MOST}, not {number}")
     return number
+
+
+def truth(name: str, value: object) -> bool:
+    """Return `value` if it is a bool, or raise `UsageError`: any text would count as true."""
+    if isinstance(value, bool):
+        return value
+    raise UsageError(f"{name} must be True or False, not {value!r}")
 
 
 def seconds(name: str, value: object) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_reloadleak.check import Check, settings_for
-from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
+from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError, unknown_keyword
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.integration.gate import fails, gate_for, judged
 from pytest_reloadleak.integration.items import keep, render
@@ -104,9 +104,7 @@ class ReloadLeaks:
             reload = hosts.reload if hosts is not None else reloader_of(self._item, given)
             unknown = sorted(set(keywords) - set(KEYWORDS))
             if unknown:
-                raise UsageError(
-                    f"unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}, force"
-                )
+                raise UsageError(unknown_keyword(unknown[0], [*KEYWORDS, "force"]))
             ignore, expect = keywords.pop("ignore", None), keywords.pop("expect", None)
             gate_for(config, ignore, expect)  # report wrong patterns before anything runs
             extra = extra_probes(config)

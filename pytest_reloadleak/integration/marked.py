@@ -19,7 +19,7 @@ import pytest
 
 from pytest_reloadleak.check import Check, settings_for
 from pytest_reloadleak.effects.probe import Probe
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import UsageError, unknown_keyword
 from pytest_reloadleak.holders.roots import is_runner
 from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.integration import automatic_targets
@@ -93,9 +93,7 @@ def _checks(
     """One maker per strategy. Each makes its check just before the run, since a check takes the process's state."""
     unknown = sorted(set(marker.kwargs) - set(KEYWORDS))
     if unknown:
-        raise UsageError(
-            f"reloadable: unknown keyword {unknown[0]!r}; the keywords are {', '.join(KEYWORDS)}"
-        )
+        raise UsageError(f"reloadable: {unknown_keyword(unknown[0], KEYWORDS)}")
     names = targets_of(item, marker)
     hosts = _hosting(item, marker, names, options.preset)
     reload = hosts.reload if hosts is not None else reloader_of(item, marker.kwargs.get("reload"))

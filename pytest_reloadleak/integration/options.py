@@ -10,7 +10,7 @@ import pytest
 
 from pytest_reloadleak.effects.catalogue import chosen
 from pytest_reloadleak.effects.probe import Probe
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.settings import (
     ALL,
     ISOLATIONS,
@@ -122,7 +122,7 @@ def _strategies(config: pytest.Config) -> tuple[str, ...]:
     names = _strategy_names(config)
     for name in names:
         if name not in (*STRATEGIES, ALL):
-            raise UsageError(f"{where}: {unknown_strategy(name)}")
+            raise UsageError(f"{where}: {unknown_strategy(name, is_option=True)}")
     return expanded(names)
 
 
@@ -145,7 +145,10 @@ def project_of(config: pytest.Config) -> Project:
 
 def wants_unload(config: pytest.Config) -> bool:
     """Whether the option or the ini file asks for the unload check."""
-    return bool(config.getoption("reload_leak_unload") or config.getini("reload_leak_unload"))
+    try:
+        return bool(config.getoption("reload_leak_unload") or config.getini("reload_leak_unload"))
+    except (ValueError, pytest.UsageError) as error:  # pytest's own words do not name the line
+        raise UsageError(f"reload_leak_unload: {error}; write true or false") from None
 
 
 def probes_of(config: pytest.Config) -> tuple[str, ...]:
@@ -155,9 +158,11 @@ def probes_of(config: pytest.Config) -> tuple[str, ...]:
         UsageError: a probe does not exist.
     """
     option = config.getoption("reload_leak_probes")
-    where = "--reload-leak-probes" if option else "reload_leak_probes"
-    given = option or config.getini("reload_leak_probes")
+    where = "--reload-leak-probes" if option is not None else "reload_leak_probes"
+    given = option if option is not None else config.getini("reload_leak_probes")
     names = [name.strip() for name in given.replace("\n", ",").split(",") if name.strip()]
+    if option is not None and not names:
+        raise UsageError(f"--reload-leak-probes names no probe: {option!r}; leave it out to use all")
     return chosen(names, where, extra_probes(config))
 
 
@@ -208,5 +213,6 @@ def expected_of(config: pytest.Config) -> tuple[Known, ...]:
 
 def _isolation(where: str, name: str) -> str:
     if name not in ISOLATIONS:
-        raise UsageError(f"{where}: unknown isolation {name!r}: use one of {', '.join(ISOLATIONS)}")
+        hint = did_you_mean(name, ISOLATIONS)
+        raise UsageError(f"{where}: unknown isolation {name!r}: {hint}use one of {', '.join(ISOLATIONS)}")
     return name

@@ -86,7 +86,7 @@ def _read(argument: str) -> tuple[str, str | None] | None:
     target, strategy = found["target"], found["strategy"]
     if os.path.basename(folder) == ROOT:
         if strategy is not None and strategy not in STRATEGIES:
-            raise UsageError(f"{argument!r}: {unknown_strategy(strategy)}")
+            raise UsageError(f"{argument!r}: {unknown_strategy(strategy, is_option=True)}")
         return target, strategy
     # Editors put the item's own file before its name.
     if strategy in STRATEGIES and _is_place(folder, target):

@@ -36,7 +36,7 @@ CALLS = {
     "'app', rounds='3'": f"rounds {NUMBER} 1, not '3'",
     "'app', warmup='1'": f"warmup {NUMBER} 0, not '1'",
     "'app', strategy='all'": f"strategy='all' compares strategies, and a call checks one: {CHOICE}, or --reload-leak-",
-    "'app', strategy='alll'": f"unknown strategy 'alll': did you mean 'all'? {CHOICE}, or pass a callable as reload=",
+    "'app', strategy='alll'": f"unknown strategy 'alll': {CHOICE}, or pass a callable as reload=",
     "'app', reload='nobody'": "reload='nobody' is no fixture: pass the name of one",
 }
 
@@ -50,6 +50,19 @@ def test_a_wrong_mark_is_one_line(app, arguments, text):
 
     assert said(result).count(text) == 1
     assert CHAINED not in said(result)
+    assert_no_traceback(result)
+
+
+@pytest.mark.parametrize("name", ["3", "None", "''", "['app']"])
+@pytest.mark.parametrize("flag", [[], ["--reload-leak-check"]], ids=["without the flag", "with it"])
+def test_a_mark_whose_target_is_no_name_is_one_line(app, name, flag):
+    """Without the flag too, where the fixture imports the targets itself."""
+    app.write(
+        {"test_it.py": f"import pytest\n\n@pytest.mark.reloadable({name})\ndef test_it(reloaded): pass\n"}
+    )
+    result = app.run("-rN", *flag)
+
+    assert said(result).count(f"a target must be the name of a module, not {name}") == 1
     assert_no_traceback(result)
 
 

@@ -711,8 +711,11 @@ MISUSE = {
     "reload_leaks.check('app', rounds=0)": "rounds must be at least 1, not 0",
     "reload_leaks.check('app', round=3)": (
         "unknown keyword 'round'; the keywords are strategy, rounds, warmup, reload, dispose, unload, probes, "
-        "ignore, expect, preset, host, force"
+        "ignore, expect, preset, host, force; did you mean 'rounds'?"
     ),
+    "reload_leaks.check('app', unload='no')": "unload must be True or False, not 'no'",
+    "reload_leaks.check('app', force=None)": "force must be True or False, not None",
+    "reload_leaks.check('app', rounds=10**9)": "rounds must be at most 1000000, not 1000000000",
     "reload_leaks.check('app', strategy='fancy')": (
         "unknown strategy 'fancy': use one of reload, decache, reimport, cascade, alias, worker, or pass "
         "a callable as reload="

@@ -38,13 +38,20 @@ TARGETS = {
     "pytest_reloadleak.model": f"target 'pytest_reloadleak.model' is refused: {ITSELF}",
 }
 
-STRATEGIES = (
-    "use one of reload, decache, reimport, cascade, alias, worker, all, or pass a callable as reload="
-)
+STRATEGIES = "use one of reload, decache, reimport, cascade, alias, worker, all"
+SEVERAL = "repeat the option for several, or write one per line in the ini file"
+PLACES = "use one of auto, github, none"
 
 OPTIONS = {
     "--reload-leak-strategy=fancy": f"--reload-leak-strategy: unknown strategy 'fancy': {STRATEGIES}",
     "--reload-leak-strategy=": f"--reload-leak-strategy: unknown strategy '': {STRATEGIES}",
+    "--reload-leak-strategy=ALL": f"--reload-leak-strategy: unknown strategy 'ALL': did you mean 'all'? {STRATEGIES}",
+    "--reload-leak-strategy=reload,alias": (
+        f"--reload-leak-strategy: unknown strategy 'reload,alias': {STRATEGIES}; {SEVERAL}"
+    ),
+    "--reload-leak-rounds=99999999999999999999": (
+        "--reload-leak-rounds must be at most 1000000, not 99999999999999999999"
+    ),
     "--reload-leak-rounds=0": "--reload-leak-rounds must be at least 1, not 0",
     "--reload-leak-rounds=-3": "--reload-leak-rounds must be at least 1, not -3",
     "--reload-leak-rounds=abc": "--reload-leak-rounds must be a whole number of at least 1, not 'abc'",
@@ -53,6 +60,14 @@ OPTIONS = {
     "--reload-leak-warmup=-1": "--reload-leak-warmup must be at least 0, not -1",
     "--reload-leak-warmup=x": "--reload-leak-warmup must be a whole number of at least 0, not 'x'",
     "--reload-leak-isolation=vm": "--reload-leak-isolation: unknown isolation 'vm': use one of process, none",
+    "--reload-leak-isolation=proces": (
+        "--reload-leak-isolation: unknown isolation 'proces': did you mean 'process'? use one of process, none"
+    ),
+    "--reload-leak-annotations=gitlab": f"--reload-leak-annotations: unknown value 'gitlab': {PLACES}",
+    "--reload-leak-annotations=": f"--reload-leak-annotations: unknown value '': {PLACES}",
+    "--reload-leak-probes=": "--reload-leak-probes names no probe: ''; leave it out to use all",
+    "--reload-leak-probes=,": "--reload-leak-probes names no probe: ','; leave it out to use all",
+    "--reload-leak-graphs=": "--reload-leak-graphs: name a directory, not ''",
     "--reload-leak-timeout=0": "--reload-leak-timeout must be a positive number of seconds, not '0'",
     "--reload-leak-timeout=-1": "--reload-leak-timeout must be a positive number of seconds, not '-1'",
     "--reload-leak-timeout=nan": "--reload-leak-timeout must be a positive number of seconds, not 'nan'",
@@ -67,6 +82,10 @@ INI_VALUES = {
     "reload_leak_timeout = 0": "reload_leak_timeout must be a positive number of seconds, not '0'",
     "reload_leak_isolation = vm": "reload_leak_isolation: unknown isolation 'vm': use one of process, none",
     "reload_leak_strategies = fancy": f"reload_leak_strategies: unknown strategy 'fancy': {STRATEGIES}",
+    "reload_leak_annotations = githab": (
+        f"reload_leak_annotations: unknown value 'githab': did you mean 'github'? {PLACES}"
+    ),
+    "reload_leak_unload = maybe": "reload_leak_unload: invalid truth value 'maybe'; write true or false",
     "reload_leak_targets = nope": TARGETS["nope"],
     "reload_leak_targets = threading": TARGETS["threading"],
 }
@@ -163,6 +182,13 @@ def test_a_bad_value_of_the_ini_file_is_said_to_be_there(app, line, text):
     app.write({"pytest.ini": f"[pytest]\npythonpath = .\n{line}\n"})
 
     refused(app, app.check(), text)
+
+
+def test_a_flag_of_the_ini_file_that_is_neither_true_nor_false_is_a_usage_error(app):
+    """The words of pytest itself do not name the line."""
+    app.write({"pytest.ini": "[pytest]\npythonpath = .\nreload_leak_check = maybe\n"})
+
+    refused(app, app.run(), "reload_leak_check: invalid truth value 'maybe'; write true or false")
 
 
 @pytest.mark.parametrize("flag", [["--reload-leak-check"], []], ids=["with the flag", "without"])

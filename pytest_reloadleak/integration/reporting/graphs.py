@@ -25,7 +25,10 @@ class Graphs:
 
     def __init__(self, config: pytest.Config) -> None:
         self._checks: list[dict[str, Any]] = []
-        self._directory = Path(str(config.getoption("reload_leak_graphs"))) if not is_worker(config) else None
+        given = str(config.getoption("reload_leak_graphs"))
+        if not given:
+            raise pytest.UsageError("--reload-leak-graphs: name a directory, not ''")
+        self._directory = Path(given) if not is_worker(config) else None
         self._notes: list[str] = []
         if self._directory is not None:
             _assert_writable(self._directory)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_reloadleak.errors import UsageError
+from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.integration.gate import fails, gate_of
 from pytest_reloadleak.integration.reporting import baseline_end, environment, junit, styled
 from pytest_reloadleak.integration.reporting.outputs import Outputs
@@ -52,6 +52,7 @@ class Collected:
         self._lines: list[str] = []
         try:
             gate_of(config)
+            _assert_annotations(config)
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         self._outputs: Outputs | None = None
@@ -237,9 +238,7 @@ class Collected:
         ]
 
     def _annotates(self) -> bool:
-        given = self.config.getoption("reload_leak_annotations") or self.config.getini(
-            "reload_leak_annotations"
-        )
+        given = _annotations(self.config)[1]
         if given in {"github", "none"}:
             return bool(given == "github")
         return os.environ.get("GITHUB_ACTIONS", "").lower() == "true"
@@ -255,3 +254,21 @@ class Collected:
             terminal_reporter.write_line(
                 f"GITHUB_STEP_SUMMARY: cannot write {path!r}: {error.strerror or error}"
             )
+
+
+_ANNOTATIONS = ("auto", "github", "none")
+
+
+def _annotations(config: pytest.Config) -> tuple[str, str]:
+    """The option or ini key that says where annotations are printed, and its value."""
+    option = config.getoption("reload_leak_annotations")
+    if option is not None:
+        return "--reload-leak-annotations", str(option)
+    return "reload_leak_annotations", str(config.getini("reload_leak_annotations") or "auto")
+
+
+def _assert_annotations(config: pytest.Config) -> None:
+    where, given = _annotations(config)
+    if given not in _ANNOTATIONS:
+        hint = did_you_mean(given, _ANNOTATIONS)
+        raise UsageError(f"{where}: unknown value {given!r}: {hint}use one of {', '.join(_ANNOTATIONS)}")
