@@ -5,6 +5,7 @@ Separate from `worker`, which starts it, to avoid that module's imports: for a s
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib
 import marshal
@@ -118,7 +119,7 @@ def main(job: dict[str, Any]) -> None:
     except UsageError as error:
         content = {"usage": str(error)}
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must learn it
-        content = {"failed": f"the check itself failed: {_innermost(error)}{failure_text(error)}"}
+        content = {"failed": _described(error)}
     _end_fork_of(process)
     status = 0
     try:
@@ -130,6 +131,27 @@ def main(job: dict[str, Any]) -> None:
         with contextlib.suppress(Exception):  # the target may have put anything there
             stream.flush()
     _exit(status)
+
+
+_SPACE = vars(builtins)
+_BUILTINS = dict(_SPACE)
+_BUILTINS_PAIRS = tuple(_BUILTINS.items())
+
+
+def _described(error: BaseException) -> str:
+    """Why the check failed. Builtins that the target replaced come back first, or nothing could be described."""
+    # Without a call: each function may be one that the target replaced.
+    replaced = [name for name, own in _BUILTINS_PAIRS if name not in _SPACE or _SPACE[name] is not own]
+    for name in replaced:
+        _SPACE[name] = _BUILTINS[name]
+    text = f"the check itself failed: {type(error).__name__}"
+    with contextlib.suppress(
+        BaseException
+    ):  # the target may have broken imports too, or what formats a failure
+        text = f"the check itself failed: {_innermost(error)}{failure_text(error)}"
+    if replaced:
+        text += f"; the target replaced builtins: {', '.join(replaced)}"
+    return text
 
 
 def _end_fork_of(process: int) -> None:

@@ -136,6 +136,17 @@ def test_a_target_that_breaks_the_check_is_never_clean(write, files, breaker):
     assert report.findings or "self-check failed" in report.reason or "itself failed" in report.reason
 
 
+@pytest.mark.parametrize("more", ["", "import marshal\nmarshal.loads = None\n"])
+def test_replaced_builtins_are_named(write, files, more):
+    """The check cannot go on without them; a traceback of the tool would not say why."""
+    broken = "import builtins\nbuiltins.len = lambda *_: 7\nbuiltins.isinstance = lambda *_: True\n"
+    outcome = worker.run(write(broken + more + LEAKY), SETTINGS, 30)
+    assert outcome.report.outcome == "error"
+    assert outcome.report.reason.startswith("the check itself failed: ")
+    assert outcome.report.reason.endswith("; the target replaced builtins: isinstance, len")
+    assert "pytest_reloadleak" not in outcome.output
+
+
 def test_a_failure_of_the_check_itself_says_what_failed(write, files):
     """The report names the error, instead of an exit status."""
     name = write("import pytest_reloadleak.check as c\nc.Check.report = lambda self, error=None: 1 / 0\n")
