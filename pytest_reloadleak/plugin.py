@@ -276,12 +276,19 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     session.__dict__["reload_leak_test_modules"] = tuple(names)
 
 
+_OF_REPORTS = ("reload_leak_checks", "reload_leak_inapplicable", "reload_leak_shown")
+_NOTED = frozenset({"reload_leak_failure", *_OF_REPORTS})
+"""What checks leave in the namespace of an item."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the checks that a test made to its report, so that xdist serialises them too."""
     report = yield
+    if call.excinfo is None and _NOTED.isdisjoint(item.__dict__):  # nearly all calls, three for each test
+        return report
     shown = item.__dict__.pop("reload_leak_failure", None)
     if shown is not None and report.failed:
         report.longrepr = shown
@@ -289,7 +296,7 @@ def pytest_runtest_makereport(
         "reload-leak::"
     ):  # they show theirs themselves
         _shorten(report, call.excinfo.value)
-    for name in ("reload_leak_checks", "reload_leak_inapplicable", "reload_leak_shown"):
+    for name in _OF_REPORTS:
         found = item.__dict__.get(name)
         if found and report.when == "call":
             report.__dict__[name] = found
