@@ -163,8 +163,9 @@ def test_a_target_that_takes_it_out_is_clean(checked, name, way):
 ROUTE = "@hub.api.get('/x')\ndef read(number: int = 1): return number"
 
 
+@pytest.mark.parametrize("way", ["reimport", "reload", "callable"])
 @pytest.mark.parametrize("is_cured", [False, True])
-def test_a_route_of_fastapi_is_one_finding(checked, is_cured):
+def test_a_route_of_fastapi_is_one_finding(checked, is_cured, way):
     """Beside what FastAPI's own caches keep, which is known with their bound and stays when the route is removed."""
     cure = (
         f"\nroute = hub.api.router.routes[-1]\n{DISPOSE}hub.api.router.routes.remove(route)"
@@ -172,7 +173,7 @@ def test_a_route_of_fastapi_is_one_finding(checked, is_cured):
         else ""
     )
 
-    report = checked("fastapi", "import fastapi\napi = fastapi.FastAPI()", ROUTE + cure)
+    report = checked("fastapi", "import fastapi\napi = fastapi.FastAPI()", ROUTE + cure, way)
 
     unknown = [finding for finding in report.findings if finding.known is None]
     assert [(f.holder.path, f.held.name) for f in unknown] == (

@@ -121,8 +121,11 @@ def _is_proxy(o: Any) -> bool:
 
 
 def _was_function(module: str, name: object, loaded: Any, before: Mapping[str, Collection[str]]) -> bool:
-    """Whether a module had a function or class of this name before the target replaced it."""
-    return name in before[module] if module in before else name in _definitions(loaded)
+    """Whether a module had a function or class of this name before the target replaced it.
+
+    A target that was loaded before the check has replaced it already, so the source is asked too.
+    """
+    return name in before.get(module, ()) or name in _definitions(loaded)
 
 
 def _definitions(module: Any) -> frozenset[str]:

@@ -155,7 +155,7 @@ TWINS = (
                 json.JSONEncoder.encode = encode
             wrap(json.JSONEncoder.encode)
         """,
-        path="json.JSONEncoder.encode",
+        path="json.encoder.JSONEncoder.encode",
         held="plugin.wrap.<locals>.encode",
         type="class",
     ),
