@@ -1717,6 +1717,22 @@ GATE = (
         ("tests/gate/test_baseline.py",),
     ),
     Mutant(
+        "the line of an instance's attribute",
+        "watchpoints/once.py",
+        "        and not _is_self(part.value)\n",
+        "",
+        "a report names a line that sets an attribute of an instance for one of a class",
+        ("tests/watchpoints/test_lines.py::test_the_line_of_a_binding_made_once_is_its_own",),
+    ),
+    Mutant(
+        "two reports in one file",
+        "integration/reporting/outputs.py",
+        "if other != option and not _is_stream(path):",
+        "if False:",
+        "a report replaces another one, or the team's baseline",
+        ("tests/integration/test_outputs.py::test_two_options_cannot_name_one_file",),
+    ),
+    Mutant(
         "the target's own entries in a host are kept",
         "run/restoring/slots.py",
         "return weakref.ref(value) if type(value) is _FUNCTION and value.__closure__ is not None else value",

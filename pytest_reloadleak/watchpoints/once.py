@@ -79,7 +79,7 @@ def _binding(body: list[ast.stmt], name: Name, *, is_home: bool) -> Iterator[tup
     """Line and function of each statement that binds a name."""
     for node, function, classes in _statements(body, "<module>", ()):
         if name.key is not None:
-            if _sets_key(node, name):
+            if _sets_key(node, name) or (is_home and classes == name.classes and _displays_key(node, name)):
                 yield node.lineno, function
         elif name.is_inside and _is_empty(_assigned(node)[1]):
             continue  # something else filled it
@@ -191,6 +191,19 @@ def _sets_key(node: ast.stmt, name: Name) -> bool:
         and any(isinstance(part, ast.Constant) and part.value == name.key for part in ast.walk(call))
         for call in _calls(node)
     )
+
+
+def _displays_key(node: ast.stmt, name: Name) -> bool:
+    """Whether a statement binds the name to a dict that is written out with the key."""
+    targets, value = _assigned(node)
+    if not any(isinstance(target, ast.Name) and target.id == name.name for target in targets):
+        return False
+    match value:
+        case ast.Dict(keys=keys):
+            return any(isinstance(key, ast.Constant) and key.value == name.key for key in keys)
+        case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+            return any(keyword.arg == name.key for keyword in keywords)
+    return False
 
 
 def _calls(node: ast.stmt) -> Iterator[ast.Call]:

@@ -276,7 +276,9 @@ ONCE = """
     class Field(Base):
         option = plugin.Option()  # Field.option
         several = [plugin.on_event]  # Field.several[*]
+        table = {"a": len, "b": plugin.Option}  # Field.table['b']
     default = plugin.Option()  # default
+    named = dict(key=plugin.on_event)  # named['key']
     empty = collections.ChainMap({})
     def fill():
         empty["event"] = plugin.on_event
@@ -304,4 +306,7 @@ def test_the_line_of_a_binding_made_once_is_its_own(tmp_path, monkeypatch):
         if finding.held.name != "plugin"
     }
     assert found.pop("empty.maps[*]['event']") == []
-    assert found == {path: [path] for path in ("Field.option", "Field.several[*]", "default")}
+    assert found == {
+        path: [path]
+        for path in ("Field.option", "Field.several[*]", "Field.table['b']", "default", "named['key']")
+    }
