@@ -1379,11 +1379,11 @@ GROWTH = (
     ),
     Mutant(
         "a sweep ends at the first sink",
-        "holders/sweep.py",
-        "len(self._met) < self._enough",
-        "not self._met",
+        "holders/container_growth.py",
+        "wanted=_held_by_others(sinks)",
+        "is_enough=bool",
         "of two containers that grow, only the nearer one is named",
-        ("tests/holders/test_sweep.py", "tests/growth/test_large_heaps.py"),
+        ("tests/growth/test_large_heaps.py",),
     ),
     Mutant(
         "what is spared is a holder at first sight",
@@ -1481,7 +1481,7 @@ PATHS = (
     Mutant(
         "the target's own names first",
         "holders/search.py",
-        "    return Sweep(groups, sinks, skip, {3: withheld}, enough=enough)\n",
+        "    return Sweep(groups, sinks, skip, {3: withheld}, is_enough=is_enough)\n",
         "    return Sweep([groups[3], *groups[:3], *groups[4:]], sinks, skip)\n",
         "a holder is named by a name that the target has for it",
         ("tests/holders/test_homes.py::test_what_the_target_imports_is_at_home_elsewhere",),

@@ -15,12 +15,16 @@ from typing import Any, NamedTuple
 from pytest_reloadleak.generations.instances import count_instances
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, lengths, references
+from pytest_reloadleak.heap.own_objects import is_frame_or_own_generator, is_of_tool
 from pytest_reloadleak.holders.runner_noise import is_noise, notes
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import own_size, owned_together
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.holders.trace import runner_cause, without_numbers
 from pytest_reloadleak.model import Holder
+
+_FEW = 100
+"""Containers whose holders are asked for: it compares each reference of the heap with each of them."""
 
 Frames = tuple[tuple[str, int], ...]
 """File and line of each frame, innermost first."""
@@ -165,7 +169,7 @@ class Growing:
         own = [*search.own_objects(), self, self.__dict__, sinks]
         for key in sinks.keys() & set(map(id, own)):
             del sinks[key]
-        sweep = sweep_of(search, own, sinks, enough=len(sinks))
+        sweep = sweep_of(search, own, sinks, wanted=_held_by_others(sinks))
         out: dict[tuple[str, ...], Accumulation] = {}
         noise: list[tuple[Cause, str]] = []
         grown: list[tuple[Any, int]] = []
@@ -233,6 +237,18 @@ def _noise_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
     cause = cause or search.noise.cause_of_items(_items(arrival.path[-1], more))
     cause = cause or search.noise.cause_of_place(arrival) or runner_cause(arrival, search)
     return cause if is_noise(cause) else None
+
+
+def _held_by_others(containers: dict[int, Any]) -> set[int]:
+    """Ids of the containers that a sweep may meet: in vain for one of the tool's own, it would enter the whole heap."""
+    if len(containers) > _FEW:
+        return set(containers)
+    found = {key for key, o in containers.items() if not gc.is_tracked(o)}
+    for o in gc.get_referrers(*containers.values()):
+        is_own = is_frame_or_own_generator(o) or is_of_tool(foreign.class_module(type(o)))
+        if o is not containers and not is_own:
+            found.update(filter(containers.__contains__, map(id, gc.get_referents(o))))
+    return found
 
 
 def _items(container: Any, count: int) -> list[tuple[Any, ...]]:

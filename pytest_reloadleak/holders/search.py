@@ -211,14 +211,22 @@ class Search:
         return own + [part for pair in original.namespaces.values() for part in (pair, pair[1])]
 
 
-def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any], enough: int | None = None) -> Sweep:
+def sweep_of(
+    search: Search,
+    own: Iterable[Any],
+    sinks: dict[int, Any],
+    *,
+    is_enough: Callable[[set[int]], bool] = lambda _: False,
+    wanted: set[int] | None = None,
+) -> Sweep:
     """A sweep from all roots.
 
     Args:
         search: provides the effects, further roots, and the containers that merely list effects.
         own: the tool's objects, which the sweep does not enter.
         sinks: the objects to find, by id.
-        enough: of how many of them a first reference is enough; `None` for every reference to each.
+        is_enough: asked with the ids of those that were met: whether the sweep may end.
+        wanted: ids of those of which one reference each is enough, roots among the sinks included.
     """
     barred = search.kept_alive.union(id(root.value) for root in search.effects if root.bars)
     groups = roots.collect(search.of_effects, barred, search.ledger.owns)
@@ -234,4 +242,8 @@ def sweep_of(search: Search, own: Iterable[Any], sinks: dict[int, Any], enough: 
     groups.insert(-1, search.noise.roots())
     groups[-1] += search.noise.runners()
     skip = {*map(id, own), *map(id, search.containers), id(search.containers), *own_objects.own_ids()}
-    return Sweep(groups, sinks, skip, {3: withheld}, enough=enough)
+    if wanted is not None:
+        is_enough = (
+            wanted | (sinks.keys() & {id(root.value) for group in groups for root in group})
+        ).issubset
+    return Sweep(groups, sinks, skip, {3: withheld}, is_enough=is_enough)

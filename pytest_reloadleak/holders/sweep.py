@@ -11,7 +11,7 @@ sinks. For a heap of a million objects it costs about three collections in Pytho
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -90,8 +90,7 @@ class Sweep:
         sinks: the target's old objects by id.
         skip: ids of objects that are not entered: the tool's own. Unsafe modules never are, nor may they be roots.
         withheld: ids of objects that are not entered before the group with this number is swept.
-        enough: of how many sinks one arrival is enough: the sweep ends with the level in which so many were met. `None`
-            if each arrival counts.
+        is_enough: asked with the ids of the sinks that were met, before each level: whether the sweep may end.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class Sweep:
         skip: Iterable[int],
         withheld: Mapping[int, Collection[int]] = MappingProxyType({}),
         *,
-        enough: int | None = None,
+        is_enough: Callable[[set[int]], bool] = lambda _: False,
     ) -> None:
         self.sinks = sinks
         self.roots = [root for group in roots for root in group]
@@ -114,7 +113,7 @@ class Sweep:
         self._parents: dict[tuple[int, int], int] = {}
         self._of_root: list[tuple[int, int]] = []
         self._reported_levels = 0
-        self._enough = enough
+        self._is_enough = is_enough
         self._met: set[int] = set()
         """Ids of the sinks that were met."""
         self.seen.update(
@@ -154,7 +153,7 @@ class Sweep:
         self.levels.append(level)
         self._starts.append([])
         sinks = Addresses(self.sinks)
-        while level and (self._enough is None or len(self._met) < self._enough):
+        while level and not self._is_enough(self._met):
             here = len(self.levels) - 1
             below, starts, hits = expand(level, SLICE, self.seen, sinks, has_untracked=self._has_untracked)
             self._hits.update(((here, at), keys) for at, keys in hits.items())

@@ -7,7 +7,7 @@ import itertools
 import random
 import sys
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -64,11 +64,11 @@ class Graph:
         self.sinks = set(rng.sample(range(size), k=max(1, size // rng.choice([2, 5, 20]))))
         self.skipped = set(rng.sample(range(size), k=rng.choice([0, 0, 1, size // 10]))) - self.sinks
 
-    def sweep(self, enough: int | None = None) -> Sweep:
+    def sweep(self, is_enough: Callable[[set[int]], bool] = lambda _: False) -> Sweep:
         """The sweep under test."""
         groups = [[root(self.nodes[at], f"{at}") for at in group] for group in self.groups]
         sinks = {id(self.nodes[at]): self.nodes[at] for at in self.sinks}
-        return Sweep(groups, sinks, [id(self.nodes[at]) for at in self.skipped], enough=enough)
+        return Sweep(groups, sinks, [id(self.nodes[at]) for at in self.skipped], is_enough=is_enough)
 
     def distances(self) -> dict[int, int]:
         """Brute force: distance of each entered node from the roots of the group that reaches it first."""
@@ -120,7 +120,7 @@ def test_a_sweep_for_one_arrival_each_finds_the_same_first_one_earlier():
     ended_early = 0
     for seed in range(100):
         graph = Graph(seed)
-        whole, early = graph.sweep(), graph.sweep(enough=len(graph.sinks))
+        whole, early = graph.sweep(), graph.sweep({id(graph.nodes[at]) for at in graph.sinks}.issubset)
 
         first: dict[int, list[int]] = {}
         for found in (whole.arrivals(), early.arrivals()):

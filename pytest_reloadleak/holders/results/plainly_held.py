@@ -25,7 +25,7 @@ def is_plainly_held(search: Search) -> bool:
     search.ask_runner()
     retained = gather_with(search, suspicion_of(search))
     own = [*search.own_objects(), retained, retained.born, retained.objects, retained.names]
-    sweep = sweep_of(search, own, retained.objects, enough=1)
+    sweep = sweep_of(search, own, retained.objects, is_enough=bool)
     try:
         return any(_is_plain(arrival, search, retained) for arrival in sweep.arrivals())
     finally:
