@@ -139,3 +139,75 @@ def test_yapsy(leaking, reload_leaks, tmp_path):
     report = reload_leaks.measure(name, reload=reload, rounds=2)
 
     assert leaking.path in [found.holder.path for found in report.findings]
+
+
+@pytest.mark.parametrize("leaking", ["Panel, a list"], indirect=True)
+def test_panel(leaking, reload_leaks, tmp_path):
+    """The test makes the application of a server, and begins and ends the sessions."""
+    from panel.io.application import build_single_handler_application
+
+    application = build_single_handler_application(str(tmp_path / f"{PLUGIN}.py"))
+
+    def reload():
+        for name in [name for name in sys.modules if name.startswith("bokeh_app_")]:
+            del sys.modules[name]
+        application.create_document()
+
+    report = reload_leaks.measure("bokeh_app_*", reload=reload, rounds=2)
+
+    assert leaking.path in [found.holder.path for found in report.findings if found.holder is not None]
+
+
+@pytest.mark.parametrize("leaking", ["Streamlit, a session"], indirect=True)
+def test_streamlit(leaking, reload_leaks):
+    """The test runs a script that uses the module."""
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_string(f"import {PLUGIN}\n{PLUGIN}.main()")
+    watch = reload_leaks.watch(PLUGIN)
+    with pytest.raises(AssertionError), watch:  # noqa: PT012 - the block is what a user writes
+        for _ in watch.rounds(2):
+            sys.modules.pop(PLUGIN, None)
+            app.run()
+
+    assert any("['lamps'][*]" in path for path in paths(watch))
+
+
+CACHED = """
+import streamlit as st
+
+class Lamp:
+    pass
+
+@st.cache_resource
+def lamp():
+    return Lamp()
+
+def main():
+    st.write(type(lamp()).__name__)
+
+def __reload_dispose__(data):
+    {undo}
+"""
+
+
+@pytest.mark.parametrize(("undo", "holders"), [("pass", 1), ("lamp.clear()", 0)])
+def test_a_cached_object_of_streamlit_is_of_the_old_version(
+    undo, holders, tmp_path, monkeypatch, reload_leaks
+):
+    """The cache goes by the source of the function, not by what it returns."""
+    pytest.importorskip("streamlit", reason="streamlit is not installed here")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"{PLUGIN}.py").write_text(CACHED.replace("{undo}", undo))
+    importlib.invalidate_caches()
+    try:
+        report = reload_leaks.measure(PLUGIN, preset="Streamlit", rounds=2)
+    finally:
+        sys.modules.pop(PLUGIN, None)
+
+    assert report.error is None
+    assert len(report.findings) == holders
+    for found in report.findings:
+        assert found.growth == "bounded"
+        assert found.holder.path.startswith("streamlit.runtime.caching")
+        assert "FUNCTION.clear()" in found.advice

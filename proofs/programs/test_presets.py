@@ -13,10 +13,11 @@ import pytest
 from twins import PLUGIN, Twins
 from twins_apps import APPS
 from twins_bots import BOTS
+from twins_dashboards import DASHBOARDS
 from twins_managers import MANAGERS
 from twins_web import WEB
 
-PROGRAMS: dict[str, Twins] = {**APPS, **BOTS, **WEB, **MANAGERS}
+PROGRAMS: dict[str, Twins] = {**APPS, **BOTS, **DASHBOARDS, **WEB, **MANAGERS}
 
 
 @pytest.fixture(params=PROGRAMS)

@@ -14,6 +14,8 @@ from pytest_reloadleak.presets.bots.discord import Discord
 from pytest_reloadleak.presets.bots.errbot import Errbot
 from pytest_reloadleak.presets.bots.limnoria import Limnoria
 from pytest_reloadleak.presets.bots.sopel import Sopel
+from pytest_reloadleak.presets.dashboards.panel import Panel
+from pytest_reloadleak.presets.dashboards.streamlit import Streamlit
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.managers.stevedore import Stevedore
 from pytest_reloadleak.presets.managers.yapsy import Yapsy
@@ -37,6 +39,9 @@ BUILTIN: tuple[Preset, ...] = (
     # -- web applications
     Flask(),
     FastAPI(),
+    # -- data apps
+    Panel(),
+    Streamlit(),
     # -- plugin managers
     Pluggy(),
     Stevedore(),

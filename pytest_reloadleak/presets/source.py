@@ -69,6 +69,11 @@ class Source:
             for target in node.targets
         )
 
+    def calls(self, *names: str) -> bool:
+        """Whether it calls a function or method that has one of some names, anywhere."""
+        functions = [node.func for node in ast.walk(self._tree) if isinstance(node, ast.Call)]
+        return any(getattr(one, "attr", getattr(one, "id", "")) in names for one in functions)
+
     def derives(self, *bases: str) -> bool:
         """Whether it derives a class from one that has one of some names: `class Lamp(errbot.BotPlugin)`."""
         return any(

@@ -1,0 +1,1 @@
+"""Check data apps: scripts of Panel, modules of Streamlit."""
