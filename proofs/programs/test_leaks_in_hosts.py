@@ -70,6 +70,7 @@ def test_errbot_leaves_a_second_webhook_at_the_old_version(written, reload_leaks
     [
         ("Aka", "['web'][*]._children.data['enable'][*]._callbacks[*][*]"),
         ("Ctcp", "['flood'][*]._children.data['interval'][*]._callbacks[*][*]"),
+        ("Misc", "['flood'][*]._children.data['interval'][*]._callbacks[*][*]"),
         ("Factoids", "['web'][*]._children.data['enable'][*]._callbacks[*][*]"),
     ],
 )
