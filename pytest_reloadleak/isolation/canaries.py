@@ -81,7 +81,7 @@ def defeated(*, was_clean: bool = False) -> str | None:
                 return None if is_found else _unreliable(_MISSED)
             paths = [retention.holder.path for retention in _reloaded(Looking.look).retentions]
     except Exception as error:  # noqa: BLE001 - any error would have hit the target as well
-        return _unreliable(f"the self-check failed with {type(error).__name__}: {error}")
+        return _unreliable(f"{FAILED} {type(error).__name__}: {error}")
     if _PATH not in paths:
         return _unreliable(_MISSED)
     other = next((path for path in paths if path != _PATH), None)
@@ -112,6 +112,10 @@ def _reloaded(ask: Callable[[Looking], _Answer], *, is_glance: bool = False) -> 
         return ask(run.looks)
     finally:
         run.reloads.end()
+
+
+FAILED = "the self-check failed with"
+"""What the reason says if a canary could not be checked at all: it was neither missed nor reported wrongly."""
 
 
 def _unreliable(why: str) -> str:

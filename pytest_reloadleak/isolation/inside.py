@@ -177,6 +177,10 @@ def _unless_unreliable(report: Report) -> Report:
     reason = canaries.defeated(was_clean=report.outcome == "clean")
     if reason is None:
         return report
+    if canaries.FAILED in reason and any(finding.proof is not None for finding in report.findings):
+        # Imports worked in all rounds. The trial removals broke what the target had put in their way.
+        why = f"after holders were removed on trial, {reason.partition(': ')[2]}"
+        return replace(report, notes=(*report.notes, why))
     notes = (*report.notes, f"the unreliable outcome was {report.outcome}: {report.reason}")
     return replace(report, outcome="inconclusive", reason=reason, notes=notes)
 

@@ -136,6 +136,28 @@ def test_a_target_that_breaks_the_check_is_never_clean(write, files, breaker):
     assert report.findings or "self-check failed" in report.reason or "itself failed" in report.reason
 
 
+def test_a_trial_removal_that_breaks_imports_is_no_doubt(write, files):
+    """The leak was certain before: the hook chains to the one before it, and the removal takes the chain apart."""
+    hook = """
+import builtins, sys
+from types import ModuleType
+class Hook(ModuleType):
+    def __init__(self, name, system):
+        super().__init__(name)
+        self._system = system
+    def imported(self, name, *args, **kwargs):
+        return self._system(name, *args, **kwargs)
+hook = Hook(__name__ + ".hook", builtins.__import__)
+builtins.__import__ = hook.imported
+sys.modules[hook.__name__] = hook
+"""
+    report = worker.run(write(hook), SETTINGS, 30).report
+    assert report.outcome == "leaking", report.reason
+    assert any(
+        note.startswith("after holders were removed on trial, the self-check") for note in report.notes
+    )
+
+
 @pytest.mark.parametrize("more", ["", "import marshal\nmarshal.loads = None\n"])
 def test_replaced_builtins_are_named(write, files, more):
     """The check cannot go on without them; a traceback of the tool would not say why."""
