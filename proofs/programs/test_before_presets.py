@@ -211,3 +211,102 @@ def test_a_cached_object_of_streamlit_is_of_the_old_version(
         assert found.growth == "bounded"
         assert found.holder.path.startswith("streamlit.runtime.caching")
         assert "FUNCTION.clear()" in found.advice
+
+
+@pytest.mark.parametrize("leaking", ["Django, an admin"], indirect=True)
+@pytest.mark.filterwarnings("ignore:Model 'plug:RuntimeWarning")
+def test_django(leaking, reload_leaks):
+    """The test sets Django up, and clears what Django derived from the URLs and models of the last generation."""
+    import django
+    from django.apps import apps
+    from django.conf import settings
+    from django.urls import clear_url_caches
+
+    if not settings.configured:
+        contrib = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.admin"]
+        settings.configure(INSTALLED_APPS=contrib)
+    django.setup()
+
+    def forget():
+        clear_url_caches()
+        apps.clear_cache()
+
+    report = reload_leaks.measure(PLUGIN, dispose=forget, rounds=2)
+
+    assert any(found.holder.path.startswith(leaking.path) for found in report.findings)
+
+
+@pytest.mark.parametrize("leaking", ["IPython, an event"], indirect=True)
+def test_ipython(leaking, reload_leaks):
+    """The test makes a shell, loads the extension, and says how it is reloaded. The holder is found elsewhere."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    manager = InteractiveShell().extension_manager
+    manager.load_extension(PLUGIN)
+
+    report = reload_leaks.measure(PLUGIN, reload=lambda: manager.reload_extension(PLUGIN), rounds=2)
+
+    assert any(found.holder.path.endswith("['post_run_cell'][*]") for found in report.findings)
+
+
+@pytest.mark.parametrize("leaking", ["APScheduler, a job"], indirect=True)
+def test_apscheduler(leaking, reload_leaks):
+    """The test makes the scheduler, and calls the module's functions in each round."""
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    scheduler = BackgroundScheduler()
+    scheduler.start(paused=True)
+    watch = reload_leaks.watch(PLUGIN)
+    with pytest.raises(AssertionError), watch:  # noqa: PT012 - the block is what a user writes
+        for _ in watch.rounds(2):
+            sys.modules.pop(PLUGIN, None)
+            importlib.import_module(PLUGIN).setup(scheduler)
+    scheduler.shutdown()
+
+    assert {found.held.name for found in watch.report.findings} == {f"{PLUGIN}.tick"}
+
+
+@pytest.mark.parametrize("leaking", ["Twisted, a looping call"], indirect=True)
+def test_twisted(leaking, reload_leaks):
+    """The test starts and stops the service, and turns the reactor."""
+    from twisted.internet import reactor
+
+    def start():
+        sys.modules.pop(PLUGIN, None)
+        importlib.import_module(PLUGIN).service.startService()
+        reactor.iterate(0)
+
+    report = reload_leaks.measure(PLUGIN, reload=start, rounds=2)
+
+    assert any(found.holder.path.startswith(leaking.path) for found in report.findings)
+
+
+@pytest.mark.parametrize("leaking", ["gevent, a greenlet"], indirect=True)
+def test_gevent(leaking, reload_leaks):
+    """The test lets the hub turn in each round, or no greenlet has begun."""
+    import gevent
+
+    watch = reload_leaks.watch(PLUGIN)
+    with pytest.raises(AssertionError), watch:  # noqa: PT012 - the block is what a user writes
+        for _ in watch.rounds(2):
+            sys.modules.pop(PLUGIN, None)
+            importlib.import_module(PLUGIN)
+            gevent.sleep(0)
+
+    assert any(path.startswith(leaking.path) for path in paths(watch))
+
+
+@pytest.mark.parametrize("leaking", ["Celery, a shared task"], indirect=True)
+@pytest.mark.filterwarnings("ignore:Task name 'plug")
+def test_celery(leaking, reload_leaks):
+    """The test finishes the application, as a worker does, or no task has its entry."""
+    import celery
+
+    def load():
+        sys.modules.pop(PLUGIN, None)
+        importlib.import_module(PLUGIN)
+        celery.current_app.finalize()
+
+    report = reload_leaks.measure(PLUGIN, reload=load, rounds=2)
+
+    assert any(found.holder.path.startswith(leaking.path) for found in report.findings)

@@ -14,10 +14,20 @@ from twins import PLUGIN, Twins
 from twins_apps import APPS
 from twins_bots import BOTS
 from twins_dashboards import DASHBOARDS
+from twins_loops import LOOPS
 from twins_managers import MANAGERS
+from twins_notebooks import NOTEBOOKS
 from twins_web import WEB
 
-PROGRAMS: dict[str, Twins] = {**APPS, **BOTS, **DASHBOARDS, **WEB, **MANAGERS}
+PROGRAMS: dict[str, Twins] = {**APPS, **BOTS, **DASHBOARDS, **WEB, **MANAGERS, **NOTEBOOKS, **LOOPS}
+
+
+# What Django says of each reload of a model, Celery of a task, and an unclosed socket of a leaking twin at its end.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Model 'plug:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:Task name 'plug"),
+    pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -49,10 +59,15 @@ def plugin(twins, tmp_path, monkeypatch):
 
 
 def finding_of(report):
-    """The finding of a report that is not known; of several, which one cure ends, the first."""
-    first, *others = [found for found in report.findings if found.known is None]
-    assert {found.cure for found in others} <= {first.cure}
-    return first
+    """The finding of a report that is not known; of several, the first."""
+    return next(found for found in report.findings if found.known is None)
+
+
+def cures_of(report):
+    """The cures of all findings, each once, as a user pastes them."""
+    return "\n".join(
+        dict.fromkeys(found.cure for found in report.findings if found.known is None and found.cure)
+    )
 
 
 @pytest.mark.parametrize("by", ["name", "auto"])
@@ -68,20 +83,17 @@ def test_a_leak_in_the_host_is_found(twins, plugin, reload_leaks, by):
     finding = finding_of(report)
     assert (finding.kind, finding.growth) == (twins.kind, twins.growth)
     assert finding.holder.path.startswith(twins.path)
-    assert (finding.site.file.rpartition("/")[2], finding.site.line) == (
-        twins.file.rpartition("/")[2],
-        twins.line,
-    )
+    place = (finding.site.file.rpartition("/")[2], finding.site.line) if finding.site is not None else None
+    assert place == ((twins.file.rpartition("/")[2], twins.line) if twins.line is not None else None)
     assert f"checked as a plugin of {twins.preset}" in report.notes
 
 
 def test_the_printed_cure_makes_it_clean(twins, plugin, reload_leaks):
     """The cure goes into the host's own hook as it is printed, and nothing leaks any longer."""
     plugin(twins.leaking)
-    finding = finding_of(reload_leaks.measure(PLUGIN, preset=twins.preset, rounds=4))
-    cure = twins.by_hand or finding.cure
-    assert cure is not None
-    assert twins.cure in (finding.advice if twins.by_hand else cure)
+    report = reload_leaks.measure(PLUGIN, preset=twins.preset, rounds=4)
+    cure = twins.by_hand or cures_of(report)
+    assert twins.cure in (finding_of(report).advice if twins.by_hand else cure)
 
     twins.after()
     twins.before()

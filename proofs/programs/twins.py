@@ -21,8 +21,8 @@ class Twins:
     source: str
     path: str
     """How the holder's path begins."""
-    line: int
-    """The line of the source that made it; the first one, which is empty, counts."""
+    line: int | None
+    """The line of the source that made it; the first one, which is empty, counts. `None` if the host made it."""
     cure: str
     """What the cure must say."""
     by_hand: str = ""

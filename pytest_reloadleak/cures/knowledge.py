@@ -79,12 +79,42 @@ class Undo(NamedTuple):
     method: str
     """The method that registers."""
     undo: str
-    """The call that undoes it: `{0}` is the first argument, `{self}` the receiver."""
+    """The call that undoes it: `{0}` is the first argument, `{self}` the receiver, `TEST(x)` recognises the target's
+    object."""
     type: str
     """The receiver's class, or the module of the function, as the documentation names it."""
     link: str
     """Where it is documented."""
+    is_exact: bool = False
+    """Whether the receiver must be of this class; else the same library will do."""
 
+
+class End(NamedTuple):
+    """A method without arguments by which an object of a library takes itself out of the library's tables."""
+
+    type: str
+    method: str
+    link: str
+
+
+_TWISTED = "https://docs.twisted.org/en/stable/api"
+ENDED_BY = (
+    End("twisted.internet.task.LoopingCall", "stop", f"{_TWISTED}/twisted.internet.task.LoopingCall.html"),
+    End("twisted.internet.base.DelayedCall", "cancel", f"{_TWISTED}/twisted.internet.base.DelayedCall.html"),
+    End("twisted.internet.tcp.Port", "stopListening", f"{_TWISTED}/twisted.internet.tcp.Port.html"),
+    End("twisted.internet.udp.Port", "stopListening", f"{_TWISTED}/twisted.internet.udp.Port.html"),
+    End(
+        "apscheduler.job.Job",
+        "remove",
+        "https://apscheduler.readthedocs.io/en/3.x/modules/job.html#apscheduler.job.Job.remove",
+    ),
+    End(
+        "gevent._gevent_cgreenlet.Greenlet",
+        "kill",
+        "https://www.gevent.org/api/gevent.greenlet.html#gevent.Greenlet.kill",
+    ),
+)
+"""What a class of a library offers, where its object stands on the way from a table to the target's function."""
 
 ENDS = (
     "cancel",
@@ -119,7 +149,7 @@ UNDOS = (
         Undo(
             "add_view",
             "{0}.stop()",
-            f"{library}.Client",
+            f"{library}.ui.view.ViewStore",
             "https://discordpy.readthedocs.io/en/stable/interactions/api.html#discord.ui.View.stop",
         )
         for library in ("discord", "disnake")
@@ -129,6 +159,23 @@ UNDOS = (
         "{self}.disconnect({0})",  # with a sender it would leave the receiver in its table
         "blinker.base.Signal",
         "https://blinker.readthedocs.io/en/stable/#blinker.Signal.disconnect",
+    ),
+    *(
+        Undo(
+            method,
+            "for item in [item for item in {self}.get_jobs() if TEST(item.func)]: item.remove()",
+            "apscheduler.schedulers.base.BaseScheduler",
+            "https://apscheduler.readthedocs.io/en/3.x/userguide.html#removing-jobs",
+            is_exact=True,
+        )
+        for method in ("add_job", "scheduled_job")
+    ),
+    Undo(
+        "callLater",
+        "for item in [item for item in {self}.getDelayedCalls() if TEST(item.func)]: item.cancel()",
+        "twisted.internet.base.ReactorBase",
+        "https://docs.twisted.org/en/stable/api/twisted.internet.interfaces.IReactorTime.html",
+        is_exact=True,
     ),
     Undo(
         "addSystemEventTrigger",

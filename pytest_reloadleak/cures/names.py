@@ -95,6 +95,25 @@ class Names:
         """The global of the module whose value is `o`."""
         return self._bound.get(id(o))
 
+    def counterpart(self, o: object) -> str | None:
+        """What the module calls the one object of a type: a global, or an attribute of an instance that is a global."""
+        found = self.bound(o)
+        if found is not None:
+            return found
+        kind = type(o)
+        alike: list[str] = []
+        for name, value in list(self.namespace.items()):
+            if not is_name(name) or foreign.is_class(value) or foreign.is_module(value):
+                continue
+            if type(value) is kind:
+                alike.append(name)
+            elif foreign.class_module(type(value)) in self._namespaces:
+                attributes = foreign.instance_dict(value) or {}
+                alike += [
+                    f"{name}.{key}" for key, part in attributes.items() if type(part) is kind and is_name(key)
+                ]
+        return alike[0] if len(alike) == 1 else None
+
     def is_on_loop(self) -> bool:
         """Whether the hook runs on an event loop: the host's, or the one that runs now, on which the check reloads."""
         asyncio = foreign.module_table().get("asyncio")

@@ -7,6 +7,7 @@ import types
 from typing import Any
 
 from pytest_reloadleak.cures import reading, registrations
+from pytest_reloadleak.cures.knowledge import ENDED_BY
 from pytest_reloadleak.cures.names import Names, is_name
 from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.registrations import Clue
@@ -116,13 +117,24 @@ def descriptor(clue: Clue, names: Names) -> list[str] | None:
         name = names.bound(value)
         if name is not None and _has_close(value):
             return [f"{name}.close()"]
-    kept = _kept_file(clue, names)
+    kept = _kept_file(clue, names) or _ended_by_owner(clue, names)
     if kept is not None:
         return kept
     number = next((part for part in clue.identity if type(part) is int), None)
     for name, value in list(names.namespace.items()):
         if is_name(name) and type(value) is int and value == number and value > 2:
             return [f"{names.need('os')}.close({name})"]
+    return None
+
+
+def _ended_by_owner(clue: Clue, names: Names) -> list[str] | None:
+    """End the object of a library that a global is and whose descriptor it is, such as a port of Twisted."""
+    for name, value in list(names.namespace.items()):
+        kinds = {foreign.class_name(cls) for cls in foreign.mro(type(value))} if is_name(name) else set()
+        end = next((end for end in ENDED_BY if end.type in kinds), None)
+        parts = (foreign.instance_dict(value) or {}).values() if end is not None else ()
+        if end is not None and any(part is thing for part in parts for thing in clue.values):
+            return [f"{name}.{end.method}()"]
     return None
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import collections
+import re
 import threading
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_reloadleak.cures import reading
-from pytest_reloadleak.cures.knowledge import ENDS, KEYS, UNDOS, undoing
+from pytest_reloadleak.cures.knowledge import ENDED_BY, ENDS, KEYS, UNDOS, Undo, undoing
 from pytest_reloadleak.cures.names import Names, Subject
 from pytest_reloadleak.cures.offers import Owner, Parameters, by_item, function_of, pairs_of, parameters_of
 from pytest_reloadleak.cures.reading import Mention
@@ -32,6 +33,14 @@ def paired(
     """
     owners = list(_owners(steps, at, container))
     mentioned = reading.mentions(names.module, subject.word)
+    for (
+        mention
+    ) in mentioned:  # what is known for certain comes before what the nearest object's methods are called
+        for owner in owners:
+            receiver = _receiver(mention, owner, names)
+            line = _known(mention, type(owner.value), receiver, subject, names, is_exact=True)
+            if line is not None:
+                return [line]
     for mention in mentioned:
         for owner in owners:
             line = _by_mention(mention, owner, subject, names)
@@ -63,6 +72,22 @@ def _owners(steps: Sequence[Step], at: int, container: str) -> Iterator[Owner]:
         if found.kind == "attribute":
             attributes.append(found.name)
             yield Owner(parent, text, frozenset(attributes))
+
+
+def ended_on_the_way(objects: Sequence[Any], names: Names) -> str | None:
+    """The call by which an object of a library, on the way to the target's object, takes itself out of its tables.
+
+    Args:
+        objects: the objects on the way, the container's item first.
+        names: the names in the target's module.
+    """
+    for one in objects:
+        kinds = {foreign.class_name(cls) for cls in foreign.mro(type(one))}
+        for end in ENDED_BY:
+            name = names.counterpart(one) if end.type in kinds else None
+            if name is not None:
+                return f"{name}.{end.method}()"
+    return None
 
 
 def ended(item: Any, container: Any, names: Names) -> str | None:
@@ -98,7 +123,7 @@ def _by_mention(mention: Mention, owner: Owner, subject: Subject, names: Names) 
     if adding is None:
         return None
     receiver = _receiver(mention, owner, names)
-    known = _known(mention, foreign.class_name(type(owner.value)), receiver, subject, names)
+    known = _known(mention, type(owner.value), receiver, subject, names)
     if known is not None:
         return known
     for name in undoing(mention.method):
@@ -120,10 +145,12 @@ def _receiver(mention: Mention, owner: Owner, names: Names) -> str:
     return mention.receiver if is_simple else owner.text
 
 
-def _known(mention: Mention, kind: str, receiver: str, subject: Subject, names: Names) -> str | None:
+def _known(  # noqa: PLR0913 - what the callers know
+    mention: Mention, kind: type, receiver: str, subject: Subject, names: Names, *, is_exact: bool = False
+) -> str | None:
     """The undoing call that the table knows for a class."""
     for undo in UNDOS:
-        if undo.method == mention.method and _is_kind(kind, undo.type):
+        if undo.method == mention.method and undo.is_exact == is_exact and _is_kind(kind, undo):
             texts = [
                 _usable(text, at == mention.subject, mention, subject, names)
                 for at, (_, text) in enumerate(mention.arguments)
@@ -135,7 +162,7 @@ def _known(mention: Mention, kind: str, receiver: str, subject: Subject, names: 
             except (IndexError, LookupError):
                 continue
             if _UNKNOWN not in found:
-                return found
+                return _TESTS.sub(lambda one: subject.test.of(one[1]), found)
     return None
 
 
@@ -143,8 +170,13 @@ _UNKNOWN = "\0"
 """In the place of an argument that the hook does not know."""
 
 
-def _is_kind(kind: str, wanted: str) -> bool:
-    return kind == wanted or kind.partition(".")[0] == wanted.partition(".")[0]
+_TESTS = re.compile(r"TEST\(([\w.]+)\)")
+
+
+def _is_kind(kind: type, undo: Undo) -> bool:
+    if undo.is_exact:
+        return any(foreign.class_name(cls) == undo.type for cls in foreign.mro(kind))
+    return foreign.class_name(kind).partition(".")[0] == undo.type.partition(".")[0]
 
 
 def _arguments(  # noqa: PLR0913 - what the caller knows
@@ -158,7 +190,7 @@ def _arguments(  # noqa: PLR0913 - what the caller knows
     texts: list[str] = []
     used = False
     for parameter in (*wants.names, *wants.by_keyword):
-        at = given.get(parameter)
+        at = given.get(parameter) if parameter not in _OF_REFERENCE else None
         if at is None and parameter in wants.required and not used and parameter not in KEYS:
             at = mention.subject  # named otherwise here: `callback` where it was added, `function` here
         if at is None:
@@ -183,6 +215,10 @@ def _arguments(  # noqa: PLR0913 - what the caller knows
         return [*texts, f"{rest[0]}={subject.name}"]
     is_key = any(parameter in KEYS for parameter in wants.required)
     return texts if is_key and texts else None
+
+
+_OF_REFERENCE = frozenset({"weak", "weakref"})
+"""Parameters that say how an object is held: a method that undoes it takes them for older callers, or warns."""
 
 
 def _given(mention: Mention, takes: Parameters | None) -> dict[str, int]:

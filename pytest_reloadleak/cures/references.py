@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.names import Names, Subject
-from pytest_reloadleak.cures.pairs import ended, paired
+from pytest_reloadleak.cures.pairs import ended, ended_on_the_way, paired
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import foreign, references
 
@@ -67,7 +67,9 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
             return None
         (wrapped, container), is_single = loop, False
     found = paired(place.steps, place.at, container, subject, names) if not wrapped else None
-    end = ended(place.step[2], place.step[0], names) if found is None and place.after else None
+    end = ended_on_the_way([place.step[2], *(parent for parent, _, _ in place.after)], names)
+    if end is None and found is None and place.after:
+        end = ended(place.step[2], place.step[0], names)
     if end is not None:
         return [end]
     if found is None:

@@ -71,6 +71,8 @@ def spelled(base: str, steps: Sequence[Step]) -> str | None:
         found = access(parent, name, child)
         if found.kind == "attribute":
             text += f".{found.name}" if text else found.name
+        elif found.kind == "key" and text.endswith(_TRAITS) and is_name(found.name[1:-1]):
+            text = f"{text.removesuffix(_TRAITS)}.{found.name[1:-1]}"
         elif found.kind in {"key", "position"}:
             text += f"[{found.name}]"
         elif found.kind == "kwdefault":
@@ -85,6 +87,10 @@ def spelled(base: str, steps: Sequence[Step]) -> str | None:
         else:
             return None
     return text
+
+
+_TRAITS = "._trait_values"
+"""Where an object of traitlets keeps its attributes."""
 
 
 def _cell(function: Any, child: object) -> int | None:

@@ -73,12 +73,34 @@ def mended(
 
 
 def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
+    killed = _killed(leak, names)
+    if killed is not None:
+        return killed
     longest = max(leak.paths, key=len)
     unlinked = chains.cure(longest, leak.held_at + len(longest) - length, names)
     if unlinked is not None:
         return unlinked
     alike = [path for path in leak.paths if len(path) == length][:_MOST_PATHS]
     return references.cure(alike, leak.held_at, names, is_single=leak.is_single)
+
+
+def _killed(leak: Leak, names: Names) -> list[str] | None:
+    """The lines that kill the greenlets which run the target's function: only the hub has them, and no container."""
+    path = min(leak.paths, key=len)
+    kinds = {foreign.class_name(cls) for cls in foreign.mro(type(path[0]))}
+    if _GREENLET not in kinds or leak.held_at >= len(path):
+        return None
+    name = names.counterpart(path[0])
+    if name is not None:
+        return [f"{name}.kill()"]
+    item, library = names.variable("item"), names.need("gevent")
+    all_objects = f"{names.need('gc')}.get_objects()"
+    test = names.subject(path[-1]).test.of(f"{item}._run")
+    found = f"[{item} for {item} in {all_objects} if isinstance({item}, {library}.Greenlet) and {test}]"
+    return [f"{library}.killall({found})"]
+
+
+_GREENLET = "gevent._gevent_cgreenlet.Greenlet"
 
 
 def written(

@@ -16,11 +16,17 @@ from pytest_reloadleak.presets.bots.limnoria import Limnoria
 from pytest_reloadleak.presets.bots.sopel import Sopel
 from pytest_reloadleak.presets.dashboards.panel import Panel
 from pytest_reloadleak.presets.dashboards.streamlit import Streamlit
+from pytest_reloadleak.presets.loops.apscheduler import APScheduler
+from pytest_reloadleak.presets.loops.celery import Celery
+from pytest_reloadleak.presets.loops.gevent import Gevent
+from pytest_reloadleak.presets.loops.twisted import Twisted
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.managers.stevedore import Stevedore
 from pytest_reloadleak.presets.managers.yapsy import Yapsy
+from pytest_reloadleak.presets.notebooks.ipython import Autoreload, IPython
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
+from pytest_reloadleak.presets.web.django import Django
 from pytest_reloadleak.presets.web.fastapi import FastAPI
 from pytest_reloadleak.presets.web.flask import Flask
 from pytest_reloadleak.strategies.imports import targets
@@ -39,6 +45,7 @@ BUILTIN: tuple[Preset, ...] = (
     # -- web applications
     Flask(),
     FastAPI(),
+    Django(),
     # -- data apps
     Panel(),
     Streamlit(),
@@ -46,6 +53,14 @@ BUILTIN: tuple[Preset, ...] = (
     Pluggy(),
     Stevedore(),
     Yapsy(),
+    # -- notebooks
+    IPython(),
+    Autoreload(),
+    # -- loops, schedulers and task queues; the loops last, which many others use too
+    APScheduler(),
+    Celery(),
+    Twisted(),
+    Gevent(),
 )
 """The presets of this package; `auto` tries them in this order."""
 

@@ -116,7 +116,8 @@ class Hosting:
     def _given(self) -> Given:
         methods = (type(self._hosted).reload, type(self._hosted).load, type(self._hosted).unload)
         is_on_loop = any(inspect.iscoroutinefunction(method) for method in methods)
-        return Given(dict(self._hosted.host), is_on_loop, self.preset.has_methods)
+        objects = dict(self._hosted.host) if self.preset.is_given else {}
+        return Given(objects, is_on_loop, self.preset.has_methods)
 
     def _roots(self) -> list[Root]:
         return [Root("host", name, name, value) for name, value in self._hosted.host.items()]

@@ -59,6 +59,7 @@ class Preset:
             by their names in `Hosted.host`, so these are best the names of the hook's parameters.
         undone: how a plugin undoes what it did by the host's own means: a pattern of the holder's path, such as
             `bus.listeners*`, and what to do, as a sentence. It takes the place of a cure that changes the holder.
+        is_given: whether the hook receives the host's objects under their names.
         has_methods: whether that may be a method of the plugin's own class.
         known: what the host itself keeps of a plugin, with the reason.
     """
@@ -70,6 +71,7 @@ class Preset:
     reloads = False
     hook = ""
     undone: tuple[tuple[str, str], ...] = ()
+    is_given = True
     has_methods = False
     known: tuple[Known, ...] = ()
 

@@ -96,20 +96,41 @@ class Source:
         """The top-level names that are bound to a call of one of some functions: `app = flask.Flask(...)`."""
         found = []
         for node in self._tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                function = node.value.func
-                last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-                if last in calls:
-                    found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
+                continue
+            if _last(node.value.func) in calls:
+                found += [target.id for target in node.targets if isinstance(target, ast.Name)]
         return found
 
     def strings(self, call: str) -> list[str]:
         """The first arguments of the calls of a function that are text: `HookimplMarker("host")`."""
         found = []
         for node in ast.walk(self._tree):
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                function = node.func
-                last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-                if last == call and isinstance(node.args[0].value, str):
-                    found.append(node.args[0].value)
+            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
+                continue
+            if _last(node.func) == call and isinstance(node.args[0].value, str):
+                found.append(node.args[0].value)
         return found
+
+    def names(self, *names: str) -> bool:
+        """Whether it binds one of some names at the top level, by an assignment."""
+        targets = [
+            target for node in self._tree.body if isinstance(node, ast.Assign) for target in node.targets
+        ]
+        return any(isinstance(target, ast.Name) and target.id in names for target in targets)
+
+    def has_base(self, *classes: str) -> bool:
+        """Whether a top-level class has a base of one of some names: `class Weather(admin.ModelAdmin)`."""
+        bases = (b for n in self._tree.body if isinstance(n, ast.ClassDef) for b in n.bases)
+        return any(_last(base) in classes for base in bases)
+
+    def is_decorated(self, *decorators: str) -> bool:
+        """Whether a top-level function has a decorator of one of some names: `task`, `shared_task`, `app.task`."""
+        functions = (n for n in self._tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+        found = [d.func if isinstance(d, ast.Call) else d for f in functions for d in f.decorator_list]
+        return any(name in (_last(one), ast.unparse(one)) for one in found for name in decorators)
+
+
+def _last(function: ast.expr) -> str:
+    """The last part of a dotted name; empty for another expression."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

@@ -36,6 +36,7 @@ class Pluggy(Preset):
     name = "pluggy"
     modules = ("pluggy",)
     takes = ("manager",)
+    is_given = False
     hook = "__reload_dispose__(data): pluggy calls no hook when it unregisters a plugin"
 
     def fits(self, source: Source) -> bool:

@@ -1,0 +1,78 @@
+"""The preset `autoreload` on a real shell: each mode of `%autoreload`, what a cell leaves in `Out`, and a leak."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+pytest.importorskip("IPython", reason="IPython is not installed here")
+
+MODULE = """
+import hub
+
+class Plugin:
+    def run(self):
+        pass
+
+def make():
+    return Plugin()
+
+def start():
+    hub.listeners{how}
+"""
+LEAKING, CURED = ".append(lambda: make())", "[:] = [lambda: make()]"
+
+
+@pytest.fixture
+def plug(tmp_path, monkeypatch):
+    """Write the module `plug` beside a list that stays."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hub.py").write_text("listeners = []\n")
+
+    def write(how):
+        (tmp_path / "plug.py").write_text(MODULE.replace("{how}", how))
+        importlib.invalidate_caches()
+
+    yield write
+    for name in ("plug", "hub"):
+        sys.modules.pop(name, None)
+
+
+def measured(reload_leaks, cell, mode=2):
+    """The report on a notebook that executes a cell after each edit."""
+    host = {"cell": cell, "mode": mode}
+    return reload_leaks.measure("plug", preset="autoreload", host=host, rounds=3)
+
+
+@pytest.mark.parametrize("mode", [1, 2, 3])
+def test_a_module_that_keeps_nothing_is_clean(plug, reload_leaks, mode):
+    """What the notebook itself has of it is updated in place, and a cell that ends with `;` leaves no result."""
+    plug(CURED)
+
+    report = measured(reload_leaks, "plugin = plug.make(); plug.start();", mode)
+
+    assert (report.error, report.outcome) == (None, "clean")
+
+
+def test_what_another_module_keeps_is_found(plug, reload_leaks):
+    """With holder and line, as in every other host."""
+    plug(LEAKING)
+
+    report = measured(reload_leaks, "plug.start();")
+
+    (finding,) = report.findings
+    assert finding.holder.path == "hub.listeners[*]"
+    assert finding.site.line == 12
+    assert finding.cure is not None
+
+
+def test_what_the_notebook_shows_stays_in_its_history(plug, reload_leaks):
+    """IPython keeps the value of each cell under `_1`, `_2` and so on."""
+    plug(CURED)
+
+    report = measured(reload_leaks, "plug.make()")
+
+    assert {finding.kind for finding in report.findings} == {"object-growth"}
+    assert "__main__.__dict__[*]" in {finding.holder.path for finding in report.findings}

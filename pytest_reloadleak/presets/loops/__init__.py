@@ -1,0 +1,1 @@
+"""Run what event loops, schedulers and task queues are given."""

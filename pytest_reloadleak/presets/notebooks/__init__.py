@@ -1,0 +1,1 @@
+"""Execute modules again as notebooks and their reloaders do."""
