@@ -9,6 +9,9 @@ from pytest_reloadleak.gate.baseline import ADDED, Baseline
 from pytest_reloadleak.gate.patterns import Ignore, Pattern
 from pytest_reloadleak.model import Finding, Outcome, Report
 
+UNUSED = "matched no finding; remove it"
+"""How the note on a marker's or call's pattern ends that is not needed any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -49,7 +52,7 @@ class Gate:
         if report.outcome in {"error", "inconclusive"}:  # what was not found may be there
             return changed
         unused = (
-            f"{ignore.origin} {ignore.pattern.text} matched no finding; remove it"
+            f"{ignore.origin} {ignore.pattern.text} {UNUSED}"
             for ignore in self.own
             if not any(ignore.pattern.matches(finding, self.rootdir) for finding in findings)
         )

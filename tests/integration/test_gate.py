@@ -67,6 +67,16 @@ def test_an_ignore_by_signature_or_in_the_ini_file_passes_too(project):
     )
 
 
+def test_a_markers_ignore_that_matches_nothing_is_told_though_the_test_passes(project):
+    """Nobody reads the notes of a test that passes."""
+    ignores = '["retained-generation:host.* # vendor", "held:none.* # old"]'
+    test = f"import pytest\n@pytest.mark.reloadable('leaky', ignore={ignores})\ndef test_it(reloaded): pass\n"
+    project.write({"leaky.py": LEAKY, "test_it.py": test})
+    result = project.check(FAST)
+    assert result.ret == 0
+    assert "test_it.py::test_it: ignore= held:none.* matched no finding; remove it" in result.outlines
+
+
 def test_an_ini_line_without_a_reason_is_a_usage_error(project):
     """An ini line without a reason is a usage error."""
     project.write({"leaky.py": LEAKY, "pytest.ini": "[pytest]\nreload_leak_ignore = held:*\n"})

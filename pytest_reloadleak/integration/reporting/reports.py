@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.errors import UsageError, did_you_mean
+from pytest_reloadleak.gate.verdicts import UNUSED
 from pytest_reloadleak.integration.gate import fails, gate_of
 from pytest_reloadleak.integration.reporting import baseline_end, environment, junit, styled
 from pytest_reloadleak.integration.reporting.outputs import Outputs
@@ -226,12 +227,19 @@ class Collected:
             self._write_job_summary(terminal_reporter, root)
 
     def _unused_ignores(self) -> list[str]:
-        """A line per pattern of the option or ini file that matched nothing; a run may be of a part of the project."""
+        """A line per pattern that matched nothing; of the option or ini file, a run may be of a part of the project."""
         gate = gate_of(self.config)
+        own = [
+            f"{check['nodeid']}: {note}"
+            for check in self.checks
+            if check["outcome"] in PASSING  # the text of a failure shows its notes
+            for note in check["notes"]
+            if note.endswith(UNUSED)
+        ]
         if not gate.ignores:
-            return []
+            return own
         found = [finding for check in self.checks for finding in jsonfile.from_dict(check).findings]
-        return [
+        return own + [
             f"{ignore.origin}: {ignore.pattern.text} matched no finding of this run; remove it if nothing needs it"
             for ignore in gate.ignores
             if self.checks and not any(ignore.pattern.matches(f, gate.rootdir) for f in found)
