@@ -72,12 +72,12 @@ class Source:
     def calls(self, *names: str) -> bool:
         """Whether it calls a function or method that has one of some names, anywhere."""
         functions = [node.func for node in ast.walk(self._tree) if isinstance(node, ast.Call)]
-        return any(getattr(one, "attr", getattr(one, "id", "")) in names for one in functions)
+        return any(_last(one) in names for one in functions)
 
     def derives(self, *bases: str) -> bool:
         """Whether it derives a class from one that has one of some names: `class Lamp(errbot.BotPlugin)`."""
         return any(
-            (base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")) in bases
+            _last(base) in bases
             for node in self._tree.body
             if isinstance(node, ast.ClassDef)
             for base in node.bases
@@ -111,18 +111,6 @@ class Source:
             if _last(node.func) == call and isinstance(node.args[0].value, str):
                 found.append(node.args[0].value)
         return found
-
-    def names(self, *names: str) -> bool:
-        """Whether it binds one of some names at the top level, by an assignment."""
-        targets = [
-            target for node in self._tree.body if isinstance(node, ast.Assign) for target in node.targets
-        ]
-        return any(isinstance(target, ast.Name) and target.id in names for target in targets)
-
-    def has_base(self, *classes: str) -> bool:
-        """Whether a top-level class has a base of one of some names: `class Weather(admin.ModelAdmin)`."""
-        bases = (b for n in self._tree.body if isinstance(n, ast.ClassDef) for b in n.bases)
-        return any(_last(base) in classes for base in bases)
 
     def is_decorated(self, *decorators: str) -> bool:
         """Whether a top-level function has a decorator of one of some names: `task`, `shared_task`, `app.task`."""

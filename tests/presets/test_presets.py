@@ -108,7 +108,7 @@ def test_forks_are_the_same_preset(name):
     [
         ("discrod.py", "did you mean 'discord.py'? "),
         ("Falsk", "did you mean 'Flask'? "),
-        ("zope", ""),
+        ("xyzzy", ""),
         (7, ""),
     ],
 )

@@ -75,7 +75,7 @@ class Twisted(Preset):
 
     def fits(self, source: Source) -> bool:
         """Whether it makes a service, or uses the reactor."""
-        has_service = source.defines("makeService") or source.names("application", "service")
+        has_service = source.defines("makeService") or source.assigns("application", "service")
         parts = ("twisted.internet", "twisted.python.log", "twisted.logger")
         return source.imports("twisted") and (has_service or source.imports(*parts))
 

@@ -63,7 +63,7 @@ class Django(Preset):
     def fits(self, source: Source) -> bool:
         """Whether it has URLs, template tags, receivers, a class that Django registers, or registers something."""
         is_part = (
-            source.names("urlpatterns") or bool(source.assigned("Library")) or source.has_base(*_CLASSES)
+            source.assigns("urlpatterns") or bool(source.assigned("Library")) or source.derives(*_CLASSES)
         )
         registers = source.is_decorated("receiver") or source.calls("register", "connect", "register_lookup")
         return source.imports("django") and (is_part or registers)
