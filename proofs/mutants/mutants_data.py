@@ -135,8 +135,8 @@ HEAP = (
     Mutant(
         "last parent of a slice",
         "holders/sweep.py",
-        "for parent in range(at, min(len(above), at + SLICE)):",
-        "for parent in range(at, min(len(above), at + SLICE - 1)):",
+        "referring(above, at, at + SLICE, Addresses((id(o),)))",
+        "referring(above, at, at + SLICE - 1, Addresses((id(o),)))",
         "off by one: what the last object of a slice leads to has no path",
         SWEEPS,
     ),

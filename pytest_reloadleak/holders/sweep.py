@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap.instances import unsafe_modules
-from pytest_reloadleak.heap.levels.choice import Addresses, expand, positions
+from pytest_reloadleak.heap.levels.choice import Addresses, expand, positions, referring
 from pytest_reloadleak.model import Kind
 
 SLICE = 64
@@ -27,8 +27,6 @@ SLICE = 64
 
 _FEW = 100
 """Objects whose holders `gc.get_referrers` finds faster than a pass over all referents: it compares each with each."""
-_ASKED = 256
-"""Objects per call in such a pass."""
 
 
 class Cause(NamedTuple):
@@ -248,14 +246,12 @@ class Sweep:
             for level, entered in enumerate(self.levels) if holding else ():
                 yield from ((level, position) for position in positions(entered, holding))
             return
+        sought = Addresses(wanted)
         for level, entered in enumerate(self.levels):
-            for at in range(0, len(entered), _ASKED):
-                some = entered[at : at + _ASKED]
-                if not wanted.isdisjoint(map(id, gc.get_referents_of_all(*some))):
-                    for position, o in enumerate(some, at):
-                        is_holding = not wanted.isdisjoint(map(id, gc.get_referents_of_all(o)))
-                        if is_holding and gc.is_tracked(o) and id(o) not in but:
-                            yield level, position
+            for position in referring(entered, 0, len(entered), sought):
+                o = entered[position]
+                if gc.is_tracked(o) and id(o) not in but:
+                    yield level, position
 
     def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
         """The path from a root to the object at `position` of `level`; `None` if another thread has broken it."""
@@ -283,11 +279,10 @@ class Sweep:
         o = self.levels[level][position]
         at = (bisect_right(self._starts[level], position) - 1) * SLICE
         above = self.levels[level - 1]
-        for parent in range(at, min(len(above), at + SLICE)):
-            if any(child is o for child in gc.get_referents_of_all(above[parent])):
-                self._parents[level, position] = parent
-                return parent
-        return None
+        parent = next(iter(referring(above, at, at + SLICE, Addresses((id(o),)))), None)
+        if parent is not None:
+            self._parents[level, position] = parent
+        return parent
 
     def close(self) -> None:
         """Let go of every object."""

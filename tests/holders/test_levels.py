@@ -154,6 +154,26 @@ def test_positions_of_some_objects(native):
     assert native.positions(objects, native.Addresses()) == []
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 200), (0, 64), (3, 67), (64, 500), (100, 100), (150, 20)])
+def test_what_refers_to_some(native, start, stop):
+    """The positions in a part of a list, in order; an object that the collector does not know refers to nothing."""
+    sought, other = [0], [1]
+    kinds = (
+        lambda: [sought],
+        lambda: [other],
+        lambda: {"a": other, "b": sought},
+        lambda: 5,
+        lambda: (sought,) * 9000,
+    )
+    objects = [kinds[at * 7 % 13 % 5]() for at in range(200)]
+    wanted = {id(sought)}
+
+    found = native.referring(objects, start, stop, native.Addresses(wanted))
+
+    assert found == list(in_python.referring(objects, start, stop, wanted))
+    assert found == [at for at in range(start, min(stop, 200)) if at * 7 % 13 % 5 in {0, 2, 4}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -176,20 +196,22 @@ def test_wrong_arguments_are_refused(native, arguments, error):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "protocol", "taken"),
+    ("wanted", "older", "taken"),
     [
-        ("", 1, "native"),
-        ("required", 1, "native"),
-        ("off", 1, "python"),
-        ("", 0, "python"),
-        ("required", 0, None),
+        ("", 0, "native"),
+        ("required", 0, "native"),
+        ("off", 0, "python"),
+        ("", 1, "python"),
+        ("required", 1, None),
     ],
 )
-def test_the_variable_decides(native, monkeypatch, wanted, protocol, taken):
+def test_the_variable_decides(native, monkeypatch, wanted, older, taken):
     """The extension is taken where it is there, unless it is off or was built from another source."""
-    stand_in = {"PROTOCOL": protocol, "Addresses": native.Addresses, "expand": native.expand}
+    stand_in = {"PROTOCOL": native.PROTOCOL - older, "Addresses": native.Addresses, "expand": native.expand}
     module = type(sys)("pytest_reloadleak.heap.levels._native")
-    vars(module).update(stand_in, positions=native.positions, __file__="_native.so")
+    vars(module).update(
+        stand_in, positions=native.positions, referring=native.referring, __file__="_native.so"
+    )
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("pytest_reloadleak.heap.levels._native", module, raising=False)
     monkeypatch.setenv("RELOADLEAK_ACCELERATOR", wanted)

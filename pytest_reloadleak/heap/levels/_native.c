@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PROTOCOL 1 /* as in choice.py */
+#define PROTOCOL 2 /* as in choice.py */
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -488,11 +488,49 @@ positions(PyObject *module, PyObject *args)
     return found;
 }
 
+static PyObject *
+referring(PyObject *module, PyObject *args)
+{
+    PyObject *type = *(PyObject **)PyModule_GetState(module);
+    PyObject *objects, *wanted, *found;
+    Py_ssize_t start, stop;
+    if (!PyArg_ParseTuple(args, "O!nnO!", &PyList_Type, &objects, &start, &stop, type, &wanted)) {
+        return NULL;
+    }
+    Children children = {PyMem_Malloc(ROOM * sizeof(PyObject *)), 0, ROOM, 0};
+    if (children.items == NULL) {
+        return PyErr_NoMemory();
+    }
+    Kind kinds[KINDS];
+    memset(kinds, 0, sizeof(kinds));
+    Py_ssize_t size = PyList_Size(objects);
+    found = PyList_New(0);
+    for (Py_ssize_t i = start < 0 ? 0 : start; found != NULL && i < size && i < stop; i++) {
+        if (i + AHEAD < size) {
+            PREFETCH(PyList_GetItem(objects, i + AHEAD));
+        }
+        children.used = 0;
+        int status = add_children(&children, kinds, PyList_GetItem(objects, i));
+        for (size_t at = 0; status == 0 && at < children.used; at++) {
+            if (contains((Addresses *)wanted, (uintptr_t)children.items[at])) {
+                status = add_number(found, i);
+                break;
+            }
+        }
+        if (status < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    PyMem_Free(children.items);
+    return found;
+}
+
 /* -- the module ---------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
     {"expand", (PyCFunction)(void (*)(void))expand, METH_VARARGS | METH_KEYWORDS, "As in_python.expand()."},
     {"positions", positions, METH_VARARGS, "As in_python.positions()."},
+    {"referring", referring, METH_VARARGS, "As in_python.referring()."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -10,13 +10,13 @@ import os
 from typing import TYPE_CHECKING
 
 _WANTED = os.environ.get("RELOADLEAK_ACCELERATOR", "")
-_PROTOCOL = 1
+_PROTOCOL = 2
 """Of the extension: one that was built from another version of its source is not taken."""
 
 if TYPE_CHECKING:
-    from pytest_reloadleak.heap.levels._native import Addresses, expand, positions
+    from pytest_reloadleak.heap.levels._native import Addresses, expand, positions, referring
 else:
-    from pytest_reloadleak.heap.levels.in_python import Addresses, expand, positions
+    from pytest_reloadleak.heap.levels.in_python import Addresses, expand, positions, referring
 
     if _WANTED != "off":
         try:
@@ -26,10 +26,10 @@ else:
                 raise
         else:
             if _native.PROTOCOL == _PROTOCOL:
-                from pytest_reloadleak.heap.levels._native import Addresses, expand, positions
+                from pytest_reloadleak.heap.levels._native import Addresses, expand, positions, referring
             elif _WANTED == "required":
                 raise ImportError(
                     f"{_native.__file__} was built from another source: install the package again"
                 )
 
-__all__ = ["Addresses", "expand", "positions"]
+__all__ = ["Addresses", "expand", "positions", "referring"]

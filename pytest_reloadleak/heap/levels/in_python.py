@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import compress
 from typing import Any
 
@@ -60,3 +60,25 @@ def positions(objects: Sequence[Any], wanted: Collection[int]) -> list[int]:
         wanted: their ids.
     """
     return list(compress(range(len(objects)), map(wanted.__contains__, map(id, objects))))
+
+
+_ASKED = 64
+"""Objects whose references are read at once, before one of them is asked."""
+
+
+def referring(objects: list[Any], start: int, stop: int, wanted: set[int]) -> Iterator[int]:
+    """Where in a part of a list objects are that refer to some, as the collector sees it.
+
+    Args:
+        objects: the list.
+        start: where the part begins.
+        stop: where it ends, or later.
+        wanted: ids of what they refer to.
+    """
+    referents = gc.get_referents_of_all
+    for at in range(start, min(stop, len(objects)), _ASKED):
+        some = objects[at : min(at + _ASKED, stop)]
+        if not wanted.isdisjoint(map(id, referents(*some))):
+            for position, o in enumerate(some, at):
+                if not wanted.isdisjoint(map(id, referents(o))):
+                    yield position
