@@ -38,7 +38,7 @@ TESTMON = """
 
 
 @pytest.fixture
-def app(project):
+def app(project, monkeypatch):
     """A project with a target that uses a host, one that cannot be imported, and a test that uses neither."""
     project.write(
         {
@@ -50,6 +50,7 @@ def app(project):
             "test_a.py": "def test_a(): pass\n",
         }
     )
+    monkeypatch.syspath_prepend(str(project.path))  # pytest 8.0 loads plugins before it reads `pythonpath`
     return project
 
 
