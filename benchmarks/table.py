@@ -51,12 +51,12 @@ class Row:
 
 
 ROWS = (
-    Row("clean, 10 rounds", "small", 1.6, 13, 0),
-    Row("leaking, 50 retained by 5 holders, with lines", "planted", 9, 105, 5),
-    Row("leaking, one holder", "one_holder", 9, 95, 1),
-    Row("leaking, class kept by 2,000 instances", "instances", 9, 95, 1),
-    Row("object growth", "grows", 12, 150, 1),
-    Row("leaking, 100 rounds", "one_holder", 5, 55, 1, 100),
+    Row("clean, 10 rounds", "small", 1.6, 12, 0),
+    Row("leaking, 50 retained by 5 holders, with lines", "planted", 9, 75, 5),
+    Row("leaking, one holder", "one_holder", 9, 70, 1),
+    Row("leaking, class kept by 2,000 instances", "instances", 9, 70, 1),
+    Row("object growth", "grows", 12, 75, 1),
+    Row("leaking, 100 rounds", "one_holder", 5, 40, 1, 100),
 )
 
 
