@@ -1733,14 +1733,6 @@ GATE = (
         ("tests/integration/test_outputs.py::test_two_options_cannot_name_one_file",),
     ),
     Mutant(
-        "the target's own entries in a host are kept",
-        "run/restoring/slots.py",
-        "return weakref.ref(value) if type(value) is _FUNCTION and value.__closure__ is not None else value",
-        "return value",
-        "the check itself keeps the original alive through a host's wrapper, and reports it",
-        ("tests/run/test_process_settings.py::test_a_hosts_wrapper_of_the_original_is_not_kept",),
-    ),
-    Mutant(
         "what a finding reports is emptied",
         "run/restoring/slots.py",
         "if len(set(names)) == len(names) else []",
