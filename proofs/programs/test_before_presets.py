@@ -9,6 +9,9 @@ import pytest
 from test_presets import PROGRAMS
 from twins import PLUGIN
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Some hosts use what the standard library will drop."""
+
 
 @pytest.fixture
 def leaking(request, tmp_path, monkeypatch):

@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Some hosts use what the standard library will drop."""
+
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):

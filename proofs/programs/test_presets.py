@@ -19,6 +19,8 @@ from twins_managers import MANAGERS
 from twins_notebooks import NOTEBOOKS
 from twins_web import WEB
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Some hosts use what the standard library will drop."""
 PROGRAMS: dict[str, Twins] = {**APPS, **BOTS, **DASHBOARDS, **WEB, **MANAGERS, **NOTEBOOKS, **LOOPS}
 
 
