@@ -19,13 +19,13 @@ from twins_managers import MANAGERS
 from twins_notebooks import NOTEBOOKS
 from twins_web import WEB
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-"""Some hosts use what the standard library will drop."""
 PROGRAMS: dict[str, Twins] = {**APPS, **BOTS, **DASHBOARDS, **WEB, **MANAGERS, **NOTEBOOKS, **LOOPS}
 
 
-# What Django says of each reload of a model, Celery of a task, and an unclosed socket of a leaking twin at its end.
+# What Django says of each reload of a model, Celery of a task, an unclosed socket of a leaking twin at its end, and
+# hosts that use what the standard library will drop.
 pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Model 'plug:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:Task name 'plug"),
     pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
