@@ -27,7 +27,7 @@ from pytest_reloadleak.strategies.dispose import HOOK, Disposal
 from pytest_reloadleak.strategies.imports import targets
 from pytest_reloadleak.strategies.imports.unit import Unit, is_glob
 from pytest_reloadleak.verdict import judge
-from pytest_reloadleak.verdict.completion import completed
+from pytest_reloadleak.verdict.completion import completed, staying
 from pytest_reloadleak.verdict.known import KNOWN, Known, reason_for
 from pytest_reloadleak.verdict.sites import site_of
 
@@ -132,7 +132,7 @@ class Check:
         self.judged = verdict.judged
         verdict = completed(verdict, self.run, settings, self._known)
         notes = [*seen.notes, *verdict.notes, *seen.blind, *(text for text in failures if text != error)]
-        notes += self.run.reloads.settings_note()
+        notes += self.run.reloads.settings_note(staying(verdict.findings))
         never = subject.disposal.never_called(seen.not_reloaded) if subject.is_loaded_here else []
         notes += [f"{name}.{HOOK} was never called: {name} was not reloaded" for name in never]
         missing = [f.site_reason for f in verdict.findings if f.site is None and f.site_reason is not None]

@@ -66,6 +66,10 @@ class ProcessSettings:
         ]
         return [*streams, *self._slots.lost()]
 
+    def leave(self, places: Collection[str]) -> None:
+        """Leave some slots of other modules as they are, by their paths."""
+        self._slots.leave(places)
+
     def put_back(self) -> None:
         """Put back what was changed. Whatever cannot be is left as it is: a check must not fail for it."""
         for one, before in list(self._differing()):

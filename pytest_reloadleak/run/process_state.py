@@ -61,10 +61,16 @@ class ProcessState:
             f"the program froze {count} objects with gc.freeze(){since}: frozen objects are never collected"
         ]
 
-    def settings_note(self) -> list[str]:
-        """Notes on the settings that the rounds changed: what `put_back` puts back, and what it cannot."""
+    def settings_note(self, told: Collection[str]) -> list[str]:
+        """Notes on the settings that the rounds changed: what `put_back` puts back, and what it cannot.
+
+        Args:
+            told: the holders' paths of findings that stay once. They are left as they are: nothing would be there for
+                the next check, and a test that is run again would pass.
+        """
         if self._settings is None:
             return []
+        self._settings.leave(told)
         changed, lost = self._settings.changed(), self._settings.lost()
         notes = []
         if changed:

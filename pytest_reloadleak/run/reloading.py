@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -98,9 +98,9 @@ class Reloading:
             noun = "module" if len(loaded) == 1 else "modules"
             self._observations.note(f"{unit.target} was reloaded with {len(loaded)} {noun} below it")
 
-    def settings_note(self) -> list[str]:
-        """A note on the settings of the process that `end` will put back."""
-        return self._state.settings_note()
+    def settings_note(self, told: Collection[str]) -> list[str]:
+        """A note on the settings of the process that `end` will put back, without what findings tell of: see there."""
+        return self._state.settings_note(told)
 
     def end(self) -> None:
         """Put everything back and release every object."""

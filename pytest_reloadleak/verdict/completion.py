@@ -49,6 +49,11 @@ def completed(
     return verdict._replace(outcome="leaking", reason=reason)
 
 
+def staying(findings: Iterable[Finding]) -> set[str]:
+    """The holders' paths of findings that stay once: a reload that follows does not make them again."""
+    return {f.holder.path for f in findings if f.growth == "bounded" and f.holder is not None}
+
+
 def _said(finding: Finding, nodeid: str | None) -> str:
     where = f" ({nodeid})" if nodeid is not None else ""
     return f"{finding.signature} was left by an earlier check of this process{where}, and is still there"

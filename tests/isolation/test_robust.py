@@ -327,5 +327,5 @@ def test_a_damaged_answer_is_a_reason(answer):
 
 def test_an_answer_that_is_whole_is_the_report():
     """The twin."""
-    report, is_doubtful = worker._report(marshal.dumps(REPORT))
-    assert (jsonfile.to_dict(report), is_doubtful) == (REPORT, False)
+    report, is_doubtful, files = worker._report(marshal.dumps(REPORT))
+    assert (jsonfile.to_dict(report), is_doubtful, files) == (REPORT, False, ())

@@ -76,6 +76,10 @@ class Slots:
                 if type(key) is str and not key.startswith("__"):
                     self._spaces += self._inside(f"{name}.{key}", value, name)
 
+    def leave(self, places: Collection[str]) -> None:
+        """Leave some places as they are: a finding tells of them, and a check that follows must find them again."""
+        self._found = [found for found in self._overwritten() if _place(*found[:2]) not in places]
+
     def changed(self) -> Iterator[str]:
         """Places that have other objects of the target's now, and can be put back."""
         return (_place(one, key) for one, key, value in self._overwritten() if value is not _DEAD)
