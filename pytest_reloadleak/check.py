@@ -63,7 +63,7 @@ class Check:
         runner = runner or Runner()
         known, refused = _resolved(names, settings, reload, runner.plugins)
         below = settings.submodules
-        if settings.takes_submodules and reload is None:
+        if settings.takes_submodules and reload is None and settings.strategy != "alias":
             below = targets.below(names, plugins=runner.plugins, test_files=settings.test_files)
         unit = Unit(tuple(known), submodules=below)
         strategy = None if reload is not None else strategies.make(settings)

@@ -50,7 +50,8 @@ class Settings:
     submodules: tuple[str, ...] = ()
     """Modules below the target, to be imported with it where they can be."""
     takes_submodules: bool = False
-    """Whether these are all that a named package has."""
+    """Whether these are all that a named package has. Under `alias` its own imports decide: whether they reach the new
+    names is what that strategy shows."""
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     remainders: tuple[tuple[str, str], ...] = ()
