@@ -237,6 +237,19 @@ def test_a_changed_policy_of_event_loops_is_put_back(target):
     assert any("the event loop policy" in note for note in report.notes)
 
 
+def test_after_a_target_that_asked_for_a_loop_others_still_get_one(target, monkeypatch):
+    """`asyncio` makes a loop for the first one who asks, and for nobody later."""
+    if sys.version_info >= (3, 14):
+        pytest.skip("policies are deprecated, and asyncio makes no loop")
+    warnings.simplefilter("ignore", DeprecationWarning)
+    policy = asyncio.get_event_loop_policy()
+    monkeypatch.setattr(policy, "_local", type(policy._local)())
+    report = measure_reload(target("import asyncio\nasyncio.get_event_loop().close()"), rounds=1)
+    loop = policy.get_event_loop()
+    loop.close()
+    assert any("the current event loop" in note for note in report.notes)
+
+
 def test_a_slot_that_already_has_the_targets_object_is_not_kept(target):
     """A handler of the generation before the check is the target's own: keeping it would keep that generation."""
     old = signal.getsignal(signal.SIGUSR1)
@@ -353,3 +366,20 @@ def test_many_loggers_are_counted(target):
     )
     assert not logging.getLogger("reloadleak.test.3").disabled
     assert any(re.search(r"the disabled flag of \d+ loggers", note) for note in report.notes)
+
+
+@pytest.mark.parametrize(("interval_s", "most"), [(0, 1), (0.05, 1000)], ids=["once", "again and again"])
+def test_a_timer_that_fires_meanwhile_did_not_change(interval_s, most, target):
+    """One that fires once must not fire a second time: it may be the timeout of the test."""
+    fired = []
+    before = signal.signal(signal.SIGALRM, lambda *_: fired.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05, interval_s)
+        report = measure_reload(target("import time\ntime.sleep(0.25)"), rounds=1)
+        left_s, again_s = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not report.notes
+    assert 1 <= len(fired) <= most
+    assert (bool(left_s), again_s) == (bool(interval_s), pytest.approx(interval_s))

@@ -72,6 +72,9 @@ def _set_context(put: Callable[[Any], object] | None, value: tuple[Any, ...]) ->
         put(context)
 
 
+_HAD_LOOP = "whether there was an event loop"
+
+
 def _policy(module: Any) -> Iterator[Setting]:
     # The first one who asks for the policy makes asyncio choose one: no setting of the program's.
     policy = vars(module).get("_event_loop_policy")
@@ -83,6 +86,11 @@ def _policy(module: Any) -> Iterator[Setting]:
     local = vars(policy).get("_local")
     if local is not None:
         yield Setting("the current event loop", partial(_loop, local), partial(setattr, local, "_loop"))
+        name = "_set_called"
+        if hasattr(local, name):  # whoever asks for a loop gets one made until this is true
+            yield Setting(
+                _HAD_LOOP, partial(getattr, local, name), partial(setattr, local, name), is_told=False
+            )
     if "_watcher" in vars(policy):
         yield slot("the child watcher of asyncio", policy, "_watcher")
 
@@ -205,6 +213,7 @@ DEFAULTS: dict[str, Any] = {
     "faulthandler": False,
     "the opener of urllib.request": None,
     "the current event loop": None,
+    _HAD_LOOP: False,
 }
 """What a setting is as long as nobody sets it: for a library that the target loads first, and for asyncio's policy,
 which the first one who asks for it makes."""

@@ -97,16 +97,21 @@ class _Clock:
         self._first: tuple[float, float] | None = None
 
     def read(self) -> tuple[float, float] | None:
-        """When it fires and how often then; `None` if it does not run. A running one moves on, which is no change."""
+        """When it fires and how often then; `None` if it does not run. To move on or to have fired is no change."""
         left_s, interval_s = self._get(self._which)
-        if not left_s:
-            return None
-        found = (self._now_s() + left_s, interval_s)
+        found = (self._now_s() + left_s, interval_s) if left_s else None
         if self._first is None:
             self._first = found
-        elif found[1] == self._first[1] and abs(found[0] - self._first[0]) < _LATE_S:
-            return self._first
-        return found
+        return self._first if self._is_first(found) else found
+
+    def _is_first(self, found: tuple[float, float] | None) -> bool:
+        """Whether it is still the timer that ran first."""
+        if self._first is None:
+            return False
+        at_s, interval_s = self._first
+        if found is None:  # one that fires once is over then
+            return not interval_s and self._now_s() > at_s - _LATE_S
+        return found[1] == interval_s and (bool(interval_s) or abs(found[0] - at_s) < _LATE_S)
 
     def write(self, value: tuple[float, float] | None) -> None:
         """Let it fire when it would have; at once if that moment is over."""
