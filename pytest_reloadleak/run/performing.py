@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,10 @@ _PHASES = {Step.RELOAD: "reloading", Step.EXERCISE: "exercising", Step.SETTLE: "
 _TURNS = 3
 """Turns of the check's own loop before the process settles: a running loop gets as many."""
 _PATIENCE_S = 1.0
-"""How long tasks that are cancelled at the end may take to end."""
+"""How long tasks that are cancelled at the end may take to end, and then the threads of the loop's executor."""
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
 """Names of what asyncio and trio raise in a waiting task to cancel it; their modules need not be loaded."""
+_now_s = time.monotonic  # the target may patch it
 
 
 class Performer:
@@ -156,8 +158,7 @@ class Performer:
         try:
             if left:
                 loop.run_until_complete(asyncio.wait(left, timeout=_PATIENCE_S))
-            if asyncio._get_running_loop() is None:
-                loop.run_until_complete(loop.shutdown_default_executor())
+            _end_executor(loop)
         finally:
             loop.close()
 
@@ -291,6 +292,17 @@ async def _turns(pause: Callable[[float], Any]) -> None:
 
 async def _awaited(result: Awaitable[object]) -> object:
     return await result
+
+
+def _end_executor(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the threads of a loop's executor end while the loop is still there; `asyncio` itself waits without limit."""
+    executor = getattr(loop, "_default_executor", None)
+    if executor is None:
+        return
+    executor.shutdown(wait=False)
+    until_s = _now_s() + _PATIENCE_S
+    for thread in list(getattr(executor, "_threads", ())):
+        thread.join(max(until_s - _now_s(), 0))
 
 
 def _is_cancelled(error: BaseException) -> bool:

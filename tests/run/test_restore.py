@@ -6,6 +6,7 @@ import gc
 import importlib
 import json
 import sys
+import time
 import tracemalloc
 import types
 import warnings
@@ -380,6 +381,24 @@ def test_a_callable_that_raises_puts_everything_back(is_async, modules, tmp_path
     assert report.error.startswith("round 3: the reload raised: LookupError: half-way (")
     assert f"{__file__}:" in report.error
     assert report.error.endswith("in reload)")
+
+
+def test_a_job_of_the_loop_that_does_not_end_is_not_waited_for(modules):
+    """The threads of the loop's executor are found, and the check ends nevertheless."""
+    modules(
+        host="import threading\nstop = threading.Event()\n",
+        plugin="import asyncio, host\n"
+        "def work(): host.stop.wait(30)\n"
+        "async def dispose(): asyncio.get_running_loop().run_in_executor(None, work)\n",
+    )
+    host = importlib.import_module("host")
+    begun_s = time.monotonic()
+    try:
+        report = measure_reload("plugin", rounds=2, dispose="dispose")
+    finally:
+        host.stop.set()
+    assert time.monotonic() - begun_s < 20
+    assert {finding.kind for finding in report.findings} == {"live-thread"}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
