@@ -171,7 +171,7 @@ class Looking:
             return False
         record, looks_for = self._record, self._settings.looks_for
         if looks_for(REFERENCES) and is_plainly_held(
-            self.search(GRACE), record.effects, record.scope, record.first
+            self.search(GRACE), record.effects, record.scope, record.first_loaded
         ):
             return False
         return not self.look().retentions
