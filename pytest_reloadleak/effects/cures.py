@@ -18,6 +18,8 @@ from pytest_reloadleak.holders.sweep import Cause
 
 _ASKED = 3
 """Members of a group that are looked at."""
+_ASKED_UNDATED = 50
+"""Likewise where no birth is known: any of them may be the present generation's, which has the names."""
 
 
 def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Cause, str]:
@@ -63,7 +65,8 @@ def cure_at_hand(group: Group, search: Search, scope: Scope) -> str | None:
 def _newest(group: Group) -> list[int]:
     """Positions of the newest members: these have the names of the present generation."""
     born = [member.born if member.born is not None else -1 for member in group.members]
-    return sorted(range(len(born)), key=lambda number: (-born[number], -number))[:_ASKED]
+    most = _ASKED if max(born, default=-1) >= 0 else _ASKED_UNDATED
+    return sorted(range(len(born)), key=lambda number: (-born[number], -number))[:most]
 
 
 def _written(clue: Clue, group: Group, search: Search) -> str | None:
