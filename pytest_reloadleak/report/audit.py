@@ -70,7 +70,7 @@ def audit(checks: Iterable[Check], inapplicable: Iterable[Mapping[str, str]] = (
         rows.setdefault(check["target"], {})[check["strategy"]] = {
             "verdict": verdict(check),
             "reason": reason(check),
-            "reload_s": round(check["reload_s"] / reloads, 6),
+            "reload_s": round(check["reload_s"] / reloads, 6) if reloads else None,
         }
     for entry in inapplicable:
         rows.setdefault(entry["target"], {})[entry["strategy"]] = {

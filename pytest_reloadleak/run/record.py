@@ -55,6 +55,10 @@ class Record:
     def begin(self) -> None:
         """Let the probes begin, and date the effects that exist before the run."""
         self.effects.begin(self.scope)
+        if self._subject.strategy is not None:
+            # The strategy itself asks its probes, also if nobody chose them.
+            for probe in self._subject.strategy.probes():
+                probe.scope = self.scope
         self.effects.note(None)
 
     def begin_generations(self, state: ProcessState) -> None:

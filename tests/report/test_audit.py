@@ -171,6 +171,14 @@ def test_where_nothing_is_safe_the_process_has_to_be_restarted():
     assert row["advice"] == f"no strategy is safe; restart the process: {why}"
 
 
+def test_a_check_that_made_no_reload_has_no_time():
+    """As where the setup of an item failed."""
+    (row,) = audit([check("reload", "error", rounds=0, warmup=0, reload_s=0.0)])
+
+    assert row["strategies"]["reload"]["reload_s"] is None
+    assert any("error" in line for line in table([row]))
+
+
 def test_the_cheapest_is_told_whatever_the_order_of_the_checks():
     """From cheap to dear, by what a strategy does; a time is told, and decides nothing."""
     slow = check("reimport", reload_s=6.0)

@@ -173,6 +173,13 @@ def test_each_round_has_a_process_and_a_state_of_its_own(check, tmp_path):
     assert host.listeners == []
 
 
+def test_without_its_own_probe(check, tmp_path):
+    """The strategy asks its probe for the number of a generation, whether or not a user wants what it finds."""
+    report = check(BORN + FILE, probes=["references"])
+
+    assert (report.outcome, report.error) == ("clean", None)
+
+
 def test_requests_in_flight_are_answered(check, tmp_path, monkeypatch):
     """One that is under way by the worker that it was made to, one that comes during its replacement by the next."""
     slow = "def slow(): return (HERE / 'asked').touch(), wait_for('answer'), os.getpid()\n"
