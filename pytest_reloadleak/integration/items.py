@@ -226,7 +226,7 @@ class TargetItem(_Item):
         if self._preset is not None:
             from pytest_reloadleak.presets.hosting import inapplicable as of_host  # as above
 
-            is_first = self.strategy == self.options.strategies[0]
+            is_first = self.strategy not in self.options.strategies[1:]  # a node id may name another one
             reason = of_host(self._preset, self.strategy, is_first=is_first)
             if reason is not None:
                 return reason

@@ -105,6 +105,8 @@ def _checks(
         strategies = list(expanded([given]))
     if reload is not None:
         strategies = ["callable"]
+    elif hosts is not None:
+        strategies = hosts.fitting(strategies)
 
     def make(strategy: object) -> tuple[Check, Bindings]:
         settings = settings_for(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -28,11 +29,20 @@ class Hosting:
         preset: the preset.
         hosted: the host with its plugin.
         note: what the report says of it; `None` for the preset's name.
+        again: opens the host again, for a further strategy of the same test.
     """
 
-    def __init__(self, preset: Preset, hosted: Hosted, note: str | None = None) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        hosted: Hosted,
+        note: str | None = None,
+        again: Callable[[], Hosted] | None = None,
+    ) -> None:
         self.preset = preset
         self._hosted = hosted
+        self._again = again
+        self._is_closed = False
         self._note = note or f"checked as a plugin of {preset.name}"
 
     @classmethod
@@ -48,7 +58,8 @@ class Hosting:
         Raises:
             UsageError: the preset takes no such object.
         """
-        return cls(preset, catalogue.opened(preset, target, options))
+        opened = partial(catalogue.opened, preset, target, options)
+        return cls(preset, opened(), again=opened)
 
     @property
     def reload(self) -> Reloader | None:
@@ -77,6 +88,8 @@ class Hosting:
         Raises:
             UsageError: the target does not exist or is refused, or the strategy does not fit the host.
         """
+        if self._is_closed and self._again is not None:
+            self._hosted, self._is_closed = self._again(), False
         names = [*self._hosted.names] or names
         check = Check(names, settings, self.reload, self.disposal(), self.runner(runner))
         self._join(check)
@@ -84,15 +97,12 @@ class Hosting:
 
     def _join(self, check: Check) -> None:
         subject = check.run.subject
-        if (
-            subject.strategy is not None
-            and self.preset.name
-            and (why := inapplicable(self.preset, subject.strategy.name))
-        ):
+        why = inapplicable(self.preset, subject.strategy.name) if subject.strategy is not None else None
+        if subject.strategy is not None and why is not None:
             raise UsageError(f"preset={self.preset.name!r} and strategy={subject.strategy.name!r}: {why}")
         check.run.observations.note(self._note)
         if type(self._hosted).close is not Hosted.close:
-            subject.runner.ended = self._hosted.close
+            subject.runner.ended = self._close
         if self.preset.reloads or type(self._hosted).load is Hosted.load:
             return
         names = subject.unit.names
@@ -112,6 +122,16 @@ class Hosting:
             raise RoundError(f"{where}: {what}: {text}")
 
         subject.runner.loaded = loaded
+
+    def _close(self) -> Any:
+        self._is_closed = True
+        return self._hosted.close()
+
+    def fitting(self, strategies: list[Any]) -> list[Any]:
+        """Those of several strategies by which the host's plugins can be reloaded; a single one is left to `check`."""
+        if len(strategies) == 1:
+            return strategies
+        return [name for name in strategies if inapplicable(self.preset, name) is None]
 
     def _given(self) -> Given:
         methods = (type(self._hosted).reload, type(self._hosted).load, type(self._hosted).unload)
@@ -133,7 +153,7 @@ def inapplicable(preset: Preset, strategy: str, *, is_first: bool = True) -> str
     """
     if preset.reloads and not is_first:
         return f"{preset.name} itself reloads its plugins, whatever the strategy"
-    if strategy == "worker" and not preset.reloads:
+    if strategy == "worker" and preset.name and not preset.reloads:
         return f"{preset.name} cannot load a plugin that is in another process"
     return None
 

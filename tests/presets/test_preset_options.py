@@ -131,6 +131,44 @@ def test_strategies_that_do_not_fit_the_host_are_skipped(shop):
     )
 
 
+def test_a_node_id_may_name_another_strategy(shop):
+    """A host that reloads checks it then too."""
+    shop.run("--reload-leak-preset=mall", "reload-leak::plain[alias]")
+
+    assert [check["target"] for check in shop.checks()] == ["plain"]
+
+
+CLOSING = """
+    def load(self, module):
+        assert not self.is_closed
+        module.start(self.host["bus"])
+
+    def close(self):
+        self.is_closed = True
+
+    Bus.is_closed, Bus.load, Bus.close = False, load, close
+"""
+AUDIT = """
+    import pytest
+
+    @pytest.mark.reloadable("app", rounds=2, probes=["references"], preset="shop", strategy="all")
+    def test_all(reloaded): pass
+"""
+
+
+def test_a_marked_test_compares_the_strategies_that_fit_the_host(shop):
+    """Each has a host of its own, since the one before was closed."""
+    app = PLUGIN.format(undo="bus.remove(on_event)")
+    shop.write({"shop_host.py": HOST + CLOSING, "test_app.py": AUDIT, "app.py": app})
+
+    shop.check("test_app.py").assert_outcomes(failed=1)
+
+    checked = {check["strategy"]: check["outcome"] for check in shop.checks()}
+    assert checked == dict.fromkeys(["reload", "decache", "reimport", "cascade"], "clean") | {
+        "alias": "leaking"
+    }
+
+
 def test_an_unknown_name_is_a_usage_error(shop):
     """One line with the option, what was meant, and all names, those of the project too."""
     result = shop.run("--reload-leak-check", "--reload-leak-target=app", "--reload-leak-preset=shpo")
