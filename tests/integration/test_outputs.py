@@ -1,22 +1,35 @@
 """Where reports are written: files whole or not at all, streams as they are, and no file of another option's."""
 
 import os
+import pathlib
 import threading
 
 import pytest
 
+from pytest_reloadleak.integration.gate import baseline_path
 from pytest_reloadleak.integration.reporting import outputs
 from pytest_reloadleak.integration.reporting.outputs import Outputs, assert_writable, write_whole
 
 
 class Config:
-    """As much of pytest's configuration as `Outputs` reads."""
+    """As much of pytest's configuration as `Outputs` and `baseline_path` read; `ini` is the ini file's baseline."""
+
+    inipath = None
 
     def __init__(self, **given):
         self.given = given
+        self.rootpath = pathlib.Path.cwd()
 
     def getoption(self, name, default=None):
         return self.given.get(name, default)
+
+    def getini(self, name):
+        return self.given.get("ini", "") if name == "reload_leak_baseline" else ""
+
+
+def outputs_of(config):
+    """The files to write."""
+    return Outputs(config, baseline_path(config))
 
 
 def test_a_pipe_gets_the_report(tmp_path):
@@ -75,6 +88,7 @@ def test_an_open_pipe_is_written(tmp_path):
         ({"reload_leak_json": "a", "reload_leak_sarif": "./a"}, "--reload-leak-json and --reload-leak-sarif"),
         ({"reload_leak_json": "a", "xmlpath": "b/../a"}, "--reload-leak-json and --junitxml"),
         ({"reload_leak_html": "link", "reload_leak_baseline": "a"}, "-html and --reload-leak-baseline"),
+        ({"reload_leak_html": "link", "ini": "a"}, "-html and reload_leak_baseline"),
     ],
 )
 def test_two_options_cannot_name_one_file(tmp_path, monkeypatch, given, says):
@@ -84,11 +98,11 @@ def test_two_options_cannot_name_one_file(tmp_path, monkeypatch, given, says):
     (tmp_path / "a").write_text("the team's")
     (tmp_path / "link").symlink_to("a")
     with pytest.raises(pytest.UsageError, match=f"{says} name the same file"):
-        Outputs(Config(**given))
+        outputs_of(Config(**given))
     assert (tmp_path / "a").read_text() == "the team's"
 
 
 def test_two_options_can_name_one_stream(monkeypatch, tmp_path):
     """Two reports may go to the same device one after the other."""
-    assert len(Outputs(Config(reload_leak_json=os.devnull, reload_leak_sarif=os.devnull)).paths) == 2
+    assert len(outputs_of(Config(reload_leak_json=os.devnull, reload_leak_sarif=os.devnull)).paths) == 2
     assert outputs._is_stream(type(tmp_path)(os.devnull))

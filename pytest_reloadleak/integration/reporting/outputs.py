@@ -24,12 +24,13 @@ class Outputs:
 
     Args:
         config: pytest's configuration.
+        baseline: the option or ini key that names the baseline, and its path.
 
     Raises:
         pytest.UsageError: a file cannot be written; nothing has run yet.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, baseline: tuple[str, Path | None]) -> None:
         self.paths: dict[str, Path] = {}
         for name in OUTPUTS:
             given = config.getoption(f"reload_leak_{name}")
@@ -37,8 +38,11 @@ class Outputs:
                 assert_writable(given, f"--reload-leak-{name}")
                 # The target may change the working directory.
                 self.paths[name] = Path(os.path.abspath(given))
+        # A report would replace the files of these options as well.
+        others = dict([baseline, ("--junitxml", config.getoption("xmlpath", None))])
+        given_paths = {f"--reload-leak-{name}": path for name, path in self.paths.items()}
         _assert_distinct(
-            {f"--reload-leak-{name}": path for name, path in self.paths.items()} | _others(config)
+            given_paths | {name: Path(os.path.abspath(path)) for name, path in others.items() if path}
         )
 
     def write(self, contents: Mapping[str, Callable[[], str]]) -> list[str]:
@@ -65,15 +69,6 @@ def _failure(path: Path, text: str) -> str | None:
     except OSError as error:
         return f"could not write {str(path)!r}: {error.strerror or error}"
     return None
-
-
-def _others(config: pytest.Config) -> dict[str, Path]:
-    """Files of other options that a report would overwrite."""
-    given = {
-        "--reload-leak-baseline": config.getoption("reload_leak_baseline"),
-        "--junitxml": config.getoption("xmlpath", None),
-    }
-    return {option: Path(os.path.abspath(path)) for option, path in given.items() if path}
 
 
 def _assert_distinct(paths: Mapping[str, Path]) -> None:

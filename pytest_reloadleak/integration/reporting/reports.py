@@ -11,7 +11,7 @@ import pytest
 
 from pytest_reloadleak.errors import UsageError, did_you_mean
 from pytest_reloadleak.gate.verdicts import UNUSED
-from pytest_reloadleak.integration.gate import fails, gate_of
+from pytest_reloadleak.integration.gate import baseline_path, fails, gate_of
 from pytest_reloadleak.integration.reporting import baseline_end, environment, junit, styled
 from pytest_reloadleak.integration.reporting.outputs import Outputs
 from pytest_reloadleak.model import PASSING, Report
@@ -63,7 +63,7 @@ class Collected:
             from pytest_reloadleak.integration.reporting.html_report import assert_possible
 
             assert_possible()
-        self._outputs = Outputs(config)
+        self._outputs = Outputs(config, baseline_path(config))
         junit.Suite.register(config, lambda: self.checks)
         if getattr(config.option, "htmlpath", None):  # pytest-html's option
             from pytest_reloadleak.integration.reporting.html_page import HtmlPage
