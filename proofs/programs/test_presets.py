@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 
 import pytest
 from twins import PLUGIN, Twins
@@ -37,7 +38,6 @@ def twins(request):
     """A program whose library is installed."""
     found = PROGRAMS[request.param]
     pytest.importorskip(found.needs, reason=f"{found.needs} is not installed here")
-    found.before()
     yield found
     found.after()
 
@@ -98,8 +98,23 @@ def test_the_printed_cure_makes_it_clean(twins, plugin, reload_leaks):
     assert twins.cure in (finding_of(report).advice if twins.by_hand else cure)
 
     twins.after()
-    twins.before()
     plugin(twins.cured(cure))
 
     preset = "auto" if twins.is_found else twins.preset
     assert reload_leaks.check(PLUGIN, preset=preset, rounds=4).outcome in {"clean", "known"}
+
+
+def test_the_scheduler_of_the_preset_ends_with_the_check(tmp_path, monkeypatch, reload_leaks):
+    """Its thread would run until the session ends, one for each check."""
+    pytest.importorskip("apscheduler", reason="apscheduler is not installed here")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"{PLUGIN}.py").write_text("def setup(scheduler): pass\n")
+    importlib.invalidate_caches()
+    before = threading.active_count()
+    try:
+        report = reload_leaks.check(PLUGIN, preset="APScheduler", rounds=2)
+    finally:
+        sys.modules.pop(PLUGIN, None)
+
+    assert report.outcome == "clean"
+    assert threading.active_count() == before

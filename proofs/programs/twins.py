@@ -34,9 +34,6 @@ class Twins:
     """Whether `auto` finds the preset: not where a plugin need not import its host."""
     kind: str = "retained-generation"
     growth: str = "growing"
-    strategy: str = "reimport"
-    before: Callable[[], object] = lambda: None
-    """Called before each check: sets up what the program around the plugin would have set up."""
     after: Callable[[], object] = lambda: None
     """Called when the test is over: removes what the leaking plugin left in the process."""
 

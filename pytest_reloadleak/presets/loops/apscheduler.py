@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
+from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
 
@@ -15,7 +17,22 @@ class Jobs(Hosted):
 
     def __init__(self, scheduler: object) -> None:
         super().__init__()
-        self.host["scheduler"] = scheduler
+        self._own = ExitStack()
+        self.host["scheduler"] = scheduler if scheduler is not None else self._started()
+
+    def _started(self) -> object:
+        """A scheduler whose thread runs, and runs no job."""
+        try:
+            background: Any = importlib.import_module("apscheduler.schedulers.background")
+        except ImportError:
+            raise UsageError(
+                "preset 'APScheduler' makes a scheduler of APScheduler 3, and another version is installed; give your "
+                "own: host={'scheduler': scheduler}"
+            ) from None
+        scheduler = background.BackgroundScheduler(daemon=True)
+        scheduler.start(paused=True)
+        self._own.callback(scheduler.shutdown)
+        return scheduler
 
     def load(self, module: Any) -> None:
         """Let the module add its jobs, as the program does with each module of jobs."""
@@ -28,6 +45,10 @@ class Jobs(Hosted):
         teardown = vars(module).get("teardown")
         if teardown is not None:
             teardown(self.host["scheduler"])
+
+    def close(self) -> None:
+        """End the scheduler that was made for the check, with its thread."""
+        self._own.close()
 
 
 class APScheduler(Preset):
@@ -43,21 +64,6 @@ class APScheduler(Preset):
         return source.takes("setup", "scheduler")
 
     def open(self, target: str, source: Source, options: Mapping[str, object]) -> Jobs:
-        """Make a scheduler, or take the test's own. Its thread runs before the check begins, and runs no job."""
+        """Make a scheduler, or take the test's own. Its thread runs before the check begins."""
         del target, source
-        given = options.get("scheduler")
-        return Jobs(given if given is not None else _scheduler())
-
-
-def _scheduler() -> object:
-    """A scheduler of the installed version: 4 has one class for threads, and 3 calls it `BackgroundScheduler`."""
-    try:
-        background: Any = importlib.import_module("apscheduler.schedulers.background")
-    except ImportError:
-        library: Any = importlib.import_module("apscheduler")
-        scheduler = library.Scheduler()
-        scheduler.__enter__()
-        return scheduler
-    scheduler = background.BackgroundScheduler(daemon=True)
-    scheduler.start(paused=True)
-    return scheduler
+        return Jobs(options.get("scheduler"))
