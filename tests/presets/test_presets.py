@@ -46,7 +46,7 @@ PLUGGY = "from pluggy import HookimplMarker\nimpl = HookimplMarker('shop')"
         ("from supybot import callbacks\nclass Lamp(callbacks.Plugin): ...", "Limnoria"),
         ("import supybot", None),
         ("from yapsy.IPlugin import IPlugin\nclass Price(IPlugin): ...", "Yapsy"),
-        ("from stevedore import ExtensionManager", "stevedore"),
+        ("from stevedore import ExtensionManager", None),
         ("import streamlit as st", "Streamlit"),
         ("import panel as pn\npn.Column().servable()", "Panel"),
         ("import panel as pn", None),

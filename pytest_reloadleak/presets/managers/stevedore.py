@@ -48,16 +48,12 @@ class Extension(Hosted):
 
 
 class Stevedore(Preset):
-    """The preset `stevedore`."""
+    """The preset `stevedore`; no source looks like it: few extensions import stevedore, and hosts do."""
 
     name = "stevedore"
     modules = ("stevedore",)
     takes = ("invoke_args",)
     hook = "__reload_dispose__(data): stevedore calls no hook when its manager is dropped"
-
-    def fits(self, source: Source) -> bool:
-        """Whether it imports stevedore; most extensions do not, so that they have to be named."""
-        return source.imports("stevedore")
 
     def open(self, target: str, source: Source, options: Mapping[str, object]) -> Extension:
         """Find the groups of the target's entry points.
