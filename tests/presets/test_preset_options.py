@@ -1,6 +1,7 @@
 """The option and the ini value `preset`: for target items, in workers and in this process, and for marked tests."""
 
 import importlib
+import re
 
 import pytest
 
@@ -206,6 +207,14 @@ def test_a_marked_test_takes_the_preset_of_the_option(shop):
 
     assert result.ret == 0
     assert [check["outcome"] for check in shop.checks()] == ["clean", "clean"]
+
+
+@pytest.mark.parametrize("preset", catalogue.BUILTIN, ids=lambda preset: preset.name)
+def test_cures_name_only_objects_that_the_hook_receives(preset):
+    """Pasted into a hook without these parameters, a cure would raise `NameError`."""
+    received = re.findall(r"\w+", " ".join(re.findall(r"\(([\w, ]+)\)", preset.hook)))
+
+    assert not preset.is_given or not preset.takes or {*received} & {*preset.takes}
 
 
 class _Loads(Hosted):

@@ -78,6 +78,7 @@ class Errbot(Preset):
     name = "errbot"
     modules = ("errbot",)
     takes = ("testbot",)
+    is_given = False
     reloads = True
     hook = "deactivate(self) of the plugin, which errbot calls before it reloads"
 

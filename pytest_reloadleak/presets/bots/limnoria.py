@@ -86,6 +86,7 @@ class Limnoria(Preset):
     aliases = ("supybot",)
     modules = ("supybot",)
     takes = ("irc",)
+    is_given = False
     reloads = True
     undone = (
         (

@@ -56,6 +56,7 @@ class Streamlit(Preset):
     name = "Streamlit"
     modules = ("streamlit",)
     takes = ("script",)
+    is_given = False
     hook = "__reload_dispose__(data): Streamlit calls no hook when it drops a module"
     undone = (
         ("*streamlit.runtime.caching*", _CACHED),

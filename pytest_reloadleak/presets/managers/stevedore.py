@@ -53,6 +53,7 @@ class Stevedore(Preset):
     name = "stevedore"
     modules = ("stevedore",)
     takes = ("invoke_args",)
+    is_given = False
     hook = "__reload_dispose__(data): stevedore calls no hook when its manager is dropped"
 
     def open(self, target: str, source: Source, options: Mapping[str, object]) -> Extension:

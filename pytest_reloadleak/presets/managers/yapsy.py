@@ -79,6 +79,7 @@ class Yapsy(Preset):
     name = "Yapsy"
     modules = ("yapsy",)
     takes = ("manager",)
+    is_given = False
     reloads = True
     hook = "deactivate(self) of the plugin, which Yapsy calls when it deactivates it"
 

@@ -123,6 +123,7 @@ class Autoreload(Preset):
     aliases = ("%autoreload", "ipykernel", "jupyter")
     modules = ("IPython",)
     takes = ("shell", "cell", "mode")
+    is_given = False
     reloads = True
     hook = "a cell that you execute before the next edit: %autoreload calls no hook"
 
