@@ -115,6 +115,13 @@ def test_without_the_option_no_preset_is_used(shop):
     assert outcomes(shop, "--reload-leak-target=app")["app"]["outcome"] == "clean"
 
 
+def test_an_empty_option_overrides_the_ini_file(shop):
+    """As if there were no preset."""
+    shop.write({"pytest.ini": "[pytest]\npythonpath = .\nreload_leak_preset = auto\n"})
+
+    assert outcomes(shop, "--reload-leak-target=app", "--reload-leak-preset=")["app"]["outcome"] == "clean"
+
+
 def test_strategies_that_do_not_fit_the_host_are_skipped(shop):
     """No host loads what is in another process, and one that reloads has no strategy."""
     given = [
