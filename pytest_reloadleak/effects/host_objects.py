@@ -72,8 +72,8 @@ def _beside(retention: Retention, tables: Sequence[Table]) -> Retention:
     places = " and ".join(table.path for table in tables)
     return retention._replace(
         owner_cure="\n".join(table.cure for table in tables if table.cure is not None) or None,
-        details=(*retention.details, f"its object stays in {places} when it has ended"),
-        advice=f"{retention.advice}; remove its object from {places} as well",
+        details=(*retention.details, f"its object is in {places} too"),
+        advice=f"{retention.advice}; its object must leave {places} as well",
     )
 
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from pytest_reloadleak.effects import spelling
 from pytest_reloadleak.growth.fresh_names import opened
-from pytest_reloadleak.growth.places import SEGMENTS, is_own, kind_of, listed, temporary
+from pytest_reloadleak.growth.places import (
+    SEGMENTS,
+    TICK_NS,
+    is_own,
+    kind_of,
+    last_change_ns,
+    listed,
+    temporary,
+)
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.retention import GRACE, Stack
 
 ROUNDS = 4
 """Rounds that are watched: two whose names should be gone, as a program may keep those of the generation before."""
 _MANY = 1000
-"""Names in a folder that is not listed after each line, but where the target's code begins and ends."""
+"""Names in a folder that is listed only after a line that changed it, and where the target's code begins and ends."""
 
 _listdir, _fstat, _lstat, _open = os.listdir, os.fstat, os.lstat, open
 _realpath, _split = os.path.realpath, os.path.split
+_now_ns = time.time_ns
 _DESCRIPTORS = "/dev/fd"
 
 
@@ -47,7 +57,9 @@ class Makers:
         self._directory = os.getcwd()
         self._before = frozenset(new)
         self._folders = sorted({_split(path)[0] for path in new})
-        self._names = {folder: listed(folder) or frozenset() for folder in self._folders}
+        self._times: dict[str, tuple[int, int]] = {}
+        """When each folder was changed last, and when it was listed."""
+        self._names = {folder: self._listed(folder) for folder in self._folders}
         self._made: dict[str, tuple[int, Stack]] = {}
         self._others: list[str] = []
         """What appeared while no code of the target ran."""
@@ -59,9 +71,9 @@ class Makers:
     def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
         """Note the names that a line of the target has made."""
         for folder in self._folders:
-            if len(self._names[folder]) > _MANY and not is_edge:
+            if len(self._names[folder]) > _MANY and not is_edge and self._is_same(folder):
                 continue
-            now = listed(folder) or frozenset()
+            now = self._listed(folder)
             more = now - self._names[folder]
             self._names[folder] = now
             if more and is_inside:
@@ -69,6 +81,14 @@ class Makers:
                 self._made |= {f"{folder}/{name}": (self.round, found) for name in more}
             else:
                 self._others += [f"{folder}/{name}" for name in more]
+
+    def _listed(self, folder: str) -> frozenset[str]:
+        self._times[folder] = (last_change_ns(folder) or 0, _now_ns())
+        return listed(folder) or frozenset()
+
+    def _is_same(self, folder: str) -> bool:
+        before_ns, listed_ns = self._times[folder]
+        return last_change_ns(folder) == before_ns and before_ns < listed_ns - TICK_NS
 
     def found(self) -> list[Left]:
         """What stays although its generation is gone, more with each round.

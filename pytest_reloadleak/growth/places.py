@@ -29,7 +29,7 @@ _MOST_BELOW = 200
 """Names in a folder whose own folders are looked into where they have changed."""
 _MOST_NAMED = 20
 """Folders that the names of the target and its host lead to."""
-_TICK_NS = 50_000_000
+TICK_NS = 50_000_000
 """A change this short before a look may have another one after it, with the same time: clocks of file systems tick."""
 _SKIPPED = frozenset({"__pycache__", ".pytest_cache", ".git"})
 
@@ -49,10 +49,10 @@ class Places:
     """
 
     def __init__(self, namespaces: Iterable[dict[str, Any]], files: Iterable[str]) -> None:
-        self._begun_ns = _now_ns() - _TICK_NS
+        self._begun_ns = _now_ns() - TICK_NS
         self._first: dict[str, tuple[int, frozenset[str]]] = {}
         for folder in _folders(namespaces, files) if _geteuid is not None else ():
-            changed = _changed_ns(folder)
+            changed = last_change_ns(folder)
             names = listed(folder) if changed is not None else None
             if changed is not None and names is not None:
                 self._first[folder] = (changed, names)
@@ -68,14 +68,14 @@ class Places:
         """
         groups: dict[tuple[str, str], list[str]] = {}
         for path in self._new():
-            if (_changed_ns(path) or 0) >= self._begun_ns:
+            if (last_change_ns(path) or 0) >= self._begun_ns:
                 groups.setdefault((_dirname(path), kind_of(path)), []).append(path)
         return sorted(path for paths in groups.values() if len(paths) >= least for path in paths)
 
     def _new(self) -> list[str]:
         found: list[str] = []
         for folder, (changed_ns, names) in self._first.items():
-            now_ns = _changed_ns(folder)
+            now_ns = last_change_ns(folder)
             is_same = now_ns == changed_ns and changed_ns < self._begun_ns
             present = names if is_same else (listed(folder) or frozenset())
             found += [f"{folder}/{name}" for name in present - names]
@@ -87,10 +87,10 @@ class Places:
         found: list[str] = []
         for name in names if len(names) <= _MOST_BELOW else ():
             path = f"{folder}/{name}"
-            changed_ns = _changed_ns(path, is_folder=True)
+            changed_ns = last_change_ns(path, is_folder=True)
             if changed_ns is not None and changed_ns >= self._begun_ns and path not in self._first:
                 inner = (f"{path}/{one}" for one in listed(path) or ())
-                found += [one for one in inner if (_changed_ns(one) or 0) >= self._begun_ns]
+                found += [one for one in inner if (last_change_ns(one) or 0) >= self._begun_ns]
         return found
 
 
@@ -135,7 +135,7 @@ def temporary() -> str:
     return _realpath(known if type(known) is str else spelling.temporary())
 
 
-def _changed_ns(path: str, *, is_folder: bool = False) -> int | None:
+def last_change_ns(path: str, *, is_folder: bool = False) -> int | None:
     """When a path was changed last; `None` if it is not there, or no folder although one is asked for."""
     try:
         status = _lstat(path)
@@ -163,7 +163,7 @@ def _named(namespaces: Iterable[dict[str, Any]]) -> list[str]:
         for name, value in list(dict.items(namespace)):
             text = _path_text(value) if type(name) is str and not name.startswith("__") else ""
             if _isabs(text) and "\n" not in text and "\0" not in text:
-                folder = text if _changed_ns(text, is_folder=True) is not None else _dirname(text)
+                folder = text if last_change_ns(text, is_folder=True) is not None else _dirname(text)
                 found[folder] = None
     return list(found)[:_MOST_NAMED]
 

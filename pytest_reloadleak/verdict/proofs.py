@@ -55,7 +55,7 @@ def _text(finding: Finding, proof: Proof) -> str:
     if proof.refusal is not None:
         return f"{'removing it alone frees none' if proof.is_needed else 'not shown'}: {proof.refusal}"
     if not proof.keeps:
-        return f"removing it leaves none of {proof.effects} behind"
+        return f"removing it leaves none of {proof.effects} effect{'' if proof.effects == 1 else 's'} behind"
     count = len(proof.keeps)
     frees = f"frees {len(proof.freed)} of {count} old generation{'' if count == 1 else 's'}"
     others = " and ".join([*finding.together_with, *proof.hidden])

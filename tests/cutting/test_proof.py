@@ -345,7 +345,7 @@ SAID = {
         Proof(frozenset(), effects=3),
         (),
         True,
-        "removing it leaves none of 3 behind",
+        "removing it leaves none of 3 effects behind",
     ),
     "it cannot be removed": (Proof(TWO, refusal="a reason"), (), None, "not shown: a reason"),
 }

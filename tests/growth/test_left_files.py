@@ -16,6 +16,7 @@ from cases import run
 from cases.left_files import HOST, IMPORTS, TWINS
 
 from pytest_reloadleak import measure_reload
+from pytest_reloadleak.growth import makers
 from pytest_reloadleak.growth.fresh_names import opened
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the cases are of things that Linux has")
@@ -143,6 +144,21 @@ def test_a_folder_of_the_programs_own_is_known_by_its_name(below, tmp_path):
         report = measure_reload("plugin", rounds=ROUNDS)
 
     assert [(f.registry, f.holder.path.rpartition("/")[2]) for f in report.findings] == [("files", "*.pid")]
+
+
+@pytest.mark.parametrize("most", [0, 1000], ids=["a large folder", "a small one"])
+@pytest.mark.parametrize(
+    ("made", "outcome"),
+    [("tempfile.mkdtemp()", "leaking"), ("os.rmdir(tempfile.mkdtemp())", "clean")],
+    ids=["kept", "removed"],
+)
+def test_the_line_is_found_in_a_large_folder_too(most, made, outcome, tmp_path, monkeypatch):
+    """Not the last line of the module, where a large folder is listed in any case."""
+    monkeypatch.setattr(makers, "_MANY", most)
+    report = measured(tmp_path, f"made = {made}\nlater = 1\n\n\ndef last():\n    pass\n")
+
+    assert report.outcome == outcome
+    assert [f.site.code for f in report.findings] == [f"made = {made}"] * (outcome == "leaking")
 
 
 def test_a_pool_of_fixed_size_is_clean(tmp_path):

@@ -164,6 +164,26 @@ def test_the_summary_takes_the_room_it_has(room, text):
     assert short.line(report, room=room) == text
 
 
+@pytest.mark.parametrize(
+    ("more", "fact"),
+    [
+        (
+            "retained-generation: generations 0 to 3 of plugins.weather",
+            "stays registered and keeps 5 old generations",
+        ),
+        ("open-fd: fd * file a.log", "stays registered, 1 more per reload"),
+    ],
+)
+def test_an_effect_keeps_old_generations_only_if_it_retains_some(more, fact):
+    """Another effect that ends with it is no old code."""
+    effect = dataclasses.replace(
+        LISTENERS, kind="registration", registry="logging", retained_objects=0, also_retains=(more,)
+    )
+
+    said = short.line(dataclasses.replace(REPORT, findings=(effect,)))
+    assert said == f"pluginhost.messages.listeners[*] {fact} (weather.py:14)"
+
+
 def test_colour_marks_holder_old_code_and_line():
     """With colour there are escapes around holder, old generations and place; without, the text is the same."""
     writer = TerminalWriter(io.StringIO())

@@ -284,9 +284,7 @@ def test_a_definition_is_no_module_and_its_module_is_offered(place, name, kind, 
     assert not {"shop", "shop.stock"} & set(sys.modules)
 
 
-@pytest.mark.parametrize(
-    "name", ["shop.stock.Hidden", "shop.stock.hidden", "shop.Thing", "shop.stock.nope", "no.Thing"]
-)
+@pytest.mark.parametrize("name", ["shop.stock.Hidden", "shop.stock.hidden", "shop.Thing", "shop.stock.nope"])
 def test_what_no_module_binds_is_unknown(place, name):
     """Neither a class inside a function nor a name under which nobody imports it."""
     write(place, "shop/__init__.py", source="from .stock import Thing as Good\nraise SystemExit\n")
@@ -388,13 +386,32 @@ def test_a_name_that_only_begins_like_a_refused_one_is_no_such(place):
 
 @pytest.mark.parametrize(
     ("name", "where"),
-    [("nosuch", "sys.path"), ("nosuch.sub", "package 'nosuch'"), ("json.no", "package 'json'")],
+    [("nosuch", "sys.path"), ("nosuch.sub", "sys.path"), ("json.no", "package 'json'")],
 )
 def test_an_unknown_target_is_refused(name, where):
     """The line says where the module was looked for."""
     assert refused(name) == (
         f"unknown target {name!r}: no such module in {where}; check the spelling and where pytest is started"
     )
+
+
+@pytest.mark.parametrize("folder", [".", "src"])
+@pytest.mark.parametrize("file", ["mods/__init__.py", "mods/part.py", "mods.py"])
+def test_a_target_in_a_folder_without_a_way_to_it_says_what_to_set(folder, file, tmp_path, monkeypatch):
+    """A package, one without `__init__`, or a module: the command `pytest` does not look in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    write(tmp_path, f"{folder}/{file}")
+    advice = (
+        f"'mods' is in the folder {folder!r}, which is not in sys.path: set `pythonpath = {folder}` in the pytest "
+        "configuration"
+    )
+
+    assert refused("mods.part") == f"unknown target 'mods.part': no such module in sys.path; {advice}"
+    assert refused("mods.*") == f"target 'mods.*': no module matches; {advice}"
+
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    assert "pythonpath" not in refused("mods.nope")
 
 
 def test_a_submodule_of_what_is_no_package_is_unknown(place):

@@ -120,7 +120,8 @@ def _does(finding: Finding) -> tuple[str, str]:
     still = _STILL.get(kind) or _ENTRIES.get(str(finding.registry), "stays registered")
     if finding.holder.path.startswith("zombie"):
         still = "was not reaped"
-    if finding.generations and (finding.also_retains or finding.retained_objects):
+    keeps = any(text.startswith("retained-generation: ") for text in finding.also_retains)
+    if finding.generations and (keeps or finding.retained_objects):
         return f"{still} and keeps", generations(finding)
     return f"{still}{_rate(finding)}", ""
 

@@ -1,4 +1,7 @@
-"""Find the module that defines a class or function that was named like a module, without importing anything."""
+"""Find what stands behind a name under which nothing can be imported: a definition, or a folder not in `sys.path`.
+
+Nothing is imported.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import importlib.util
 import sys
 import types
 from collections.abc import Callable, Iterator
-from importlib.machinery import ModuleSpec
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from typing import NamedTuple
 
 from pytest_reloadleak.heap import foreign
@@ -17,6 +20,9 @@ _Finder = Callable[[str], "ModuleSpec | None"]
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _MOST = 8
 """Modules that hand a name on by import, one to the next, before the search ends."""
+
+_FOLDERS = (".", "src")
+"""Where a project's modules are, although the command `pytest` does not look there."""
 
 
 class Definition(NamedTuple):
@@ -116,3 +122,14 @@ def _kind(statement: ast.stmt, path: list[str]) -> str:
     if isinstance(statement, ast.ClassDef):
         return "class"
     return "function" if isinstance(statement, _DEFINITIONS) else "name"
+
+
+def missing_path(top: str) -> str | None:
+    """What to set so that a top-level module can be found, as a clause; `None` if no folder has it."""
+    for folder in _FOLDERS:
+        if FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(top) is not None:
+            return (
+                f"{top!r} is in the folder {folder!r}, which is not in sys.path: set `pythonpath = {folder}` in the "
+                "pytest configuration"
+            )
+    return None

@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from pytest_reloadleak.errors import RefusedError, UsageError, did_you_mean
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.settings import TEST_FILES
-from pytest_reloadleak.strategies.imports.definitions import Definition, definition_of
+from pytest_reloadleak.strategies.imports.definitions import Definition, definition_of, missing_path
 from pytest_reloadleak.strategies.imports.unit import is_glob, module_names
 
 PROCESS_WIDE = frozenset({
@@ -130,7 +130,7 @@ def resolve(
     matches = [n for n in found if not is_left_out(n, name, test_files)]
     accepted = [n for n in matches if refusal(n, force=force, plugins=plugins) is None]
     if not accepted:
-        advice = "check the pattern and that the package can be imported"
+        advice = _missing_path(name) or "check the pattern and that the package can be imported"
         if matches:
             raise RefusedError(
                 f"target {name!r}: all matching modules ({len(matches)}) are refused; {advice}"
@@ -283,9 +283,10 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
                 f"{verb.format(name)} it is a {found.kind} of {found.module!r}, and only whole modules are "
                 f"reloaded; name {found.module!r}"
             )
-        where = f"package {name.rpartition('.')[0]!r}" if "." in name else "sys.path"
+        package = name.rpartition(".")[0]
+        where = f"package {package!r}" if package and find(package) is not None else "sys.path"
         hint = did_you_mean(name, _siblings(name))
-        advice = f"{hint}check the spelling and where pytest is started"
+        advice = _missing_path(name) or f"{hint}check the spelling and where pytest is started"
         return f"unknown target {name!r}: no such module in {where}; {advice}"
     if spec is None:
         return (
@@ -304,6 +305,11 @@ def refusal(name: str, *, force: bool = False, plugins: Iterable[str] = ()) -> s
     if top in _RUNNERS or any(name == plugin or plugin.startswith(f"{name}.") for plugin in plugins):
         return f"target {name!r} is refused: it is part of the running pytest or its plugins; {hint}"
     return None
+
+
+def _missing_path(name: str) -> str | None:
+    top = name.partition(".")[0]
+    return None if not top.isidentifier() or find(top) is not None else missing_path(top)
 
 
 def _siblings(name: str) -> set[str]:
