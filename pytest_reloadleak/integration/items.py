@@ -152,7 +152,7 @@ class TargetItem(_Item):
         if self._job is None:
             options = self.options
             current = f"{self.nodeid} (call)"  # as pytest sets the variable
-            self._job = Job(
+            job = Job(
                 self.target,
                 self._settings(),
                 options.timeout_s,
@@ -164,14 +164,20 @@ class TargetItem(_Item):
             if self._preset is not None:
                 from pytest_reloadleak.presets.catalogue import packed  # only who names a preset needs it
 
-                self._job = replace(self._job, preset=packed(self._preset))
+                job = replace(job, preset=packed(self._preset))
+            self._job = job
         return self._job
 
     def is_foreseeable(self) -> bool:
         """Whether its check may begin before its turn: it needs no fixture, and will not be skipped."""
         marks = ("skip", "skipif", "usefixtures", "xfail")
         is_marked = any(self.get_closest_marker(name) for name in marks)
-        return self.is_isolated and not is_marked and self._inapplicable() is None
+        if not self.is_isolated or is_marked:
+            return False
+        try:
+            return self._inapplicable() is None and self.job() is not None
+        except UsageError:
+            return False  # it says so in its own turn
 
     def _following(self) -> Iterator[tuple[str, Job]]:
         """The next items whose checks may begin now, until another test comes, which must find no worker."""

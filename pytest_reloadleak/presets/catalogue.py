@@ -90,7 +90,7 @@ def named(given: object, extra: Iterable[Preset] = ()) -> Preset | None:
 
 def fitting(source: Source, extra: Iterable[Preset] = ()) -> Preset | None:
     """The preset of the host whose plugin a source looks like, if that host is installed; nothing is imported."""
-    return next((one for one in (*extra, *BUILTIN) if _is_installed(one) and one.fits(source)), None)
+    return next((one for one in (*extra, *BUILTIN) if one.fits(source) and _is_installed(one)), None)
 
 
 def chosen(given: object, target: str, extra: Iterable[Preset] = ()) -> Preset | None:

@@ -251,6 +251,22 @@ def test_a_builtin_preset_reaches_a_worker(preset):
     assert catalogue.unpacked(catalogue.packed(preset)).name == preset.name
 
 
+def test_only_the_item_whose_preset_no_worker_can_have_is_refused(shop):
+    """It fails itself, not the one before it, which begins its check early, and never runs without its preset."""
+    shop.write({"shop_host.py": HOST.replace('name = "shop"', 'name = "shop"\n        __reduce_ex__ = None')})
+
+    result = shop.check(
+        "--reload-leak-rounds=2",
+        "--reload-leak-jobs=2",
+        "--reload-leak-preset=auto",
+        "--reload-leak-target=plain",
+        "--reload-leak-target=app",
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["FAILED reload-leak::app*preset 'shop' cannot be sent*"])
+
+
 def test_a_preset_that_no_worker_can_have_is_refused():
     """With what to do."""
     preset = _Takes()
