@@ -62,10 +62,7 @@ class Check:
         self.settings = settings
         runner = runner or Runner()
         known, refused = _resolved(names, settings, reload, runner.plugins)
-        below = settings.submodules
-        if settings.takes_submodules and reload is None and settings.strategy != "alias":
-            below = targets.below(names, plugins=runner.plugins, test_files=settings.test_files)
-        unit = Unit(tuple(known), submodules=below)
+        unit = Unit(tuple(known), submodules=settings.submodules)
         strategy = None if reload is not None else strategies.make(settings)
         if reload is not None:
             runner = dataclasses.replace(runner, spared=_spared_with(runner.spared, reload))
@@ -219,7 +216,6 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
     unload: bool = False,
     probes: object = None,
     extra: Iterable[type[Probe]] = (),
-    takes_submodules: bool = False,
     nodeid: str | None = None,
     project: Project | None = None,
     expected: Iterable[Known] = (),
@@ -240,7 +236,6 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
         force=truth("force", force),
         unload=truth("unload", unload),
         probes=_chosen(probes, extra),
-        takes_submodules=takes_submodules,
         nodeid=nodeid,
         rootdir=project.root if project is not None else ".",
         test_files=project.test_files if project is not None else TEST_FILES,
@@ -300,7 +295,6 @@ def measure_reload(  # noqa: PLR0913 - the public keywords
         force=force,
         unload=unload,
         probes=probes,
-        takes_submodules=True,
     )
     if not (dispose is None or isinstance(dispose, str) or callable(dispose)):
         raise UsageError(

@@ -49,9 +49,6 @@ class Settings:
     """First-party modules that depend on the target, to be imported as well unless they are loaded."""
     submodules: tuple[str, ...] = ()
     """Modules below the target, to be imported with it where they can be."""
-    takes_submodules: bool = False
-    """Whether these are all that a named package has. Under `alias` its own imports decide: whether they reach the new
-    names is what that strategy shows."""
     known: tuple[tuple[str, str], ...] = ()
     """Patterns of expected findings, `kind:holder-path`, with the reasons."""
     remainders: tuple[tuple[str, str], ...] = ()

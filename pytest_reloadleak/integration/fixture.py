@@ -113,7 +113,6 @@ class ReloadLeaks:
             settings = settings_for(
                 force=force,
                 extra=extra,
-                takes_submodules=True,
                 nodeid=self._item.nodeid,
                 project=project_of(config),
                 expected=(*expected_of(config), *known),

@@ -118,7 +118,6 @@ def _checks(
             unload=marker.kwargs.get("unload", options.unload),
             probes=marker.kwargs.get("probes", options.probes or None),
             extra=options.extra,
-            takes_submodules=bool(marker.args),
             nodeid=item.nodeid,
             project=project_of(item.config),
             expected=(*options.expected, *(hosts.preset.known if hosts is not None else ())),

@@ -410,45 +410,6 @@ def test_a_package_is_reloaded_with_all_its_modules(project, strategy):
     )
 
 
-CALLS = """
-    import sys
-    import pytest
-
-    @pytest.mark.reloadable("app", rounds=2)
-    def test_marked(reloaded): assert reloaded.__name__ == "app"
-
-    def test_called(reload_leaks): reload_leaks.check("app", rounds=2)
-
-    def test_by_hand(reload_leaks):
-        import importlib, app
-        reload_leaks.check("app", rounds=2, reload=lambda: importlib.reload(app))
-
-    def test_nothing_stays(): assert not {"app.part", "app.broken"} & sys.modules.keys()
-"""
-
-
-@pytest.mark.parametrize(("source", "failed"), [(LEAKY, 2), (CURED, 0)], ids=["leaky", "cured"])
-def test_a_package_of_a_marker_or_a_call_is_reloaded_with_all_its_modules(project, source, failed):
-    """As one of the options is; a callable reloads what it reloads."""
-    project.write(
-        {"app/__init__.py": "", "app/part.py": source, "app/broken.py": "1 / 0", "test_it.py": CALLS}
-    )
-    project.check_apart().assert_outcomes(failed=failed, passed=4 - failed)
-
-    assert {name: outcome == "leaking" for name, outcome in map(_verdict, project.checks())} == {
-        "test_marked": bool(failed),
-        "test_called": bool(failed),
-        "test_by_hand": False,
-    }
-    notes = [note for check in project.checks() for note in check["notes"]]
-    assert notes.count("app was reloaded with 1 module below it") == 2
-    assert sum(note.startswith("app.broken was left out, since it could not be") for note in notes) == 2
-
-
-def _verdict(check):
-    return check["nodeid"].partition("::")[2], check["outcome"]
-
-
 def test_a_package_that_cleans_up_is_clean_with_all_its_modules(project):
     """The cured twin; without a glob, the package alone is one item."""
     project.write({"app/__init__.py": "", "app/sub/__init__.py": "", "app/sub/cured.py": CURED})

@@ -234,13 +234,6 @@ def submodules(
     return [name for name in mine if refusal(name, plugins=plugins) is None]
 
 
-def below(names: Iterable[str], *, plugins: Iterable[str], test_files: Iterable[str]) -> tuple[str, ...]:
-    """`submodules` of all packages among the targets that are named in full."""
-    named = dict.fromkeys(name.strip() for name in names if not is_glob(name))
-    found = [submodules(name, plugins=plugins, test_files=test_files) for name in named]
-    return tuple(dict.fromkeys(name for several in found for name in several))
-
-
 def _candidates(pattern: str) -> set[str]:
     """Modules that may match a glob: the loaded ones, and those below its part without wildcards."""
     names = set(module_names())
