@@ -100,16 +100,18 @@ def _thread_test(clue: Clue, item: str, names: Names) -> str | None:
 def _stop_method(owner: Any) -> str | None:
     """A method of the thread, or of whose method it runs, that needs no argument and by its name ends the thread."""
     for name in STOPS:
-        function = function_of(owner, name)
-        if type(function) is types.FunctionType:
-            needed = function.__code__.co_argcount - len(function.__defaults__ or ())
-            if needed <= 1 <= function.__code__.co_argcount and not _needs_keyword(function):
-                return name
+        if _needs_nothing(function_of(owner, name)):
+            return name
     return None
 
 
-def _needs_keyword(function: types.FunctionType) -> bool:
-    return function.__code__.co_kwonlyargcount > len(function.__kwdefaults__ or {})
+def _needs_nothing(method: Any) -> bool:
+    """Whether a method can be called without arguments."""
+    if type(method) is not types.FunctionType:
+        return False
+    code = method.__code__
+    needed = code.co_argcount - len(method.__defaults__ or ())
+    return needed <= 1 <= code.co_argcount and code.co_kwonlyargcount <= len(method.__kwdefaults__ or {})
 
 
 def _functions(clue: Clue) -> list[Any]:
@@ -287,13 +289,6 @@ def _attribute(owner: Any, names: Names) -> str | None:
                 instance = names.bound(value) or ("self" if names.given.has_methods else None)
                 return f"{instance}.{attribute}" if instance is not None else None
     return None
-
-
-def _needs_nothing(function: Any) -> bool:
-    if type(function) is not types.FunctionType:
-        return False
-    needed = function.__code__.co_argcount - len(function.__defaults__ or ())
-    return needed <= 1 <= function.__code__.co_argcount
 
 
 def _on_loop(clue: Clue, names: Names) -> list[str] | None:

@@ -7,6 +7,8 @@ from textwrap import dedent
 import pytest
 from cures.test_applied import cured, measured
 
+from pytest_reloadleak.cures import effects
+
 HOST = """\
 import asyncio
 kept, by_number, current = [], {}, None
@@ -134,3 +136,19 @@ def test_children_threads_and_pipes_of_a_pool_are_one_finding(kind, tmp_path):
     source, cure = POOLS[kind]
 
     assert cured(tmp_path, {"host": HOST, "plugin": dedent(source)}, "reimport", apart=True) == [cure]
+
+
+@pytest.mark.parametrize(
+    ("method", "can_be_called"),
+    [
+        (lambda self: self, True),
+        (lambda self, wait=True: (self, wait), True),
+        (lambda self, *, wait=True: (self, wait), True),
+        (lambda self, wait: (self, wait), False),
+        (lambda self, *, wait: (self, wait), False),
+        (len, False),
+    ],
+)
+def test_a_cure_calls_only_what_needs_no_argument(method, can_be_called):
+    """For the owner of a task as for that of a thread."""
+    assert effects._needs_nothing(method) is can_be_called
