@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
+from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.remedies import REMEDIES, Remedy
 from pytest_reloadleak.heap import foreign
 
@@ -109,8 +110,11 @@ class _Words:
 
     def _entry(self) -> str | None:
         """The registered object itself, the target's or not."""
+        is_method = type(self._first) in {types.MethodType, types.BuiltinMethodType}
         if self._first is self._clue.owned or self._names.bound(self._first) is not None:
-            return self._name()
+            return self._name() or (self._method(self._first) if is_method else None)
+        if is_method:
+            return self._method(self._first)
         if type(self._first) is types.FunctionType:
             module, _, name = foreign.function_name(self._first).rpartition(".")
         elif foreign.is_class(self._first):
@@ -119,6 +123,16 @@ class _Words:
             return None
         namespace = foreign.module_dict(foreign.module_table().get(module)) or {}
         return f"{self._names.need(module)}.{name}" if namespace.get(name) is self._first else None
+
+    def _method(self, o: Any) -> str | None:
+        """A method of an object that the target has a name for, by the method's own name."""
+        owner, is_python = self._names.bound(o.__self__), type(o) is types.MethodType
+        if owner is None or (is_python and type(o.__func__) is not types.FunctionType):
+            return None
+        name = foreign.text((o.__func__ if is_python else o).__name__)
+        found = function_of(o.__self__, name)
+        is_its_own = found is o.__func__ if is_python else type(found) is types.MethodDescriptorType
+        return f"{owner}.{name}" if is_its_own else None
 
     def _made(self) -> str | None:
         """A list of what the registered object can be, where nothing has a name for it."""

@@ -135,6 +135,22 @@ def test_a_module_that_the_target_imports_under_another_name_can_be_used(modules
     cured(tmp_path, {"host": host, "plugin": f"import host\n{ALIASED[modules]}\n"}, strategy, apart=True)
 
 
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize(
+    ("made", "method"),
+    [("queue.Queue()", "put"), ("[]", "append"), ("Log()", "write")],
+    ids=["of a library", "in C", "inherited"],
+)
+def test_a_method_of_an_object_with_a_name_is_unregistered_by_it(made, method, strategy, tmp_path):
+    """The advice names the class's method, which `atexit` does not know."""
+    source = (
+        "import atexit, io, queue\n\nclass Log(io.StringIO):\n    pass\n\n"
+        f"thing = {made}\natexit.register(thing.{method}, '1')\n"
+    )
+
+    assert cured(tmp_path, {"plugin": source}, strategy, apart=True) == [f"atexit.unregister(thing.{method})"]
+
+
 POOL = """
 import concurrent.futures, host
 def start(): pass
