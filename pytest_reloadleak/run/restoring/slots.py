@@ -136,8 +136,14 @@ class Slots:
         Looked up once: the rounds are over.
         """
         if self._found is None:
-            self._found = [found for one in self._spaces for found in self._differing(one)]
+            self._found = [found for one in self._spaces for found in self._readable(one)]
         return self._found
+
+    def _readable(self, one: _Space) -> list[tuple[_Space, Any, Any]]:
+        try:
+            return list(self._differing(one))
+        except Exception:  # noqa: BLE001 - the hash of a key may be the program's, and raise anything
+            return []
 
     def _differing(self, one: _Space) -> Iterator[tuple[_Space, Any, Any]]:
         now, kept = (one.space if type(one.space) is dict else foreign.class_dict(one.space)), one.kept
