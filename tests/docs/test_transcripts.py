@@ -68,7 +68,9 @@ def test_every_command_can_be_run():
         if program == "python" and arguments[0].endswith(".py"):
             is_wrong |= not (ROOT / arguments[0]).exists()
         if program == "nox" and arguments[:1] == ["-s"]:
-            is_wrong |= arguments[1] not in sessions
+            is_wrong |= (
+                re.sub(r"-3\.\d+$", "", arguments[1]) not in sessions
+            )  # one that has several interpreters
         if is_wrong:
             wrong.append(command)
 

@@ -96,11 +96,11 @@ def test_a_closed_stream_is_no_error():
     """Its size cannot be asked for, and it has none."""
     import io
 
-    from pytest_reloadleak.heap import buffers
+    from pytest_reloadleak.heap import lengths
 
     stream = io.StringIO("text")
     stream.seek(2)
-    before = buffers.size_bytes(stream)
+    before = lengths.size_bytes(stream)
     stream.close()
 
-    assert (before, buffers.size_bytes(stream), buffers.size_bytes("text")) == (2, 0, 0)
+    assert (before, lengths.size_bytes(stream), lengths.size_bytes("text")) == (2, 0, 0)
