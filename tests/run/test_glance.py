@@ -15,7 +15,21 @@ from pytest_reloadleak.run.glance import Glance
 pytestmark = pytest.mark.skipif(not settle.HAS_AGES, reason="this interpreter collects all objects at once")
 
 ROUNDS = 5
-HOST = edges.KEEPS + "\nfirst = []\nmade = 0\n"
+HOST = (
+    edges.KEEPS
+    + """
+first = []
+made = 0
+
+def stop():
+    import threading
+
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+            thread.join()
+"""
+)
 SAVED = """
 class Saved:
     def __del__(self):
