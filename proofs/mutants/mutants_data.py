@@ -1046,10 +1046,18 @@ RUNNING = (
     Mutant(
         "a fork keeps the server's pipes",
         "isolation/serving.py",
-        "            os.close(requests)\n            os.close(replies)\n",
+        "            asked.close()\n            os.close(replies)\n",
         "",
         "a forked worker has descriptors that a fresh interpreter has not",
         ("tests/isolation/test_forks.py::test_a_target_sees_what_a_fresh_interpreter_has",),
+    ),
+    Mutant(
+        "a stopped server is not woken",
+        "isolation/serving.py",
+        "        fcntl.fcntl(self._again, fcntl.F_SETSIG, signal.SIGCONT)\n",
+        "",
+        "a server that somebody stopped outlives pytest",
+        ("tests/isolation/test_forks.py::test_a_server_ends_with_its_parent_and_its_worker_too",),
     ),
     Mutant(
         "a server is for ever",

@@ -49,7 +49,7 @@ def main(job: dict[str, Any]) -> None:
             _reply(replies, REFUSED, error.strerror or str(error))
             continue
         if worker == 0:
-            os.close(requests)
+            asked.close()
             os.close(replies)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             job.clear()  # the dict of a fresh interpreter's `__main__`
@@ -134,6 +134,18 @@ class _Requests:
         fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+        # A server that somebody stopped would not see the end of its parent. Opened once more, the pipe has a signal of
+        # its own, which lets a stopped process go on, and which a running one does not notice.
+        self._again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(self._again, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(self._again, fcntl.F_SETSIG, signal.SIGCONT)
+        flags = fcntl.fcntl(self._again, fcntl.F_GETFL)
+        fcntl.fcntl(self._again, fcntl.F_SETFL, flags | os.O_ASYNC)
+
+    def close(self) -> None:
+        """Let go of the pipe, in a fork."""
+        os.close(self.descriptor)
+        os.close(self._again)
 
     def next(self) -> str:
         """Wait for a request: the path of a job, or `words.REAP`. Ends this process with its parent."""

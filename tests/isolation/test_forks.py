@@ -252,8 +252,9 @@ def test_a_server_that_is_not_plain_says_so(why, monkeypatch):
     assert serving._unfit("no mark")
 
 
-def test_a_server_ends_with_its_parent_and_its_worker_too(write, tmp_path):
-    """A target that has closed its tether is ended by the server."""
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_server_ends_with_its_parent_and_its_worker_too(is_stopped, write, tmp_path):
+    """A target that has closed its tether is ended by the server, also by one that somebody stopped (SIGSTOP)."""
     write(
         "import os\nopen('pid', 'w').write(f'{os.getpid()} {os.getppid()}')\nos.closerange(3, 99)\nwhile True: pass\n"
     )
@@ -276,6 +277,9 @@ def test_a_server_ends_with_its_parent_and_its_worker_too(write, tmp_path):
     assert eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2)
     numbers = [int(word) for word in pids.read_text().split()]
     assert all(map(is_alive, numbers))
+    if is_stopped:
+        os.kill(numbers[1], signal.SIGSTOP)
+        assert eventually(lambda: psutil.Process(numbers[1]).status() == psutil.STATUS_STOPPED)
     parent.kill()
     parent.wait()
     try:
