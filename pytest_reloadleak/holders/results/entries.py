@@ -7,7 +7,6 @@ generations than its value is none of this.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 from pytest_reloadleak.heap import foreign, references
@@ -21,7 +20,10 @@ def joined_entries(groups: list[Group], born: Born) -> list[Group]:
         groups: references that are one cause.
         born: the generation of a sink, by its id.
     """
-    found = {id(group): _entries(group, born) for group in groups if group.first.cause is None}
+    keys_of: dict[
+        int, dict[int, int | None]
+    ] = {}  # of each table, read once: it may be as long as there are paths
+    found = {id(group): _entries(group, born, keys_of) for group in _of_shared_tables(groups)}
     found = {key: entries for key, entries in found.items() if entries}
     out: list[Group] = []
     done: set[int] = set()
@@ -58,15 +60,33 @@ def _one(keys: list[Group], values: list[Group]) -> Group:
     return joined
 
 
-def _entries(group: Group, born: Born) -> frozenset[tuple[int, int, int]]:
+def _of_shared_tables(groups: list[Group]) -> list[Group]:
+    """The groups whose first path leads through a dict that another group's leads through."""
+    tables: dict[int, list[Group]] = {}
+    for group in groups:
+        path = group.paths[0] if group.first.cause is None and group.paths else ()
+        at = _table(path)
+        if at is not None:
+            tables.setdefault(id(path[at]), []).append(group)
+    return [group for several in tables.values() if len(several) > 1 for group in several]
+
+
+def _entries(
+    group: Group, born: Born, keys_of: dict[int, dict[int, int | None]]
+) -> frozenset[tuple[int, int, int]]:
     """The entries through which all references of a group lead: dict, key, generation; empty if some lead elsewhere."""
     found = set()
     for path in group.paths:
         at = _table(path)
-        key = _key(path[at], path[at + 1]) if at is not None else None
-        if at is None or key is None:
+        if at is None:
             return frozenset()
-        found.add((id(path[at]), key, born(id(path[-1]))))
+        table = path[at]
+        if id(table) not in keys_of:
+            keys_of[id(table)] = _keys(table)
+        key = keys_of[id(table)].get(id(path[at + 1]))
+        if key is None:
+            return frozenset()
+        found.add((id(table), key, born(id(path[-1]))))
     return frozenset(found) if len(found) > 1 else frozenset()
 
 
@@ -78,14 +98,13 @@ def _table(path: tuple[Any, ...]) -> int | None:
     return None
 
 
-def _key(table: dict[Any, Any], part: object) -> int | None:
-    """The id of the key of the one entry that has an object as its key or value; `None` if several have it."""
-    found = {id(key) for key, value in _items(table) if key is part or value is part}
-    return found.pop() if len(found) == 1 else None
-
-
-def _items(table: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    yield from list(dict.items(table))  # no method of a subclass runs
+def _keys(table: dict[Any, Any]) -> dict[int, int | None]:
+    """By the id of each key and value, the id of the key of its one entry; `None` if several entries have it."""
+    found: dict[int, int | None] = {}
+    for key, value in list(dict.items(table)):  # no method of a subclass runs
+        for part in (key, value):
+            found[id(part)] = id(key) if found.get(id(part), id(key)) == id(key) else None
+    return found
 
 
 def _is_by_key(group: Group) -> bool:
