@@ -1053,9 +1053,9 @@ RUNNING = (
     ),
     Mutant(
         "a stopped server is not woken",
-        "isolation/serving.py",
-        "        fcntl.fcntl(self._again, fcntl.F_SETSIG, signal.SIGCONT)\n",
-        "",
+        "isolation/server.py",
+        "signal_at_end(requests, self._process.pid, signal.SIGCONT)",
+        "pass",
         "a server that somebody stopped outlives pytest",
         ("tests/isolation/test_forks.py::test_a_server_ends_with_its_parent_and_its_worker_too",),
     ),
@@ -1771,6 +1771,14 @@ GATE = (
         "flags",
         "a worker goes on after its parent was killed",
         ("tests/isolation/test_robust.py::test_a_worker_ends_with_its_parent",),
+    ),
+    Mutant(
+        "the parent does not hold its worker",
+        "isolation/tether.py",
+        "            signal_at_end(self.descriptor, -worker, signal.SIGKILL)\n",
+        "            pass\n",
+        "a worker that somebody stopped while it started outlives pytest",
+        ("tests/isolation/test_forks.py::test_what_was_stopped_while_it_started_ends_with_its_parent",),
     ),
     Mutant(
         "an answer is read as it is",

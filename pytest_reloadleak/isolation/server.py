@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.isolation import words
 from pytest_reloadleak.isolation.conditions import inherited
 from pytest_reloadleak.isolation.exchange import Exchange
+from pytest_reloadleak.isolation.tether import signal_at_end
 from pytest_reloadleak.strategies.workers import interpreter
 
 _SERVING = "pytest_reloadleak.isolation.serving"
@@ -37,6 +39,8 @@ class Server:
         self.conditions = inherited()
         """What its forks take over."""
         self._mark = orphans.token()
+        self._marked = orphans.Marked(self._mark)
+        """It, and forks of it that have not begun: then they have marks of their own."""
         self._lines = b""
         self._is_ready: bool | None = None
         """Whether forks are possible; `None` until it has been asked."""
@@ -54,6 +58,9 @@ class Server:
                 self._files.callback(os.close, self.replies)
                 self._exchange = Exchange()
                 self._process = self._started(requests, replies)
+                # One that somebody has stopped, even while it starts, goes on and sees that this process has ended.
+                with contextlib.suppress(ImportError, AttributeError, OSError):
+                    signal_at_end(requests, self._process.pid, signal.SIGCONT)
             except BaseException:
                 self._close_files()
                 raise
@@ -139,6 +146,11 @@ class Server:
         self._is_ready = False
         self._process.kill()  # it has nothing to save, and may have been stopped
         self._process.wait()
+        for (
+            pid
+        ) in self._marked.running():  # a fork that somebody has stopped would not see the end of its server
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         self._close_files()
 
     def _close_files(self) -> None:

@@ -7,6 +7,7 @@ finds the modules of a fresh interpreter. It runs one worker at a time, and ends
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.effects.system.process_numbers import prepare
 from pytest_reloadleak.holders import patches
 from pytest_reloadleak.isolation import inside
-from pytest_reloadleak.isolation.tether import CANNOT_START
+from pytest_reloadleak.isolation.tether import CANNOT_START, signal_at_end
 from pytest_reloadleak.isolation.words import ENDED, READY, REFUSED, STARTED, UNFIT
 
 _ENVIRON = 50
@@ -131,16 +132,10 @@ class _Requests:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._rest = b""
-        fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
-        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
-        # A server that somebody stopped would not see the end of its parent. Opened once more, the pipe has a signal of
-        # its own, which lets a stopped process go on, and which a running one does not notice.
+        os.set_blocking(descriptor, False)
+        # Its own signal, from the parent, only lets a stopped server go on. Opened once more, the pipe has another one.
         self._again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
-        fcntl.fcntl(self._again, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(self._again, fcntl.F_SETSIG, signal.SIGCONT)
-        flags = fcntl.fcntl(self._again, fcntl.F_GETFL)
-        fcntl.fcntl(self._again, fcntl.F_SETFL, flags | os.O_ASYNC)
+        signal_at_end(self._again, os.getpid(), signal.SIGIO)
 
     def close(self) -> None:
         """Let go of the pipe, in a fork."""
@@ -168,7 +163,9 @@ class _Requests:
                 return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
             signal.sigwait(_WAKING)
             if not self._read():
-                os.killpg(worker, signal.SIGKILL)
+                os.kill(worker, signal.SIGKILL)  # it may not have made its group yet
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker, signal.SIGKILL)
                 os._exit(0)
 
     def _read(self) -> bool:

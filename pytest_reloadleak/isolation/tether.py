@@ -1,9 +1,10 @@
 """End a worker whose parent is gone: a killed pytest must not leave one that runs for ever.
 
-The worker inherits the reading end of a pipe and asks the kernel for a signal when its last writer, the parent, closes
-it (`O_ASYNC`, `F_SETSIG`; Linux). A thread that waits would be visible to the target and to a fork;
-`PR_SET_PDEATHSIG` needs `ctypes`, and fires when only the thread that started the worker ends. Where there is no such
-signal, or where the target closes all descriptors, the limit of processor time remains.
+The worker inherits the reading end of a pipe, and the kernel is asked for a signal when its last writer, the parent,
+closes it (`O_ASYNC`, `F_SETSIG`; Linux). The wish belongs to the pipe, not to who asks: the parent asks as soon as it
+has the worker's number, so that also one that was stopped in its first moments is ended. A thread that waits would be
+visible to the target and to a fork; `PR_SET_PDEATHSIG` needs `ctypes`, and fires when only the thread that started the
+worker ends. Where there is no such signal, the limit of processor time remains.
 """
 
 from __future__ import annotations
@@ -20,16 +21,39 @@ _SPARE_S = 5
 """Seconds beyond the timeout: as long as the parent lives, it is the parent that ends the worker."""
 
 
+def signal_at_end(descriptor: int, owner: int, number: int) -> None:
+    """Ask for a signal when something arrives at a pipe, or its last writer closes it.
+
+    Args:
+        descriptor: the pipe's reading end.
+        owner: who gets the signal: a process, or a group as a negative number.
+        number: the signal.
+
+    Raises:
+        OSError: the owner has ended.
+        ImportError, AttributeError: the system has no such signal.
+    """
+    import fcntl
+
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, owner)
+    fcntl.fcntl(descriptor, fcntl.F_SETSIG, number)
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
+
+
 class Tether:
     """The parent's end. The worker gets `descriptor`; `close` lets it go."""
 
     def __init__(self) -> None:
         self.descriptor, self._writer = os.pipe()
 
-    def hand_over(self) -> None:
-        """Close the reading end, once the worker has it."""
-        os.close(self.descriptor)
-        self.descriptor = -1
+    def hold(self, worker: int) -> None:
+        """Let a worker that has the reading end, and leads a session, end with this process.
+
+        The reading end stays open here too, for a target that closes all descriptors.
+        """
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            signal_at_end(self.descriptor, -worker, signal.SIGKILL)
 
     def close(self) -> None:
         """Close both ends."""
@@ -48,12 +72,8 @@ def fasten(descriptor: int, timeout_s: float) -> None:
     """
     os.set_inheritable(descriptor, False)
     with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGKILL)
-        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+        signal_at_end(descriptor, -os.getpgrp(), signal.SIGKILL)
+        os.set_blocking(descriptor, False)
         with contextlib.suppress(BlockingIOError):
             if os.read(descriptor, 1) == b"":  # the parent has ended before the signal was asked for
                 os._exit(1)

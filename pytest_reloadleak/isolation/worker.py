@@ -238,7 +238,7 @@ class Worker:
         process = Fresh(
             str(self._exchange.job), self._exchange.output, self._tether.descriptor, self._environment
         )
-        self._tether.hand_over()
+        self._tether.hold(process.pid)
         return process
 
     # -- end ----------------------------------------------------------------------------------------------------------

@@ -258,30 +258,77 @@ def test_a_server_ends_with_its_parent_and_its_worker_too(is_stopped, write, tmp
     write(
         "import os\nopen('pid', 'w').write(f'{os.getpid()} {os.getppid()}')\nos.closerange(3, 99)\nwhile True: pass\n"
     )
-    code = textwrap.dedent(
-        """
-        import sys
-        from pytest_reloadleak.isolation.server import Server
-        from pytest_reloadleak.isolation.worker import Job, Worker
-        from pytest_reloadleak.settings import Settings
-        server = Server()
-        Worker(Job("forked_target", Settings(), 600), server).outcome()
-        """
-    )
-    parent = psutil.Popen(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (Path.cwd(), *sys.path)))},
-    )
-    pids = tmp_path / "pid"
-    assert eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2)
-    numbers = [int(word) for word in pids.read_text().split()]
-    assert all(map(is_alive, numbers))
+    parent = started(tmp_path, 'Worker(Job("forked_target", Settings(), 600), Server()).outcome()')
+    numbers = told(tmp_path / "pid", 2)
     if is_stopped:
         os.kill(numbers[1], signal.SIGSTOP)
         assert eventually(lambda: psutil.Process(numbers[1]).status() == psutil.STATUS_STOPPED)
     parent.kill()
     parent.wait()
+    assert_ended(numbers)
+
+
+STOPS = """
+    import os, signal
+    with open("pid", "w") as file:
+        file.write(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.parametrize(
+    "start", ['Worker(Job("any", Settings(), 600)).outcome()', "Server().fits()"], ids=["worker", "server"]
+)
+def test_what_was_stopped_while_it_started_ends_with_its_parent(start, tmp_path):
+    """It had no time to ask for a signal: its parent has asked for it."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(textwrap.dedent(STOPS))
+    first = "import os; os.environ['PYTHONPATH'] = os.path.abspath('site')"
+    parent = started(tmp_path, f"{first}\n{start}")
+    numbers = told(tmp_path / "pid", 1)
+    assert eventually(lambda: psutil.Process(numbers[0]).status() == psutil.STATUS_STOPPED)
+    parent.kill()
+    parent.wait()
+    assert_ended(numbers)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_fork_that_has_not_begun_ends_with_its_server(is_killed, tmp_path):
+    """It has no session and no mark of its own yet: here it waits for its job, which nobody writes."""
+    os.mkfifo(tmp_path / "job")
+    end = "import time; time.sleep(600)" if is_killed else "server.close()"
+    tell = "open('pid', 'w').write(str(forked.pid))"
+    start = f"server = Server()\nassert server.fits()\nforked = server.fork('job')\n{tell}\n{end}"
+    parent = started(tmp_path, start)
+    numbers = told(tmp_path / "pid", 1, are_alive=is_killed)
+    if is_killed:
+        parent.kill()
+    parent.wait()
+    assert_ended(numbers)
+
+
+def started(directory, code):
+    """A process that makes workers."""
+    imports = """
+        from pytest_reloadleak.isolation.server import Server
+        from pytest_reloadleak.isolation.worker import Job, Worker
+        from pytest_reloadleak.settings import Settings
+    """
+    path = os.pathsep.join(map(str, (Path.cwd(), *sys.path)))
+    command = [sys.executable, "-c", f"{textwrap.dedent(imports)}\n{code}"]
+    return psutil.Popen(command, cwd=directory, env={**os.environ, "PYTHONPATH": path})
+
+
+def told(file, count, *, are_alive=True):
+    """The numbers of processes, as soon as a file has so many."""
+    assert eventually(lambda: file.exists() and len(file.read_text().split()) == count)
+    numbers = [int(word) for word in file.read_text().split()]
+    assert not are_alive or all(map(is_alive, numbers))
+    return numbers
+
+
+def assert_ended(numbers):
+    """These processes end, and are ended here if they do not."""
     try:
         assert eventually(lambda: not any(map(is_alive, numbers)))
     finally:
