@@ -4,7 +4,8 @@
     python docs/catalogue.py [KIND...]            write all pages, or those of some kinds
     python docs/catalogue.py --check [KIND...]    exit with 1 if one is out of date
 
-Each program on a page is run as it stands there. What a twin has only for the test suite is left out of it first.
+It needs Python 3.13. Each program on a page is run as it stands there. What a twin has only for the test suite is left
+out of it first.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ from catalogue_text import INDEX, INTRODUCTIONS, abridged  # noqa: E402 - found 
 from pruning import pruned  # noqa: E402 - likewise
 
 from pytest_reloadleak.model import Kind  # noqa: E402 - likewise
+
+MADE_ON = (3, 13)
+"""The interpreter whose reports the pages have; others differ in small things, such as the type of a holder."""
 
 
 class Leak(NamedTuple):
@@ -252,6 +256,8 @@ def made(chosen_kinds: Iterable[str]) -> dict[Path, str]:
 
 def main() -> None:
     """Write the pages, or compare them."""
+    if sys.version_info[:2] != MADE_ON:
+        sys.exit("the catalogue has the reports of Python {}.{}: run this with it".format(*MADE_ON))
     is_check = "--check" in sys.argv
     names = [name for name in sys.argv[1:] if name != "--check"]
     wrong = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import fill
 
 INDEX = """
 # Leak catalogue
@@ -91,6 +92,11 @@ The target's code adds it. Replace what the previous version added, or remove it
 """What each kind means: the first line is a summary. The order is that of the pages."""
 
 _LEFT_OUT = ("cost", "keeps", "proof")
+_COLUMNS = 88
+_MADE_UP = re.compile(r"((?:/tmp/|/dev/shm/)(?:tmp|sem\.mp-|psm_|))(?:[0-9a-f]{32}|\w{8})\b")
+"""A name of a file that is another one in each run, after what is always the same."""
+_LABEL = re.compile(r"    \w+ +(?=\S)|  \* |")
+"""What precedes the text of a line: its label, or the mark of a finding."""
 
 
 def abridged(text: str) -> str:
@@ -105,6 +111,17 @@ def abridged(text: str) -> str:
     text = re.sub(r"[\d.]+ (bytes|KiB|MiB)\b", r"N \1", text)
     text = re.sub(r"\b(pid|process) \d+", r"\1 N", text)
     text = re.sub(r"(127\.0\.0\.1):\d+", r"\1:N", text)
+    text = _MADE_UP.sub(r"\1*", text)
     text = re.sub(r"\bfd \d+:", "fd N:", text)
     text = re.sub(r"due in \d+ s(\n +due in \d+ s)*", "due in N s", text)
-    return re.sub(r"\b(\w+\.py):\d+(?= in )", r"\1:N", text)
+    text = re.sub(r"\b(\w+\.py):\d+(?= in )", r"\1:N", text)
+    return "\n".join(map(_folded, text.splitlines()))
+
+
+def _folded(line: str) -> str:
+    """A line as a terminal shows it, which is not as wide as the longest; code and paths are not broken."""
+    label = _LABEL.match(line)
+    if label is None or (line.startswith(" ") and not label[0]):  # code
+        return line
+    hang = " " * (label.end() or 2)
+    return fill(line, _COLUMNS, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False)

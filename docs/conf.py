@@ -9,8 +9,13 @@ from __future__ import annotations
 import re
 from importlib.metadata import metadata
 from pathlib import Path
+from typing import ClassVar
 
+import mermaidx
+from docutils import nodes
+from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[1]
 _INSTALLED = metadata("pytest-reloadleak")
@@ -21,16 +26,20 @@ author = _INSTALLED["Author"]
 copyright = author  # noqa: A001 - the name that Sphinx reads
 html_title = f"{project} {release}"
 
-extensions = ["myst_parser", "sphinxcontrib.mermaid"]
+extensions = ["myst_parser"]
 include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "proofs/README.md", "docs/**.md"]
 root_doc = "README"
 templates_path = ["templates"]
 html_additional_pages = {"index": "start.html"}
 html_theme = "furo"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 
+_LOADS = re.compile(r"<script\b.*?</script>|<(?:link|img|iframe|source)\b[^>]*>", re.DOTALL)
+_FOREIGN = re.compile(r"""["'](https?://[^"'\s]+)["']""")
 _LINK = re.compile(r"^(?:\d+\.|-) \[([^]]+)\]\(([^):#]+)\.md\)", re.MULTILINE)
 
 
@@ -66,6 +75,31 @@ def _add_navigation(app: Sphinx, name: str, content: list[str]) -> None:
         content[0] += f"\n\n{tables_of_contents(Path(app.srcdir, name).parent)}\n"
 
 
+class Drawing(Directive):
+    """A Mermaid diagram, drawn when the site is built: a page has the drawing itself, and needs no script for it."""
+
+    has_content = True
+    _CONFIG: ClassVar = {
+        "flowchart": {"nodeSpacing": 16, "padding": 8, "rankSpacing": 28, "wrappingWidth": 170}
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Draw it; the id, which the drawing's style and arrow heads refer to, is made unique on the page."""
+        svg: str = mermaidx.render("\n".join(self.content), config=self._CONFIG).svg()
+        svg = svg.replace("my-svg", f"drawing-{self.lineno}")
+        return [nodes.raw("", f'<div class="drawing">{svg}</div>', format="html")]
+
+
+def _warn_of_other_hosts(app: Sphinx, error: Exception | None) -> None:
+    """Warn of what a page would load from another host: the site has to work offline."""
+    for page in sorted(Path(app.outdir).rglob("*.html")) if error is None else ():
+        loads = " ".join(_LOADS.findall(page.read_text(encoding="utf-8")))
+        for address in sorted(set(_FOREIGN.findall(loads))):
+            logging.getLogger(__name__).warning("%s loads %s", page.relative_to(app.outdir), address)
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the navigation. Sphinx calls this."""
+    """Connect the navigation, the drawings, and the look at the finished pages. Sphinx calls this."""
+    app.add_directive("mermaid", Drawing)
     app.connect("source-read", _add_navigation)
+    app.connect("build-finished", _warn_of_other_hosts)
