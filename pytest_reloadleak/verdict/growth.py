@@ -150,6 +150,10 @@ def _unattributed(seen: Observations, *, has_notes: bool) -> Grown:
     )
 
 
+def _blocks(count: float) -> str:
+    return "1 block" if count == 1 else f"{count:g} blocks"
+
+
 def _amount(grown: Grown) -> str:
     """How much each round left, in words."""
     parts = []
@@ -233,7 +237,7 @@ def _of_survivors(
         return []
     kind: Kind = "object-growth" if seen.grown.objects else "memory-growth"
     blocks, size = sum(s.blocks for s, _ in left), sum(s.bytes for s, _ in left)
-    lines = [f"{s.blocks:g} blocks, {s.bytes:g} bytes per round: {_line(site)}" for s, site in left if site]
+    lines = [f"{_blocks(s.blocks)}, {s.bytes:g} bytes per round: {_line(site)}" for s, site in left if site]
     return [
         Finding(
             kind=kind,

@@ -80,7 +80,7 @@ def test_what_survives_is_told_where_no_container_explains_it():
     assert (finding.kind, finding.holder, finding.site.line) == ("memory-growth", None, 3)
     assert [line.partition(":")[0] for line in finding.details[2:]] == [
         "2 blocks, 20000 bytes per round",
-        "1 blocks, 50 bytes per round",
+        "1 block, 50 bytes per round",
     ]
 
 

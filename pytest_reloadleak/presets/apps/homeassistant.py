@@ -65,6 +65,7 @@ class Integration(Hosted):
                 "async_unload_entry did not return True, so Home Assistant goes on using the entry"
             )
         await _write_now(hass)
+        _drop_platforms(hass, entry)
         loader: Any = importlib.import_module("homeassistant.loader")
         for cache in (hass.data[loader.DATA_COMPONENTS], hass.data[loader.DATA_MISSING_PLATFORMS]):
             for name in [name for name in cache if name.partition(".")[0] == self._domain]:
@@ -83,6 +84,16 @@ async def _write_now(hass: Any) -> None:
     constants: Any = importlib.import_module("homeassistant.const")
     hass.bus.async_fire(constants.EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
+
+
+def _drop_platforms(hass: Any, entry: Any) -> None:
+    """Drop the platforms of an entry that is unloaded.
+
+    Home Assistant 2025.4 keeps each in a table until it ends, with the integration's module; 2026.10 drops it itself.
+    """
+    helper: Any = importlib.import_module("homeassistant.helpers.entity_platform")
+    for platforms in hass.data.get(helper.DATA_ENTITY_PLATFORM, {}).values():
+        platforms[:] = [platform for platform in platforms if platform.config_entry is not entry]
 
 
 class HomeAssistant(Preset):
