@@ -27,6 +27,8 @@ class EffectLedger:
     def __init__(self, probes: Iterable[Probe]) -> None:
         self._probes = tuple(probes)
         self._born: dict[str, dict[Identity, FirstSeen]] = {probe.name: {} for probe in self._probes}
+        self._present: dict[str, object] = {}
+        """What each probe returned last."""
         self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
         """The error for which a probe is no longer asked, by the probe's name."""
@@ -57,7 +59,11 @@ class EffectLedger:
 
     def _note(self, probe: Probe, now: FirstSeen) -> None:
         before = self._born[probe.name]
-        present = list(probe.identities())
+        found = probe.identities()
+        if type(found) is tuple and found is self._present.get(probe.name):
+            return  # the very same values: nothing is new, and nothing is gone
+        self._present[probe.name] = found
+        present = list(found)
         if now[1]:
             gone = before.keys() - set(present)
             ended = probe.collected(one for one in gone if before[one][0] is not None)
@@ -81,7 +87,7 @@ class EffectLedger:
 
     def has_any(self, probe: Probe) -> bool:
         """Whether any effect first seen during the run is still there."""
-        return any(born is not None for born, _ in self._born[probe.name].values())
+        return probe.is_always_asked or any(born is not None for born, _ in self._born[probe.name].values())
 
     def has_older(self, probe: Probe, limit: int) -> bool:
         """Whether any effect first seen in a round before `limit` is still there."""

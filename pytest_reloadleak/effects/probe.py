@@ -76,6 +76,8 @@ class Probe:
     """Kinds of finding that it may lead to."""
     is_transient = False
     """Whether its effects may soon end by themselves, such as a thread that was asked to stop."""
+    is_always_asked = False
+    """Whether some of its effects have no identity, so that it is asked although nothing is new."""
     judges_older = True
     """Whether effects from before the run may be findings: threads show their origin, descriptor numbers do not."""
 
@@ -84,7 +86,7 @@ class Probe:
         self.scope = scope
 
     def identities(self) -> Iterable[Identity]:
-        """What is there now. Called in each round, so it must be cheap."""
+        """What is there now. Called in each round, so it must be cheap: a tuple that is returned again is not read."""
         return ()
 
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:

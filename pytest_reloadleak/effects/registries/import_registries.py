@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from pytest_reloadleak.effects.probe import Identity
 from pytest_reloadleak.effects.registries.registry import (
     Entry,
     Registry,
+    Table,
+    list_identities,
     of_list,
     of_table,
     table_identities,
@@ -15,72 +18,62 @@ from pytest_reloadleak.effects.registries.registry import (
 from pytest_reloadleak.heap import foreign
 
 _CACHE = "sys.path_importer_cache"
+MODULES = "sys.modules"
 
 
-def _meta_path() -> Iterator[Entry]:
-    return of_list("sys.meta_path", "sys.meta_path[*]", foreign.namespace("sys").get("meta_path"))
+def _in_sys(name: str) -> Callable[[], object]:
+    return lambda: foreign.namespace("sys").get(name)
 
 
-def _path_hooks() -> Iterator[Entry]:
-    return of_list("sys.path_hooks", "sys.path_hooks[*]", foreign.namespace("sys").get("path_hooks"))
+_importers = _in_sys("path_importer_cache")
 
 
-def _path() -> Iterator[Entry]:
-    """Directories by name and occurrence. All share one path, as a signature must not name a local directory."""
-    return of_list("sys.path", "sys.path[*]", foreign.namespace("sys").get("path"))
+def _of_sys(name: str) -> Iterator[Entry]:
+    """Entries of a list of `sys`. All share one path, as a signature must not name a local directory."""
+    return of_list(f"sys.{name}", f"sys.{name}[*]", foreign.namespace("sys").get(name))
+
+
+def _listed(name: str, undo: str) -> Registry:
+    """A registry that is a list of `sys`."""
+    table = Table(_in_sys(name), partial(list_identities, f"sys.{name}"))
+    return Registry(f"sys.{name}", "sys", partial(_of_sys, name), undo, table=table)
 
 
 def _importer_cache() -> Iterator[Entry]:
     """Finders of directories outside `sys.path`. The others are consequences of an entry in `sys.path`."""
-    on_path = {entry.identity[1] for entry in _path()}
-    for entry in of_table(_CACHE, _CACHE, foreign.namespace("sys").get("path_importer_cache")):
+    on_path = {entry.identity[1] for entry in _of_sys("path")}
+    for entry in of_table(_CACHE, _CACHE, _importers()):
         if entry.identity[2] not in on_path:
             yield entry._replace(path=f"{_CACHE}[*]")
-
-
-def _cache_identities() -> list[Identity]:
-    return table_identities(_CACHE, _CACHE, foreign.namespace("sys").get("path_importer_cache"))
 
 
 def _modules() -> Iterator[Entry]:
     for name, module in foreign.loaded_modules():
         if name.partition(".")[0] != "pytest_reloadleak":
             where = f"sys.modules[{foreign.key_text(name)}]"
-            yield Entry(("sys.modules", name, id(module)), where, (module,), module=name)
+            yield Entry((MODULES, name, id(module)), where, (module,), module=name)
 
 
 def _module_identities() -> list[Identity]:
-    return [("sys.modules", name, id(module)) for name, module in foreign.loaded_modules()]
+    return [(MODULES, name, id(module)) for name, module in foreign.loaded_modules()]
 
 
 IMPORT = (
-    Registry(
-        name="sys.meta_path",
-        module="sys",
-        entries=_meta_path,
-        undo="on unload, remove the finder from sys.meta_path",
+    _listed("meta_path", "on unload, remove the finder from sys.meta_path"),
+    _listed(
+        "path_hooks",
+        "on unload, remove the hook from sys.path_hooks, and its finders from sys.path_importer_cache",
     ),
-    Registry(
-        name="sys.path_hooks",
-        module="sys",
-        entries=_path_hooks,
-        undo="on unload, remove the hook from sys.path_hooks, and its finders from sys.path_importer_cache",
-    ),
-    Registry(
-        name="sys.path",
-        module="sys",
-        entries=_path,
-        undo="on unload, remove the directory from sys.path; or insert it only if it is missing",
-    ),
+    _listed("path", "on unload, remove the directory from sys.path; or insert it only if it is missing"),
     Registry(
         name=_CACHE,
         module="sys",
         entries=_importer_cache,
-        identities=_cache_identities,
+        table=Table(_importers, partial(table_identities, _CACHE, _CACHE)),
         undo="on unload, also delete the directory's finder from sys.path_importer_cache",
     ),
     Registry(
-        name="sys.modules",
+        name=MODULES,
         module="sys",
         entries=_modules,
         undo="on unload, delete the name from sys.modules; or use the same name each time: Python never removes one",

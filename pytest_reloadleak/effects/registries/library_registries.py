@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from pytest_reloadleak.effects.probe import Identity
 from pytest_reloadleak.effects.registries.registry import (
     NEWEST,
     Entry,
     Registry,
+    Table,
     attribute,
+    list_identities,
     of_list,
     of_table,
     parts,
@@ -31,9 +32,7 @@ _DISPATCHER = vars(types.FunctionType)["__code__"].__get__(functools.singledispa
 
 
 def _filters() -> Iterator[Entry]:
-    own = foreign.namespace("warnings")
-    yield from of_list("warnings", "warnings.filters[*]", own.get("filters"))
-    yield from of_table("warnings", "warnings.onceregistry", own.get("onceregistry"))
+    return of_list("warnings", "warnings.filters[*]", attribute("warnings", "filters"))
 
 
 def _finalizers() -> Iterator[Entry]:
@@ -97,25 +96,25 @@ def _table(name: str, module: str, path: str, newest: int | None) -> Iterator[En
     return of_table(name, f"{module}.{path}", attribute(module, path), newest=newest)
 
 
-def _identities(name: str, module: str, path: str, newest: int | None) -> list[Identity]:
-    return table_identities(name, f"{module}.{path}", attribute(module, path), newest=newest)
-
-
 def _of(module: str, path: str, undo: str, *, newest: int | None = None) -> Registry:
     """A registry that is named after its module, and is a dict at a path below it."""
-    where = (module, module, path, newest)
-    return Registry(
-        module, module, partial(_table, *where), f"on unload, {undo}", identities=partial(_identities, *where)
-    )
+    identities = partial(table_identities, module, f"{module}.{path}")
+    table = Table(partial(attribute, module, path), identities, newest)
+    entries = partial(_table, module, module, path, newest)
+    return Registry(module, module, entries, f"on unload, {undo}", table=table)
 
+
+_UNFILTER = "filter inside warnings.catch_warnings(), or remove the filter from warnings.filters on unload"
 
 LIBRARY = (
     Registry(
         name="warnings",
         module="warnings",
         entries=_filters,
-        undo="filter inside warnings.catch_warnings(), or remove the filter from warnings.filters on unload",
+        table=Table(partial(attribute, "warnings", "filters"), partial(list_identities, "warnings")),
+        undo=_UNFILTER,
     ),
+    _of("warnings", "onceregistry", "")._replace(undo=_UNFILTER),
     Registry(
         name="weakref.finalize",
         module="weakref",

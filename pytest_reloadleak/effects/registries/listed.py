@@ -8,6 +8,8 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
+from itertools import chain
+from operator import is_not
 from typing import Any
 
 from pytest_reloadleak.effects.attribution import owner
@@ -17,6 +19,7 @@ from pytest_reloadleak.effects.registries.library_registries import LIBRARY
 from pytest_reloadleak.effects.registries.logging_registries import LOGGING
 from pytest_reloadleak.effects.registries.process_registries import PROCESS
 from pytest_reloadleak.effects.registries.registry import Entry, Registry
+from pytest_reloadleak.effects.registries.snapshots import dated, reader
 from pytest_reloadleak.effects.spelling import open_numbers
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
@@ -40,18 +43,25 @@ class Registrations(Probe):
 
     name = "registrations"
     kinds = ("registration",)
+    is_always_asked = True
 
     def begin(self, scope: Scope) -> None:
         """Note the entries that exist before the target is loaded."""
         super().begin(scope)
         self._keys: dict[str, str] = {}
-        self._before = frozenset(_identities())
+        self._readers = [(one.module, reader(one, scope.owns)) for one in REGISTRIES]
+        self._parts: list[list[Identity]] = []
+        self._present: tuple[Identity, ...] = ()
+        self._before: frozenset[Identity] = frozenset()
+        self._before = frozenset(self.identities())
 
-    def identities(self) -> Iterable[Identity]:
-        """Every entry: texts by content, objects by address."""
-        present = _identities()
-        self._before = self._before.intersection(present)
-        return present
+    def identities(self) -> tuple[Identity, ...]:
+        """Every entry: texts by content, objects by address. The same tuple as before where nothing changed."""
+        parts = [read() for module, read in self._readers if module in sys.modules]
+        if len(parts) != len(self._parts) or any(map(is_not, parts, self._parts)):
+            self._parts, self._present = parts, tuple(chain.from_iterable(parts))
+            self._before = self._before.intersection(self._present)
+        return self._present
 
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
         """Every entry of the registries in question."""
@@ -125,16 +135,12 @@ class Registrations(Probe):
         return "class" if foreign.is_class(value) else self.scope.rename(foreign.type_name(value))
 
 
-def _identities(names: Collection[str | None] | None = None) -> list[Identity]:
-    """The identities of all entries that are dated by round; of some registries, those of all their entries."""
+def _identities(names: Collection[str | None]) -> list[Identity]:
+    """The identities of all entries of some registries."""
     out: list[Identity] = []
     for registry in _loaded():
-        if names is not None and registry.name not in names:
-            continue
-        found = list(registry.identities()) if registry.identities is not None else []
-        if registry.identities is None or (names is not None and not found):
-            found = [entry.identity for entry in registry.entries()]
-        out += found
+        if registry.name in names:
+            out += list(dated(registry)) or [entry.identity for entry in registry.entries()]
     return out
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from pytest_reloadleak.effects.probe import Identity
-from pytest_reloadleak.effects.registries.registry import Entry, Registry, of_list, slot
+from pytest_reloadleak.effects.registries.registry import Entry, Registry, Table, of_list, slot
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.holders import roots
 
@@ -25,8 +25,9 @@ _environ = os.environ
 
 
 def _signals() -> Iterator[Entry]:
-    for number in roots.VALID_SIGNALS:
-        handler = roots.getsignal(number)
+    for number, handler in zip(roots.VALID_SIGNALS, map(roots.getsignal, roots.VALID_SIGNALS), strict=True):
+        if type(handler) is int:
+            continue  # the default, or ignored
         if (
             type(handler) is types.FunctionType
             and foreign.module_name(handler.__globals__) == "asyncio.unix_events"
@@ -78,10 +79,22 @@ def _default(variable: contextvars.ContextVar[Any]) -> object:
 
 def _environment() -> Iterator[Entry]:
     """Variables by name, whatever their value, and the parts of a variable that is a list, such as `PATH`."""
-    table = dict.get(foreign.instance_dict(_environ) or {}, "_data")
-    for key, value in list(table.items()) if type(table) is dict else ():
+    table = _encoded()
+    yield from _variables_of(list(table.items()) if type(table) is dict else [])
+
+
+def _encoded() -> object:
+    return dict.get(foreign.instance_dict(_environ) or {}, "_data")
+
+
+def _variables_of(items: list[tuple[Any, Any]]) -> Iterator[Entry]:
+    for key, value in items:
         if foreign.is_exactly(key, _ENCODED) and foreign.is_exactly(value, _ENCODED):
             yield from _variable(key, value)
+
+
+def _environment_identities(items: list[tuple[Any, Any]]) -> list[Identity]:
+    return [entry.identity for entry in _variables_of(items)]
 
 
 _ENCODED = foreign.type_ids(bytes, str)
@@ -149,6 +162,7 @@ PROCESS = (
         name="os.environ",
         module="os",
         entries=_environment,
+        table=Table(_encoded, _environment_identities, is_of_texts=True),
         undo="on unload, delete the variable, or use a fixed name; add to a list such as PATH only what is missing",
     ),
     Registry(

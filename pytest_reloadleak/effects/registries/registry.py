@@ -35,6 +35,19 @@ class Entry(NamedTuple):
     """The containing entry, such as the handler of a filter; it comes first. If it is reported, this one is not."""
 
 
+class Table(NamedTuple):
+    """A list or dict that is a registry."""
+
+    get: Callable[[], object]
+    """Returns it, or anything else where there is none."""
+    identities: Callable[[list[Any]], list[Identity]]
+    """The identities of some of its items, which are pairs where it is a dict."""
+    newest: int | None = None
+    """How many of the last items of a dict to read; `None` for all."""
+    is_of_texts: bool = False
+    """Whether these name its values by content."""
+
+
 class Registry(NamedTuple):
     """One process-wide registry that can be listed. Several may share a name, and each reads a part of it."""
 
@@ -50,6 +63,9 @@ class Registry(NamedTuple):
     module. The sweep then skips every other reference to an entry too."""
     identities: Callable[[], Iterable[Identity]] | None = None
     """Identities of all entries, for registries so large that describing each entry is slow."""
+    table: Table | None = None
+    """The list or dict whose entries these are, for registries that are only one: it is not read again while it is the
+    same."""
 
 
 def attribute(module: str, path: str) -> object:
@@ -73,11 +89,20 @@ def of_list(name: str, path: str, items: object) -> Iterator[Entry]:
     """Entries of a list, none of anything else. Equal texts are numbered by occurrence."""
     if not issubclass(type(items), list):
         return
+    own: list[Any] = list.__getitem__(items, slice(None))  # type: ignore[call-overload]  # checked above
+    for item, identity in zip(own, list_identities(name, own), strict=True):
+        yield Entry(identity, path, parts(item), (items,), "str" if type(item) is str else "")
+
+
+def list_identities(name: str, items: list[Any]) -> list[Identity]:
+    """The identities of the entries that `of_list` yields, by the list's items."""
     counts: dict[int | str, int] = {}
-    for item in list.__getitem__(items, slice(None)):  # type: ignore[call-overload]  # checked above
+    out: list[Identity] = []
+    for item in items:
         key = item if type(item) is str else id(item)
         counts[key] = counts.get(key, 0) + 1
-        yield Entry((name, key, counts[key]), path, parts(item), (items,), "str" if type(item) is str else "")
+        out.append((name, key, counts[key]))
+    return out
 
 
 def of_table(name: str, path: str, table: object, *, newest: int | None = None) -> Iterator[Entry]:
@@ -96,9 +121,9 @@ def of_table(name: str, path: str, table: object, *, newest: int | None = None) 
         yield Entry(_in_table(name, path, key, value), where, values, (table,) if values else (), kind)
 
 
-def table_identities(name: str, path: str, table: object, *, newest: int | None = None) -> list[Identity]:
-    """The identities of the entries that `of_table` yields."""
-    return [_in_table(name, path, key, value) for key, value in _items(table, newest)]
+def table_identities(name: str, path: str, items: list[tuple[Any, Any]]) -> list[Identity]:
+    """The identities of the entries that `of_table` yields, by the table's items."""
+    return [_in_table(name, path, key, value) for key, value in items]
 
 
 def _items(table: object, newest: int | None) -> list[tuple[Any, Any]]:

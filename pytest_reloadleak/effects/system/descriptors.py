@@ -63,15 +63,15 @@ class Descriptors(Probe):
 
     def identities(self) -> Iterable[Identity]:
         """Number, device, inode and type."""
-        present = {one.identity: one for one in self._present()}
+        present = [one.identity for one in self._present()]
         self._first.intersection_update(present)
         known = self._earlier = self._links
         self._links = {
-            key: known[key] if key in known else self._link(one.number)
-            for key, one in present.items()
+            key: known[key] if key in known else self._link(int(key[0]))
+            for key in present
             if key not in self._first
         }
-        return list(present)
+        return present
 
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
         """The same, without the links."""

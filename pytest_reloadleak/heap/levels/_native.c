@@ -1,4 +1,5 @@
-/* Expand the levels of a sweep in C. `in_python.py` does the same, and the tests hold both to each other.
+/* Expand the levels of a sweep in C, and compare containers. `in_python.py` does the same, and the tests hold both to
+ * each other.
  *
  * Only the stable interface is used (abi3 from 3.10), so one build serves all versions. While a level is expanded no
  * code of the program runs and no other thread: the lock of the interpreter is held, the collector is off, and `tp_traverse`
@@ -13,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PROTOCOL 2 /* as in choice.py */
+#define PROTOCOL 3 /* as in choice.py */
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -525,12 +526,61 @@ referring(PyObject *module, PyObject *args)
     return found;
 }
 
+static inline void
+add_pair(uintptr_t *numbers, Py_ssize_t *used, PyObject *o)
+{
+    numbers[(*used)++] = (uintptr_t)o;
+    numbers[(*used)++] = (uintptr_t)Py_TYPE(o);
+}
+
+static PyObject *
+fingerprint(PyObject *module, PyObject *args)
+{
+    PyObject *container, *without = NULL, *key, *value, *found = NULL;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O|O!", &container, &PyFrozenSet_Type, &without)) {
+        return NULL;
+    }
+    int is_dict = PyDict_Check(container);
+    if (!is_dict && !PyList_Check(container)) {
+        PyErr_SetString(PyExc_TypeError, "a dict or a list is expected");
+        return NULL;
+    }
+    Py_ssize_t size = is_dict ? PyDict_Size(container) : PyList_Size(container), used = 0, at = 0;
+    uintptr_t *numbers = PyMem_Malloc(((size_t)size * 4 + 1) * sizeof(uintptr_t));
+    if (numbers == NULL) {
+        return PyErr_NoMemory();
+    }
+    int status = 0;
+    if (is_dict) {
+        while (status == 0 && PyDict_Next(container, &at, &key, &value)) {
+            /* Only plain texts are looked up, so no code of the program runs. */
+            int is_left_out = without != NULL && PyUnicode_CheckExact(key) ? PySet_Contains(without, key) : 0;
+            status = is_left_out < 0 ? -1 : 0;
+            if (is_left_out == 0) {
+                add_pair(numbers, &used, key);
+                add_pair(numbers, &used, value);
+            }
+        }
+    } else {
+        for (; at < size; at++) {
+            add_pair(numbers, &used, PyList_GetItem(container, at));
+        }
+    }
+    if (status == 0) {
+        found = PyBytes_FromStringAndSize((const char *)numbers, used * (Py_ssize_t)sizeof(uintptr_t));
+    }
+    PyMem_Free(numbers);
+    return found;
+}
+
 /* -- the module ---------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
     {"expand", (PyCFunction)(void (*)(void))expand, METH_VARARGS | METH_KEYWORDS, "As in_python.expand()."},
     {"positions", positions, METH_VARARGS, "As in_python.positions()."},
     {"referring", referring, METH_VARARGS, "As in_python.referring()."},
+    {"fingerprint", fingerprint, METH_VARARGS, "As in_python.fingerprint()."},
     {NULL, NULL, 0, NULL},
 };
 

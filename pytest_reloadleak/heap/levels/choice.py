@@ -10,13 +10,13 @@ import os
 from typing import TYPE_CHECKING
 
 _WANTED = os.environ.get("RELOADLEAK_ACCELERATOR", "")
-_PROTOCOL = 2
+_PROTOCOL = 3
 """Of the extension: one that was built from another version of its source is not taken."""
 
 if TYPE_CHECKING:
-    from pytest_reloadleak.heap.levels._native import Addresses, expand, positions, referring
+    from pytest_reloadleak.heap.levels._native import Addresses, expand, fingerprint, positions, referring
 else:
-    from pytest_reloadleak.heap.levels.in_python import Addresses, expand, positions, referring
+    from pytest_reloadleak.heap.levels.in_python import Addresses, expand, fingerprint, positions, referring
 
     if _WANTED != "off":
         try:
@@ -26,10 +26,16 @@ else:
                 raise
         else:
             if _native.PROTOCOL == _PROTOCOL:
-                from pytest_reloadleak.heap.levels._native import Addresses, expand, positions, referring
+                from pytest_reloadleak.heap.levels._native import (
+                    Addresses,
+                    expand,
+                    fingerprint,
+                    positions,
+                    referring,
+                )
             elif _WANTED == "required":
                 raise ImportError(
                     f"{_native.__file__} was built from another source: install the package again"
                 )
 
-__all__ = ["Addresses", "expand", "positions", "referring"]
+__all__ = ["Addresses", "expand", "fingerprint", "positions", "referring"]

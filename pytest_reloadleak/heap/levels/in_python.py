@@ -82,3 +82,22 @@ def referring(objects: list[Any], start: int, stop: int, wanted: set[int]) -> It
             for position, o in enumerate(some, at):
                 if not wanted.isdisjoint(map(id, referents(o))):
                     yield position
+
+
+def fingerprint(container: dict[Any, Any] | list[Any], without: frozenset[str] = frozenset()) -> object:
+    """A value that stays equal while a container has the same objects in the same order: their ids, and their types'.
+
+    Args:
+        container: a dict or a list.
+        without: keys of the dict that are left out.
+    """
+    own: Any = container
+    if issubclass(type(own), list):
+        objects = list.__getitem__(own, slice(None))
+    else:
+        keys, values = list(dict.keys(own)), list(dict.values(own))
+        if without:
+            counts = [type(key) is not str or key not in without for key in keys]
+            keys, values = list(compress(keys, counts)), list(compress(values, counts))
+        objects = keys + values
+    return list(map(id, objects)), list(map(id, map(type, objects)))
