@@ -302,4 +302,5 @@ def exception_text(error: BaseException) -> str:
         said = text(str(error))
     except BaseException:  # noqa: BLE001 - a hostile exception's text must not end the check
         said = "<its text could not be read>"
-    return f"{name}: {said}" if said else name
+    # A part of a surrogate pair, as in the name of a file that is not UTF-8, has no place in most reports.
+    return (f"{name}: {said}" if said else name).encode("utf-8", "backslashreplace").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -71,6 +72,19 @@ class Fresh:
         self._process.kill()
         self._process.wait()
         self.release()
+
+
+_LIMITS = {
+    errno.EMFILE: "; raise the limit of open files (ulimit -n)",
+    errno.EAGAIN: "; raise the limit of processes (ulimit -u)",
+    errno.ENOMEM: "; raise the limit of memory (ulimit -v)",
+}
+"""What to do where the system starts no process."""
+
+
+def why_not_started(error: OSError) -> str:
+    """Why the system refused a worker, and what to do about it."""
+    return f"{error.strerror or error}{_LIMITS.get(error.errno or 0, '')}"
 
 
 def waited_s(pid: int) -> float:

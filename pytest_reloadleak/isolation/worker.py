@@ -23,7 +23,7 @@ from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.isolation import measuring, stacks
 from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.exchange import Exchange
-from pytest_reloadleak.isolation.processes import Fresh, end_group, stop, waited_s
+from pytest_reloadleak.isolation.processes import Fresh, end_group, stop, waited_s, why_not_started
 from pytest_reloadleak.isolation.server import Forked, Server, ServerEndedError, is_readable, taken_over
 from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, CANNOT_START, Tether
 from pytest_reloadleak.isolation.words import DOUBTFUL, FILES
@@ -139,7 +139,7 @@ class Worker:
             self._begun_s = time.perf_counter()  # the start of a server costs no worker any of its time
         except OSError as error:
             self._files.close()
-            self._why = f"the worker could not be started: {error.strerror or error}"
+            self._why = f"the worker could not be started: {why_not_started(error)}"
         except BaseException:
             self._files.close()
             raise

@@ -27,6 +27,7 @@ import pytest
 import pytest_reloadleak
 from pytest_reloadleak import Report
 from pytest_reloadleak.check import measure_reload
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.report import terminal
 from pytest_reloadleak.report.jsonfile import to_dict
 
@@ -952,6 +953,11 @@ def test_what_an_exception_says_is_read_as_plain_text(raises, strategy, world):
     assert_plain(report)
     assert report.outcome == ("error" if raises else "clean")
     assert not raises or "Talking: no reason" in str(report.error)
+
+
+def test_half_a_character_has_a_place_in_each_report():
+    """The name of a file that is not UTF-8 has such: xdist could not send it, and no job summary could take it."""
+    assert foreign.exception_text(OSError("caf\udce9")) == "OSError: caf\\udce9"
 
 
 # -- the process around the check -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 import xmlschema
-from support import CURED, LEAKY, target
+from support import CURED, LEAKY, assert_no_traceback, errors, target
 
 FAST = "--reload-leak-isolation=none"
 JUNIT = Path(__file__).parents[1] / "report" / "schemas" / "junit-10.xsd"
@@ -22,6 +22,29 @@ def properties(root):
         for name, node in named
         for one in node.findall("properties/property")
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+def test_a_full_disk_under_the_junit_file_costs_no_finding(project):
+    """Without this, pytest would end with a traceback, and print nothing of this plugin."""
+    project.write({"leaky.py": LEAKY})
+    result = project.check(FAST, *target("leaky"), "--junit-xml=/dev/full", "--reload-leak-report-only")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["--junitxml: could not write '/dev/full': No space left on device; it is not whole"]
+    )
+    assert "host.listeners[*]" in result.stdout.str()
+    assert_no_traceback(result)
+
+
+def test_a_junit_file_that_cannot_be_written_is_told_before_anything_runs(project):
+    """Without this, pytest would say so when all is done."""
+    (project.path / "junit.xml").symlink_to("missing/junit.xml")
+    result = project.check(FAST, *target("any"), "--junit-xml=junit.xml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = errors(result)
+    assert line.startswith("--junitxml: cannot write ")
+    assert line.endswith("junit.xml': No such file or directory; name a file in an existing directory")
 
 
 @pytest.mark.parametrize("family", ["xunit1", "xunit2"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
 
 import pytest
 from support import CURED, LEAKY, Project, assert_no_traceback, errors, target
+
+from pytest_reloadleak.integration.reporting import drawing, graphs
 
 
 @pytest.fixture
@@ -69,6 +72,32 @@ def test_a_failing_graphviz_costs_the_picture_only(project, monkeypatch):
 
     assert [name.rpartition(".")[2] for name in written(project)] == ["dot"]
     result.stdout.fnmatch_lines(["leaky-reimport-*.svg was not drawn: dot failed*"])
+
+
+@pytest.mark.parametrize("suffix", [".dot", ".svg"])
+def test_a_full_disk_is_told_and_fails_the_run_if_the_graph_is_missing(suffix, project, monkeypatch):
+    """Only files that are there are counted. A missing picture of a graph that is there fails nothing."""
+
+    def write(path, text):
+        if path.suffix == suffix:
+            raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(graphs, "write_whole", write)
+    monkeypatch.setattr(drawing, "drawer", lambda: "dot")
+    monkeypatch.setattr(drawing, "svg", lambda *_: b"<svg/>")
+
+    result = project.check(
+        "--reload-leak-graphs=out/graphs",
+        "--reload-leak-report-only",
+        "--reload-leak-isolation=none",
+        *target("leaky"),
+    )
+
+    is_missing = suffix == ".dot"
+    line = f"leaky-reimport-*{suffix} was not written: the disk is full"
+    line = f"--reload-leak-graphs: {line}" if is_missing else f"{line}; the .dot file is there"
+    result.stdout.fnmatch_lines([f"reload-leak graphs: {0 if is_missing else 1} in out/graphs (DOT)", line])
+    assert result.ret == is_missing
 
 
 def test_a_directory_that_cannot_be_written_is_a_usage_error(project):

@@ -205,7 +205,9 @@ def test_too_few_descriptors_are_an_error_with_a_reason(write):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert report.outcome == "error"
-    assert report.reason.startswith("the worker could not be started: ")
+    assert report.reason == (
+        "the worker could not be started: Too many open files; raise the limit of open files (ulimit -n)"
+    )
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])

@@ -38,26 +38,30 @@ class Graphs:
         if self._directory is not None:
             self._checks += getattr(report, "reload_leak_checks", ())
 
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files."""
         if self._directory is None or not self._checks:
             return
         drawer = drawing.drawer()
         names: Counter[str] = Counter()
+        written: list[bool] = []
         failures: dict[str, None] = {}
-        count = 0
         for check in sorted(self._checks, key=lambda check: str(check["nodeid"])):
             for finding in check["findings"]:
                 name = graphs.name_of(check, finding)
                 names[name] += 1
                 suffix = f"-{names[name]}" if names[name] > 1 else ""  # the same leak, found by another test
-                failure = _write(self._directory / f"{name}{suffix}", graphs.dot(check, finding), drawer)
-                failures.update({failure: None} if failure is not None else {})
-                count += 1
-        if not count:
+                path = self._directory / f"{name}{suffix}"
+                is_written, failure = _write(path, graphs.dot(check, finding), drawer)
+                written.append(is_written)
+                failures.update({failure: None} if failure else {})
+        if not written:
             return
+        if not all(written) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         kinds = "DOT and SVG" if drawer is not None and not failures else "DOT"
-        self._notes.append(f"reload-leak graphs: {count} in {self._directory} ({kinds})")
+        self._notes.append(f"reload-leak graphs: {sum(written)} in {self._directory} ({kinds})")
         if drawer is None:
             self._notes.append(
                 "no SVG, since the program dot was not found: install Graphviz, or open the .dot files"
@@ -83,17 +87,27 @@ def _assert_writable(directory: Path) -> None:
         ) from None
 
 
-def _write(path: Path, dot: str, drawer: str | None) -> str | None:
-    """Write one graph, and draw it if there is a drawer; returns what went wrong."""
+def _write(path: Path, dot: str, drawer: str | None) -> tuple[bool, str]:
+    """Write one graph, and draw it if there is a drawer.
+
+    Returns:
+        Whether the graph was written, and what went wrong; empty if nothing did.
+    """
     # The name has dots of its own, so a suffix is appended.
     source, picture = (path.with_name(path.name + suffix) for suffix in (".dot", ".svg"))
     try:
         write_whole(source, dot)
-        if drawer is None:
-            return None
+    except OSError as error:
+        return False, f"--reload-leak-graphs: {source.name} was not written: {error.strerror or error}"
+    if drawer is None:
+        return True, ""
+    try:
         write_whole(picture, drawing.svg(dot, drawer).decode("utf-8", "replace"))
     except subprocess.SubprocessError as error:
-        return f"{picture.name} was not drawn: dot failed ({type(error).__name__}); the .dot file is there"
+        return (
+            True,
+            f"{picture.name} was not drawn: dot failed ({type(error).__name__}); the .dot file is there",
+        )
     except OSError as error:
-        return f"{source.name} was not written: {error.strerror}"
-    return None
+        return True, f"{picture.name} was not written: {error.strerror or error}; the .dot file is there"
+    return True, ""

@@ -6,7 +6,8 @@ to the suite, and name the target. Under the other families they are with their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -37,6 +38,41 @@ def has_place(config: pytest.Config) -> bool:
 
 def _is_strict(config: pytest.Config) -> bool:
     return bool(getattr(config.option, "xmlpath", None)) and config.getini("junit_family") == "xunit2"
+
+
+class Written:
+    """What becomes of the JUnit file: pytest would end with a traceback, and print no finding.
+
+    Args:
+        path: where it is written.
+        tell: takes a line for the summary.
+    """
+
+    def __init__(self, path: str, tell: Callable[[str], None]) -> None:
+        self._path = path
+        self._tell = tell
+
+    @classmethod
+    def register(cls, config: pytest.Config, tell: Callable[[str], None]) -> None:
+        """Register it where such a file is written."""
+        path = getattr(config.option, "xmlpath", None)
+        if path:
+            config.pluginmanager.register(cls(str(path), tell), "reloadleak-junit-written")
+
+    @pytest.hookimpl(wrapper=True, trylast=True)  # inside of what prints the summary
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Fail the run, with a line, if pytest cannot write the file."""
+        try:
+            yield
+        except OSError as error:
+            frames = traceback.walk_tb(error.__traceback__)
+            if not any(frame.f_globals.get("__name__") == "_pytest.junitxml" for frame, _ in frames):
+                raise
+            self._tell(
+                f"--junitxml: could not write {self._path!r}: {error.strerror or error}; it is not whole"
+            )
+            if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 class Suite:

@@ -38,6 +38,9 @@ class Outputs:
                 assert_writable(given, f"--reload-leak-{name}")
                 # The target may change the working directory.
                 self.paths[name] = Path(os.path.abspath(given))
+        xml = os.path.expanduser(os.path.expandvars(config.getoption("xmlpath", None) or ""))
+        if xml and Path(xml).absolute().parent.is_dir():  # pytest makes missing directories
+            assert_writable(xml, "--junitxml")  # pytest tries it when all is done, and fails with a traceback
         # A report would replace the files of these options as well.
         others = dict([baseline, ("--junitxml", config.getoption("xmlpath", None))])
         given_paths = {f"--reload-leak-{name}": path for name, path in self.paths.items()}

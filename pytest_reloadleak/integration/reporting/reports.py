@@ -65,6 +65,7 @@ class Collected:
             assert_possible()
         self._outputs = Outputs(config, baseline_path(config))
         junit.Suite.register(config, lambda: self.checks)
+        junit.Written.register(config, self._lines.append)
         if getattr(config.option, "htmlpath", None):  # pytest-html's option
             from pytest_reloadleak.integration.reporting.html_page import HtmlPage
 
@@ -256,7 +257,7 @@ class Collected:
         if not path:
             return
         try:
-            with open(path, "a", encoding="utf-8") as stream:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(github.job_summary(self.checks, root))
         except OSError as error:
             terminal_reporter.write_line(
