@@ -23,10 +23,10 @@ class Test(NamedTuple):
         left, right = (side.replace("{}", spelled) for side in (self.left, self.right))
         return f"{left} {self.operator} {right}"
 
-    def not_of(self, spelled: str) -> str:
-        """The opposite."""
-        opposite = {"is": "is not", "==": "!=", "in": "not in"}[self.operator]
-        return self._replace(operator=opposite).of(spelled)
+    @property
+    def opposite(self) -> Test:
+        """The comparison that is true where this one is not."""
+        return self._replace(operator={"is": "is not", "==": "!=", "in": "not in"}[self.operator])
 
 
 class Subject(NamedTuple):

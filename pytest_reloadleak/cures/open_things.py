@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import types
+from collections.abc import Sequence
 from typing import Any
 
 from pytest_reloadleak.cures import reading, registrations
@@ -46,7 +48,7 @@ def of_pool(clue: Clue, names: Names) -> list[str] | None:
 def pool_of(thing: object, namespace: dict[str, Any]) -> Any | None:
     """The pool among the values of a namespace that leads to a thread, child process or open thing."""
     pools = (value for value in list(namespace.values()) if _methods(value))
-    return next((pool for pool in pools if _leads_to(pool, thing)), None)
+    return next((pool for pool in pools if leads_to([pool], thing)), None)
 
 
 def _methods(o: object) -> tuple[str, ...]:
@@ -58,9 +60,9 @@ def _full_name(cls: type) -> str:
     return f"{foreign.class_module(cls)}.{foreign.class_qualname(cls)}"
 
 
-def _leads_to(pool: Any, thing: object) -> bool:
-    """Whether a pool has an object in its own parts: its lists and queues, not the code that it runs."""
-    level, seen = [pool], {id(pool)}
+def leads_to(starts: Sequence[Any], thing: object) -> bool:
+    """Whether some objects have one in their own parts: their lists and queues, not the code that they run."""
+    level, seen = list(starts), set(map(id, starts))
     for _ in range(_STEPS):
         below = []
         for o in gc.get_referents_of_all(*level):
@@ -116,7 +118,8 @@ def descriptor(clue: Clue, names: Names) -> list[str] | None:
     for value in clue.values:
         name = names.bound(value)
         if name is not None and _has_close(value):
-            return [f"{name}.close()"]
+            unlink = [f"{name}.unlink()"] if _is_made_segment(value, name, names) else []
+            return [f"{name}.close()", *unlink]
     kept = _kept_file(clue, names) or _ended_by_owner(clue, names)
     if kept is not None:
         return kept
@@ -125,6 +128,17 @@ def descriptor(clue: Clue, names: Names) -> list[str] | None:
         if is_name(name) and type(value) is int and value == number and value > 2:
             return [f"{names.need('os')}.close({name})"]
     return None
+
+
+def _is_made_segment(o: Any, name: str, names: Names) -> bool:
+    """Whether a global is a shared memory segment that the source makes, rather than one that it attaches to."""
+    if foreign.type_name(o) != "multiprocessing.shared_memory.SharedMemory":
+        return False
+    made = reading.value_of(names.module, name)
+    keywords = made.keywords if type(made) is ast.Call else []
+    return any(
+        k.arg == "create" and type(k.value) is ast.Constant and k.value.value is True for k in keywords
+    )
 
 
 def _ended_by_owner(clue: Clue, names: Names) -> list[str] | None:

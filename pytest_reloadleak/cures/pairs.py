@@ -14,24 +14,26 @@ from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.knowledge import ENDED_BY, ENDS, KEYS, UNDOS, Undo, undoing
 from pytest_reloadleak.cures.names import Names, Subject
 from pytest_reloadleak.cures.offers import Owner, Parameters, by_item, function_of, pairs_of, parameters_of
+from pytest_reloadleak.cures.open_things import leads_to
 from pytest_reloadleak.cures.reading import Mention
-from pytest_reloadleak.cures.steps import Step, access
+from pytest_reloadleak.cures.steps import Step, access, spelled
 from pytest_reloadleak.heap import foreign
 
 
 def paired(
-    steps: Sequence[Step], at: int, container: str, subject: Subject, names: Names
+    steps: Sequence[Step], at: int, base: tuple[str, int], subject: Subject, names: Names
 ) -> list[str] | None:
     """The lines that call the method which undoes the registration; `None` if none is found.
 
     Args:
         steps: the steps to the target's object.
         at: which of them each generation has for itself.
-        container: how the container is spelled.
+        base: the expression from which the container is reached, and the number of the step that begins there.
         subject: the target's object.
         names: the names in the target's module.
     """
-    owners = list(_owners(steps, at, container))
+    owners = list(_owners(steps, at, base))
+    container = spelled(base[0], steps[base[1] : at])
     mentioned = reading.mentions(names.module, subject.word)
     for (
         mention
@@ -48,30 +50,27 @@ def paired(
                 return [line]
     methods = {mention.method for mention in mentioned}
     for owner in owners:
-        for adding, removing in pairs_of(owner):
+        for adding, removing in pairs_of(owner) if container is not None else ():
             if methods and adding not in methods:
                 continue
-            found = by_item(owner, adding, removing, steps, at, container, subject, names)
+            found = by_item(owner, adding, removing, steps, at, container or "", subject, names)
             if found is not None:
                 return found
     return None
 
 
-def _owners(steps: Sequence[Step], at: int, container: str) -> Iterator[Owner]:
+def _owners(steps: Sequence[Step], at: int, base: tuple[str, int]) -> Iterator[Owner]:
     """The objects whose attributes lead to the container, the nearest first."""
-    text = container
+    text, start = base
     attributes: list[str] = []
-    for parent, name, child in reversed(steps[:at]):
+    for n in range(at - 1, start - 1, -1):
+        parent, name, child = steps[n]
         found = access(parent, name, child)
-        suffix = f".{found.name}" if found.kind == "attribute" else f"[{found.name}]"
-        if found.kind not in {"attribute", "key", "position"} or not text.endswith(suffix):
-            return
-        text = text.removesuffix(suffix)
-        if not text:
-            return
+        owner = spelled(text, steps[start:n])
         if found.kind == "attribute":
             attributes.append(found.name)
-            yield Owner(parent, text, frozenset(attributes))
+            if owner:
+                yield Owner(parent, owner, frozenset(attributes))
 
 
 def ended_on_the_way(objects: Sequence[Any], names: Names) -> str | None:
@@ -110,9 +109,17 @@ def ended(item: Any, container: Any, names: Names) -> str | None:
         name = names.bound(one) if type(one) is type(item) else None
         for method in ENDS if name is not None else ():
             function = function_of(one, method)
-            if type(function) is types.FunctionType and function.__code__.co_argcount == 1:
+            is_method = type(function) is types.FunctionType and function.__code__.co_argcount == 1
+            if is_method and leads_to([one, *_globals_of(function)], container):
                 return f"{name}.{method}()"
     return None
+
+
+def _globals_of(function: types.FunctionType) -> Iterator[Any]:
+    """The globals that a function reads."""
+    for name in function.__code__.co_names:
+        if name in function.__globals__:
+            yield function.__globals__[name]
 
 
 # -- by what the target's source says ---------------------------------------------------------------------------------

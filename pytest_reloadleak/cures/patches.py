@@ -40,6 +40,8 @@ def _spelled_before(where: str, wrapper: Any, after: Sequence[Step], names: Name
     """What the newest wrapper wraps: the next object on the way that is made by the same code."""
     for count, (_, name, child) in enumerate(after, start=1):
         if _is_alike(child, wrapper) or count == len(after):
+            if (saved := names.bound(child)) is not None:
+                return saved
             own = [at for at in range(count) if after[at][1] == ".__globals__"]
             is_own = own and foreign.module_name(after[own[-1]][2]) == names.module and count == own[-1] + 2
             if is_own and name.startswith("['") and is_name(name[2:-2]):
@@ -51,7 +53,7 @@ def _spelled_before(where: str, wrapper: Any, after: Sequence[Step], names: Name
 def _is_alike(o: Any, wrapper: Any) -> bool:
     if type(o) is types.FunctionType and type(wrapper) is types.FunctionType:
         return foreign.function_name(o) == foreign.function_name(wrapper)
-    return type(o) is type(wrapper)
+    return foreign.type_name(o) == foreign.type_name(wrapper)
 
 
 def _saved(attribute: str, module: str, names: Names) -> str | None:

@@ -39,7 +39,7 @@ def file_of(module: str) -> str:
     return file if file.endswith(".py") else ""
 
 
-def _parsed(file: str) -> ast.Module:
+def parsed(file: str) -> ast.Module:
     """The syntax tree of a file as it is now: a program is edited between its reloads."""
     try:
         found = _stat(file)
@@ -64,7 +64,7 @@ def default(owner: Any, attribute: str) -> str | None:
         literal, such as by an import: then the binding is the owner's own.
     """
     if foreign.is_module(owner):
-        tree = _parsed(file_of(foreign.module_name(foreign.module_dict(owner) or {})))
+        tree = parsed(file_of(foreign.module_name(foreign.module_dict(owner) or {})))
         return _bound_in(tree.body, attribute)
     cls = owner if foreign.is_class(owner) else type(owner)
     body = _class_body(cls)
@@ -79,7 +79,7 @@ def default(owner: Any, attribute: str) -> str | None:
 
 
 def _class_body(cls: type) -> list[ast.stmt]:
-    tree = _parsed(file_of(foreign.class_module(cls)))
+    tree = parsed(file_of(foreign.class_module(cls)))
     body: list[ast.stmt] = tree.body
     for name in foreign.class_qualname(cls).split("."):
         body = next((node.body for node in body if type(node) is ast.ClassDef and node.name == name), [])
@@ -119,9 +119,15 @@ def _is_literal(node: ast.expr) -> bool:
     return True
 
 
+def value_of(module: str, name: str) -> ast.expr | None:
+    """The expression that a module's source assigns to a name, wherever it first does."""
+    found = (_assigned(node, name) for node in ast.walk(parsed(file_of(module))))
+    return next((value for value in found if value is not None), None)
+
+
 def import_line(module: str, name: str) -> tuple[int, str] | None:
     """Line and text of the statement with which a module binds a name by import."""
-    tree = _parsed(file_of(module))
+    tree = parsed(file_of(module))
     for node in ast.walk(tree):
         if type(node) not in (ast.ImportFrom, ast.Import):
             continue
@@ -138,7 +144,7 @@ def mentions(module: str, word: str) -> list[Mention]:
     """The calls in a module's source that are given an object of this name, the earliest first."""
     if not word:
         return []
-    return sorted(_mentions(_parsed(file_of(module)), word), key=lambda mention: mention.line)
+    return sorted(_mentions(parsed(file_of(module)), word), key=lambda mention: mention.line)
 
 
 def _mentions(tree: ast.Module, word: str) -> Iterator[Mention]:

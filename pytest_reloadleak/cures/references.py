@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+import types
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
-from pytest_reloadleak.cures.names import Names, Subject
+from pytest_reloadleak.cures.names import Names, Subject, Test
 from pytest_reloadleak.cures.pairs import ended, ended_on_the_way, paired
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import foreign, references
@@ -60,19 +61,21 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
     text, start = base
     steps = place.steps[start : place.at]
     wrapped: list[str] = []
+    found = paired(place.steps, place.at, base, subject, names)
     container = spelled(text, steps)
-    if container is None:
+    if container is None and found is None:
         loop = _loop(text, steps, names)
         if loop is None:
             return None
         (wrapped, container), is_single = loop, False
-    found = paired(place.steps, place.at, container, subject, names) if not wrapped else None
     end = ended_on_the_way([place.step[2], *(parent for parent, _, _ in place.after)], names)
     if end is None and found is None and place.after:
         end = ended(place.step[2], place.step[0], names)
     if end is not None:
         return [end]
-    if found is None:
+    if found is None and container is not None:
+        if type(place.step[0]) is types.MappingProxyType:  # what it shows can change
+            container = f"{names.need('gc')}.get_referents({container})[0]"
         found = _removed(container, place, subject, names, is_single=is_single)
     return [*wrapped, *(f"    {line}" if wrapped else line for line in found)] if found else None
 
@@ -158,18 +161,21 @@ def _removed(
     inside = _inside(container, place, subject, names)
     if inside is not None:
         return inside
+    if is_single and (own := _named_item(place, names)) is not None:
+        subject, place = own, Place(place.steps[: place.at + 1], place.at, place.varies)
     test = condition(names, item, place.after, subject)
     if any(not access(*step).kind for step in place.after):
         test = _by_referents(names, item, place.depth, subject)
     if test is None:
         return None
     name = subject.name if not place.after else None
-    if found.kind == "item":
-        opposite = f"not {test}" if place.after else subject.test.not_of(item)
+    is_fixed = issubclass(type(place.step[0]), (tuple, frozenset))
+    opposite = f"not {test}" if test.startswith("any(") else _opposite(names, item, place, subject)
+    if is_fixed and foreign.is_exactly(place.step[0], _FIXED) and _is_assigned(place):
+        kind = foreign.class_name(type(place.step[0])).rpartition(".")[2]
+        return [f"{container} = {kind}({item} for {item} in {container} if {opposite})"]
+    if found.kind == "item" and not is_fixed:
         return _from_items(container, place.step[0], item, (test, opposite), name if is_single else None)
-    if found.kind == "position" and _is_assigned(place):
-        opposite = f"not {test}" if place.after else subject.test.not_of(item)
-        return [f"{container} = tuple({item} for {item} in {container} if {opposite})"]
     if found.kind == "dict-key":
         return (
             [f"{container}.pop({name}, None)"] if name is not None else _deleted(container, item, item, test)
@@ -183,13 +189,39 @@ def _removed(
     return None
 
 
+def _opposite(names: Names, item: str, place: Place, subject: Subject) -> str:
+    """The opposite of a condition that is one comparison."""
+    return str(condition(names, item, place.after, subject._replace(test=subject.test.opposite)))
+
+
+def _named_item(place: Place, names: Names) -> Subject | None:
+    """The newest item, which leads to the target's object, if the target has a name for it."""
+    container, _, item = place.step
+    if not place.after:
+        return None
+    items: list[Any] = []
+    if issubclass(type(container), dict):
+        items = list(dict.values(container))
+    for kind in (list, set, collections.deque):
+        if issubclass(type(container), kind):
+            items = list(kind.__iter__(container))
+    found = {name: one for one in items if type(one) is type(item) and (name := names.bound(one)) is not None}
+    name = next(iter(found), None)
+    return Subject(name, Test("{}", "is", name), name) if len(found) == 1 and name is not None else None
+
+
 def _is_assigned(place: Place) -> bool:
-    """Whether the container of an item is the value of an attribute that can be set: of a module, class or instance."""
+    """Whether the container of an item is the value of something that can be set: an attribute, an entry, a cell."""
     if place.at < 1:
         return False
     above = place.steps[place.at - 1]
     found = access(*above)
-    return found.kind == "attribute" and not _is_read_only(above[0], found.name)
+    if found.kind == "attribute":
+        return not _is_read_only(above[0], found.name)
+    return found.kind in {"key", "closure"} or (found.kind == "item" and issubclass(type(above[0]), list))
+
+
+_FIXED = foreign.type_ids(tuple, frozenset)
 
 
 def _is_read_only(o: Any, attribute: str) -> bool:

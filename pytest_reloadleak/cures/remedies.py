@@ -288,6 +288,16 @@ REMEDIES = (
         (("decimal.setcontext(decimal.Context())",),),
         f"{_LIBRARY}/decimal.html#decimal.setcontext",
     ),
+    Remedy(
+        "csv",
+        r"csv dialect",
+        ("csv",),
+        (
+            ("csv.unregister_dialect(KEY)",),
+            ("for key in fnmatch.filter(csv.list_dialects(), KEYS):", "    csv.unregister_dialect(key)"),
+        ),
+        f"{_LIBRARY}/csv.html#csv.unregister_dialect",
+    ),
     # -- objects that undo themselves
     Remedy(
         "weakref.finalize",
@@ -307,13 +317,14 @@ REMEDIES = (
         r"unittest\.mock\.patch",
         ("unittest.mock",),
         (
+            ("ENTRY.stop()",),
             (
                 "for item in list(unittest.mock._patch._active_patches):",
-                "    if TEST(item.new): item.stop()",
+                "    if TEST(getattr(item, 'new', None)): item.stop()",
             ),
             (
                 "for item in list(unittest.mock._patch._active_patches):",
-                "    if item.attribute == KEY: item.stop()",
+                "    if getattr(item, 'attribute', None) == KEY: item.stop()",
             ),
         ),
         f"{_LIBRARY}/unittest.mock.html#patch-methods-start-and-stop",

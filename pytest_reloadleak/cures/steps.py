@@ -41,11 +41,19 @@ def access(parent: Any, name: str, child: Any) -> Access:
         key = next(k for k, value in dict.items(parent) if value is child)
         text = foreign.key_text(key)
         return Access("value") if text == "*" or text.endswith("...") else Access("key", text)
-    if type(parent) is tuple:
-        return Access("position", str(next(n for n, o in enumerate(parent) if o is child)))
+    if issubclass(type(parent), tuple):
+        at = next(n for n, o in enumerate(tuple.__iter__(parent)) if o is child)
+        return Access("position", _field(type(parent), at) or str(at))
     if any(issubclass(type(parent), kind) for kind in _ITERABLES):
         return Access("item")
     return Access("value" if name.startswith("['") else "")
+
+
+def _field(cls: type, at: int) -> str | None:
+    """The name of a position in a named tuple."""
+    fields = foreign.class_dict(cls).get("_fields")
+    is_named = type(fields) is tuple and at < len(fields) and is_name(fields[at])
+    return foreign.text(fields[at]) if is_named else None
 
 
 _FRAMES = {
@@ -67,28 +75,65 @@ _BY_NAME = {
 def spelled(base: str, steps: Sequence[Step]) -> str | None:
     """An expression for what some steps lead to; `None` where one of them cannot be written."""
     text = base
-    for parent, name, child in steps:
-        found = access(parent, name, child)
-        if found.kind == "attribute":
-            text += f".{found.name}" if text else found.name
-        elif found.kind == "key" and text.endswith(_TRAITS) and is_name(found.name[1:-1]):
+    for step in steps:
+        found = access(*step)
+        is_key = found.kind == "key" and is_name(found.name[1:-1])
+        if found.kind == "attribute" and _is_bound_anew(step[0], step[2]):
+            text = f"vars({text})[{foreign.quoted(found.name)}]"
+        elif is_key and text.endswith(_TRAITS):
             text = f"{text.removesuffix(_TRAITS)}.{found.name[1:-1]}"
-        elif found.kind in {"key", "position"}:
-            text += f"[{found.name}]"
-        elif found.kind == "kwdefault":
-            text += f".__kwdefaults__[{found.name}]"
-        elif found.kind == "closure" and (at := _cell(parent, child)) is not None:
-            text += f".__closure__[{at}].cell_contents"
-        elif found.kind == "defaults" and type(parent) is types.FunctionType:
-            at = next((n for n, o in enumerate(parent.__defaults__ or ()) if o is child), None)
-            if at is None:
-                return None
-            text += f".__defaults__[{at}]"
+        elif found.kind == "attribute" and not text:
+            text = found.name
         else:
-            return None
+            suffix = _suffix(step, found)
+            if suffix is None:
+                return None
+            text += suffix
     return text
 
 
+def _suffix(step: Step, found: Access) -> str | None:
+    """What leads from an object to one that it refers to, as it is written behind the former."""
+    parent, name, child = step
+    if found.kind == "attribute" or (found.kind == "position" and is_name(found.name)):
+        return f".{found.name}"
+    if found.kind in {"key", "position"}:
+        return f"[{found.name}]"
+    if found.kind == "kwdefault":
+        return f".__kwdefaults__[{found.name}]"
+    if found.kind in _FRAMES.values():
+        return f".{found.kind}.f_locals[{foreign.quoted(name.removeprefix('.<local ').removesuffix('>'))}]"
+    if name == _COROUTINE and foreign.class_module(type(parent)) == "_asyncio":
+        return ".get_coro()"
+    at = _position(parent, child, found.kind)
+    return _AT[found.kind].format(at) if at is not None else None
+
+
+_AT = {"item": "[{}]", "closure": ".__closure__[{}].cell_contents", "defaults": ".__defaults__[{}]"}
+"""How an object is written that has a position in a list, a closure or the defaults of a function."""
+
+
+def _position(parent: Any, child: object, kind: str) -> int | None:
+    if kind == "closure":
+        return _cell(parent, child)
+    items: Any = ()
+    if kind == "item" and issubclass(type(parent), list):
+        items = list.__iter__(parent)
+    elif kind == "defaults" and type(parent) is types.FunctionType:
+        items = parent.__defaults__ or ()
+    return next((n for n, o in enumerate(items) if o is child), None)
+
+
+def _is_bound_anew(parent: Any, child: Any) -> bool:
+    """Whether a class gives something else than what its namespace has: what a descriptor returns."""
+    is_plain = foreign.is_exactly(child, _OF_THEMSELVES) or foreign.is_class(child)
+    return foreign.is_class(parent) and not is_plain and foreign.defines(type(child), "__get__")
+
+
+_OF_THEMSELVES = foreign.type_ids(types.FunctionType, property)
+"""Types of descriptors that a class gives as they are."""
+_COROUTINE = "<coroutine>"
+"""The reference of a task to what it runs."""
 _TRAITS = "._trait_values"
 """Where an object of traitlets keeps its attributes."""
 

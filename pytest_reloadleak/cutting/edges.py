@@ -6,12 +6,12 @@ import collections
 import functools
 import types
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.references import frame_locals
+from pytest_reloadleak.heap import foreign, references
 
 Removal = Callable[[], None]
 
@@ -38,7 +38,8 @@ def removal(path: Sequence[Any], at: int, children: Collection[int]) -> Removal 
         return lambda: _from_class(names_of, children)
     for kind, remove in _REMOVALS:
         if issubclass(type(owner), kind):
-            return lambda: remove(owner, children)
+            above = [] if at < 2 or references.is_namespace(path[at - 2], owner) else places(path, at - 1)
+            return lambda: _from_present(remove, owner, above, children)
     if type(owner) is tuple and at > 1 and type(path[at - 2]) is types.FunctionType:
         function = path[at - 2]
         return (lambda: _from_defaults(function, children)) if function.__defaults__ is owner else None
@@ -60,7 +61,7 @@ def local_of(owner: Any, child: Any) -> str | None:
             frame = object.__getattribute__(owner, name)
     if type(frame) is not types.FrameType:
         return None
-    return next((name for name, value in frame_locals(frame) if value is child), None)
+    return next((name for name, value in references.frame_locals(frame) if value is child), None)
 
 
 _FRAMES: tuple[tuple[type, str], ...] = (
@@ -81,6 +82,18 @@ def _class_of(path: Sequence[Any], at: int) -> Any:
 def _from_class(cls: Any, children: Collection[int]) -> None:
     for name in [name for name, value in foreign.class_dict(cls).items() if id(value) in children]:
         type.__delattr__(cls, name)
+
+
+def _from_present(
+    remove: Callable[[Any, Collection[int]], None], owner: Any, above: list[Place], children: Collection[int]
+) -> None:
+    """Remove from a container, and from the one that has taken its place since: the target may rebuild it each time."""
+    remove(owner, children)
+    for place in above:
+        with suppress(AttributeError):  # the slot has been emptied
+            present = place.get()
+            if present is not owner and type(present) is type(owner):
+                remove(present, children)
 
 
 def _from_list(items: Any, children: Collection[int]) -> None:

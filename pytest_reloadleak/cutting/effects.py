@@ -94,7 +94,7 @@ def _removal(probe: Probe, effect: Effect, cause: Cause) -> Any:
         ident = int(effect.identity[0])
         return partial(threads.stop, ident, weakref.ref(effect.values[0]) if effect.identity[1] else None)
     if type(probe) is Loops:
-        return partial(loops.end, weakref.ref(effect.values[0]), cause.path)
+        return loops.removal(effect.values[0], cause.path)
     if type(probe) is Descriptors:
         return partial(
             processes.close, int(effect.identity[0]), [r for o in effect.values if (r := _weak(o))]

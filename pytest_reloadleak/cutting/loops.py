@@ -8,7 +8,8 @@ import time
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from pytest_reloadleak.cutting import edges
 from pytest_reloadleak.cutting.cut import CannotCutError
@@ -25,18 +26,59 @@ _PAUSE_S = 0.005
 _sleep, _now_s = time.sleep, time.monotonic
 
 
-def end(reference: weakref.ref[Any], path: str) -> None:
-    """End a task, timer, callback, future or async generator, and let its loop turn.
+class _Calls(NamedTuple):
+    """What a timer calls, weakly: when it is removed, it may have run, and its function may have set the next one."""
+
+    loop: weakref.ref[Any]
+    parts: tuple[weakref.ref[Any], ...]
+
+
+def removal(o: Any, path: str) -> Callable[[], None]:
+    """What ends a task, timer, callback, future or async generator; it refers to it weakly.
 
     Args:
-        reference: the object.
+        o: the object.
         path: the name of the effect, which begins with the word for what the loop uses a handle for.
+    """
+    return partial(_end, weakref.ref(o), path, _calls(o))
+
+
+def _calls(o: Any) -> _Calls | None:
+    asyncio = library()
+    if asyncio is None or not issubclass(type(o), asyncio.timer):
+        return None
+    try:
+        return _Calls(weakref.ref(field(o, "_loop")), tuple(map(weakref.ref, _parts(field(o, "_callback")))))
+    except TypeError:
+        return None
+
+
+def _parts(callback: Any) -> tuple[Any, ...]:
+    """A callback, or what makes a method: each access makes a new one."""
+    return (callback.__self__, callback.__func__) if type(callback) is types.MethodType else (callback,)
+
+
+def _cancel_next(calls: _Calls) -> None:
+    """Cancel the timers that call the same."""
+    loop, wanted = calls.loop(), [part() for part in calls.parts]
+    if loop is None or any(part is None for part in wanted):
+        return
+    for timer in list(field(loop, "_scheduled") or ()):
+        parts = _parts(field(timer, "_callback"))
+        if len(parts) == len(wanted) and all(one is other for one, other in zip(parts, wanted, strict=True)):
+            _in_loop(loop, timer.cancel)
+
+
+def _end(reference: weakref.ref[Any], path: str, calls: _Calls | None) -> None:
+    """End it, and let its loop turn.
 
     Raises:
         CannotCutError: it has no end of its own, or goes on.
     """
     o = reference()
     if o is None:
+        if calls is not None:
+            _cancel_next(calls)
         return
     asyncio = library()
     if asyncio is None or foreign.class_module(type(o)).partition(".")[0] == "trio":

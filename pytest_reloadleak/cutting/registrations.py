@@ -143,6 +143,10 @@ def _from_environment(_registry: Registry, entry: Entry) -> None:
     _environ[name] = os.pathsep.join(parts)
 
 
+def _from_dialects(_registry: Registry, entry: Entry) -> None:
+    foreign.namespace("_csv")["unregister_dialect"](entry.identity[1])
+
+
 def _from_modules(_registry: Registry, entry: Entry) -> None:
     table = foreign.module_table()
     if id(dict.get(table, entry.identity[1])) == entry.identity[2]:
@@ -229,6 +233,7 @@ _OWN: dict[str, Callable[[Registry, Entry], None]] = {
     "contextvars": _from_context,
     "decimal": _from_decimal,
     "os.environ": _from_environment,
+    "csv": _from_dialects,
     "sys.modules": _from_modules,
     "sys.set_asyncgen_hooks": _from_asyncgen_hooks,
     "sys.settrace": lambda *_: sys.settrace(None),

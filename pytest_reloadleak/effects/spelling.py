@@ -7,8 +7,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_OPEN = re.compile(r"(?<=\btmp)[a-z0-9_]{8}\b|\d+")
-"""Numbers, and the random part of `tempfile`'s names."""
+DRAWN = (
+    r"(?<=\btmp)[a-z0-9_]{8}\b"  # tempfile
+    r"|(?<=\bpsm_)[0-9a-f]{8}\b"  # multiprocessing.shared_memory
+    r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"  # uuid
+)
+"""The parts of names that libraries draw at random."""
+_OPEN = re.compile(rf"{DRAWN}|\d+")
+"""Those, and numbers."""
 
 
 class Spelled(NamedTuple):

@@ -9,8 +9,7 @@ from itertools import takewhile
 from pytest_reloadleak.effects import spelling
 
 _RANDOM = re.compile(
-    r"(?<=\btmp)[a-z0-9_]{8}\b"  # tempfile
-    r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"  # uuid
+    rf"{spelling.DRAWN}"
     r"|(?<![A-Za-z0-9])(?=[a-f]*\d)[0-9a-f]{6,}(?![A-Za-z0-9])"  # secrets.token_hex
     r"|\d+"
 )

@@ -167,7 +167,7 @@ def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection
                 found[put_name(value)] = Cause("patched-global", "sys.modules", f"{name}.{key}", "module")
             elif foreign.is_class(value) and foreign.class_module(value) == name:
                 for attribute, inner in list(foreign.class_dict(value).items()):
-                    if type(inner) is types.FunctionType and is_of(inner, owns):
+                    if type(inner) in _OF_CLASSES and is_of(inner, owns):
                         spelled = f"{name}.{key}.{attribute}"
                         found[put_name(inner)] = Cause("patched-global", "sys.modules", spelled, "class")
     return found
@@ -176,9 +176,11 @@ def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection
 def _is_patch(
     loaded: Any, module: str, key: object, value: Any, before: Mapping[str, Collection[str]]
 ) -> bool:
-    if foreign.is_module(value) or (type(key) is str and key.startswith("__")):
+    if foreign.is_module(value):
         return False
     is_intruder = is_standard(module) and not is_standard(_home(value))
+    if type(key) is str and key.startswith("__") and not is_intruder:
+        return False
     return is_intruder or _was_function(module, key, loaded, before)
 
 
@@ -201,6 +203,7 @@ def place_of(patch: Cause) -> tuple[dict[str, Any], str] | None:
 
 def put_name(o: Any) -> str:
     """The name of the function or class of `o`, which is the same for its counterparts in other generations."""
+    o = _unwrapped(o)
     if type(o) is types.FunctionType:
         return foreign.function_name(o)
     return foreign.class_name(o if foreign.is_class(o) else type(o))
@@ -213,11 +216,26 @@ def is_of(o: Any, owns: Callable[[str], bool]) -> bool:
 
 def _home(o: Any) -> str:
     """The module from which a function, method, class or instance comes."""
+    o = _unwrapped(o)
     if type(o) is types.FunctionType:
         return foreign.module_name(o.__globals__)
-    if type(o) is types.MethodType:
-        return _home(o.__func__)
     return foreign.class_module(o if foreign.is_class(o) else type(o))
+
+
+def _unwrapped(o: Any) -> Any:
+    """The function of a method, property, static or class method."""
+    while (attribute := _HAVING_ONE.get(id(type(o)))) is not None:
+        o = object.__getattribute__(o, attribute)
+    return o
+
+
+_HAVING_ONE = {
+    id(types.MethodType): "__func__",
+    id(property): "fget",
+    id(staticmethod): "__func__",
+    id(classmethod): "__func__",
+}
+_OF_CLASSES = (types.FunctionType, property, staticmethod, classmethod)
 
 
 def is_standard(name: str) -> bool:

@@ -52,7 +52,7 @@ class Native:
             blame: returns the stack that made it.
             returned: what the line returns: until the caller has it, only the interpreter refers to it.
         """
-        base = _base(self._held.name)
+        base = base_of(self._held.name)
         if base is None:
             return
         now = self._fingerprint(base)
@@ -98,7 +98,7 @@ def _weak(o: Any) -> weakref.ref[Any] | None:
         return None
 
 
-def _base(name: str) -> Any:
+def base_of(name: str) -> Any:
     """The object with a dotted name, the namespace of what has none; `None` if it does not exist."""
     parts = name.partition(_ANONYMOUS)[0].rstrip(".").split(".")
     for count in range(len(parts), 0, -1):

@@ -11,9 +11,11 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.retention import Retention, Stack
 from pytest_reloadleak.holders.sweep import Cause
+from pytest_reloadleak.watchpoints import futures
 from pytest_reloadleak.watchpoints.births import Birth
 from pytest_reloadleak.watchpoints.containers import Container, Likeness, likeness
 from pytest_reloadleak.watchpoints.effects import Listed, is_of
+from pytest_reloadleak.watchpoints.futures import Futures
 from pytest_reloadleak.watchpoints.natives import Native
 from pytest_reloadleak.watchpoints.observer import Observer, Watch
 from pytest_reloadleak.watchpoints.once import lines, name_of
@@ -77,7 +79,17 @@ class Watchpoints:
             for at, retention in enumerate(self._retentions)
             if retention.holder.root == "native" and retention.cause is None
         }
-        watches: list[Watch] = [*self._containers.values(), *self._listed, *self._natives.values()]
+        self._futures = {
+            at: Futures(retention.held)
+            for at, retention in enumerate(self._retentions)
+            if retention.cause is not None and retention.cause.path.startswith(futures.PATH)
+        }
+        watches: list[Watch] = [
+            *self._containers.values(),
+            *self._listed,
+            *self._natives.values(),
+            *self._futures.values(),
+        ]
         self._observer = Observer(watches, ranks, most_s)
         self._tracer = tracer(self._observer)
         self.failure: str | None = None
@@ -153,14 +165,18 @@ class Watchpoints:
         if retention.cause is not None:
             births = [birth for cause, birth in born if is_of(cause, retention.cause)]
         if not any(birth.stack for birth in births) or _is_of_target(retention):
-            births = _chosen(self._spots[at]) or births
+            births = self._of_future(at) or _chosen(self._spots[at]) or births
         if not births and at in self._natives:
             births = [birth for _, birth in self._natives[at].births.items()]
         stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
         name = self._names[at]
-        if not stacks and name is not None and len(retention.generations) == 1:
+        # A name of the target itself is bound in a namespace that no traced round can watch before it exists.
+        if not stacks and name is not None and (name.file in self._files or len(retention.generations) == 1):
             stacks = lines(name, self._files, self._ranks)
         return Made(stacks, None if stacks else self._reason(retention, births))
+
+    def _of_future(self, at: int) -> list[Birth]:
+        return [birth for _, birth in self._futures[at].births.items()] if at in self._futures else []
 
     def _reason(self, retention: Retention, births: list[Birth]) -> str:
         if self.failure:

@@ -1379,4 +1379,111 @@ CHAINS = (
     ),
 )
 
-TWINS = (*ITEMS, *FUNCTIONS, *CLASSES, *RUNNING, *WEAK, *REGISTRIES, *BINDINGS, *PARTS_OF_C, *CHAINS)
+REBUILT = (
+    hosted(
+        "member of a frozenset that is built anew",
+        host="hooks = frozenset()",
+        leaking="host.hooks = host.hooks | {on_event}",
+        cured="host.hooks = frozenset({on_event})",
+        at="host .hooks [*]",
+        holder="frozenset",
+    ),
+    hosted(
+        "item of a list that is built anew",
+        host="routes = []",
+        leaking="host.routes = [*host.routes, on_event]",
+        cured="host.routes = [on_event]",
+        at="host .routes [*]",
+        holder="list",
+    ),
+    hosted(
+        "value of a dict that is built anew",
+        host="routes = {}",
+        leaking="host.routes = {**host.routes, f'/{len(host.routes)}': on_event}",
+        cured="host.routes = {'/': on_event}",
+        at="host .routes [*]",
+        holder="dict",
+    ),
+    hosted(
+        "item of a tuple in a closure",
+        host="""
+            def hooks():
+                found = ()
+                def put(o):
+                    nonlocal found
+                    found += (o,)
+                def only(o):
+                    nonlocal found
+                    found = (o,)
+                return put, only
+            put, only = hooks()
+        """,
+        leaking="host.put(on_event)",
+        cured="host.only(on_event)",
+        at="host .put .__closure__['found'] [*]",
+        holder="tuple",
+    ),
+    hosted(
+        "item of a list in a list",
+        host="grid = [[], []]",
+        leaking="host.grid[1].append(on_event)",
+        cured="host.grid[1][:] = [on_event]",
+        at="host .grid [*] [*]",
+        holder="list",
+    ),
+    hosted(
+        "list in a named tuple",
+        host="""
+            import collections
+            context = collections.namedtuple('Context', 'name hooks')('main', [])
+        """,
+        leaking="host.context.hooks.append(on_event)",
+        cured="host.context.hooks[:] = [on_event]",
+        at="host .context [*] [*]",
+        holder="list",
+    ),
+    hosted(
+        "list that is a local of a suspended generator",
+        host="""
+            def receive():
+                got = []
+                while True:
+                    item = yield
+                    got.append(item)
+                    del item
+            sink = receive()
+            next(sink)
+        """,
+        leaking="host.sink.send(on_event)",
+        cured="host.sink.send(None)",
+        at="host .sink .<local got> [*]",
+        holder="list",
+    ),
+    hosted(
+        "implementation of a method that dispatches",
+        host="""
+            import functools
+            class Printer:
+                @functools.singledispatchmethod
+                def show(self, o):
+                    pass
+        """,
+        leaking="vars(host.Printer)['show'].dispatcher.register(Plugin, on_event)",
+        cured="vars(host.Printer)['show'].dispatcher.register(complex, on_event)",
+        at="host .Printer .show .dispatcher .registry [*]",
+        holder="mappingproxy",
+    ),
+)
+
+TWINS = (
+    *ITEMS,
+    *FUNCTIONS,
+    *CLASSES,
+    *RUNNING,
+    *WEAK,
+    *REGISTRIES,
+    *BINDINGS,
+    *PARTS_OF_C,
+    *CHAINS,
+    *REBUILT,
+)

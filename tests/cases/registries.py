@@ -502,6 +502,20 @@ LIBRARY = (
         """,
     ),
     Case(
+        name="csv.register_dialect",
+        registry="csv",
+        path="csv dialect['kind*']",
+        type="_csv.Dialect",
+        leaking="""
+            import csv
+            csv.register_dialect(f'kind{next(host.count)}', delimiter='|')
+        """,
+        cured="""
+            import csv
+            csv.register_dialect('kind', delimiter='|')
+        """,
+    ),
+    Case(
         name="shutil.register_archive_format",
         registry="shutil",
         path="shutil._ARCHIVE_FORMATS['kind*']",

@@ -84,6 +84,87 @@ CASES = (
         """,
     ),
     Case(
+        name="a table in tables, by keys that the method takes",
+        host="""
+            class Adapters:
+                def __init__(self):
+                    self.tables = [{}, {}]
+                def register(self, required, provided, name, value):
+                    self.tables[len(required)].setdefault(provided, {})[required, name] = value
+                def unregister(self, required, provided, name):
+                    del self.tables[len(required)][provided][required, name]
+            class Adapted: pass
+            adapters = Adapters()
+        """,
+        leaking="host.adapters.register((Plugin,), host.Adapted, '', on_event)",
+        cure="host.adapters.unregister((Plugin,), host.Adapted, '')",
+    ),
+    Case(
+        name="a slot that is read and set by methods",
+        host="""
+            class Loop:
+                _factory = None
+                def get_factory(self): return self._factory
+                def set_factory(self, factory): self._factory = factory
+            loop = Loop()
+        """,
+        leaking="""
+            previous = host.loop.get_factory()
+            def factory(*args):
+                return previous(*args) if previous else args
+            host.loop.set_factory(factory)
+        """,
+        cure="host.loop.set_factory(previous)",
+        strategies=("reimport",),
+    ),
+    Case(
+        name="a slot that is exchanged",
+        host="""
+            class Screen:
+                _hook = None
+                def exchange(self, hook):
+                    self._hook, old = hook, self._hook
+                    return old
+            screen = Screen()
+        """,
+        leaking="""
+            def hook(*args):
+                return previous and previous(*args)
+            previous = host.screen.exchange(hook)
+        """,
+        cure="host.screen.exchange(previous)",
+        strategies=("reimport",),
+    ),
+    Case(
+        name="a slot that is an attribute of an object",
+        host="class Screen: hook = None\nscreen = Screen()",
+        leaking="""
+            previous = getattr(host.screen, 'hook', None)
+            def hook(*args):
+                return previous and previous(*args)
+            host.screen.hook = hook
+        """,
+        cure="host.screen.hook = previous",
+        strategies=("reimport",),
+    ),
+    Case(
+        name="an item that can be closed, and stays where it is",
+        host="""
+            class Page:
+                def __init__(self): self.on_close = []
+                def close(self): self.is_closed = True
+            pages = []
+        """,
+        leaking="""
+            page = host.Page()
+            page.on_close.append(on_event)
+            host.pages.append(page)
+        """,
+        cure="""
+            host.pages.remove(page)
+        """,
+    ),
+    Case(
         name="a list under a key that the method takes too",
         host=BUS,
         leaking="""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import textwrap
 from pathlib import Path
 from textwrap import dedent
@@ -26,6 +27,8 @@ class Meta(type):
 
 class Bus:
     subscribers = ()
+    name = property(lambda self: "bus")
+    hook = None
     def render(self): pass
 
 bus = Bus()
@@ -72,6 +75,15 @@ WAYS = {
             on_event,
         )
         done = True
+        """,
+    "a callback of a future": """
+        import asyncio, host
+        def on_event(*args): pass
+        loop = asyncio.new_event_loop()
+        future = loop.create_future()
+        loop.close()
+        future.add_done_callback(on_event)  # leak here
+        host.kept.append(future)
         """,
     "a decorator": """
         import host
@@ -240,6 +252,18 @@ PATCHES = {
         def keep(o): return original(o)
         host.keep = keep  # leak here
         """,
+    "a property, with the original in a global": """
+        import host
+        original = host.Bus.name
+        def name(self): return original.fget(self)
+        host.Bus.name = property(name)  # leak here
+        """,
+    "a name with underscores": """
+        import sys
+        original = sys.__unraisablehook__
+        def hook(told): original(told)
+        sys.__unraisablehook__ = hook  # leak here
+        """,
     "a hook of the interpreter": """
         import sys
         original = sys.unraisablehook
@@ -259,9 +283,24 @@ PATCHES = {
 def test_the_line_of_a_patch_is_named(patch, tmp_path, monkeypatch):
     """The wrapper may find what it wraps in a global of the target: then a path to it leads through the target."""
     monkeypatch.setattr(textwrap, "dedent", textwrap.dedent)  # to be put back
+    monkeypatch.setattr(sys, "__unraisablehook__", sys.__unraisablehook__)
     report = measured(tmp_path, PATCHES[patch])
 
     assert (report.outcome, report.findings[0].kind) == ("leaking", "patched-global")
+    assert lines(report) == marked(tmp_path)
+
+
+def test_the_line_of_a_chain_through_the_target_is_named(tmp_path):
+    """The newest wrapper is in the slot of an instance; what keeps the older ones is the target's own name."""
+    plugin = """
+        import host
+        previous = host.bus.hook  # leak here
+        def hook(): return previous and previous()
+        host.bus.hook = hook
+        """
+    report = measured(tmp_path, plugin)
+
+    assert report.outcome == "leaking"
     assert lines(report) == marked(tmp_path)
 
 

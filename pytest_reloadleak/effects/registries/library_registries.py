@@ -85,6 +85,15 @@ def _implementations(module: str, path: str, function: types.FunctionType) -> It
         yield entry._replace(path=path, containers=(registry, cached), module=module)
 
 
+def _dialects() -> Iterator[Entry]:
+    """Dialects of `csv`, by name. C code has the table, and makes an object of its own of a registered class."""
+    # The target may have patched the function, so it is taken from the module that has the table.
+    names: Any = foreign.namespace("_csv").get("list_dialects")
+    for name in names() if type(names) is types.BuiltinFunctionType else ():
+        text = foreign.text(name)
+        yield Entry(("csv", text), f"csv dialect[{foreign.key_text(text)}]", type="_csv.Dialect")
+
+
 def _content(cell: types.CellType | None) -> object:
     try:
         return cell.cell_contents if cell is not None else None
@@ -133,6 +142,12 @@ LIBRARY = (
         entries=_dispatchers,
         undo="register with a function that is reloaded too: singledispatch cannot unregister an implementation",
         identities=tuple,
+    ),
+    Registry(
+        name="csv",
+        module="_csv",
+        entries=_dialects,
+        undo="on unload, call csv.unregister_dialect()",
     ),
     _of("copyreg", "dispatch_table", "delete the class from copyreg.dispatch_table"),
     _of("copyreg", "_extension_registry", "call copyreg.remove_extension()"),
