@@ -1,15 +1,27 @@
-"""Write the cure of a chain, in which each link has the one before it under the same name."""
+"""Write the cure of a chain, in which each generation has the one before it.
+
+The links may have each other under the same name, one in the other. Or a global of the target has what it found in some
+place: `_previous = host.get_hook()`, then `host.set_hook(hook)`. A generation that puts that back ends the chain.
+"""
 
 from __future__ import annotations
 
-from pytest_reloadleak.cures.names import Names
+import ast
+import builtins
+import functools
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_reloadleak.cures import reading
+from pytest_reloadleak.cures.names import Names, is_name
 from pytest_reloadleak.cures.references import Path, Place, base_of, to_held
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import foreign
 
 
-def cure(path: Path, held_at: int, names: Names) -> list[str] | None:
-    """The lines that take the newest link out; `None` where the path has no chain.
+def unlinked(path: Path, held_at: int, names: Names) -> list[str] | None:
+    """The lines that take the newest link out of a chain; `None` where the path has none.
 
     Args:
         path: objects from a root's value to the target's object.
@@ -37,3 +49,110 @@ def _is_link(step: Step, following: Step) -> bool:
     # Each link may be of a class of its own generation.
     same = step[1] == following[1] and foreign.type_name(step[0]) == foreign.type_name(following[0])
     return same and access(*step).kind == "attribute"
+
+
+# -- what the target found in some place
+
+_GET = "get"
+
+
+def put_back(path: Path, held_at: int, names: Names) -> list[str] | None:
+    """The lines that put back what the target found; `None` where the path is no such chain.
+
+    Args:
+        path: objects from a root's value to the target's object.
+        held_at: index of the target's object in the path.
+        names: the names in the target's module.
+    """
+    steps = to_held(path, held_at)
+    if len(steps) < 2 or foreign.module_dict(path[0]) is not names.namespace:
+        return None
+    name = steps[0][1][1:]
+    if not is_name(name) or _home(steps[0][2]) != names.module:
+        return None
+    tree = reading.parsed(reading.file_of(names.module))
+    for found in _candidates(tree, name):
+        if _reads(found) <= names.namespace.keys() | vars(builtins).keys():
+            return [found]
+    return [f"globals()[{foreign.quoted(name)}] = None"]
+
+
+def _home(o: Any) -> str:
+    """The module of a function, class or instance, or of what a wrapper of the library has."""
+    for kind, attribute in _WRAPPERS:
+        if type(o) is kind:
+            return _home(object.__getattribute__(o, attribute))
+    if type(o) is types.FunctionType:
+        return foreign.module_name(o.__globals__)
+    return foreign.class_module(o if foreign.is_class(o) else type(o))
+
+
+_WRAPPERS: tuple[tuple[type, str], ...] = (
+    (types.MethodType, "__func__"),
+    (property, "fget"),
+    (staticmethod, "__func__"),
+    (classmethod, "__func__"),
+    (functools.partial, "func"),
+)
+
+
+def _reads(source: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(source)) if type(node) is ast.Name}
+
+
+def _candidates(tree: ast.Module, name: str) -> Iterator[str]:
+    """What may put back the value of a global, by where the source takes it from."""
+    nodes = list(ast.walk(tree))
+    calls = [node for node in nodes if type(node) is ast.Call]
+    for node in nodes:
+        if type(node) is ast.Assign and any(_is_name(target, name) for target in node.targets):
+            yield from _from_place(node.value, nodes, name)
+            if type(node.value) is ast.Call:
+                yield from _from_getter(node.value, calls, name)
+                yield from _from_exchange(node.value, name)
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return type(node) is ast.Name and node.id == name
+
+
+def _from_place(value: ast.expr, nodes: list[ast.AST], name: str) -> Iterator[str]:
+    """`_previous = host.hook`, or with `getattr`, where the source also sets `host.hook`."""
+    place = ast.unparse(value)
+    if type(value) is ast.Call and _is_name(value.func, "getattr") and len(value.args) > 1:
+        place = _attribute(value)
+    set_here = {ast.unparse(t) for node in nodes if type(node) is ast.Assign for t in node.targets}
+    set_here |= {
+        _attribute(node)
+        for node in nodes
+        if type(node) is ast.Call and _is_name(node.func, "setattr") and len(node.args) == 3
+    }
+    if place in set_here - {"", name}:
+        yield f"{place} = {name}"
+
+
+def _attribute(call: ast.Call) -> str:
+    """The attribute that `getattr` or `setattr` is given, as an expression; empty if its name is computed."""
+    owner, attribute = call.args[:2]
+    named = foreign.text(attribute.value) if type(attribute) is ast.Constant else ""
+    return f"{ast.unparse(owner)}.{named}" if is_name(named) else ""
+
+
+def _from_getter(value: ast.Call, calls: list[ast.Call], name: str) -> Iterator[str]:
+    """`_previous = host.get_hook()`, where the source also calls `host.set_hook(...)`."""
+    start, _, method = ast.unparse(value.func).rpartition(".")
+    if not method.startswith(_GET):
+        return
+    rest = method.removeprefix(_GET)
+    setters = {f"{start}.{setter}".removeprefix(".") for setter in (f"set{rest}", rest.lstrip("_")) if setter}
+    for call in calls:
+        setter = ast.unparse(call.func)
+        if setter in setters:
+            yield f"{setter}({', '.join([*map(ast.unparse, value.args), name])})"
+
+
+def _from_exchange(value: ast.Call, name: str) -> Iterator[str]:
+    """`_previous = host.exchange(hook)`, which returns what was there."""
+    arguments = [name if type(argument) is ast.Name else ast.unparse(argument) for argument in value.args]
+    if sum(type(argument) is ast.Name for argument in value.args) == 1 and not value.keywords:
+        yield f"{ast.unparse(value.func)}({', '.join(arguments)})"

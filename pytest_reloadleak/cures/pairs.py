@@ -110,7 +110,7 @@ def ended(item: Any, container: Any, names: Names) -> str | None:
         for method in ENDS if name is not None else ():
             function = function_of(one, method)
             is_method = type(function) is types.FunctionType and function.__code__.co_argcount == 1
-            if is_method and leads_to([one, *_globals_of(function)], container):
+            if is_method and leads_to([[one, *_globals_of(function)]], container):
                 return f"{name}.{method}()"
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from pytest_reloadleak.cures import bindings, chains, patches, references, restoring
+from pytest_reloadleak.cures import bindings, chains, patches, references
 from pytest_reloadleak.cures.knowledge import HOSTS
 from pytest_reloadleak.cures.names import Given, Names
 from pytest_reloadleak.heap import foreign
@@ -76,13 +76,11 @@ def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
     killed = _killed(leak, names)
     if killed is not None:
         return killed
-    restored = restoring.cure(min(leak.paths, key=len), leak.held_at, names)
-    if restored is not None:
-        return restored
     longest = max(leak.paths, key=len)
-    unlinked = chains.cure(longest, leak.held_at + len(longest) - length, names)
-    if unlinked is not None:
-        return unlinked
+    chained = chains.put_back(min(leak.paths, key=len), leak.held_at, names)
+    chained = chained or chains.unlinked(longest, leak.held_at + len(longest) - length, names)
+    if chained is not None:
+        return chained
     alike = [path for path in leak.paths if len(path) == length][:_MOST_PATHS]
     return references.cure(alike, leak.held_at, names, is_single=leak.is_single)
 

@@ -1471,7 +1471,7 @@ REBUILT = (
         leaking="vars(host.Printer)['show'].dispatcher.register(Plugin, on_event)",
         cured="vars(host.Printer)['show'].dispatcher.register(complex, on_event)",
         at="host .Printer .show .dispatcher .registry [*]",
-        holder="mappingproxy",
+        holder="dict",
     ),
 )
 

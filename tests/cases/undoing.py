@@ -498,9 +498,7 @@ CASES = (
             timer.join()
             host.timers.append(timer)
         """,
-        cure="""
-            host.timers[:] = [item for item in host.timers if not getattr(item, 'function', None) is on_event]
-        """,
+        cure="host.timers.remove(timer)",
     ),
     Case(
         name="a patch that keeps the original in a closure",
