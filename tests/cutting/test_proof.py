@@ -193,10 +193,12 @@ ALONE = {
     ),
     "timer that sets itself again": (
         "import asyncio\nloop = asyncio.new_event_loop()",
-        "class Clock:\n"
-        "    def tick(self): host.loop.call_later(0.001, self.tick)\n"
-        "Clock().tick()\n"
-        "host.loop.run_until_complete(host.asyncio.sleep(0.002))",
+        (
+            "class Clock:\n"
+            "    def tick(self): host.loop.call_later(0.001, self.tick)\n"
+            "Clock().tick()\n"
+            "host.loop.run_until_complete(host.asyncio.sleep(0.002))"
+        ),
         True,
         "removing it frees 5 of 5 old generations",
     ),
