@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: F401 - the probe looks for loops where it is loaded
+import gc
+import importlib
 import sys
 import textwrap
 import warnings
+import weakref
 
 import pytest
 from cases import lines, loops, run
 
+from pytest_reloadleak.effects.loops.loop_probe import Loops
+from pytest_reloadleak.effects.probe import Scope
 from pytest_reloadleak.report.jsonfile import to_dict
 
 
@@ -288,3 +294,21 @@ def test_a_loop_that_tells_nothing_leaves_the_question_open(tmp_path):
 
     assert report.outcome == "inconclusive"
     assert "a loop of type host.Loop does not list its timers" in report.reason
+
+
+def test_the_search_for_loops_keeps_nothing_of_the_target(tmp_path):
+    """Not even until the next collection: neither a value of the target nor a frame that refers to one."""
+    run.write(tmp_path, {"plugin": "class Thing: pass\nlast = Thing()\n"})
+    with run.importable(tmp_path):
+        plugin = importlib.import_module("plugin")
+        last = weakref.ref(plugin.last)
+        probe = Loops()
+        probe.begin(Scope(lambda name: name == "plugin", lambda: 0, str, lambda _: None))
+        gc.disable()
+        try:
+            list(probe.identities())
+            del plugin.last
+            assert last() is None
+        finally:
+            gc.enable()
+            probe.end()

@@ -48,6 +48,7 @@ class LoopTable:
         """Loops that are known or easy to find."""
         for loop in self._at_hand():
             self._add(loop)
+        loop = None  # the last one is a value of the target, and a frame may outlive its call
         alive = [loop for reference in self._known.values() if (loop := reference()) is not None]
         self._known = {id(loop): self._known[id(loop)] for loop in alive}
         return alive
@@ -100,6 +101,10 @@ class LoopTable:
             for outer in outward(frame):
                 if outer.f_code is self._asyncio.run_forever:
                     yield dict(frame_locals(outer)).get("self")
+        del (
+            frame,
+            outer,
+        )  # this very frame is among them: a cycle that would keep all callers with what they refer to
         yield from self._in_new_modules()
 
     def _in_new_modules(self) -> Iterator[Any]:
