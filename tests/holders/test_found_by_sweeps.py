@@ -75,6 +75,21 @@ def test_a_type_of_c_in_the_place_of_a_class_is_not_old(strategy):
     assert done.stdout.strip() == "5 reloads left nothing behind"
 
 
+@pytest.mark.parametrize("before", ["html", "sys"])
+def test_a_name_of_the_library_for_data_of_the_library_is_stale(before):
+    """`html` has `from html.entities import html5 as _html5`: the old table, once that module was executed again.
+
+    In a process of its own, since others may have imported it. Importing the submodule imports `html` as well.
+    """
+    check = "measure_reload('html.entities', rounds=3)"
+    found = "[f.holder.path for f in report.findings]"
+    code = f"import pytest_reloadleak, {before}; report = pytest_reloadleak.{check}; print({found})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "['html._html5']"
+
+
 def test_what_is_of_c_and_what_is_not(program):
     """Classes of Python code are not, whatever they are made with."""
     program()

@@ -33,7 +33,7 @@ def is_taken(name: str, path: tuple[Any, ...]) -> bool:
     if namespace is None or key == attribute:
         return False
     holder = foreign.module_name(namespace)
-    if not is_standard(holder):  # the standard library takes nothing from a target by itself
+    if not is_standard(holder) or is_standard(module):  # the standard library takes only from itself
         origin = _origin(target, attribute, path[-1])
         if origin is not None and holder.partition(".")[0] not in origin:
             return False
