@@ -667,6 +667,36 @@ STRATEGIES = (
         ("tests/generations/test_emptied.py",),
     ),
     Mutant(
+        "an emptied namespace is not marked again",
+        "generations/emptied.py",
+        "            known.append((namespace, ended.generation, ended.module))\n",
+        "            pass\n",
+        "a lambda of a namespace that its host empties on unload passes, or is told as growth of unknown objects",
+        (
+            "tests/generations/test_emptied.py::test_what_no_round_saw_has_the_generation_of_its_emptied_namespace",
+        ),
+    ),
+    Mutant(
+        "an emptied namespace whose module is gone is not searched for",
+        "generations/emptied.py",
+        "            lost[home] = ended.generation, ended.module\n",
+        "            pass\n",
+        "the same where the host kept only the namespace",
+        (
+            "tests/generations/test_emptied.py::test_what_no_round_saw_has_the_generation_of_its_emptied_namespace",
+        ),
+    ),
+    Mutant(
+        "the standard library takes nothing of its own",
+        "holders/results/taken_data.py",
+        " or is_standard(module):",
+        ":",
+        "a stale copy that one module of the standard library has of another's data passes",
+        (
+            "tests/holders/test_found_by_sweeps.py::test_a_name_of_the_library_for_data_of_the_library_is_stale",
+        ),
+    ),
+    Mutant(
         "the check's frames keep the target's trace function",
         "heap/own_objects.py",
         "            frame.f_trace = None\n",

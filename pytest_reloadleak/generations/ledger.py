@@ -77,11 +77,11 @@ class Ledger:
             The names of the modules whose code ran in the round, proven by a new namespace, function, class, code
             object or, for a module of nothing but data, module spec.
         """
-        birth, noted = Birth(generation), Noted()
-        self.births.append(birth)
-        executed = set()
+        self.births.append(birth := Birth(generation))
+        noted, executed = Noted(), set()
         for name, module in modules:
-            for namespace in namespaces_of(name, module):
+            self.markers.look_at(namespaces := namespaces_of(name, module))
+            for namespace in namespaces:
                 if self._note_namespace(birth, noted, name, namespace, module):
                     executed.add(name)
             if foreign.is_module(module):
@@ -102,7 +102,7 @@ class Ledger:
         self, birth: Birth, noted: Noted, name: str, namespace: dict[str, Any], module: object
     ) -> bool:
         fresh = not self.markers.is_known(namespace, module)
-        emptied = not fresh and self.markers.of(namespace) is None
+        emptied = not fresh and self.markers.is_emptied(namespace)
         executed = self._is_executed_again(name, namespace) and not fresh
         if not fresh and not executed and not emptied and self._invents(name):
             return False  # one module per round: one that is still here is an earlier round's, not current
@@ -136,7 +136,7 @@ class Ledger:
         return fresh or renewed or executed
 
     def is_renewed(self, namespace: dict[str, Any]) -> bool:
-        """Whether a namespace has been executed again in place, so that several generations live in it.
+        """Whether a namespace has been executed again in place: then several generations live in it.
 
         One that merely appears again, such as that of a frozen module with a second name, keeps its one generation.
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from pytest_reloadleak.generations.emptied import Emptied, Life
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
@@ -39,7 +40,7 @@ class Markers:
         # are alive, even those whose weak references are dead because a `__del__` resurrected them (reload facts 3).
         # So the cross-check with the heap is free when nothing leaks.
         self._type: Any = type(
-            "Generation", (), {"__slots__": ("generation", "module", "is_shared", "__weakref__")}
+            "Generation", (), {"__slots__": ("generation", "module", "is_shared", "life", "__weakref__")}
         )
         self._unused_count = gc.getrefcount(self._type)
         self._markers: list[weakref.ref[Any]] = []
@@ -47,6 +48,8 @@ class Markers:
         self._homes: dict[int, int] = {}
         self._modules: dict[int, weakref.ref[Any]] = {}
         self._shared: set[int] = set()
+        self._referred_to: set[int] = set()
+        self._emptied = Emptied()
 
     def of(self, namespace: object) -> Any:
         """This check's marker in a namespace dict; `None` if there is none, and for anything but a dict."""
@@ -62,12 +65,12 @@ class Markers:
             namespace: the namespace.
             module: what `sys.modules` has under that name.
         """
-        self._put(generation, name, namespace)
-        self._planted[name] = self.count(name) + 1
-        self._shared.discard(id(namespace))  # a new dict may have the id of an old one
-        self._modules.pop(id(namespace), None)
+        self._modules.pop(id(namespace), None)  # a new dict may have the id of an old one
         if foreign.module_dict(module) is namespace:
             self._modules[id(namespace)] = weakref.ref(module)
+        self._put(generation, name, namespace)
+        self._planted[name] = self.count(name) + 1
+        self._shared.discard(id(namespace))
 
     def share(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
         """Note that a known namespace is used again, so that it belongs to its newest generation."""
@@ -76,14 +79,48 @@ class Markers:
         self._shared.add(id(namespace))
         marker = self.of(namespace)
         marker.generation, marker.is_shared = generation, True
+        marker.life.generation, marker.life.is_emptied = generation, False
         self._homes[id(namespace)] = generation
 
     def _put(self, generation: int, name: str, namespace: dict[str, Any]) -> None:
         marker = self._type()
         marker.generation, marker.module, marker.is_shared = generation, name, False
+        marker.life = Life(generation, name, is_referred_to=id(namespace) in self._referred_to)
         dict.__setitem__(namespace, self._name, marker)
-        self._markers.append(weakref.ref(marker))
+        module = self._modules.get(id(namespace))
+        self._markers.append(self._emptied.watched(marker, marker.life, module, namespace))
         self._homes[id(namespace)] = generation
+
+    def look_at(self, namespaces: list[dict[str, Any]]) -> None:
+        """Note which namespaces have more references than that of a module: functions have them as their globals.
+
+        Args:
+            namespaces: those of one `sys.modules` entry; nothing else of the check refers to them.
+        """
+        yardstick: list[dict[str, Any]] = [{}]
+        usual = gc.getrefcount(yardstick[0]) + 1
+        counts = [gc.getrefcount(namespaces[at]) for at in range(len(namespaces))]
+        self._referred_to = {id(n) for n, count in zip(namespaces, counts, strict=True) if count > usual}
+
+    def recover(self, *, thoroughly: bool = False) -> None:
+        """Mark again the namespaces that the program has emptied since, if anything still refers to them.
+
+        Args:
+            thoroughly: whether to search the heap for those whose modules were gone by then, if there are any.
+        """
+        found = self._emptied.take()
+        found += self._emptied.search(lambda n: self.of(n) is not None) if thoroughly else []
+        for namespace, generation, name in found:
+            if self.of(namespace) is None:
+                self._referred_to = {id(namespace)}
+                self._put(generation, name, namespace)
+                marker = self.of(namespace)
+                marker.is_shared, marker.life.is_emptied = id(namespace) in self._shared, True
+
+    def is_emptied(self, namespace: dict[str, Any]) -> bool:
+        """Whether the program has emptied a namespace since a round last noted it."""
+        marker = self.of(namespace)
+        return marker is None or marker.life.is_emptied
 
     def is_known(self, namespace: dict[str, Any], module: object) -> bool:
         """Whether a round marked this very dict: it has its marker, or is still the dict of the same module.
@@ -102,6 +139,7 @@ class Markers:
 
     def seen(self) -> list[Any]:
         """The markers that are alive, except resurrected ones: cheap."""
+        self.recover()
         return [marker for reference in self._markers if (marker := reference()) is not None]
 
     def alive(self) -> list[Any]:
@@ -136,7 +174,9 @@ class Markers:
 
     def remove(self) -> None:
         """Remove the markers from the namespaces that are alive."""
-        for marker in self.alive():
+        alive = self.alive()
+        self._markers.clear()  # so that nothing tells of their ends
+        for marker in alive:
             for namespace in gc.get_referrers(marker):
                 if self.of(namespace) is marker:
                     dict.pop(namespace, self._name)

@@ -78,6 +78,7 @@ def alive_generations(search: Search) -> frozenset[int]:
 def _alive(search: Search) -> Iterator[int]:
     """The generations of the live objects of judged generations but the original, some more than once."""
     ledger, limit, kept = search.ledger, search.limit, search.kept
+    ledger.markers.recover(thoroughly=True)
     yield from ledger.older(limit, but=kept)
     yield from (m.generation for m in ledger.markers.alive() if m.generation < limit and m.generation != kept)
     yield from (generation for _, generation in old_classes(ledger, limit, kept))
@@ -88,6 +89,7 @@ def _alive(search: Search) -> Iterator[int]:
 def is_clean(search: Search) -> bool:
     """Whether of the judged generations but the original only garbage is left; takes no pass over the heap."""
     ledger, limit, kept = search.ledger, search.limit, search.kept
+    ledger.markers.recover(thoroughly=True)
     if search.shared and any(True for _ in _old_unlisted(search)):
         return False
     return are_garbage(ledger, limit, kept, [cls for cls, _ in old_classes(ledger, limit, kept)])
@@ -127,6 +129,7 @@ def gather(search: Search, original: list[Any] | None) -> Retained:
         original: the known objects of the original generation if it is to be judged, else `None`.
     """
     ledger, limit, kept = search.ledger, search.limit, search.kept
+    ledger.markers.recover(thoroughly=True)
     retained = Retained()
     for o in original or ():
         retained.add(o, ledger.births[0].generation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from cases import run
 
 from pytest_reloadleak import Report, measure_reload
+from pytest_reloadleak.generations import emptied
 
 ROUNDS = 4
 MACHINERY = ("__name__", "__spec__", "__loader__", "__file__", "__package__")
@@ -183,3 +185,92 @@ def test_a_hook_that_empties_the_namespace(is_leaking, what, tmp_path):
         assert_grows(report, held)
     else:
         assert (report.outcome, report.findings) == ("clean", ())
+
+
+def module_cleared() -> None:
+    """As bokeh does with the modules of a document that it destroys: the module is there when it loses its names."""
+    old = sys.modules.pop("plugin")
+    importlib.import_module("plugin")
+    vars(old).clear()
+
+
+def namespace_cleared() -> None:
+    """The module is gone by then, and with it the way from it to its namespace."""
+    namespace = vars(sys.modules.pop("plugin"))
+    importlib.import_module("plugin")
+    namespace.clear()
+
+
+def names_forgotten() -> None:
+    """As the interpreter does when it ends: the names stay, without their values."""
+    namespace = vars(sys.modules.pop("plugin"))
+    namespace.update(dict.fromkeys(namespace))
+    importlib.import_module("plugin")
+
+
+UNLOADERS = {f.__name__: f for f in (module_cleared, namespace_cleared, names_forgotten)}
+UNNOTED = {
+    "lambda": ("lambda: 1", "plugin.<lambda>"),
+    "inner function": ("make()", "plugin.make.<locals>.inner"),
+    "suspended generator": ("(x for x in [1])", None),
+}
+MAKER = "def make():\n    def inner(): pass\n    return inner\n"
+
+
+@pytest.mark.parametrize("how", UNLOADERS)
+@pytest.mark.parametrize("what", UNNOTED)
+def test_what_no_round_saw_has_the_generation_of_its_emptied_namespace(what, how, tmp_path):
+    """The namespace is the globals of a function or of a frame: it lives as long, and is found by it."""
+    made, held = UNNOTED[what]
+
+    report = measured(tmp_path, f"import host\n{MAKER}host.kept.append({made})\n", reload=UNLOADERS[how])
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.growth) == ("retained-generation", "growing")
+    assert set(finding.generations) >= set(range(ROUNDS - 1))
+    assert finding.holder is not None
+    assert finding.holder.path.startswith("host.kept[*]")
+    if held is not None:
+        assert finding.held is not None
+        assert finding.held.name == held
+
+
+@pytest.mark.parametrize("how", UNLOADERS)
+@pytest.mark.parametrize("what", UNNOTED)
+def test_an_emptied_namespace_that_nobody_needs_is_clean(what, how, tmp_path):
+    """The one of the generation before is within the grace."""
+    made, _ = UNNOTED[what]
+
+    report = measured(tmp_path, f"import host\n{MAKER}host.slot[0] = {made}\n", reload=UNLOADERS[how])
+
+    assert (report.outcome, report.findings) == ("clean", ())
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ("values = [1]\n", "clean"),
+        ("import host\nhost.slot[0] = lambda: 1\n", "clean"),
+        ("import host\nhost.kept.append(lambda: 1)\n", "leaking"),
+    ],
+)
+def test_two_modules_that_take_turns(body, outcome, tmp_path):
+    """The program empties each while the other is in use, and executes it again: nothing old is left of that."""
+    spare = [types.ModuleType("plugin")]
+
+    def reload() -> None:
+        old, module = sys.modules["plugin"], spare.pop()
+        vars(module).update(__name__="plugin", __file__=str(tmp_path / "plugin.py"))
+        sys.modules["plugin"] = module
+        exec(compile(body, "plugin.py", "exec"), vars(module))
+        vars(old).clear()
+        spare.append(old)
+
+    assert measured(tmp_path, body, reload=reload).outcome == outcome
+
+
+@pytest.mark.parametrize("body", ["values = [1]\n", BODY])
+def test_no_pass_over_the_heap_unless_a_namespace_with_functions_was_emptied(body, tmp_path, monkeypatch):
+    """Plain data dies with its module, which looks the same from within."""
+    monkeypatch.setattr(emptied, "gc", None)
+    assert measured(tmp_path, body, strategy="reimport").outcome == "clean"

@@ -1,0 +1,102 @@
+"""Find the namespaces that the program empties, as some hosts do on unload, and with everything else their marker.
+
+Whatever else held them still does: a function that somebody kept has the empty dict as its globals. So the namespace is
+marked again, and keeps its generation. Nothing here keeps a namespace that has content for longer than a round.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from pytest_reloadleak.heap import collector as gc
+from pytest_reloadleak.heap import foreign
+
+
+class Life:
+    """A marker's generation and module name; the marker alone refers to it, so it ends with the marker."""
+
+    __slots__ = ("__weakref__", "generation", "is_emptied", "is_referred_to", "module")
+
+    def __init__(self, generation: int, module: str, *, is_referred_to: bool) -> None:
+        self.generation = generation
+        self.module = module
+        self.is_referred_to = is_referred_to
+        """Whether functions had the namespace as their globals: then it cannot die of itself but in a collection."""
+        self.is_emptied = False
+        """Whether the program has emptied the namespace since a round last noted it."""
+
+
+Entry = tuple[dict[str, Any], int, str]
+"""An emptied namespace, its generation and the name of its module."""
+
+
+class Emptied:
+    """The namespaces that lost their marker while they lived."""
+
+    def __init__(self) -> None:
+        self._known: list[Entry] = []
+        """Those whose module was alive: it led to them."""
+        self._lost: dict[int, tuple[int, str]] = {}
+        """Generations and module names of the others, by the id that the namespace has if it is still there."""
+
+    def watched(self, marker: Any, life: Life, module: Any, namespace: dict[str, Any]) -> weakref.ref[Any]:
+        """A weak reference to a marker that tells here of its end.
+
+        Args:
+            marker: the marker.
+            life: what the marker refers to.
+            module: a weak reference to the module; `None` if the namespace is not that of its `sys.modules` entry.
+            namespace: the namespace, of which only the id is kept.
+        """
+        return weakref.ref(marker, _teller(weakref.ref(life), module, id(namespace), self._known, self._lost))
+
+    def take(self) -> list[Entry]:
+        """The emptied namespaces, but for those of loaded modules, which the next execution fills."""
+        known = [entry for entry in self._known if foreign.namespace(entry[2]) is not entry[0]]
+        self._known.clear()
+        return known
+
+    def search(self, is_marked: Callable[[dict[str, Any]], bool]) -> list[Entry]:
+        """Those whose module was gone when they were emptied: a pass over the heap if there are any."""
+        if not self._lost:
+            return []
+        found: dict[int, Entry] = {}
+        for o in gc.get_objects():
+            if type(o) is types.FunctionType:
+                namespace = o.__globals__
+            elif type(o) is types.FrameType:  # of a suspended generator, before 3.11
+                namespace = o.f_globals
+            else:
+                continue
+            generation, name = self._lost.get(id(namespace), (0, ""))
+            # Another namespace may have the id by now, but not without a name of its own.
+            if name and not is_marked(namespace) and foreign.module_name(namespace) in {"", name}:
+                found[id(namespace)] = (namespace, generation, name)
+        self._lost.clear()
+        return list(found.values())
+
+
+def _teller(
+    life: weakref.ref[Life],
+    module: Any,
+    home: int,
+    known: list[Entry],
+    lost: dict[int, tuple[int, str]],
+) -> Callable[[object], None]:
+    """What is called when a marker ends."""
+
+    def tell(_: object) -> None:
+        ended = life()
+        if ended is None:  # the collector clears the references to all that it frees before it tells of any
+            return
+        loaded = module() if module is not None else None
+        namespace = foreign.module_dict(loaded) if loaded is not None else None
+        if namespace is not None and id(namespace) == home:
+            known.append((namespace, ended.generation, ended.module))
+        elif ended.is_referred_to:
+            lost[home] = ended.generation, ended.module
+
+    return tell
