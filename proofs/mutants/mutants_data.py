@@ -303,8 +303,8 @@ HEAP = (
     Mutant(
         "sizes of what others reach",
         "holders/sizes.py",
-        "if id(child) not in ids and id(child) not in seen:",
-        "if id(child) not in ids:",
+        "if number not in ids and number not in seen:",
+        "if number not in ids:",
         "what everybody uses counts as kept by the leak",
         ("tests/holders/test_oracle_sizes.py",),
     ),

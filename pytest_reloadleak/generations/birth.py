@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_reloadleak.generations.walk import Found
 
@@ -15,6 +15,12 @@ References = dict[int, "weakref.ref[Any]"]
 @dataclass(slots=True, eq=False, repr=False)
 class Birth:
     """What one round was seen to create, by weak references and ids only."""
+
+    FUNCTIONS: ClassVar[int] = 0
+    CODES: ClassVar[int] = 1
+    CLASSES: ClassVar[int] = 2
+    MODULES: ClassVar[int] = 3
+    """Positions in `tables`."""
 
     generation: int
     functions: References = field(default_factory=dict)
@@ -61,6 +67,12 @@ def living(known: References, newer: list[References]) -> int:
     return sum(1 for o in alive if not any(is_in(others, o) for others in newer))
 
 
+def module_types(births: list[Birth]) -> set[int]:
+    """Ids of the types of the unit's module objects: a module may give itself a class of its own."""
+    modules = [reference() for birth in births for reference in birth.modules.values()]
+    return {id(type(module)) for module in modules if module is not None}
+
+
 def prune_between(births: list[Birth]) -> None:
     """Drop what the last round saw from all births between it and the first that saw it: it is current anyway."""
     last = births[-1].tables()
@@ -71,3 +83,32 @@ def prune_between(births: list[Birth]) -> None:
             for key in both & seen:
                 del table[key]
             seen.update(both)
+
+
+class Firsts:
+    """The births that first saw the objects of a table, without asking each birth of a long run for each object."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, dict[int, tuple[weakref.ref[Any], int]]] = {}
+
+    def clear(self) -> None:
+        """Forget all, as a birth is added, changed or removed."""
+        self._known.clear()
+
+    def of(self, o: object, births: list[Birth], table: int) -> int | None:
+        """The generation that first saw an object; `None` if none did.
+
+        Args:
+            o: the object.
+            births: all births in order, which stay the same until `clear`.
+            table: which of their tables.
+        """
+        if table not in self._known:
+            found = self._known[table] = {}
+            for birth in births:
+                for key, reference in birth.tables()[table].items():
+                    # One whose object is dead is none of what lives at its address.
+                    if key not in found and reference() is not None:
+                        found[key] = (reference, birth.generation)
+        known = self._known[table].get(id(o))
+        return known[1] if known is not None and known[0]() is o else None

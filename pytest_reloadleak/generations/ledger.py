@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_reloadleak.generations.birth import Birth, Noted, References, is_in, living, prune_between
+from pytest_reloadleak.generations.birth import Birth, Firsts, Noted, References, is_in, living, prune_between
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
@@ -53,6 +53,7 @@ class Ledger:
         self._stamps = Stamps()
         self._specs: dict[str, weakref.ref[Any]] = {}
         self._handed_out = HandedOut(is_in_place=is_in_place)
+        self._firsts = Firsts()
 
     def owns(self, module: str) -> bool:
         """Whether a module name belongs to the target's unit; cached, since every class of the heap is looked up."""
@@ -79,6 +80,7 @@ class Ledger:
         """
         self.births.append(birth := Birth(generation))
         noted, executed = Noted(), set()
+        self._firsts.clear()
         for name, module in modules:
             self.markers.look_at(namespaces := namespaces_of(name, module))
             for namespace in namespaces:
@@ -87,6 +89,7 @@ class Ledger:
             if foreign.is_module(module):
                 birth.modules[id(module)] = weakref.ref(module)
         self._drop_stale_classes(birth, noted)
+        self._firsts.clear()
         return executed
 
     def _drop_stale_classes(self, birth: Birth, noted: Noted) -> None:
@@ -159,7 +162,10 @@ class Ledger:
 
     def _is_made_again(self, function: types.FunctionType) -> bool:
         """Whether no round saw a function although one saw its code: a loader keeps the code, and executes it again."""
-        is_old = any(is_in(birth.functions, function) for birth in self.births)
+        is_old = (
+            is_in(self.births[-1].functions, function)
+            or self._firsts.of(function, self.births, Birth.FUNCTIONS) is not None
+        )
         return not is_old and is_in(self._codes, function.__code__)
 
     def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
@@ -234,18 +240,15 @@ class Ledger:
         """
         if not self.births:  # a watched block without a warm-up settles before its first generation
             return
-        for table in (
-            self._codes,
-            self._reused,
-            self._classes,
-            *(t for birth in self.births for t in birth.tables()),
-        ):
+        own = (self._codes, self._reused, self._classes)
+        for table in (*own, *(t for birth in self.births for t in birth.tables())):
             for key in [key for key, reference in table.items() if reference() is None]:
                 del table[key]
         prune_between(self.births)
         # The first birth proves that there were others before the current one, which is the last.
         ends = {id(self.births[0]), id(self.births[-1])}
         self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
+        self._firsts.clear()
         self.markers.prune()
         self._stamps.prune()
 
@@ -263,11 +266,6 @@ class Ledger:
                 alive = living(birth.functions, [n.functions for n in newer])
                 count[birth.generation] += alive + living(birth.classes, [n.classes for n in newer])
         return Counter({g: number for g, number in count.items() if number and g < limit and g != but})
-
-    def module_types(self) -> set[int]:
-        """Ids of the types of the unit's module objects: a module may give itself a class of its own."""
-        modules = [reference() for birth in self.births for reference in birth.modules.values()]
-        return {id(type(module)) for module in modules if module is not None}
 
     def owns_namespace(self, namespace: dict[str, Any]) -> bool:
         """Whether a namespace is the unit's, by its marker or else by its name, which the module may overwrite."""
@@ -294,6 +292,7 @@ class Ledger:
 
     def file_function(self, function: types.FunctionType) -> None:
         """Record a function as the newest generation's."""
+        self._firsts.clear()
         birth, code = self.births[-1], function.__code__
         birth.functions[id(function)] = weakref.ref(function)
         birth.codes[id(code)] = self._codes[id(code)] = weakref.ref(code)
@@ -307,7 +306,7 @@ class Ledger:
         if foreign.is_class(o):
             return self._class_born(o) if self.owns_class(o) else None
         if foreign.is_module(o):
-            return next((b.generation for b in self.births if is_in(b.modules, o)), None)
+            return self._firsts.of(o, self.births, Birth.MODULES)
         return self._class_born(type(o)) if self.owns_class(type(o)) else None
 
     def _function_born(self, function: types.FunctionType) -> int | None:
@@ -319,15 +318,14 @@ class Ledger:
         if of_namespace is not None:
             return of_namespace
         is_reused = is_in(self._reused, function.__code__)
-        tables = [b.functions if is_reused else b.codes for b in self.births]
+        last = self.births[-1]
         dated = function if is_reused else function.__code__
-        if is_in(tables[-1], dated):
+        if is_in(last.functions if is_reused else last.codes, dated):
             return self.current
         if not is_reused and is_in(self.births[0].functions, function):
             # A patcher renewed it, but not in this round, so it is not in use any more.
             return self.births[0].generation
-        found = (b.generation for b, t in zip(self.births, tables, strict=True) if is_in(t, dated))
-        first = next(found, None)
+        first = self._firsts.of(dated, self.births, Birth.FUNCTIONS if is_reused else Birth.CODES)
         return first if first is not None else self._stamps.generation(function.__module__)
 
     def _is_of_emptied(self, function: types.FunctionType) -> bool:
@@ -335,13 +333,13 @@ class Ledger:
         return not foreign.module_name(function.__globals__) and self.knows_code(function)
 
     def _class_born(self, cls: type) -> int | None:
+        if is_in(self.births[-1].classes, cls):
+            return self.current
         dates = [
             self._function_born(f) for f in functions_of(cls) if self.owns(foreign.module_name(f.__globals__))
         ]
         newest = max((d for d in dates if d is not None), default=None)
-        if is_in(self.births[-1].classes, cls):
-            return self.current
-        first = next((b.generation for b in self.births if is_in(b.classes, cls)), None)
+        first = self._firsts.of(cls, self.births, Birth.CLASSES)
         is_original = first == self.births[0].generation and newest != self.current
         if newest is not None and not is_original and (first is None or newest > first):
             return newest

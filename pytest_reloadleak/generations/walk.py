@@ -20,6 +20,7 @@ _WRAPPED = 300
 """Objects per namespace that are looked into since they may be a wrapper within another one: two decorators put one
 around the other. A graph of data has more."""
 
+_ATOMS = foreign.type_ids(str, bytes, int, float, complex, bool, type(None))
 _SIZED = foreign.type_ids(list, tuple, dict, set, frozenset)
 _TRANSPARENT = _SIZED | foreign.type_ids(
     staticmethod, classmethod, property, types.MethodType, functools.partial
@@ -71,6 +72,13 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
         if id(o) in seen:
             continue
         seen.add(id(o))
+        # Most objects are texts, numbers and plain containers of data, so these come first.
+        kind = id(type(o))
+        if kind in _ATOMS:
+            continue
+        if kind in _SIZED:
+            stack += _items(o, found)
+            continue
         inner: list[Any] = []
         is_wrapped = id(o) in found.wrapped
         if type(o) is types.FunctionType:
@@ -108,11 +116,21 @@ def _of_function(function: types.FunctionType, namespace: dict[str, Any], found:
     return inner
 
 
+def _items(o: Any, found: Found) -> list[Any]:
+    """What a plain container has, unless it is a large table or has only atoms."""
+    if not gc.is_tracked(o) or len(o) > _WIDEST:
+        return []
+    items = gc.get_referents_of_all(o)
+    if id(o) in found.wrapped:
+        found.wrapped.update(map(id, items))
+    return items
+
+
 def _inside(o: Any) -> list[Any]:
     if type(o) is types.CellType:
         return gc.get_referents(o)
     if foreign.is_exactly(o, _TRANSPARENT):
-        return gc.get_referents(o) if not foreign.is_exactly(o, _SIZED) or len(o) <= _WIDEST else []
+        return gc.get_referents(o)
     return _wrapped(o)
 
 

@@ -117,7 +117,8 @@ class _HolderSearch:
         self._own = [*search.own_objects(), retained, retained.born, retained.objects, retained.names]
         self._own.append(self.__dict__)
         self._sweep = sweep_of(search, self._own, retained.objects)
-        self._reach = Reaches(self._sweep, retained, search.rename)
+        limit = search.first_pass.limit if search.first_pass is not None else None
+        self._reach = Reaches(self._sweep, retained, search.rename, limit)
         self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of the owners of other effects, by the effect that keeps these owners."""

@@ -10,6 +10,7 @@ from itertools import compress, repeat
 from operator import is_
 from typing import Any
 
+from pytest_reloadleak.generations.birth import module_types
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.generations.original import Suspicion
@@ -18,11 +19,11 @@ from pytest_reloadleak.generations.unlisted_functions import unlisted
 from pytest_reloadleak.generations.walk import site_of
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.levels.choice import Addresses, referring
 from pytest_reloadleak.holders.search import Search
 
-_FEW, _SLICE = 100, 64
-"""Objects whose holders `gc.get_referrers` finds fastest: it compares each reference with each of them. Dicts per call
-where there are more."""
+_FEW = 100
+"""Objects whose holders `gc.get_referrers` finds fastest: it compares each reference with each of them."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -186,15 +187,12 @@ def _old_namespaces(ledger: Ledger, limit: int, kept: int | None) -> Iterator[tu
 
 
 def _referring(markers: list[Any]) -> list[Any]:
-    """The dicts that refer to markers, and perhaps more."""
+    """The dicts that refer to markers, and perhaps others."""
     if len(markers) <= _FEW:
         return gc.get_referrers(*markers) if markers else []
-    wanted = set(map(id, markers))
     objects = gc.get_objects()
     dicts = list(compress(objects, map(is_, map(type, objects), repeat(dict))))
-    slices = (dicts[at : at + _SLICE] for at in range(0, len(dicts), _SLICE))
-    near = (some for some in slices if not wanted.isdisjoint(map(id, gc.get_referents_of_all(*some))))
-    return [o for some in near for o in some]
+    return [dicts[at] for at in referring(dicts, 0, len(dicts), Addresses(map(id, markers)))]
 
 
 def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[Any]:
@@ -205,7 +203,7 @@ def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[An
         id(types.FunctionType),
         id(types.ModuleType),
         id(type),
-        *ledger.module_types(),
+        *module_types(ledger.births),
         *retained.objects,
     }
     function = types.FunctionType

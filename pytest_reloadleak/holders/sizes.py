@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
@@ -42,10 +42,18 @@ class Reaches:
         sweep: the finished sweep.
         retained: all retained objects, for their generations.
         rename: returns the stable form of a text that contains module names.
+        limit: what earlier generations alone keep is asked too, where sinks are of these and of others.
     """
 
-    def __init__(self, sweep: Sweep, retained: Retained, rename: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        retained: Retained,
+        rename: Callable[[str], str] = str,
+        limit: int | None = None,
+    ) -> None:
         self._rename = rename
+        self._limit = limit
         self._sweep = sweep
         self._retained = retained
         self._bytes: dict[int, int] = {}
@@ -55,13 +63,19 @@ class Reaches:
         self._closures: dict[int, set[int]] = {}
         """Ids of what a namespace leads to, by its own id; namespaces that lead to one another share one set."""
         self._counted: dict[frozenset[int], Reach] = {}
+        self._earlier: dict[frozenset[int], tuple[frozenset[int], set[int]]] = {}
+        """Ids of the sinks of earlier generations, and of all that they lead to, by those of all sinks."""
 
-    def of(self, sinks: Mapping[int, Any]) -> Reach:
-        """What some retained objects, by id, keep alive."""
-        # A function keeps its namespace, and through it ten thousand other objects, so the walk begins at namespaces.
+    def of(self, sinks: Mapping[int, Any], among: Iterable[int] = ()) -> Reach:
+        """What some retained objects, by id, keep alive.
+
+        Args:
+            sinks: the objects.
+            among: ids of sinks that were counted before, if these are the earlier ones of them and of what they keep.
+        """
         key = frozenset(sinks)
         if key not in self._counted:
-            self._counted[key] = self._count(sinks)
+            self._counted[key] = self._count(sinks, frozenset(among))
         return self._counted[key]
 
     def costs(self, reaches: Sequence[Reach]) -> list[Cost]:
@@ -84,48 +98,71 @@ class Reaches:
             parts.append(TypeCost(type=f"{len(rest)} other types", objects=sums[0], bytes=sums[1]))
         return Cost(objects=len(ids), bytes=sum(sizes.values()), by_type=tuple(parts))
 
-    def _count(self, sinks: Mapping[int, Any]) -> Reach:
+    def _count(self, sinks: Mapping[int, Any], among: frozenset[int]) -> Reach:
         born = self._retained.born
-        homes = {id(home): home for home in map(_home, sinks.values()) if id(home) in born}
-        ids = self._walk(homes)
-        if not sinks.keys() <= ids:
-            ids = self._walk({**homes, **sinks})
+        first, ids = self._earlier.get(among, (among, set()))
+        # What leads to all of these and is led to by them leads to the same.
+        if not first or not first <= sinks.keys() <= ids:
+            ids = self._all_of(sinks)
         generations = frozenset(born[key] for key in ids & born.keys())
         return Reach(generations, ids, len(ids), sum(map(self._bytes.__getitem__, ids)))
 
-    def _walk(self, start: Mapping[int, Any], closing: int | None = None) -> set[int]:
+    def _all_of(self, sinks: Mapping[int, Any]) -> set[int]:
+        """Ids of all that some sinks lead to. What the earlier of them lead to is asked next, so it is noted."""
+        born, limit = self._retained.born, self._limit
+        earlier = {key: o for key, o in sinks.items() if limit is not None and born[key] < limit}
+        if not earlier or len(earlier) == len(sinks):
+            return self._led_to(sinks, set())
+        ids = self._led_to(earlier, set())
+        self._earlier[frozenset(sinks)] = frozenset(earlier), ids
+        return self._led_to(sinks, ids)
+
+    def _led_to(self, sinks: Mapping[int, Any], known: set[int]) -> set[int]:
+        # A function keeps its namespace, and through it ten thousand other objects, so the walk begins at namespaces.
+        homes = {id(o): o for o in map(_home, sinks.values()) if id(o) in self._retained.born}
+        ids = self._walk(homes, known)
+        if not sinks.keys() <= ids:
+            ids = self._walk({**homes, **sinks}, known)
+        return ids
+
+    def _walk(self, start: Mapping[int, Any], known: set[int], closing: int | None = None) -> set[int]:
         """Ids of some objects and of everything they lead to.
 
         Args:
             start: the objects by id.
+            known: ids of what was walked, with all that it leads to; they are part of the result.
             closing: id of the namespace whose closure this becomes. Without it, the walk makes one more closure on its
                 way: of a thousand namespaces that lead to one another, the next walk then finds the first one closed.
         """
-        seen, ids, stack = self._sweep.seen, set(start), list(start.values())
+        seen, ids = self._sweep.seen, known.union(start)
+        stack = [o for key, o in start.items() if key not in known]
         merged: list[set[int]] = []
         may_close = closing is None
+        is_tracked, getrefcount = gc.is_tracked, gc.getrefcount  # called for every reference of the leak
         while stack:
             o = stack.pop()
             key = id(o)
-            if any(key in closure for closure in merged):
+            if merged and any(key in closure for closure in merged):
                 continue
-            if may_close and key not in self._closures and type(o) is dict and key in self._retained.born:
-                self._closures[key] = self._walk({key: o}, key)
-                may_close = False
-            closure = self._closures.get(key)
-            if closure is not None:
-                if closing in closure:
-                    return closure  # each leads to the other
-                merged.append(closure)
-                ids |= closure
-                continue
+            if type(o) is dict:
+                if may_close and key not in self._closures and key in self._retained.born:
+                    self._closures[key] = self._walk({key: o}, set(), key)
+                    may_close = False
+                closure = self._closures.get(key)
+                if closure is not None:
+                    if closing in closure:
+                        return closure  # each leads to the other
+                    merged.append(closure)
+                    ids |= closure
+                    continue
             own = []
             for child in gc.get_referents(o):
-                if gc.is_tracked(child):
-                    if id(child) not in ids and id(child) not in seen:
-                        ids.add(id(child))
+                if is_tracked(child):
+                    number = id(child)
+                    if number not in ids and number not in seen:
+                        ids.add(number)
                         stack.append(child)
-                elif gc.getrefcount(child) <= _ONE_OWNER:
+                elif getrefcount(child) <= _ONE_OWNER:
                     own.append(child)  # a string or number with no other owner: size, but no object
             # A walk that this one interrupted may still refer to the last child it read, which then has two owners.
             if key not in self._bytes:
@@ -223,8 +260,24 @@ def _header_bytes(o: Any) -> int:
     return _HEADER_BYTES * (bool(is_collected) + bool(flags & _MANAGED))
 
 
+def _type_header_bytes(flags: int) -> int:
+    return _HEADER_BYTES * (bool(flags & _HAVE_GC) + bool(flags & _MANAGED))
+
+
+_PLAIN = (str, bytes, int, float, dict, list, tuple, set, frozenset, types.FunctionType, types.CellType)
+_KNOWN: dict[int, tuple[Callable[[Any], int], int]] = {
+    id(kind): (vars(kind).get("__sizeof__", _SIZEOF), _type_header_bytes(_TYPE_FLAGS(kind)))
+    for kind in _PLAIN
+}
+"""How the objects of the most frequent types are measured, by the types' ids, since a leak may have a million of them.
+These types never end, so no other type has their ids."""
+
+
 def size_bytes(o: Any) -> int:
     """Shallow size in bytes, headers included; never calls a `__sizeof__` that Python code defines."""
+    known = _KNOWN.get(id(type(o)))
+    if known is not None:
+        return known[0](o) + known[1]
     for cls in foreign.mro(type(o)):
         method = foreign.class_dict(cls).get("__sizeof__")
         if type(method) is types.MethodDescriptorType:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_reloadleak.generations.birth import Birth, Firsts
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.ledger import Ledger
 from pytest_reloadleak.generations.markers import MARKER
@@ -548,3 +549,34 @@ def test_functions_that_a_finished_check_leaves_are_not_held_against_the_next():
     assert is_left_over(left)
     assert not is_left_over(original)
     assert not is_left_over(foreign_function)
+
+
+def test_the_first_birth_of_each_object_is_found():
+    """That of the oldest that saw it; an address that is used again is not what was there before."""
+    births = [Birth(number) for number in range(4)]
+    first, second = types.ModuleType("first"), types.ModuleType("second")
+    for number, module in ((1, first), (2, first), (2, second), (3, second)):
+        births[number].modules[id(module)] = weakref.ref(module)
+    births[0].modules[id(second)] = weakref.ref(types.ModuleType("gone"))
+    firsts = Firsts()
+    assert [firsts.of(o, births, Birth.MODULES) for o in (first, second, types)] == [1, 2, None]
+    assert firsts.of(first, births, Birth.CLASSES) is None
+
+    births[0].modules[id(first)] = weakref.ref(first)
+    firsts.clear()
+    assert firsts.of(first, births, Birth.MODULES) == 0
+
+
+def test_dates_stay_right_while_births_are_added_and_pruned():
+    """They are asked between the rounds too, and what was known then is not what is true later."""
+    target = Target()
+    target.reimport()
+    kept = {}
+    for number in range(6):
+        target.reload()
+        kept[target.ledger.current] = target.module.Plugin
+        if number == 3:
+            del kept[1]
+            gc.collect()
+            target.ledger.prune()
+        assert {n: target.ledger.born(cls) for n, cls in kept.items()} == {n: n for n in kept}

@@ -83,5 +83,5 @@ def built(folder):
 def levels(request, monkeypatch):
     """Both ways in which a sweep expands its levels."""
     how = request.getfixturevalue("native") if request.param == "in C" else in_python
-    for name in choice.__all__:
+    for name in vars(sweep).keys() & choice.__all__:
         monkeypatch.setattr(sweep, name, vars(how)[name])

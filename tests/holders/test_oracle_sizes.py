@@ -73,3 +73,29 @@ def test_what_sinks_keep(plan):
             assert mine.generations == {born[id(o)] for o in truth if id(o) in born}
             assert mine.size_bytes == size_of(truth)
             del truth
+
+
+@seeded
+@given(plans)
+def test_what_the_earlier_of_some_sinks_keep(plan):
+    """They are walked first, so the answer is at hand when it is asked: the same as that of a walk of its own."""
+    with heap_of(plan) as heap:
+        retained = Retained()
+        for at, generation in plan.sinks:
+            retained.add(heap.nodes[at], generation)
+        roots = [[Root("test", f"{at}", f"{at}", heap.nodes[at]) for at in group] for group in plan.groups]
+        sweep = Sweep(roots, retained.objects, ())
+        limit = max(retained.born.values(), default=0)
+        staged = Reaches(sweep, retained, limit=limit)
+        plain = Reaches(sweep, retained)
+        for chosen in (dict(retained.objects), dict(list(retained.objects.items())[::2])):
+            all_of_them = staged.of(chosen)
+            assert all_of_them == plain.of(chosen)
+            earlier = {
+                key: o
+                for key, o in retained.objects.items()
+                if key in all_of_them.ids and retained.born[key] < limit
+            }
+            assert staged.of(earlier, chosen) == plain.of(earlier)
+            del earlier
+        sweep.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_reloadleak.errors import UsageError
-from pytest_reloadleak.strategies.imports import targets
+from pytest_reloadleak.strategies.imports import targets, unit
 
 BOOM = 'raise AssertionError("resolving executed a module")\n'
 
@@ -499,3 +499,31 @@ def test_several_names_in_one_are_told_apart(name):
 def test_an_empty_part_is_one_line_also_in_a_pattern(name):
     """Finders of other packages, such as pytest's own, raise for such names."""
     assert refused(name).startswith(f"unknown target {name!r}: the name has an empty part")
+
+
+class Named(str):
+    """A name that is no plain text."""
+
+    __slots__ = ()
+
+
+TABLES = {
+    "plain": {},
+    "a name with a line break": {"solo\nx": types, "x\nsolo": types},
+    "no text": {5: types},
+    "no plain text": {Named("solo.other"): types},
+}
+
+
+@pytest.mark.parametrize("more", TABLES)
+def test_the_modules_of_a_unit_are_found_by_their_beginning(more, monkeypatch):
+    """Whatever other keys a program has put into the table, and in the table's order."""
+    names = ("solo", "solo.b", "solox", "other", "solo.a", "a.solo", "so")
+    table = {**dict.fromkeys(names, types), "solo.none": None, **TABLES[more]}
+    monkeypatch.setattr(unit.foreign, "module_table", lambda: table)
+    found = unit.module_names(("solo", "oth"))
+
+    plain = [name for name in found if type(name) is str and "\n" not in name and name != "solo.other"]
+    assert plain == ["solo", "solo.b", "solox", "other", "solo.a"]
+    assert unit.Unit(("solo", "other")).loaded()[:2] == ["solo", "other"]
+    assert unit.module_names() == [n for n, module in table.items() if type(n) is str and module is not None]

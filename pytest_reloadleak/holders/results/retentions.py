@@ -106,17 +106,17 @@ def _share(group: Group, reach: Reach, reaches: Reaches, retained: Retained, sea
         return None
     added = sum(1 for born in group.tops.values() if born not in early)
     later = Later(added, reach.generations - early.keys())
-    return _Share(early, _of_generations(reach, early, reaches, retained), later)
+    return _Share(early, _of_generations(group, reach, early, reaches, retained), later)
 
 
 def _of_generations(
-    reach: Reach, generations: Collection[int], reaches: Reaches, retained: Retained
+    group: Group, reach: Reach, generations: Collection[int], reaches: Reaches, retained: Retained
 ) -> Reach:
     """What the objects of some generations keep, of those that a group leads to."""
     if reach.generations <= frozenset(generations):
         return reach
     ids = [key for key in reach.ids & retained.born.keys() if retained.born[key] in generations]
-    return reaches.of({key: retained.objects[key] for key in ids})
+    return reaches.of({key: retained.objects[key] for key in ids}, group.sinks)
 
 
 def _taken_again(groups: Sequence[Group], search: Search) -> list[int]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from pytest_reloadleak.heap import foreign
 
 _WILD = frozenset("*?[")
+_BREAK = "\n"
+"""Separates names. No file or package can be imported that has it in its name, but a program may make such a name."""
 
 
 def is_glob(name: str) -> bool:
@@ -95,12 +99,32 @@ def module_names(beginnings: tuple[str, ...] = ("",)) -> list[str]:
     Args:
         beginnings: only names that begin with one of these.
     """
-    table = list(foreign.module_table().items())  # once, as this runs a dozen times per round
-    return [
-        name
-        for name, module in table
-        if type(name) is str and module is not None and name.startswith(beginnings)
-    ]
+    table = foreign.module_table()
+    names = _beginning(table, beginnings)
+    if names is None:
+        names = [name for name in list(table) if type(name) is str and name.startswith(beginnings)]
+    return [name for name in names if table.get(name) is not None]
+
+
+def _beginning(table: dict[Any, Any], beginnings: tuple[str, ...]) -> list[str] | None:
+    """The names that begin so; `None` where each must be looked at. A search in one text is several times faster."""
+    names = list(table)
+    try:
+        text = _BREAK.join(("", *names, ""))
+    except TypeError:  # a program may use any key
+        return None
+    if "" in beginnings or text.count(_BREAK) != len(names) + 1:
+        return None
+    found = set().union(*(_places(text, _BREAK + start) for start in beginnings))
+    return [text[at : text.index(_BREAK, at)] for at in sorted(found)]
+
+
+def _places(text: str, start: str) -> Iterator[int]:
+    """Where the lines begin that begin so."""
+    at = text.find(start)
+    while at >= 0:
+        yield at + len(_BREAK)
+        at = text.find(start, at + 1)
 
 
 def _dotted(text: str, parts: int) -> list[str]:
