@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,9 @@ class ReloadLeaks:
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._item: pytest.Item = request.node
+        self._begun: list[Coroutine[Any, Any, Report]] = []
+        self._watches: list[Watch] = []
+        request.addfinalizer(self._end)
 
     def check(self, target: str, **keywords: Any) -> Report:
         """Reload a target several times, and raise if an old generation stays alive.
@@ -57,8 +60,12 @@ class ReloadLeaks:
         __tracebackhide__ = True
         return self._passing(self.measure(target, **keywords))
 
-    async def acheck(self, target: str, **keywords: Any) -> Report:
-        """Do what `check` does on the running loop. `reload` may be a coroutine function."""
+    def acheck(self, target: str, **keywords: Any) -> Coroutine[Any, Any, Report]:
+        """Do what `check` does on the running loop, when it is awaited. `reload` may be a coroutine function."""
+        self._begun.append(self._acheck(target, keywords))
+        return self._begun[-1]
+
+    async def _acheck(self, target: str, keywords: dict[str, Any]) -> Report:
         __tracebackhide__ = True
         check, accepted = self._check(target, keywords)
         report = accepted(await check.aperform())
@@ -83,7 +90,23 @@ class ReloadLeaks:
             raise UsageError(
                 "watch takes no reload=: the block itself reloads; use check(..., reload=...) for a callable"
             )
-        return Watch(self, target, keywords)
+        self._watches.append(Watch(self, target, keywords))
+        return self._watches[-1]
+
+    def _end(self) -> None:
+        """Fail the test if a check of it never ran: it would pass whatever leaks."""
+        __tracebackhide__ = True
+        idle = [one for one in self._begun if inspect.getcoroutinestate(one) == inspect.CORO_CREATED]
+        for one in idle:
+            one.close()
+        is_unused = any(not watch.is_used for watch in self._watches)
+        self._begun.clear()
+        self._watches.clear()
+        if idle:
+            pytest.fail("acheck(...) checked nothing: write `await reload_leaks.acheck(...)`", pytrace=False)
+        if is_unused:
+            text = "watch(...) checked nothing: write `with reload_leaks.watch(...) as watch:`"
+            pytest.fail(text, pytrace=False)
 
     def _check(self, target: str, keywords: dict[str, Any]) -> tuple[Check, Callable[[Report], Report]]:
         """The check, and what marks the findings that the team accepts in its report."""
@@ -169,9 +192,12 @@ class Watch:
         self._count: int | None = None
         self._ran = 0
         self._is_judged = False
+        self.is_used = False
+        """Whether its block was entered, or it has said that it must be."""
 
     def __enter__(self) -> Self:
         __tracebackhide__ = True
+        self.is_used = True
         self._keywords["reload"] = _by_hand
         self._check, self._accepted = self._leaks._check(self._target, self._keywords)
         self._check.run.reloads.begin()
@@ -216,6 +242,7 @@ class Watch:
 
     def _start(self, count: int) -> Check:
         __tracebackhide__ = True
+        self.is_used = True
         if self._check is None:
             raise UsageError(
                 "watch.rounds(...) works only inside its block: `with reload_leaks.watch(...) as watch:`"

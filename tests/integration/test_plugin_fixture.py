@@ -743,6 +743,22 @@ def test_a_check_that_makes_no_sense_fails_its_test(app, body, text):
     assert "pytest_reloadleak/" not in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        ("acheck('leaky')", "await reload_leaks.acheck(...)"),
+        ("watch('leaky')", "with reload_leaks.watch(...) as watch:"),
+    ],
+)
+def test_a_check_that_never_ran_fails_its_test(app, call, right):
+    """Without `await` or `with` nothing is checked, and the test would pass whatever leaks."""
+    result = run(app, f"def test_it(reload_leaks):\n    reload_leaks.{call}\n")
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"{call.partition('(')[0]}(...) checked nothing: write `{right}`"])
+    assert "pytest_reloadleak/" not in result.stdout.str()
+
+
 def test_what_pytest_recorded_is_no_leak(app):
     """An exception, a log record and a monkeypatch from before the check do not hold the target's generations."""
     result = run(
