@@ -111,6 +111,7 @@ def abridged(text: str) -> str:
     text = re.sub(r"[\d.]+ (bytes|KiB|MiB)\b", r"N \1", text)
     text = re.sub(r"\b(pid|process) \d+", r"\1 N", text)
     text = re.sub(r"(127\.0\.0\.1):\d+", r"\1:N", text)
+    text = re.sub(r"\bwith descriptors [\d, ]+", "with descriptors N", text)
     text = _MADE_UP.sub(r"\1*", text)
     text = re.sub(r"\bfd \d+:", "fd N:", text)
     text = re.sub(r"due in \d+ s(\n +due in \d+ s)*", "due in N s", text)

@@ -1,4 +1,4 @@
-"""The preset `autoreload` on a real shell: each mode of `%autoreload`, what a cell leaves in `Out`, and a leak."""
+"""`%autoreload` and `%run` on a real shell: each mode, what a cell leaves in `Out`, and a leak."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ def make():
 
 def start():
     hub.listeners{how}
+
+if __name__ == "__main__":
+    start()
 """
 LEAKING, CURED = ".append(lambda: make())", "[:] = [lambda: make()]"
 
@@ -38,6 +41,11 @@ def plug(tmp_path, monkeypatch):
     yield write
     for name in ("plug", "hub"):
         sys.modules.pop(name, None)
+
+
+def scripted(reload_leaks, cell=None):
+    """The report on a notebook that executes the script, and then a cell."""
+    return reload_leaks.measure("plug", preset="%run", host={"cell": cell}, rounds=3)
 
 
 def measured(reload_leaks, cell, mode=2):
@@ -76,3 +84,35 @@ def test_what_the_notebook_shows_stays_in_its_history(plug, reload_leaks):
 
     assert {finding.kind for finding in report.findings} == {"object-growth"}
     assert "__main__.__dict__[*]" in {finding.holder.path for finding in report.findings}
+
+
+def test_what_a_cell_has_of_a_script_stays_in_its_history(plug, reload_leaks):
+    """`%run` makes new classes each time, so the values of cells are of old generations; the report says what to do."""
+    plug(CURED)
+
+    report = scripted(reload_leaks, "make()")
+
+    growing = [finding for finding in report.findings if finding.growth == "growing"]
+    assert "__main__._oh[*]" in {finding.holder.path for finding in growing}
+    assert all(finding.advice.startswith("end the cell with `;`") for finding in growing)
+
+
+@pytest.mark.parametrize(
+    ("cell", "outcome"),
+    [("make();", "clean"), ("get_ipython().run_line_magic('reset', '-f out')\nmake()", "known")],
+)
+def test_a_history_that_is_cleared(plug, reload_leaks, cell, outcome):
+    """Both ways of the advice: no value, or none that stays."""
+    plug(CURED)
+
+    assert scripted(reload_leaks, cell).outcome == outcome
+
+
+def test_a_script_that_raises_ends_the_check(plug, reload_leaks):
+    """`%run` itself shows the traceback and goes on."""
+    plug(".no_such_method()")
+
+    report = scripted(reload_leaks)
+
+    assert report.outcome == "error"
+    assert "no_such_method" in report.error

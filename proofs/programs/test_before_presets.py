@@ -252,6 +252,23 @@ def test_ipython(leaking, reload_leaks):
     assert any(found.holder.path.endswith("['post_run_cell'][*]") for found in report.findings)
 
 
+@pytest.mark.parametrize("leaking", ["IPython, a script"], indirect=True)
+def test_a_script_of_ipython(leaking, reload_leaks, tmp_path):
+    """The test has to know where IPython keeps the script's module."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    file = str(tmp_path / leaking.file)
+
+    def reload():
+        shell.run_line_magic("run", file)
+        sys.modules[PLUGIN] = shell._main_mod_cache[file]
+
+    report = reload_leaks.measure(PLUGIN, reload=reload, rounds=2)
+
+    assert [found.holder.path for found in report.findings] == ["hub.listeners[*]"]
+
+
 @pytest.mark.parametrize("leaking", ["APScheduler, a job"], indirect=True)
 def test_apscheduler(leaking, reload_leaks):
     """The test makes the scheduler, and calls the module's functions in each round."""

@@ -50,6 +50,18 @@ def load_ipython_extension(shell):
 def unload_ipython_extension(shell):
     {undo}
 """
+SCRIPT = """
+import hub
+
+def on_event():
+    pass
+
+def __reload_dispose__(data):
+    {undo}
+
+if __name__ == "__main__":
+    hub.listeners.append(on_event)
+"""
 
 
 def _extension(source, path, line, cure):
@@ -69,5 +81,14 @@ NOTEBOOKS = {
     ),
     "IPython, a formatter": _extension(
         FORMATTER, "shell._trait_values['display", 9, ".type_printers.pop(Weather, None)"
+    ),
+    "IPython, a script": Twins(
+        preset="%run",
+        needs="IPython",
+        source=SCRIPT,
+        path="hub.listeners[*]",
+        line=11,
+        cure="hub.listeners",
+        is_found=False,
     ),
 }

@@ -163,17 +163,19 @@ def site_of(code: types.CodeType) -> tuple[str, int, str]:
 
 
 def is_written_in(cls: type, namespace: dict[str, Any]) -> bool:
-    """Whether a class was written in a namespace but carries the name of a package above.
+    """Whether a class was written in a namespace but carries another name than the target's.
 
-    A package may give its own name to what it exports: `Client.__module__ = "httpx"`. A class of the package with its
-    own methods, to which the namespace only added one, is the package's. Only methods whose names say that they were
-    written in the class count: the enum metaclass adds some of its own.
+    A package may give its own name to what it exports: `Client.__module__ = "httpx"`. A module may be executed under
+    another name: `__main__`. A class with its own methods, to which the namespace only added one, is not written there.
+    Only methods whose names say that they were written in the class count: the enum metaclass adds some of its own.
     """
-    home = foreign.module_name(namespace)
-    if not home.startswith(f"{foreign.class_module(cls) or home}."):
+    home, module = foreign.module_name(namespace), foreign.class_module(cls)
+    if module != home and not home.startswith(f"{module or home}."):
         return False
     name = f"{foreign.class_qualname(cls)}."
     written = [f for f in functions_of(cls) if foreign.text(f.__qualname__).startswith(name)]
+    if module == home:
+        return bool(written) and all(f.__globals__ is namespace for f in written)
     return bool(written) and all(foreign.module_name(f.__globals__) == home for f in written)
 
 

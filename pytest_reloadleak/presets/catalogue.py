@@ -23,7 +23,7 @@ from pytest_reloadleak.presets.loops.twisted import Twisted
 from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.managers.stevedore import Stevedore
 from pytest_reloadleak.presets.managers.yapsy import Yapsy
-from pytest_reloadleak.presets.notebooks.ipython import Autoreload, IPython
+from pytest_reloadleak.presets.notebooks.ipython import Autoreload, IPython, Run
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
 from pytest_reloadleak.presets.web.django import Django
@@ -56,6 +56,7 @@ BUILTIN: tuple[Preset, ...] = (
     # -- notebooks
     IPython(),
     Autoreload(),
+    Run(),
     # -- loops, schedulers and task queues; the loops last, which many others use too
     APScheduler(),
     Celery(),

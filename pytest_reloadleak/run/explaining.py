@@ -94,9 +94,10 @@ class Explaining:
 
         named = [(retention, paths.get(_key(retention), [])) for retention in found.retentions]
         paths.clear()
-        ranks = Ranks(self._subject.unit.owns, self._project.rank)
+        files = self._subject.files()
+        ranks = Ranks(self._subject.unit.owns, self._project.rank, files)
         most_s = max(_LEAST_S, _SHARE * (_now_s() - self._begun_s))
-        watchpoints = Watchpoints(named, self._record.effects.working(), ranks, self._subject.files(), most_s)
+        watchpoints = Watchpoints(named, self._record.effects.working(), ranks, files, most_s)
         if not self._subject.is_loaded_here:
             self._trace_worker(most_s)
         watchpoints.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.own_objects import is_own
@@ -23,10 +23,17 @@ class Ranks:
     Args:
         owns: whether a module name belongs to the target.
         rank_of_file: `FIRST_PARTY` or `OF_TESTS` for a file of the project, `None` for any other.
+        files: the target's source files, which may run under another name: `__main__`.
     """
 
-    def __init__(self, owns: Callable[[str], bool], rank_of_file: Callable[[str], int | None]) -> None:
+    def __init__(
+        self,
+        owns: Callable[[str], bool],
+        rank_of_file: Callable[[str], int | None],
+        files: Collection[str] = (),
+    ) -> None:
         self.owns = owns
+        self._files = frozenset(files)
         self._rank_of_file = rank_of_file
         self._known: dict[tuple[str, str], int | None] = {}
 
@@ -43,7 +50,7 @@ class Ranks:
         # Generated code, such as the `__init__` of a dataclass, has no line to show: its caller has.
         if file.startswith("<") or is_own(frame):
             return None
-        return self.of_file(file, is_target=self.owns(module))
+        return self.of_file(file, is_target=self.owns(module) or file in self._files)
 
     def of_file(self, file: str, *, is_target: bool) -> int | None:
         """The rank of a file's code."""

@@ -206,6 +206,29 @@ def test_a_patch_from_before_the_check_is_left_and_reported(monkeypatch):
     assert sys.addaudithook is patched
 
 
+def test_a_patch_that_calls_the_builtin_is_seen_through(monkeypatch):
+    """As in a Jupyter kernel: the calls are recorded, and the patch is as before when the check is over."""
+    original = atexit.register
+
+    def patched(callback):
+        return original(callback)
+
+    monkeypatch.setattr(atexit, "register", patched)
+    probe = Watched()
+    probe.begin(scope())
+    try:
+        assert atexit.register is patched
+        atexit.register(bye)
+        assert probe.blind() is None
+        assert len(list(probe.identities())) == 1
+        atexit.unregister(bye)
+        assert not list(probe.identities())
+    finally:
+        probe.end()
+    assert original is BUILTINS[atexit, "register"]
+    assert patched.__closure__[0].cell_contents is original
+
+
 def test_a_stand_in_that_was_kept_is_the_function_after_the_check(probe):
     """Whoever took one along has a function that works as the original does, and that holds nothing of the check."""
     kept = atexit.register
@@ -335,7 +358,7 @@ def test_a_begin_that_fails_half_way_is_undone(monkeypatch):
     """What was replaced before the failure is put back by it, and `end` may be called all the same."""
     from pytest_reloadleak.effects.registries import watched as module
 
-    monkeypatch.setattr(module, "_is_replaced", fail)
+    monkeypatch.setattr(module.stand_ins, "is_hidden", fail)
     probe = Watched()
     with pytest.raises(ZeroDivisionError):
         probe.begin(scope())

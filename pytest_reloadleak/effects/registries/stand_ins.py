@@ -1,8 +1,10 @@
 """Replace functions of the interpreter by stand-ins while a check listens to their calls, and leave no trace.
 
-A stand-in replaces its original in the namespace of every loaded module, under any name. Class attributes, closures,
-default arguments and containers keep the original, so calls through them are not seen. The reverse is harmless: a
-stand-in that the program kept delegates for ever.
+A stand-in replaces its original in the namespace of every loaded module, under any name. Where the program has put a
+function of its own in the original's place, it also replaces the original in that function's closure, by which such a
+function calls it: `ipykernel` does so with `faulthandler.register`. Other closures, class attributes, default arguments
+and containers keep the original, so calls through them are not seen. The reverse is harmless: a stand-in that the
+program kept delegates for ever.
 
 A stand-in is not a plain function, because a function as a class attribute binds its instance; a builtin does not. It
 refers to its original and to strings only. Only this module knows the listeners, so no reference leads from a program's
@@ -101,9 +103,10 @@ def unlisten(listener: Listener) -> None:
             _installed.clear()
 
 
-def is_standing_in(o: object) -> bool:
-    """Whether `o` is an installed stand-in."""
-    return any(o is stand_in for stand_in in _installed.values())
+def is_hidden(module: str, name: str) -> bool:
+    """Whether the program put another function in a function's place, and calls of that one are not reported."""
+    found = [_found(module, name), *(cell.cell_contents for cell in _cells(module, name))]
+    return found[0] is not None and not any(o is stand_in for o in found for stand_in in _installed.values())
 
 
 def _exchange(pairs: Iterable[tuple[object, object]]) -> None:
@@ -117,6 +120,11 @@ def _exchange(pairs: Iterable[tuple[object, object]]) -> None:
         for name, value in list(namespace.items()):
             if id(value) in wanted:
                 namespace[name] = others[id(value)][1]
+    for spelling in _installed:
+        module, _, name = spelling.rpartition(".")
+        for cell in _cells(module, name):
+            if id(cell.cell_contents) in wanted:
+                cell.cell_contents = others[id(cell.cell_contents)][1]
 
 
 def _namespaces() -> Iterator[dict[str, Any]]:
@@ -128,9 +136,29 @@ def _namespaces() -> Iterator[dict[str, Any]]:
 
 
 def builtin(module: str, name: str) -> Any | None:
-    """A builtin function of a loaded module; `None` if it does not exist or the program replaced it."""
+    """A builtin function of a loaded module; `None` if it does not exist, or the program replaced and forgot it."""
+    for found in (_found(module, name), *(cell.cell_contents for cell in _cells(module, name))):
+        original = found.__wrapped__ if type(found) is StandIn else found
+        if type(original) is types.BuiltinFunctionType and original.__name__ == name:
+            return original
+    return None
+
+
+def _found(module: str, name: str) -> Any:
+    """What programs find under a function's name."""
     place = vars(sys).get("monitoring") if module == "sys.monitoring" else sys.modules.get(module)
-    found = dict.get(foreign.module_dict(place) or {}, name)
-    if type(found) is StandIn:
-        found = found.__wrapped__
-    return found if type(found) is types.BuiltinFunctionType else None
+    return dict.get(foreign.module_dict(place) or {}, name)
+
+
+def _cells(module: str, name: str) -> list[types.CellType]:
+    """The closure of a function that the program put in the place of another; empty where the other is in its place."""
+    found = _found(module, name)
+    cells = found.__closure__ or () if type(found) is types.FunctionType else ()
+    return [cell for cell in cells if _is_filled(cell)]
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:  # an empty one
+        return False

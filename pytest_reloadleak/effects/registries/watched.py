@@ -96,7 +96,11 @@ class Watched(Probe):
         found = {w.spelling: stand_ins.builtin(w.module, w.name) for w in WATCHES}
         try:
             stand_ins.listen({name: f for name, f in found.items() if f is not None}, self._called)
-            self._unseen = tuple(w.spelling for w in WATCHES if not w.undoes and _is_replaced(w))
+            self._unseen = tuple(
+                w.spelling
+                for w in WATCHES
+                if not w.undoes and stand_ins.is_hidden(*w.spelling.rsplit(".", 1))
+            )
         except BaseException:
             stand_ins.unlisten(self._called)
             raise
@@ -255,14 +259,6 @@ class Watched(Probe):
 def _listed() -> list[Any]:
     """The callbacks of `atexit`; empty if listing them could run code of the program."""
     return [root.value for root in roots.registered() if root.kind == "atexit"]
-
-
-def _is_replaced(watch: Watch) -> bool:
-    """Whether the program replaced the function under the name that programs call."""
-    module, _, name = watch.spelling.rpartition(".")
-    place = vars(sys).get("monitoring") if module == "sys.monitoring" else sys.modules.get(module)
-    found = dict.get(foreign.module_dict(place) or {}, name)
-    return found is not None and not stand_ins.is_standing_in(found)
 
 
 def _effect(number: int, record: _Record, is_repeated: bool) -> Effect:

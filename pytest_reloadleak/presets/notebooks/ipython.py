@@ -1,15 +1,18 @@
-"""Check what IPython reloads: its extensions, and modules under `%autoreload`."""
+"""Check what IPython executes again: its extensions, modules under `%autoreload`, and scripts under `%run`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
-from pytest_reloadleak.presets.source import Source
+from pytest_reloadleak.presets.source import Source, file_of
+from pytest_reloadleak.strategies.imports.unload import enter
+from pytest_reloadleak.verdict.known import Known
 
 
 class Session(Hosted):
@@ -84,6 +87,42 @@ class Autoreloaded(Session):
         self.execute(self._cell or "pass")
 
 
+class Script(Session):
+    """A script, which a cell executes by `%run`: always in the same module, whose namespace IPython empties first."""
+
+    def __init__(self, name: str, options: Mapping[str, object]) -> None:
+        super().__init__(name, options)
+        file = file_of(name)
+        if file is None:
+            raise UsageError(f"preset '%run': {name} has no file that %run could execute")
+        self._file = str(file)
+
+    def reload(self) -> None:
+        """Execute the script, which has the name `__main__` meanwhile, and then the cell."""
+        shell: Any = self.host["shell"]
+        magics = shell.magics_manager.registry["ExecutionMagics"]
+        # %run itself shows what a script raises, and goes on.
+        magics.run(f'"{self._file}"', runner=partial(shell.safe_execfile, raise_exceptions=True))
+        module = shell._main_mod_cache[self._file]
+        module.__name__ = "__main__"  # %run removes it, and so what the script's classes say of their module
+        enter(self._name, module)
+        self.execute(self._cell)
+
+
+_HISTORY = (
+    "end the cell with `;`, so that it has no value, or execute `%reset -f out`: IPython keeps the value of each cell "
+    "in Out, _, __, ___ and _1, _2, ..., until there are more than a thousand (InteractiveShell.cache_size)"
+)
+_KEPT = tuple(
+    (pattern, _HISTORY)
+    for pattern in ("__main__._oh*", "__main__._*", "shell.user_ns_hidden*", "shell.displayhook.*")
+)
+"""What the shell keeps of the values of cells."""
+_LAST = Known(
+    pattern="retained-generation:shell.user_ns_hidden*",
+    is_bounded=True,
+    why="IPython keeps the value that _ had first, which `%reset out` does not remove",
+)
 _MODES = (1, 2, 3)
 
 
@@ -125,9 +164,29 @@ class Autoreload(Preset):
     takes = ("shell", "cell", "mode")
     is_given = False
     reloads = True
+    undone = _KEPT
+    known = (_LAST,)
     hook = "a cell that you execute before the next edit: %autoreload calls no hook"
 
     def open(self, target: str, source: Source, options: Mapping[str, object]) -> Autoreloaded:
         """Make a shell with `%autoreload`, or take the test's own."""
         del source
         return Autoreloaded(target, options)
+
+
+class Run(Preset):
+    """The preset `%run`; no source looks like it, since any module may be executed as a script."""
+
+    name = "%run"
+    modules = ("IPython",)
+    takes = ("shell", "cell")
+    is_given = False
+    reloads = True
+    undone = _KEPT
+    known = (_LAST,)
+    hook = "__reload_dispose__(data) of the script, and call it in a cell before the next %run, which calls no hook"
+
+    def open(self, target: str, source: Source, options: Mapping[str, object]) -> Script:
+        """Make a shell, or take the test's own."""
+        del source
+        return Script(target, options)

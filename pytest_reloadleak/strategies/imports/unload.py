@@ -1,8 +1,9 @@
-"""Drop the unit from everywhere in the import system, and import nothing."""
+"""Drop the unit from everywhere in the import system, or enter a module that a host made; import nothing."""
 
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.imports.unit import reloadable
@@ -27,3 +28,13 @@ def unload(names: list[str]) -> None:
             del holder[leaf]
     for name in modules:
         del sys.modules[name]
+
+
+def enter(name: str, module: ModuleType) -> None:
+    """Give a name in `sys.modules` to a module that a host executed and keeps to itself.
+
+    Args:
+        name: the target's name.
+        module: its newest generation.
+    """
+    sys.modules[name] = module
