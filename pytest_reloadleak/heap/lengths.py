@@ -12,16 +12,17 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from itertools import compress, filterfalse, repeat
+from itertools import compress, repeat
 from operator import gt
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.instances import with_subclasses
+from pytest_reloadleak.heap.levels.choice import Addresses, of_types, untracked
 
-_SLICE, _LARGE_SLICE = 64, 1024
-"""Objects per `get_referents` call: few where the one that refers to something is wanted, more where it is not."""
+_SLICE = 64
+"""Objects that are asked together for what they refer to, before one of them is asked alone."""
 
 _tell_bytes, _tell_text = io.BytesIO.tell, io.StringIO.tell
 _array_length = array.array.__len__
@@ -68,7 +69,7 @@ _KINDS = (
     *(Kind(base, size_bytes, _no_items, is_buffer=True) for base, size_bytes in BUFFERS.items()),
 )
 
-_UNTRACKED = foreign.type_ids(bytearray, array.array, *(() if gc.is_tracked({}) else (dict,)))
+_UNTRACKED = (bytearray, array.array, *(() if gc.is_tracked({}) else (dict,)))
 """The collector does not track these buffers, nor up to 3.13 a dict of atoms, so that only a reference shows them."""
 
 
@@ -128,10 +129,16 @@ def of_ids(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]
     if not missing:
         return
     near = _with_ids(tracked, owners) if owners else tracked
-    for some in _slices(near, _ids_of_modules(near)):
-        for o in _loose(some):
+    modules = Addresses(_ids_of_modules(near))
+    for at in range(0, len(near), _SLICE):
+        some = near[at : at + _SLICE]
+        for o in untracked(some, modules, _UNTRACKED):
             if id(o) in missing:
-                owners.update(id(owner) for owner in some if any(one is o for one in _loose([owner])))
+                owners.update(
+                    id(owner)
+                    for owner in some
+                    if any(one is o for one in untracked([owner], modules, _UNTRACKED))
+                )
                 yield o, length(o)
 
 
@@ -139,15 +146,13 @@ def _by_kind() -> Iterator[tuple[list[Any], Callable[[Any], int]]]:
     """All containers and buffers in groups, each with what reads their lengths; untracked ones more than once."""
     dicts, lists, modules = (_ids_of(base) for base in (dict, list, types.ModuleType))
     rest = modules.union(*(_ids_of(kind.base) for kind in _KINDS)) - dicts - lists
-    wanted = dicts | lists | rest
     tracked = gc.get_objects()
-    selected = list(compress(tracked, map(wanted.__contains__, map(id, map(type, tracked)))))
-    kinds = list(map(id, map(type, selected)))
-    yield list(compress(selected, map(dicts.__contains__, kinds))), dict.__len__
-    yield list(compress(selected, map(lists.__contains__, kinds))), list.__len__
-    others = list(compress(selected, map(rest.__contains__, kinds)))
-    selected, kinds = [], []
-    loose = _all_loose(tracked, frozenset(id(o) for o in others if id(type(o)) in modules))
+    selected = of_types(tracked, Addresses(dicts | lists | rest))
+    yield of_types(selected, Addresses(dicts)), dict.__len__
+    yield of_types(selected, Addresses(lists)), list.__len__
+    others = of_types(selected, Addresses(rest))
+    selected = []
+    loose = untracked(tracked, Addresses(id(o) for o in others if id(type(o)) in modules), _UNTRACKED)
     yield [o for o in loose if type(o) is dict], dict.__len__
     others += [o for o in loose if type(o) is not dict]
     yield [o for o in others if id(type(o)) not in modules], length
@@ -157,37 +162,8 @@ def _ids_of(base: type) -> frozenset[int]:
     return frozenset(map(id, with_subclasses([base])))
 
 
-def _all_loose(tracked: list[Any], modules: frozenset[int]) -> list[Any]:
-    found = []
-    for some in _slices(tracked, modules, _LARGE_SLICE):
-        found += _loose(some)
-    return found
-
-
-def _slices(objects: list[Any], but: frozenset[int], size: int = _SLICE) -> Iterator[list[Any]]:
-    """Objects in slices whose referents may be asked for at once, without those with the ids in `but`."""
-    for at in range(0, len(objects), size):
-        some = objects[at : at + size]
-        yield [o for o in some if id(o) not in but] if not but.isdisjoint(map(id, some)) else some
-
-
-def _loose(owners: list[Any]) -> list[Any]:
-    """The untracked dicts and buffers to which objects refer; a buffer as a value does not get a dict tracked."""
-    found = _exactly(filterfalse(gc.is_tracked, gc.get_referents_of_all(*owners)))
-    dicts = [o for o in found if type(o) is dict]
-    return (
-        [*found, *_exactly(filterfalse(gc.is_tracked, gc.get_referents_of_all(*dicts)))] if dicts else found
-    )
-
-
-def _exactly(objects: Iterable[Any]) -> list[Any]:
-    some = list(objects)
-    return list(compress(some, map(_UNTRACKED.__contains__, map(id, map(type, some)))))
-
-
 def _ids_of_modules(objects: list[Any]) -> frozenset[int]:
-    modules = _ids_of(types.ModuleType)
-    return frozenset(map(id, compress(objects, map(modules.__contains__, map(id, map(type, objects))))))
+    return frozenset(map(id, of_types(objects, Addresses(_ids_of(types.ModuleType)))))
 
 
 def _with_ids(objects: list[Any], ids: Container[int]) -> list[Any]:

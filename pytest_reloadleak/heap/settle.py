@@ -10,12 +10,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import compress, repeat
-from operator import is_
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import turns
 from pytest_reloadleak.heap.interpreter_caches import clear_known_caches
+from pytest_reloadleak.heap.levels.choice import Addresses, of_types
 
 PATIENCE_S = 0.5
 """Total time to wait for threads and loops while something that should be dead is alive."""
@@ -211,5 +210,4 @@ def tracked_count() -> int:
     """
     objects = gc.get_objects()
     # Asked by identity in C: `count(tuple)` would call the `__eq__` of a hostile metaclass.
-    tuples = list(compress(objects, map(is_, map(type, objects), repeat(tuple))))
-    return len(objects) - len(tuples)
+    return len(objects) - len(of_types(objects, Addresses((id(tuple),))))

@@ -6,8 +6,6 @@ import types
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import compress, repeat
-from operator import is_
 from typing import Any
 
 from pytest_reloadleak.generations.birth import module_types
@@ -19,7 +17,7 @@ from pytest_reloadleak.generations.unlisted_functions import unlisted
 from pytest_reloadleak.generations.walk import site_of
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.levels.choice import Addresses, referring
+from pytest_reloadleak.heap.levels.choice import Addresses, of_types, referring
 from pytest_reloadleak.holders.search import Search
 
 _FEW = 100
@@ -191,7 +189,7 @@ def _referring(markers: list[Any]) -> list[Any]:
     if len(markers) <= _FEW:
         return gc.get_referrers(*markers) if markers else []
     objects = gc.get_objects()
-    dicts = list(compress(objects, map(is_, map(type, objects), repeat(dict))))
+    dicts = of_types(objects, Addresses((id(dict),)))
     return [dicts[at] for at in referring(dicts, 0, len(dicts), Addresses(map(id, markers)))]
 
 
@@ -210,7 +208,7 @@ def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[An
     objects = gc.get_objects()
     return [
         o
-        for o in compress(objects, map(kinds.__contains__, map(id, map(type, objects))))
+        for o in of_types(objects, Addresses(kinds))
         if type(o) is not function or id(o.__code__) in codes or id(o.__globals__) in homes
     ]
 

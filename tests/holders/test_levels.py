@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import gc
 import runpy
 import sys
@@ -99,6 +100,9 @@ def test_it_keeps_nothing(native):
     for _ in range(3):
         both(native, level, set(), {id(sink)}, has_untracked=True)
         native.positions(level, native.Addresses([id(level[0])]))
+        native.of_types(level, native.Addresses([id(list)]))
+        native.untracked([level, held], native.Addresses(), (list, object))
+        native.fingerprint(level)
 
     assert list(map(sys.getrefcount, (sink, held, level, level[0]))) == before
 
@@ -174,6 +178,63 @@ def test_what_refers_to_some(native, start, stop):
     assert found == [at for at in range(start, min(stop, 200)) if at * 7 % 13 % 5 in {0, 2, 4}]
 
 
+def test_objects_of_some_types(native):
+    """In their order, without asking one of them or its type anything."""
+
+    class Meta(type):
+        def _trouble(cls, *_: object) -> Any:
+            raise RuntimeError
+
+        __eq__ = __hash__ = __bool__ = _trouble
+
+    class Strange(metaclass=Meta):
+        pass
+
+    objects = [1, [], Strange(), {}, [2], Trouble(), Strange()]
+    wanted = {id(list), id(Strange)}
+
+    found = native.of_types(objects, native.Addresses(wanted))
+
+    assert list(map(id, found)) == [id(objects[at]) for at in (1, 2, 4, 6)]
+    assert list(map(id, in_python.of_types(objects, wanted))) == list(map(id, found))
+    assert native.of_types(objects, native.Addresses()) == []
+    with pytest.raises(TypeError):
+        native.of_types(tuple(objects), native.Addresses(wanted))
+
+
+def test_what_the_collector_does_not_track(native):
+    """Each once, of some types only, and not by those that are left out; that of a dict of atoms as well."""
+    inner, other, hidden = bytearray(b"inner"), array.array("i"), bytearray(b"hidden")
+    atoms = {"a": 1, "buffer": inner}
+    objects: list[Any] = [[other, other, 5, "text"], [atoms, {"b": []}], (other,), [hidden], Trouble()]
+    without, kinds = {id(objects[3])}, (bytearray, array.array, dict)
+
+    found = native.untracked(objects, native.Addresses(without), kinds)
+
+    wanted = [] if gc.is_tracked(atoms) else [id(atoms), id(inner)]
+    wanted += [] if gc.is_tracked(other) else [id(other)]
+    assert sorted(map(id, found)) == sorted(wanted)
+    assert sorted(map(id, in_python.untracked(objects, without, kinds))) == sorted(wanted)
+    assert [id(o) for o in native.untracked(objects, native.Addresses(), (bytearray,))] == [id(hidden)]
+    for wrong in ((tuple(objects), native.Addresses(), kinds), (objects, without, kinds), (objects,)):
+        with pytest.raises(TypeError):
+            native.untracked(*wrong)
+
+
+def test_both_find_what_is_not_tracked_in_this_process(native):
+    """Whatever it is."""
+    modules = {id(module) for module in unsafe_modules()}
+    objects = [o for o in gc.get_objects() if type(o) is not list or len(o) < 100_000]
+    kinds = (bytearray, array.array, dict)
+
+    in_c = native.untracked(objects, native.Addresses(modules), kinds)
+    python = in_python.untracked(objects, modules, kinds)
+
+    both = {id(o) for o in in_c} ^ {id(o) for o in python}
+    assert len(in_c) == len({id(o) for o in in_c}) > 0 or gc.is_tracked({})
+    assert len(both) < 50  # between the two, the process goes on
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -207,11 +268,9 @@ def test_wrong_arguments_are_refused(native, arguments, error):
 )
 def test_the_variable_decides(native, monkeypatch, wanted, older, taken):
     """The extension is taken where it is there, unless it is off or was built from another source."""
-    stand_in = {"PROTOCOL": native.PROTOCOL - older, "Addresses": native.Addresses, "expand": native.expand}
+    stand_in = {name: vars(native)[name] for name in choice.__all__}
     module = type(sys)("pytest_reloadleak.heap.levels._native")
-    vars(module).update(
-        stand_in, positions=native.positions, referring=native.referring, __file__="_native.so"
-    )
+    vars(module).update(stand_in, PROTOCOL=native.PROTOCOL - older, __file__="_native.so")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("pytest_reloadleak.heap.levels._native", module, raising=False)
     monkeypatch.setenv("RELOADLEAK_ACCELERATOR", wanted)

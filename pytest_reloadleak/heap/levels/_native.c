@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PROTOCOL 3 /* as in choice.py */
+#define PROTOCOL 4 /* as in choice.py */
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -526,6 +526,99 @@ referring(PyObject *module, PyObject *args)
     return found;
 }
 
+static PyObject *
+of_types(PyObject *module, PyObject *args)
+{
+    PyObject *type = *(PyObject **)PyModule_GetState(module);
+    PyObject *objects, *types, *found;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyList_Type, &objects, type, &types) || (found = PyList_New(0)) == NULL) {
+        return NULL;
+    }
+    Py_ssize_t size = PyList_Size(objects);
+    for (Py_ssize_t i = 0; i < size; i++) {
+        if (i + AHEAD < size) {
+            PREFETCH(PyList_GetItem(objects, i + AHEAD));
+        }
+        PyObject *o = PyList_GetItem(objects, i);
+        if (contains((Addresses *)types, (uintptr_t)Py_TYPE(o)) && PyList_Append(found, o) < 0) {
+            Py_CLEAR(found);
+            break;
+        }
+    }
+    return found;
+}
+
+/* Add the untracked ones of some types among what objects refer to, each once. */
+static int
+add_untracked(PyObject *found, Addresses *seen, PyObject *types, const Children *children)
+{
+    Py_ssize_t count = PyTuple_Size(types);
+    for (size_t i = 0; i < children->used; i++) {
+        if (i + AHEAD < children->used) {
+            PREFETCH(children->items[i + AHEAD]);
+        }
+        PyObject *o = children->items[i];
+        for (Py_ssize_t at = 0; at < count; at++) {
+            if ((PyObject *)Py_TYPE(o) != PyTuple_GetItem(types, at)) {
+                continue;
+            }
+            int is_new = PyObject_GC_IsTracked(o) ? 0 : add(seen, (uintptr_t)o);
+            if (is_new < 0 || (is_new && PyList_Append(found, o) < 0)) {
+                return -1;
+            }
+            break;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+untracked(PyObject *module, PyObject *args)
+{
+    PyObject *type = *(PyObject **)PyModule_GetState(module);
+    PyObject *objects, *without, *types, *found = PyList_New(0), *seen = PyObject_CallNoArgs(type);
+    Children children = {PyMem_Malloc(ROOM * sizeof(PyObject *)), 0, ROOM, 0};
+    Kind kinds[KINDS];
+    memset(kinds, 0, sizeof(kinds));
+    int status = found == NULL || seen == NULL
+        || !PyArg_ParseTuple(args, "O!O!O!", &PyList_Type, &objects, type, &without, &PyTuple_Type, &types) ? -1 : 0;
+    if (status == 0 && children.items == NULL) {
+        PyErr_NoMemory();
+        status = -1;
+    }
+    Py_ssize_t size = status == 0 ? PyList_Size(objects) : 0;
+    for (Py_ssize_t i = 0; status == 0 && i < size; i++) {
+        if (i + AHEAD < size) {
+            PREFETCH(PyList_GetItem(objects, i + AHEAD));
+        }
+        PyObject *o = PyList_GetItem(objects, i);
+        if (contains((Addresses *)without, (uintptr_t)o)) {
+            continue;
+        }
+        children.used = 0;
+        status = add_children(&children, kinds, o);
+        if (status == 0) {
+            status = add_untracked(found, (Addresses *)seen, types, &children);
+        }
+    }
+    /* A dict of atoms and buffers is untracked too. What is added here is no dict. */
+    size = status == 0 ? PyList_Size(found) : 0;
+    for (Py_ssize_t i = 0; status == 0 && i < size; i++) {
+        PyObject *o = PyList_GetItem(found, i);
+        children.used = 0;
+        status = PyDict_CheckExact(o) ? add_children(&children, kinds, o) : 0;
+        if (status == 0) {
+            status = add_untracked(found, (Addresses *)seen, types, &children);
+        }
+    }
+    PyMem_Free(children.items);
+    Py_XDECREF(seen);
+    if (status < 0) {
+        Py_CLEAR(found);
+    }
+    return found;
+}
+
 static inline void
 add_pair(uintptr_t *numbers, Py_ssize_t *used, PyObject *o)
 {
@@ -580,6 +673,8 @@ static PyMethodDef methods[] = {
     {"expand", (PyCFunction)(void (*)(void))expand, METH_VARARGS | METH_KEYWORDS, "As in_python.expand()."},
     {"positions", positions, METH_VARARGS, "As in_python.positions()."},
     {"referring", referring, METH_VARARGS, "As in_python.referring()."},
+    {"of_types", of_types, METH_VARARGS, "As in_python.of_types()."},
+    {"untracked", untracked, METH_VARARGS, "As in_python.untracked()."},
     {"fingerprint", fingerprint, METH_VARARGS, "As in_python.fingerprint()."},
     {NULL, NULL, 0, NULL},
 };

@@ -10,13 +10,29 @@ import os
 from typing import TYPE_CHECKING
 
 _WANTED = os.environ.get("RELOADLEAK_ACCELERATOR", "")
-_PROTOCOL = 3
+_PROTOCOL = 4
 """Of the extension: one that was built from another version of its source is not taken."""
 
 if TYPE_CHECKING:
-    from pytest_reloadleak.heap.levels._native import Addresses, expand, fingerprint, positions, referring
+    from pytest_reloadleak.heap.levels._native import (
+        Addresses,
+        expand,
+        fingerprint,
+        of_types,
+        positions,
+        referring,
+        untracked,
+    )
 else:
-    from pytest_reloadleak.heap.levels.in_python import Addresses, expand, fingerprint, positions, referring
+    from pytest_reloadleak.heap.levels.in_python import (
+        Addresses,
+        expand,
+        fingerprint,
+        of_types,
+        positions,
+        referring,
+        untracked,
+    )
 
     if _WANTED != "off":
         try:
@@ -30,12 +46,14 @@ else:
                     Addresses,
                     expand,
                     fingerprint,
+                    of_types,
                     positions,
                     referring,
+                    untracked,
                 )
             elif _WANTED == "required":
                 raise ImportError(
                     f"{_native.__file__} was built from another source: install the package again"
                 )
 
-__all__ = ["Addresses", "expand", "fingerprint", "positions", "referring"]
+__all__ = ["Addresses", "expand", "fingerprint", "of_types", "positions", "referring", "untracked"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import compress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import compress, filterfalse
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
@@ -82,6 +82,43 @@ def referring(objects: list[Any], start: int, stop: int, wanted: set[int]) -> It
             for position, o in enumerate(some, at):
                 if not wanted.isdisjoint(map(id, referents(o))):
                     yield position
+
+
+def of_types(objects: list[Any], types: Collection[int]) -> list[Any]:
+    """The objects whose types have some ids, in their order.
+
+    Args:
+        objects: the objects.
+        types: the ids.
+    """
+    return list(compress(objects, map(types.__contains__, map(id, map(type, objects)))))
+
+
+_READ = 1024
+"""Objects whose references are read at once."""
+
+
+def untracked(objects: list[Any], without: Collection[int], types: tuple[type, ...]) -> list[Any]:
+    """What the collector does not track, of some types, and what tracked objects or untracked dicts refer to.
+
+    Args:
+        objects: tracked objects.
+        without: ids of those whose references are not read.
+        types: types written in C.
+    """
+    kinds = frozenset(map(id, types))
+
+    def among(owners: Iterable[Any]) -> list[Any]:
+        some = list(filterfalse(gc.is_tracked, gc.get_referents_of_all(*owners)))
+        return list(compress(some, map(kinds.__contains__, map(id, map(type, some)))))
+
+    found: dict[int, Any] = {}
+    for at in range(0, len(objects), _READ):
+        some = objects[at : at + _READ]
+        loose = among(o for o in some if id(o) not in without)
+        loose += among(o for o in loose if type(o) is dict)  # a buffer as a value does not get a dict tracked
+        found.update((id(o), o) for o in loose)
+    return list(found.values())
 
 
 def fingerprint(container: dict[Any, Any] | list[Any], without: frozenset[str] = frozenset()) -> object:
