@@ -57,6 +57,21 @@ def realworld(session: nox.Session) -> None:
     session.run("pytest", audioop, "proofs/programs", *session.posargs)
 
 
+@nox.session
+def pycord(session: nox.Session) -> None:
+    """Check extensions of py-cord, which has the import name of discord.py."""
+    session.install(".[pycord,test]")
+    session.run("pytest", "proofs/programs/test_presets.py", "-k", "discord", *session.posargs)
+
+
+@nox.session
+def apscheduler4(session: nox.Session) -> None:
+    """Check modules of APScheduler 4, which is published as a pre-release only."""
+    session.install("--pre", "apscheduler==4.0.0a6")
+    session.install(".[test]")
+    session.run("pytest", "proofs/programs/test_presets.py", "-k", "APScheduler", *session.posargs)
+
+
 @nox.session(python=NAMED.get("3.13", "3.13"))
 def blender(session: nox.Session) -> None:
     """Check add-ons of a real Blender without a window."""

@@ -1,6 +1,11 @@
 """Extensions of chat bots."""
 
+from importlib.metadata import packages_distributions
+
 from twins import Twins
+
+IS_PYCORD = "py-cord" in packages_distributions().get("discord", ())
+"""Whether `discord` is py-cord, which has that name too and calls `setup` as disnake does: `nox -s pycord`."""
 
 CHECK = """
 from {library}.ext import commands
@@ -76,13 +81,13 @@ class Pages(discord.ui.View):
     async def turn(self, interaction, button):
         pass
 
-async def setup(bot):
+{define}setup(bot):
     global pages
     pages = Pages()
     hub.listeners.append(None)
     bot.add_view(pages, message_id=len(hub.listeners))
 
-async def teardown(bot):
+{define}teardown(bot):
     {undo}
 """
 LOOP = """
@@ -220,7 +225,7 @@ def _discord(library, define, wait):
 
 
 BOTS = {
-    **_discord("discord", "async def ", "await "),
+    **_discord("discord", *(("def ", "") if IS_PYCORD else ("async def ", "await "))),
     **_discord("disnake", "def ", ""),
     "Sopel, a job": Twins(
         preset="Sopel",
@@ -251,9 +256,11 @@ BOTS = {
     "discord, a view": Twins(
         preset="discord.py",
         needs="discord",
-        source=VIEW,
+        source=VIEW.replace("{define}", "def " if IS_PYCORD else "async def "),
         path="bot._connection._view_store.",
         line=16,
         cure="pages.stop()",
     ),
 }
+if IS_PYCORD:  # it asks a listener for its `__name__`, which a partial has not
+    del BOTS["discord, a listener"]

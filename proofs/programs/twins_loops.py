@@ -14,6 +14,16 @@ def setup(scheduler):
 def teardown(scheduler):
     {undo}
 """
+SUBSCRIBED = """
+def on_event(event):
+    pass
+
+def setup(scheduler):
+    scheduler.subscribe(on_event)
+
+def teardown(scheduler):
+    {undo}
+"""
 LISTENER = """
 def on_job(event):
     pass
@@ -53,6 +63,22 @@ def on_success(sender=None, **details):
     pass
 
 signals.task_success.connect(on_success, weak=False)
+
+def __reload_dispose__(data):
+    {undo}
+"""
+BEAT = """
+import celery, hub
+from celery.schedules import crontab
+
+app = celery.current_app
+hub.listeners.append(None)
+name = f"poll {len(hub.listeners)}"
+
+def now():
+    return app.now()
+
+app.conf.beat_schedule[name] = {"task": "poll", "schedule": crontab(minute=5, nowfun=now)}
 
 def __reload_dispose__(data):
     {undo}
@@ -164,7 +190,7 @@ def _kill():
 
 
 def _job(source, **keywords):
-    return Twins(preset="APScheduler", needs="apscheduler", source=source, **keywords)
+    return Twins(preset="APScheduler", needs="apscheduler.schedulers.background", source=source, **keywords)
 
 
 def _task(source, **keywords):
@@ -188,6 +214,14 @@ LOOPS = {
     "APScheduler, a listener": _job(
         LISTENER, path="scheduler._listeners[*]", line=6, cure="scheduler.remove_listener(on_job)"
     ),
+    "APScheduler 4, a subscription": Twins(
+        preset="APScheduler",
+        needs="apscheduler.eventbrokers.local",
+        source=SUBSCRIBED,
+        path="scheduler._async_scheduler.event_broker._subscriptions[*]",
+        line=6,
+        cure="event_broker.unsubscribe(key)",
+    ),
     "Celery, a shared task": _task(
         SHARED, path="celery._state._on_app_finalizers[*]", line=4, cure="._on_app_finalizers.discard(item)"
     ),
@@ -196,6 +230,13 @@ LOOPS = {
         path="celery.signals.task_success.receivers[*]",
         line=10,
         cure="signals.task_success.disconnect(",
+    ),
+    "Celery, beat": _task(
+        BEAT,
+        path="celery._state.default_app._conf.maps[*]['beat_schedule'][*]",
+        line=12,
+        cure="del app.conf.beat_schedule[NAME]",
+        by_hand="del app.conf.beat_schedule[name]",
     ),
     "Twisted, a trigger": _reactor(
         TRIGGER,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
 
@@ -24,11 +23,10 @@ class Jobs(Hosted):
         """A scheduler whose thread runs, and runs no job."""
         try:
             background: Any = importlib.import_module("apscheduler.schedulers.background")
-        except ImportError:
-            raise UsageError(
-                "preset 'APScheduler' makes a scheduler of APScheduler 3, and another version is installed; give your "
-                "own: host={'scheduler': scheduler}"
-            ) from None
+        except (
+            ImportError
+        ):  # APScheduler 4: it takes jobs when it is entered, and runs none before `start_...`
+            return self._own.enter_context(importlib.import_module("apscheduler").Scheduler())
         scheduler = background.BackgroundScheduler(daemon=True)
         scheduler.start(paused=True)
         self._own.callback(scheduler.shutdown)
