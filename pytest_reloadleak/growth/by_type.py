@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -19,6 +20,9 @@ _SKIPPED = frozenset({"tuple", "frame", "cell"})
 _READS = frozenset({"__getattribute__", "__name__"})
 """What makes it unsafe to ask a class for its name, if its metaclass defines it."""
 
+Names = dict[int, "tuple[weakref.ref[type], str | None]"]
+"""The names of types by their ids, each with its type: another one may have the id later. `None` for the tool's own."""
+
 
 class ByType:
     """Notes how many objects of each type there are before some rounds, between them and after. Keeps numbers only."""
@@ -26,6 +30,7 @@ class ByType:
     def __init__(self, rounds: int) -> None:
         self._due = {0, rounds // 2, rounds}
         self._counts: list[tuple[int, dict[str, int]]] = []
+        self._names: Names = {}
 
     def is_due(self, number: int) -> bool:
         """Whether to count after this round: three counts tell what grows from what was left once."""
@@ -33,7 +38,7 @@ class ByType:
 
     def note(self, number: int) -> None:
         """Count the objects of each type at the end of a settled round, or before the first one."""
-        self._counts.append((number, _counted()))
+        self._counts.append((number, _counted(self._names)))
 
     def found(self) -> tuple[TypeGrowth, ...]:
         """The types of which each part of the rounds left more, those that grew most first."""
@@ -47,27 +52,40 @@ class ByType:
         return tuple(TypeGrowth(type=name, per_round=-rate) for rate, name in grown[:_MOST])
 
 
-def _counted() -> dict[str, int]:
-    """Numbers of objects by the short name of their type."""
-    if "objgraph" not in sys.modules:
-        adopt("objgraph")
-    import objgraph  # only what leaks is worth a look at types
+def _counted(names: Names) -> dict[str, int]:
+    """Numbers of objects by the short name of their type.
 
+    Args:
+        names: what is known of the types; gets what is learned. Naming a type takes longer than counting its objects.
+    """
     objects = gc.get_objects()
     # Counted by id in C. Each type is asked for its name once, and a hostile one, or our own, is not.
     of_kind = Counter(map(id, map(type, objects)))
     examples: dict[int, Any] = dict(zip(map(id, map(type, objects)), objects, strict=True))
     counted: dict[str, int] = {}
     for key, count in of_kind.items():
-        kind = type(examples[key])
-        if not _is_named_safely(kind):
-            name = foreign.class_name(kind).rpartition(".")[2]
-        elif is_of_tool(foreign.class_module(kind)):
-            continue
-        else:
-            (name,) = objgraph.typestats([examples[key]])
-        counted[name] = counted.get(name, 0) + count
+        known = names.get(key)
+        if known is None or known[0]() is not type(examples[key]):
+            known = names[key] = (weakref.ref(type(examples[key])), _name(examples[key]))
+        name = known[1]
+        if name is not None:
+            counted[name] = counted.get(name, 0) + count
     return counted
+
+
+def _name(example: Any) -> str | None:
+    """The short name of an object's type; `None` if it is the tool's own."""
+    kind = type(example)
+    if not _is_named_safely(kind):
+        return foreign.class_name(kind).rpartition(".")[2]
+    if is_of_tool(foreign.class_module(kind)):
+        return None
+    if "objgraph" not in sys.modules:
+        adopt("objgraph")
+    import objgraph  # only what leaks is worth a look at types
+
+    (name,) = objgraph.typestats([example])
+    return str(name)
 
 
 def _is_named_safely(kind: Any) -> bool:

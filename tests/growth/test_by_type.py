@@ -1,7 +1,9 @@
 """Growth by type: which types each round leaves more of, without a word to the objects."""
 
+import gc
 import json
 import sys
+import weakref
 
 import pytest
 from cases import run
@@ -69,7 +71,7 @@ def test_a_clean_check_counts_no_types(measured, monkeypatch):
 def test_one_round_that_leaves_something_is_chance(monkeypatch):
     """Both halves of the rounds have to leave more of a type."""
     rounds = iter([{"a": 1}, {"a": 5, "b": 4}, {"a": 12, "b": 4}])
-    monkeypatch.setattr("pytest_reloadleak.growth.by_type._counted", lambda: next(rounds))
+    monkeypatch.setattr("pytest_reloadleak.growth.by_type._counted", lambda _: next(rounds))
     types = ByType(5)
 
     for number in filter(types.is_due, range(6)):
@@ -101,13 +103,24 @@ class Hostile(metaclass=Meta):
 
 def test_hostile_objects_are_counted_without_a_word_to_them():
     """A class's name is read by objgraph, but by ourselves where reading it runs code."""
-    before = _counted().get("Hostile", 0)
+    before = _counted({}).get("Hostile", 0)
 
     kept = [object.__new__(Hostile) for _ in range(3)]
 
-    assert _counted()["Hostile"] - before == 3
+    assert _counted({})["Hostile"] - before == 3
     assert len(kept) == 3
     assert "objgraph" in sys.modules
+
+
+def test_a_type_at_the_address_of_another_has_its_own_name():
+    """Each is named once; the name is that of the type, and not of its address."""
+    kept = [type("Present", (), {})() for _ in range(2)]
+    names = {id(type(kept[0])): (weakref.ref(type("Gone", (), {})), "Gone")}
+    gc.collect()
+
+    assert _counted(names).get("Gone") is None
+    assert _counted(names)["Present"] == 2
+    assert names[id(type(kept[0]))][1] == "Present"
 
 
 def test_an_error_at_one_type_ends_no_check(measured, monkeypatch):

@@ -26,9 +26,11 @@ from pytest_reloadleak.effects.registries.registry import (
     table_identities,
 )
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.levels.choice import Addresses, of_types
 
 _DISPATCHER = vars(types.FunctionType)["__code__"].__get__(functools.singledispatch(lambda _: None))
 """The code of every function that `functools.singledispatch` makes."""
+_FUNCTIONS = Addresses((id(types.FunctionType),))
 
 
 def _filters() -> Iterator[Entry]:
@@ -69,6 +71,9 @@ def _dispatchers() -> Iterator[Entry]:
     """Implementations of `functools.singledispatch` functions that are globals. The sweep finds all others."""
     for module, loaded in foreign.loaded_modules():
         globals_ = foreign.module_dict(loaded) or {}
+        functions = of_types(list(globals_.values()), _FUNCTIONS)  # few of them, and every module is read
+        if not any(value.__code__ is _DISPATCHER for value in functions):
+            continue
         for name, value in list(globals_.items()):
             if type(value) is types.FunctionType and value.__code__ is _DISPATCHER and type(name) is str:
                 yield from _implementations(module, f"{module}.{name}.registry[*]", value)

@@ -83,8 +83,8 @@ class Registrations(Probe):
             for entry in registry.entries():
                 if self.scope.owns(entry.module) or (entry.part_of and self._is_reported(entry.part_of, new)):
                     continue
-                held = self._owner(entry)
-                if held is None and owner((entry.ends_with,), self.scope.owns, self.scope.rename) is not None:
+                held = self._owner(entry) if entry.values else None
+                if held is None and entry.ends_with is not None and self._is_owned(entry.ends_with):
                     continue
                 is_new = entry.identity not in self._before
                 new[entry.path] += is_new
@@ -94,6 +94,9 @@ class Registrations(Probe):
     def _is_reported(self, entry: Entry, new: Mapping[str, int]) -> bool:
         """Whether an entry is reported, because it is the target's or because its number grows."""
         return self._owner(entry) is not None or new[entry.path] > 1
+
+    def _is_owned(self, o: object) -> bool:
+        return owner((o,), self.scope.owns, self.scope.rename) is not None
 
     def _owner(self, entry: Entry) -> Held | None:
         return owner(_with_items(entry.values), self.scope.owns, self.scope.rename)
