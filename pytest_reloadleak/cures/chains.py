@@ -32,6 +32,8 @@ def unlinked(path: Path, held_at: int, names: Names) -> list[str] | None:
     first = next((n for n in range(1, len(steps) - 1) if _is_link(steps[n], steps[n + 1])), None)
     if first is None or access(*steps[first - 1]).kind != "attribute":
         return None
+    if any(access(*step).kind == "item" for step in steps[:first]):
+        return None  # each generation may have an item of its own
     last = next(
         (n for n in range(first, len(steps) - 1) if not _is_link(steps[n], steps[n + 1])), len(steps) - 1
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import builtins
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_reloadleak.cures import open_things, reading, registrations
-from pytest_reloadleak.cures.knowledge import ENDS, STOPS
+from pytest_reloadleak.cures.knowledge import ENDS, QUEUES, STOPS
 from pytest_reloadleak.cures.names import Names, Subject, Test
 from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, sources
 
 
 def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
@@ -79,8 +79,11 @@ def _thread(clue: Clue, names: Names) -> list[str] | None:
     for owner in (value.__self__ for value in clue.values if type(value) is types.MethodType):
         owner_name, stop = names.bound(owner), _stop_method(owner)
         if owner_name is not None and stop is not None:
-            return [f"{owner_name}.{stop}()", *([*loop, join] if name is not None or loop else ())]
-    signal = _signal(_functions(clue), names)
+            call = f"{owner_name}.{stop}()"
+            if _is_loop(owner):  # only its own thread can stop it at once
+                call = f"{owner_name}.call_soon_threadsafe({owner_name}.stop)"
+            return [call, *([*loop, join] if name is not None or loop else ())]
+    signal = _signal(clue, names)
     if signal is None:
         return None
     if name is None and not loop:
@@ -129,14 +132,40 @@ def _functions(clue: Clue) -> list[Any]:
     )
 
 
-def _signal(functions: Iterable[Any], names: Names) -> str | None:
-    """A global event that the functions of a thread read: setting it asks the thread to end."""
-    for function in functions:
-        for name in map(foreign.text, function.__code__.co_names):
-            value = names.namespace.get(name)
-            if foreign.type_name(value) == "threading.Event":
-                return f"{name}.set()"
+def _signal(clue: Clue, names: Names) -> str | None:
+    """What asks a thread to end: an event or flag that its code reads, `None` in its queue, the end of its loop."""
+    for spelled, value, code in _read(clue, names):
+        kind = foreign.type_name(value)
+        name = spelled.rpartition(".")[2]
+        if type(value) is bool and sources.flags(code).get(name) is (not value):
+            place = f"globals()[{foreign.quoted(name)}]" if name == spelled else spelled
+            return f"{place} = {not value}"
+        if kind == "threading.Event":
+            return f"{spelled}.set()"
+        if kind in QUEUES and sources.compares_with_none(code):
+            return f"{spelled}.put(None)"
+        if _is_loop(value) and "run_forever" in code.co_names:
+            return f"{spelled}.call_soon_threadsafe({spelled}.stop)"
     return None
+
+
+def _is_loop(o: Any) -> bool:
+    return foreign.defines(type(o), "run_forever") and foreign.defines(type(o), "call_soon_threadsafe")
+
+
+def _read(clue: Clue, names: Names) -> Iterator[tuple[str, Any, types.CodeType]]:
+    """What the functions of a thread read: globals, and attributes of the objects whose methods they are."""
+    owners = [clue.values[0], *(value.__self__ for value in clue.values if type(value) is types.MethodType)]
+    named = [(name, o) for o in owners if (name := names.bound(o)) is not None]
+    for function in _functions(clue):
+        code = function.__code__
+        for name in map(foreign.text, code.co_names):
+            if name in names.namespace:
+                yield name, names.namespace[name], code
+            for owner, o in named:
+                own = foreign.instance_dict(o) or {}
+                if name in own:
+                    yield f"{owner}.{name}", own[name], code
 
 
 # -- loops ------------------------------------------------------------------------------------------------------------

@@ -130,6 +130,8 @@ ENDS = (
 )
 """Methods without an argument by which a subscription, timer or handle ends itself, the likeliest first."""
 
+QUEUES = frozenset({"queue.Queue", "queue.LifoQueue", "_queue.SimpleQueue"})
+"""Queues through which a thread may be told to end."""
 STOPS = (
     "stop",
     "shutdown",

@@ -45,7 +45,7 @@ def paired(
                 return [line]
     for mention in mentioned:
         for owner in owners:
-            line = _by_mention(mention, owner, subject, names)
+            line = _by_mention(mention, owner, subject, names, step=steps[at])
             if line is not None:
                 return [line]
     methods = {mention.method for mention in mentioned}
@@ -99,13 +99,7 @@ def ended(item: Any, container: Any, names: Names) -> str | None:
     """
     if issubclass(type(item), threading.Timer) or foreign.type_name(item) == "asyncio.events.TimerHandle":
         return None  # cancel() takes a timer out of no container
-    kinds = (list, tuple, set, frozenset, collections.deque)
-    items: Any = container
-    if issubclass(type(container), dict):
-        items = list(dict.values(container))
-    elif not any(issubclass(type(container), kind) for kind in kinds):
-        return None
-    for one in list(items):
+    for one in items_of(container):
         name = names.bound(one) if type(one) is type(item) else None
         for method in ENDS if name is not None else ():
             function = function_of(one, method)
@@ -125,7 +119,7 @@ def _globals_of(function: types.FunctionType) -> Iterator[Any]:
 # -- by what the target's source says ---------------------------------------------------------------------------------
 
 
-def _by_mention(mention: Mention, owner: Owner, subject: Subject, names: Names) -> str | None:
+def _by_mention(mention: Mention, owner: Owner, subject: Subject, names: Names, *, step: Step) -> str | None:
     adding = function_of(owner.value, mention.method)
     if adding is None:
         return None
@@ -136,7 +130,7 @@ def _by_mention(mention: Mention, owner: Owner, subject: Subject, names: Names) 
     for name in undoing(mention.method):
         removing = function_of(owner.value, name)
         if type(removing) is types.FunctionType:
-            arguments = _arguments(mention, owner.value, adding, removing, subject, names)
+            arguments = _arguments(mention, owner.value, adding, removing, subject, names, step=step)
             if arguments is not None:
                 return f"{receiver}.{name}({', '.join(arguments)})"
     return None
@@ -187,7 +181,7 @@ def _is_kind(kind: type, undo: Undo) -> bool:
 
 
 def _arguments(  # noqa: PLR0913 - what the caller knows
-    mention: Mention, owner: Any, adding: Any, removing: Any, subject: Subject, names: Names
+    mention: Mention, owner: Any, adding: Any, removing: Any, subject: Subject, names: Names, *, step: Step
 ) -> list[str] | None:
     """The arguments of the undoing call; `None` where one of them is not known in the hook."""
     takes, wants = parameters_of(owner, adding), parameters_of(owner, removing)
@@ -199,6 +193,11 @@ def _arguments(  # noqa: PLR0913 - what the caller knows
     for parameter in (*wants.names, *wants.by_keyword):
         at = given.get(parameter) if parameter not in _OF_REFERENCE else None
         if at is None and parameter in wants.required and not used and parameter not in KEYS:
+            item = named_item(step, names)
+            if item is not None and _means(parameter, item, step[2]):  # `job`, which registering returned
+                texts.append(item)
+                used = True
+                continue
             at = mention.subject  # named otherwise here: `callback` where it was added, `function` here
         if at is None:
             is_needed = parameter in wants.by_keyword and parameter not in (removing.__kwdefaults__ or {})
@@ -222,6 +221,29 @@ def _arguments(  # noqa: PLR0913 - what the caller knows
         return [*texts, f"{rest[0]}={subject.name}"]
     is_key = any(parameter in KEYS for parameter in wants.required)
     return texts if is_key and texts else None
+
+
+def named_item(step: Step, names: Names) -> str | None:
+    """What the target calls the newest item of a container, if it is a global; the step leads to such an item."""
+    container, _, item = step
+    own = [one for one in items_of(container) if type(one) is type(item)]
+    found = {name for one in own if (name := names.bound(one)) is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def items_of(container: Any) -> list[Any]:
+    """The values of a dict, or the items of a list, tuple, set or deque; empty for anything else."""
+    if issubclass(type(container), dict):
+        return list(dict.values(container))
+    kinds: tuple[Any, ...] = (list, tuple, set, frozenset, collections.deque)
+    kind = next((kind for kind in kinds if issubclass(type(container), kind)), None)
+    return list(kind.__iter__(container)) if kind is not None else []
+
+
+def _means(parameter: str, name: str, item: Any) -> bool:
+    """Whether a parameter is for an item of a container, by what they are called."""
+    kind = foreign.class_name(type(item)).rpartition(".")[2].lower()
+    return parameter == name or parameter.lower() in kind or kind in parameter.lower()
 
 
 _OF_REFERENCE = frozenset({"weak", "weakref"})

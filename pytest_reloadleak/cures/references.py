@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.names import Names, Subject, Test
-from pytest_reloadleak.cures.pairs import ended, ended_on_the_way, paired
+from pytest_reloadleak.cures.pairs import ended, ended_on_the_way, items_of, named_item, paired
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import foreign, references
 
@@ -161,9 +161,13 @@ def _removed(
     inside = _inside(container, place, subject, names)
     if inside is not None:
         return inside
-    if is_single and (own := _named_item(place, names)) is not None:
-        subject, place = own, Place(place.steps[: place.at + 1], place.at, place.varies)
-    test = condition(names, item, place.after, subject)
+    own = named_item(place.step, names) if is_single and place.after else None
+    if own is not None:
+        subject, place = (
+            Subject(own, Test("{}", "is", own), own),
+            Place(place.steps[: place.at + 1], place.at, place.varies),
+        )
+    test = condition(names, item, place.after, subject, is_plain=_are_alike(place))
     if any(not access(*step).kind for step in place.after):
         test = _by_referents(names, item, place.depth, subject)
     if test is None:
@@ -191,23 +195,24 @@ def _removed(
 
 def _opposite(names: Names, item: str, place: Place, subject: Subject) -> str:
     """The opposite of a condition that is one comparison."""
-    return str(condition(names, item, place.after, subject._replace(test=subject.test.opposite)))
+    opposite = subject._replace(test=subject.test.opposite)
+    return str(condition(names, item, place.after, opposite, is_plain=_are_alike(place)))
 
 
-def _named_item(place: Place, names: Names) -> Subject | None:
-    """The newest item, which leads to the target's object, if the target has a name for it."""
-    container, _, item = place.step
+def _are_alike(place: Place) -> bool:
+    """Whether each item of the container has what the next step reads."""
     if not place.after:
-        return None
-    items: list[Any] = []
-    if issubclass(type(container), dict):
-        items = list(dict.values(container))
-    for kind in (list, set, collections.deque):
-        if issubclass(type(container), kind):
-            items = list(kind.__iter__(container))
-    found = {name: one for one in items if type(one) is type(item) and (name := names.bound(one)) is not None}
-    name = next(iter(found), None)
-    return Subject(name, Test("{}", "is", name), name) if len(found) == 1 and name is not None else None
+        return False
+    container, _, item = place.step
+    found = access(*place.after[0])
+    for one in items_of(container):
+        if type(one) is not type(item):
+            return False
+        if found.kind == "attribute" and found.name not in (foreign.instance_dict(one) or {}):
+            return False
+        if found.kind == "position" and len(one) != len(item):
+            return False
+    return found.kind != "key" or issubclass(type(item), dict)
 
 
 def _is_assigned(place: Place) -> bool:
@@ -264,13 +269,22 @@ def _inside(container: str, place: Place, subject: Subject, names: Names) -> lis
     """The lines that remove from what an item contains, where the item has more than the target's object."""
     child = place.step[2]
     kind = access(*place.step).kind
-    is_shared = issubclass(type(child), _MUTABLE) and len(child) > 1
+    is_shared = issubclass(type(child), _MUTABLE) and _has_others(child, place.steps[place.at + 1 :])
     if not is_shared or not place.after or kind not in {"item", "value", "key"}:
         return None
     items = names.variable("items")
     inner = _removed(items, Place(place.steps, place.at + 1), subject, names, is_single=False)
     looped = f"{container}.values()" if kind in {"value", "key"} else container
     return [f"for {items} in list({looped}):", *(f"    {line}" for line in inner)] if inner else None
+
+
+def _has_others(container: Any, steps: Sequence[Step]) -> bool:
+    """Whether a container has more objects than the one that some steps go to; what a record says of it is none."""
+    kind = next(kind for kind in _MUTABLE if issubclass(type(container), kind))
+    items = list(kind.values(container) if kind is dict else kind.__iter__(container))
+    keys = list(kind.keys(container)) if kind is dict else []
+    others = [o for o in (*items, *keys) if not foreign.is_atom(o)]
+    return len(others) > 1 or (not steps and len(items) > 1)
 
 
 _MUTABLE: tuple[Any, ...] = (list, dict, set, collections.deque)

@@ -61,6 +61,11 @@ def _keyed(registry: str, path: str, page: str, condition: str = "NAME in (key, 
     )
 
 
+def _matching(registry: str, path: str, undo: str, page: str) -> Remedy:
+    lines = (f"for key in fnmatch.filter(list({registry}), KEYS):", f"    {undo}")
+    return Remedy(registry, path, (registry.partition(".")[0],), (lines,), f"{_LIBRARY}/{page}")
+
+
 REMEDIES = (
     # -- watched calls
     Remedy(
@@ -128,6 +133,18 @@ REMEDIES = (
             ("@.removeHandler(NAME)",),
             ("for item in [item for item in @.handlers if TEST(item)]:", "    @.removeHandler(item)"),
             ("@.removeHandler([item for item in @.handlers if type(item) is TYPE][-1])",),
+        ),
+        f"{_LIBRARY}/logging.html#logging.Logger.removeHandler",
+    ),
+    Remedy(
+        "logging",
+        r"logging\.getLogger\([^)]*\*[^)]*\)\.handlers\[\*\]$",
+        ("logging",),
+        (
+            (
+                "for item in map(logging.getLogger, list(logging.root.manager.loggerDict)):",
+                "    item.removeHandler(NAME)",
+            ),
         ),
         f"{_LIBRARY}/logging.html#logging.Logger.removeHandler",
     ),
@@ -222,13 +239,7 @@ REMEDIES = (
             ("_UNPACK_FORMATS", "unregister_unpack_format"),
         )
     ),
-    Remedy(
-        "sys.modules",
-        r"sys\.modules\['.*\*.*'\]$",
-        ("sys",),
-        (("for key in fnmatch.filter(list(sys.modules), KEYS):", "    del sys.modules[key]"),),
-        f"{_LIBRARY}/sys.html#sys.modules",
-    ),
+    _matching("sys.modules", r"sys\.modules\['.*\*.*'\]$", "del sys.modules[key]", "sys.html#sys.modules"),
     Remedy(
         "sys.modules",
         r"sys\.modules\[\*\]$",
@@ -236,13 +247,7 @@ REMEDIES = (
         (("sys.modules.pop(__name__, None)",),),
         f"{_LIBRARY}/sys.html#sys.modules",
     ),
-    Remedy(
-        "os.environ",
-        r"os\.environ\['[^']*\*[^']*'\]$",
-        ("os",),
-        (("for key in fnmatch.filter(list(os.environ), KEYS):", "    del os.environ[key]"),),
-        f"{_LIBRARY}/os.html#os.environ",
-    ),
+    _matching("os.environ", r"os\.environ\['[^']*\*[^']*'\]$", "del os.environ[key]", "os.html#os.environ"),
     Remedy(
         "os.environ",
         r"(os\.environ\['[^'*]*'\])\[\*\]$",
@@ -319,12 +324,12 @@ REMEDIES = (
         (
             ("ENTRY.stop()",),
             (
-                "for item in list(unittest.mock._patch._active_patches):",
-                "    if TEST(getattr(item, 'new', None)): item.stop()",
+                "for item in [item for item in unittest.mock._patch._active_patches if hasattr(item, 'new')]:",
+                "    if TEST(item.new): item.stop()",
             ),
             (
-                "for item in list(unittest.mock._patch._active_patches):",
-                "    if getattr(item, 'attribute', None) == KEY: item.stop()",
+                "for item in [item for item in unittest.mock._patch._active_patches if hasattr(item, 'new')]:",
+                "    if item.attribute == KEY: item.stop()",
             ),
         ),
         f"{_LIBRARY}/unittest.mock.html#patch-methods-start-and-stop",

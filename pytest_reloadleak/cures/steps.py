@@ -148,7 +148,9 @@ def _cell(function: Any, child: object) -> int | None:
     return None
 
 
-def condition(names: Names, item: str, steps: Sequence[Step], subject: Subject) -> str | None:
+def condition(
+    names: Names, item: str, steps: Sequence[Step], subject: Subject, *, is_plain: bool = False
+) -> str | None:
     """An expression that is true for an item which leads to the target's object; `None` if there is none.
 
     Args:
@@ -156,10 +158,15 @@ def condition(names: Names, item: str, steps: Sequence[Step], subject: Subject) 
         item: how the item is spelled.
         steps: from the item to the target's object.
         subject: the target's object.
+        is_plain: whether each item has what the first step reads.
     """
     if not steps:
         return subject.test.of(item)
     found = access(*steps[0])
+    if is_plain and found.kind == "key":
+        return condition(names, f"{item}.get({found.name})", steps[1:], subject)
+    if is_plain and found.kind in {"attribute", "position"}:
+        return condition(names, f"{item}{_suffix(steps[0], found)}", steps[1:], subject)
     if found.kind == "attribute":
         return condition(names, f"getattr({item}, {foreign.quoted(found.name)}, None)", steps[1:], subject)
     # What Python cannot read, an object of a C type, the collector can.

@@ -95,8 +95,10 @@ class Trials:
         cuts = {n: trial.cuts for n, trial in self.all.items() if trial.refusal is None}
         for stage in stages(cuts, {n: trial.keeps for n, trial in self.all.items()}):
             for number, cut in stage.cuts:
-                why = perform(cut)
-                self.all[number].refusal = self.all[number].refusal or why
+                if (
+                    self.all[number].refusal is None
+                ):  # else the rest shows nothing: each thread may take a second
+                    self.all[number].refusal = perform(cut)
             if stage.left:
                 _note(stage.left, {number for number, _ in stage.cuts}, self.all, process.alive())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 import types
@@ -11,9 +12,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pytest_reloadleak.cures.knowledge import STOPS
+from pytest_reloadleak.cures.knowledge import QUEUES, STOPS
 from pytest_reloadleak.cutting.cut import CannotCutError
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, sources
 from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.heap.references import frame_locals
@@ -71,11 +72,16 @@ def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
         yield partial(_CANCEL, thread)
     own = foreign.instance_dict(thread) or {} if thread is not None else {}
     target = dict.get(own, "_target")
-    owners = [
+    owners: list[Any] = [
         o for o in (thread, target.__self__ if type(target) is types.MethodType else None) if o is not None
     ]
     for owner in owners:
-        yield from _methods(owner)
+        if foreign.defines(
+            type(owner), "call_soon_threadsafe"
+        ):  # an event loop: its own `stop` would not wake it
+            yield partial(owner.call_soon_threadsafe, owner.stop)
+        else:
+            yield from _methods(owner)
     yield from _executors(own)
     named = [(name, o) for owner in owners for name, o in (foreign.instance_dict(owner) or {}).items()]
     given = [("", o) for o in (*_tuple(dict.get(own, "_args")), *(dict.get(own, "_kwargs") or {}).values())]
@@ -86,6 +92,28 @@ def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
     waited = [dict(frame_locals(frame)).get("self") for frame in frames if frame.f_code is _OWN_WAIT]
     yield from (partial(_SET, o) for o in waited if _is_event(o))
     yield from (partial(_SET, o) for _, o in given if _is_event(o))
+    for frame in frames:
+        yield from _from_code(frame)
+
+
+def _from_code(frame: types.FrameType) -> Iterator[Callable[[], object]]:
+    """What the code of a frame looks for: the end of its event loop, another value of a flag, `None` in a queue."""
+    code, values = frame.f_code, dict(frame_locals(frame))
+    owner: Any = values.get(code.co_varnames[0]) if code.co_argcount else None
+    module = foreign.module_name(frame.f_globals)
+    if module == "asyncio.base_events" and code.co_name == "run_forever":
+        yield partial(owner.call_soon_threadsafe, owner.stop)
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        return
+    tables: tuple[dict[Any, Any], ...] = (foreign.instance_dict(owner) or {}, frame.f_globals, values)
+    for name, ends in sources.flags(code).items():
+        for table in tables[:2]:
+            if table.get(name) is (not ends):
+                yield partial(dict.__setitem__, table, name, ends)
+    if "get" in code.co_names and sources.compares_with_none(code):
+        names = (*code.co_names, *code.co_varnames)
+        read = [o for table in tables for name in names if (o := table.get(name)) is not None]
+        yield from (partial(o.put, None) for o in read if foreign.type_name(o) in QUEUES)
 
 
 def _methods(owner: Any) -> Iterator[Callable[[], object]]:

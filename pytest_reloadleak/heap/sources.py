@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import tokenize
+import types
 import warnings
+from collections.abc import Iterator
 
 _open = tokenize.open
 """A private copy, as the target may patch what it likes."""
@@ -31,3 +33,36 @@ def statements(file: str) -> list[ast.stmt]:
             return parsed(source.read()).body
     except Exception:  # noqa: BLE001 - a codec of the program's own may raise anything
         return []
+
+
+def compares_with_none(code: types.CodeType) -> bool:
+    """Whether the source of a function compares something with `None`, as one does that ends at such an item."""
+    return any(
+        isinstance(node, ast.Compare)
+        and any(isinstance(part, ast.Constant) and part.value is None for part in node.comparators)
+        for node in _body(code)
+    )
+
+
+def flags(code: types.CodeType) -> dict[str, bool]:
+    """The names and attributes that end a loop of a function, with the value that does: `while self.is_running`."""
+    found = {}
+    for node in _body(code):
+        if isinstance(node, ast.While):
+            test, ends = node.test, False
+            if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+                test, ends = test.operand, True
+            if isinstance(test, ast.Attribute) and isinstance(test.value, ast.Name):
+                found[test.attr] = ends
+            elif isinstance(test, ast.Name):
+                found[test.id] = ends
+    return found
+
+
+def _body(code: types.CodeType) -> Iterator[ast.AST]:
+    """The parts of the definition of a function."""
+    for node in ast.walk(ast.Module(statements(code.co_filename), type_ignores=[])):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if first == code.co_firstlineno:
+                yield from ast.walk(node)

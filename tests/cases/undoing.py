@@ -100,6 +100,35 @@ CASES = (
         cure="host.adapters.unregister((Plugin,), host.Adapted, '')",
     ),
     Case(
+        name="the object that registration returned",
+        host="""
+            class Job:
+                def __init__(self, function): self.function = function
+            jobs = []
+            def schedule(seconds, function):
+                jobs.append(Job(function))
+                return jobs[-1]
+            def cancel(job):
+                jobs.remove(job)
+        """,
+        leaking="job = host.schedule(60, on_event)",
+        cure="host.cancel(job)",
+    ),
+    Case(
+        name="a record that has the function under a key",
+        host="""
+            class Menu:
+                entries = []
+                def add(self, label, command):
+                    self.entries.append({"label": label, "command": command})
+            menu = Menu()
+        """,
+        leaking="host.menu.add('Open', on_event)",
+        cure="""
+            host.Menu.entries[:] = [item for item in host.Menu.entries if item.get('command') is not on_event]
+        """,
+    ),
+    Case(
         name="a slot that is read and set by methods",
         host="""
             class Loop:
