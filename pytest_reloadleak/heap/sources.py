@@ -37,24 +37,21 @@ def statements(file: str) -> list[ast.stmt]:
 
 def compares_with_none(code: types.CodeType) -> bool:
     """Whether the source of a function compares something with `None`, as one does that ends at such an item."""
-    return any(
-        isinstance(node, ast.Compare)
-        and any(isinstance(part, ast.Constant) and part.value is None for part in node.comparators)
-        for node in _body(code)
-    )
+    compared = [part for node in _body(code) if type(node) is ast.Compare for part in node.comparators]
+    return any(type(part) is ast.Constant and part.value is None for part in compared)
 
 
 def flags(code: types.CodeType) -> dict[str, bool]:
     """The names and attributes that end a loop of a function, with the value that does: `while self.is_running`."""
     found = {}
     for node in _body(code):
-        if isinstance(node, ast.While):
+        if type(node) is ast.While:
             test, ends = node.test, False
-            if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            if type(test) is ast.UnaryOp and type(test.op) is ast.Not:
                 test, ends = test.operand, True
-            if isinstance(test, ast.Attribute) and isinstance(test.value, ast.Name):
+            if type(test) is ast.Attribute and type(test.value) is ast.Name:
                 found[test.attr] = ends
-            elif isinstance(test, ast.Name):
+            elif type(test) is ast.Name:
                 found[test.id] = ends
     return found
 
@@ -62,7 +59,8 @@ def flags(code: types.CodeType) -> dict[str, bool]:
 def _body(code: types.CodeType) -> Iterator[ast.AST]:
     """The parts of the definition of a function."""
     for node in ast.walk(ast.Module(statements(code.co_filename), type_ignores=[])):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef) and node.name == code.co_name:  # type: ignore[attr-defined]  # both have it
+            decorators: list[ast.expr] = node.decorator_list  # type: ignore[attr-defined]  # as above
+            first = min([node.lineno, *(decorator.lineno for decorator in decorators)])  # type: ignore[attr-defined]  # as above
             if first == code.co_firstlineno:
                 yield from ast.walk(node)

@@ -476,6 +476,50 @@ CASES = (
         """,
     ),
     Case(
+        name="a thread that reads a flag of its object",
+        host="",
+        leaking="""
+            import threading, time
+            class Poller:
+                is_running = True
+                def __init__(self):
+                    self.is_running = True
+                def poll(self):
+                    while self.is_running: time.sleep(0.01)
+            poller = Poller()
+            thread = threading.Thread(target=poller.poll, daemon=True)
+            thread.start()
+        """,
+        cure="poller.is_running = False\nthread.join()",
+    ),
+    Case(
+        name="a thread that ends at None in a queue",
+        host="",
+        leaking="""
+            import queue, threading
+            jobs = queue.SimpleQueue()
+            def work():
+                while (job := jobs.get()) is not None: job()
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+        """,
+        cure="jobs.put(None)\nthread.join()",
+    ),
+    Case(
+        name="a thread that runs a loop",
+        host="",
+        leaking="""
+            import asyncio, threading
+            loop = asyncio.new_event_loop()
+            def work():
+                loop.run_forever()
+                loop.close()
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+        """,
+        cure="loop.call_soon_threadsafe(loop.stop)\nthread.join()",
+    ),
+    Case(
         name="a thread that reads an event",
         host="",
         leaking="""
