@@ -24,6 +24,7 @@ from pytest_reloadleak.presets.managers.pluggy import Pluggy
 from pytest_reloadleak.presets.managers.stevedore import Stevedore
 from pytest_reloadleak.presets.managers.yapsy import Yapsy
 from pytest_reloadleak.presets.notebooks.ipython import Autoreload, IPython, Run
+from pytest_reloadleak.presets.notebooks.marimo import Marimo
 from pytest_reloadleak.presets.preset import Hosted, Preset
 from pytest_reloadleak.presets.source import Source
 from pytest_reloadleak.presets.web.django import Django
@@ -57,6 +58,7 @@ BUILTIN: tuple[Preset, ...] = (
     IPython(),
     Autoreload(),
     Run(),
+    Marimo(),
     # -- loops, schedulers and task queues; the loops last, which many others use too
     APScheduler(),
     Celery(),
