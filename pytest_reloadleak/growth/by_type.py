@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections import Counter
 from itertools import pairwise
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.levels.choice import counted
 from pytest_reloadleak.heap.own_objects import adopt, is_of_tool
 from pytest_reloadleak.model import TypeGrowth
 
@@ -59,18 +59,17 @@ def _counted(names: Names) -> dict[str, int]:
         names: what is known of the types; gets what is learned. Naming a type takes longer than counting its objects.
     """
     objects = gc.get_objects()
-    # Counted by id in C. Each type is asked for its name once, and a hostile one, or our own, is not.
-    of_kind = Counter(map(id, map(type, objects)))
-    examples: dict[int, Any] = dict(zip(map(id, map(type, objects)), objects, strict=True))
-    counted: dict[str, int] = {}
-    for key, count in of_kind.items():
-        known = names.get(key)
-        if known is None or known[0]() is not type(examples[key]):
-            known = names[key] = (weakref.ref(type(examples[key])), _name(examples[key]))
+    # Counted by address. Each type is asked for its name once, and a hostile one, or our own, is not.
+    found: dict[str, int] = {}
+    for position, count in counted(objects).items():
+        kind = type(objects[position])
+        known = names.get(id(kind))
+        if known is None or known[0]() is not kind:
+            known = names[id(kind)] = (weakref.ref(kind), _name(objects[position]))
         name = known[1]
         if name is not None:
-            counted[name] = counted.get(name, 0) + count
-    return counted
+            found[name] = found.get(name, 0) + count
+    return found
 
 
 def _name(example: Any) -> str | None:

@@ -202,6 +202,19 @@ def test_objects_of_some_types(native):
         native.of_types(tuple(objects), native.Addresses(wanted))
 
 
+def test_objects_are_counted_by_type(native):
+    """Also when there are many types, and none of them is asked anything."""
+    kinds = [type(f"Kind{number}", (), {}) for number in range(3000)]
+    objects = [Trouble(), *(kind() for kind in kinds), 5, *(kind() for kind in kinds[::2]), Trouble()]
+
+    found = native.counted(objects)
+
+    assert found == in_python.counted(objects)
+    assert (found[0], found[1], found[2], found[3001]) == (2, 2, 1, 1)
+    assert sum(found.values()) == len(objects)
+    assert native.counted([]) == in_python.counted([]) == {}
+
+
 def test_what_the_collector_does_not_track(native):
     """Each once, of some types only, and not by those that are left out; that of a dict of atoms as well."""
     inner, other, hidden = bytearray(b"inner"), array.array("i"), bytearray(b"hidden")

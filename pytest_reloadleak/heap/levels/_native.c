@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PROTOCOL 4 /* as in choice.py */
+#define PROTOCOL 5 /* as in choice.py */
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -548,6 +548,80 @@ of_types(PyObject *module, PyObject *args)
     return found;
 }
 
+typedef struct {
+    PyTypeObject *type;
+    Py_ssize_t first, count;
+} Count;
+
+static Count *
+place_of_type(Count *counts, size_t size, PyTypeObject *type)
+{
+    size_t place = (size_t)(((uint64_t)(uintptr_t)type * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (size - 1);
+    while (counts[place].type != NULL && counts[place].type != type) {
+        place = (place + 1) & (size - 1);
+    }
+    return &counts[place];
+}
+
+static Count *
+larger(Count *counts, size_t size)
+{
+    Count *found = PyMem_Calloc(2 * size, sizeof(Count));
+    for (size_t i = 0; found != NULL && i < size; i++) {
+        if (counts[i].type != NULL) {
+            *place_of_type(found, 2 * size, counts[i].type) = counts[i];
+        }
+    }
+    PyMem_Free(counts);
+    return found;
+}
+
+static PyObject *
+counted(PyObject *module, PyObject *args)
+{
+    PyObject *objects, *found = NULL;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O!", &PyList_Type, &objects)) {
+        return NULL;
+    }
+    size_t size = 1024, used = 0;
+    Count *counts = PyMem_Calloc(size, sizeof(Count));
+    Py_ssize_t end = PyList_Size(objects);
+    for (Py_ssize_t i = 0; counts != NULL && i < end; i++) {
+        if (i + AHEAD < end) {
+            PREFETCH(PyList_GetItem(objects, i + AHEAD));
+        }
+        PyTypeObject *type = Py_TYPE(PyList_GetItem(objects, i));
+        Count *count = place_of_type(counts, size, type);
+        if (count->type == NULL) {
+            *count = (Count){type, i, 0};
+            used++;
+        }
+        count->count++;
+        if (2 * used >= size) {
+            counts = larger(counts, size);
+            size *= 2;
+        }
+    }
+    if (counts == NULL) {
+        return PyErr_NoMemory();
+    }
+    found = PyDict_New();
+    for (size_t i = 0; found != NULL && i < size; i++) {
+        if (counts[i].type == NULL) {
+            continue;
+        }
+        PyObject *first = PyLong_FromSsize_t(counts[i].first), *count = PyLong_FromSsize_t(counts[i].count);
+        if (first == NULL || count == NULL || PyDict_SetItem(found, first, count) < 0) {
+            Py_CLEAR(found);
+        }
+        Py_XDECREF(first);
+        Py_XDECREF(count);
+    }
+    PyMem_Free(counts);
+    return found;
+}
+
 /* Add the untracked ones of some types among what objects refer to, each once. */
 static int
 add_untracked(PyObject *found, Addresses *seen, PyObject *types, const Children *children)
@@ -674,6 +748,7 @@ static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, "As in_python.positions()."},
     {"referring", referring, METH_VARARGS, "As in_python.referring()."},
     {"of_types", of_types, METH_VARARGS, "As in_python.of_types()."},
+    {"counted", counted, METH_VARARGS, "As in_python.counted()."},
     {"untracked", untracked, METH_VARARGS, "As in_python.untracked()."},
     {"fingerprint", fingerprint, METH_VARARGS, "As in_python.fingerprint()."},
     {NULL, NULL, 0, NULL},

@@ -10,12 +10,13 @@ import os
 from typing import TYPE_CHECKING
 
 _WANTED = os.environ.get("RELOADLEAK_ACCELERATOR", "")
-_PROTOCOL = 4
+_PROTOCOL = 5
 """Of the extension: one that was built from another version of its source is not taken."""
 
 if TYPE_CHECKING:
     from pytest_reloadleak.heap.levels._native import (
         Addresses,
+        counted,
         expand,
         fingerprint,
         of_types,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 else:
     from pytest_reloadleak.heap.levels.in_python import (
         Addresses,
+        counted,
         expand,
         fingerprint,
         of_types,
@@ -44,6 +46,7 @@ else:
             if _native.PROTOCOL == _PROTOCOL:
                 from pytest_reloadleak.heap.levels._native import (
                     Addresses,
+                    counted,
                     expand,
                     fingerprint,
                     of_types,
@@ -56,4 +59,4 @@ else:
                     f"{_native.__file__} was built from another source: install the package again"
                 )
 
-__all__ = ["Addresses", "expand", "fingerprint", "of_types", "positions", "referring", "untracked"]
+__all__ = ["Addresses", "counted", "expand", "fingerprint", "of_types", "positions", "referring", "untracked"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import compress, filterfalse
 from typing import Any
@@ -92,6 +93,17 @@ def of_types(objects: list[Any], types: Collection[int]) -> list[Any]:
         types: the ids.
     """
     return list(compress(objects, map(types.__contains__, map(id, map(type, objects)))))
+
+
+def counted(objects: list[Any]) -> dict[int, int]:
+    """How many objects there are of each type, by the position of the first one of it.
+
+    Args:
+        objects: the objects.
+    """
+    kinds = list(map(id, map(type, objects)))
+    first = dict(zip(reversed(kinds), range(len(kinds) - 1, -1, -1), strict=True))
+    return {first[kind]: count for kind, count in Counter(kinds).items()}
 
 
 _READ = 1024
