@@ -17,6 +17,7 @@ from pytest_reloadleak.run.restoring.hook_lists import HookLists
 from pytest_reloadleak.run.restoring.loggers import Loggers
 from pytest_reloadleak.run.restoring.setting import UNREADABLE, Setting, belongs, is_same, read
 from pytest_reloadleak.run.restoring.slots import Slots
+from pytest_reloadleak.run.restoring.tables import Tables
 
 _EXEMPT = frozenset({"PYTEST_CURRENT_TEST", orphans.VARIABLE})
 """Variables that the test runner and this tool set themselves."""
@@ -48,14 +49,14 @@ class ProcessSettings:
         self._environ = dict(_environ)
         self._streams = system.streams()
         self._slots = Slots(is_targets, callables, spared)
-        self._parts = (HookLists(is_targets), Loggers(is_targets), self._slots)
+        self._parts = (HookLists(is_targets), Loggers(is_targets), Tables(is_targets), self._slots)
 
     def changed(self) -> list[str]:
         """What the check's rounds changed and will be put back, in words for a note; empty if nothing."""
         names = [one.name for one, _ in self._differing() if one.is_told]
         variables = sorted(name for name in self._variables())
         places = {one.place for one, _ in self._settings}
-        parts = [name for part in self._parts for name in part.changed() if name not in places]
+        parts = dict.fromkeys(name for part in self._parts for name in part.changed() if name not in places)
         return [*names, *(f"the environment variable {name}" for name in variables), *parts]
 
     def lost(self) -> list[str]:

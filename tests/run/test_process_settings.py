@@ -2,6 +2,8 @@
 
 import asyncio
 import builtins
+import copy
+import copyreg
 import csv
 import decimal
 import gc
@@ -10,6 +12,7 @@ import json
 import locale
 import logging
 import logging.config
+import mimetypes
 import multiprocessing
 import os
 import random
@@ -67,6 +70,14 @@ CHANGES = {
     "decimal.setcontext(decimal.Context(prec=3))": "the context of decimal",
     "decimal.DefaultContext.traps[decimal.Inexact] = True": "decimal.DefaultContext",
     "csv.field_size_limit(9)": "the largest field of csv",
+    "csv.register_dialect('reloadleak', delimiter='|')": "the dialects of csv",
+    "csv.unregister_dialect('excel-tab') if 'excel-tab' in csv.list_dialects() else None": "the dialects of csv",
+    "mimetypes.add_type('text/reloadleak', '.reloadleak')": "the MIME types",
+    "mimetypes.types_map.pop('.txt', None)": "the MIME types",
+    "logging.addLevelName(7, 'RELOADLEAK')": "the names of log levels",
+    "logging.addLevelName(logging.INFO, 'TOLD')": "the names of log levels",
+    "copyreg.add_extension('reloadleak', 'x', 77)": "the codes of copyreg",
+    "locale.locale_alias['reloadleak'] = 'C'": "the aliases of locales",
     "tempfile.tempdir = '/nowhere'": "tempfile.tempdir",
     "multiprocessing.set_start_method('spawn', force=True)": "the start method of multiprocessing",
     "urllib.request.install_opener(urllib.request.build_opener())": "the opener of urllib.request",
@@ -101,8 +112,8 @@ CHANGES = {
 GROUPS = 4
 """Targets that together make all changes; no target makes one change in two ways."""
 MODULES = """
-builtins csv decimal gc io json locale logging multiprocessing os random resource settings_host signal socket sys
-tempfile threading urllib.request warnings
+builtins copyreg csv decimal gc io json locale logging mimetypes multiprocessing os random resource settings_host signal
+socket sys tempfile threading urllib.request warnings
 """
 HEAD = (
     f"import {', '.join(MODULES.split())}\n"
@@ -158,6 +169,12 @@ def state():
         [gc.get_threshold(), gc.get_debug(), *gc.callbacks],
         [context, repr(context).partition("flags")[0], str(decimal.DefaultContext.traps)],
         csv.field_size_limit(),
+        {name: csv.get_dialect(name) for name in csv.list_dialects()},
+        copy.deepcopy(
+            [vars(mimetypes._db), mimetypes.encodings_map, logging._levelToName, logging._nameToLevel]
+        ),
+        dict(copyreg._extension_registry),
+        dict(locale.locale_alias),
         tempfile.gettempdir(),
         multiprocessing.get_start_method(allow_none=True),
         urllib.request._opener,
@@ -190,6 +207,7 @@ def target(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("RELOADLEAK_Y", "1")
     logging.getLogger("reloadleak.test").setLevel(0)
+    mimetypes.init()
     monkeypatch.setattr(sys, "path", [*sys.path, "/kept"])
     (tmp_path / "settings_host.py").write_text(HOST)
     for name in ("settings_host", "settings_target"):
@@ -333,6 +351,23 @@ def test_finders_and_folders_of_other_libraries_stay(target, tmp_path):
     library = sys.modules.pop("settings_library")
     assert sys.path[-1] == folder
     assert sys.meta_path.pop() is library.Finder
+
+
+def test_table_entries_of_a_library_that_stays_are_not_removed(target, tmp_path, monkeypatch):
+    """A library that the target loads first adds them once; what was there comes back all the same."""
+    (tmp_path / "settings_library.py").write_text(
+        "import csv\ncsv.register_dialect('library', delimiter='|')\n"
+    )
+    monkeypatch.delitem(sys.modules, "settings_library", raising=False)
+    dialect = csv.get_dialect("unix")
+    try:
+        measure_reload(
+            target("import settings_library; csv.register_dialect('unix', delimiter=':')"), rounds=1
+        )
+        assert "library" in csv.list_dialects()
+        assert csv.get_dialect("unix") is dialect
+    finally:
+        csv.unregister_dialect("library")
 
 
 def test_a_frozen_heap_is_collected_again(target):
