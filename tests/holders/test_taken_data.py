@@ -88,3 +88,34 @@ def test_what_the_target_made_is_stale_elsewhere(way, measured, found):
     report = measured({"host": HOST + IMPORTS, "plugin": f"import host\n{MADE[way]}\n"}, rounds=3)
 
     assert found(report) == [("stale-reference", "bounded", "host.first", True)]
+
+
+PACKAGES = {
+    "made by a submodule": (
+        {"plugin.__init__": "from plugin.consts import kept", "plugin.consts": "kept = [1]"},
+        True,
+    ),
+    "made by the package": (
+        {"plugin.__init__": "kept = [1]\nfrom . import consts", "plugin.consts": "from plugin import kept"},
+        True,
+    ),
+    "made by the host": (
+        {
+            "plugin.__init__": "from plugin.consts import kept",
+            "plugin.consts": "import host\nkept = host.current\nhost.current = object()",
+        },
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("way", PACKAGES)
+def test_what_one_module_of_a_package_made_is_the_packages(way, measured, found):
+    """Another module of it may have imported it; what each took from elsewhere stays the host's."""
+    files, is_made = PACKAGES[way]
+    grabbed = "\nimport host\nhost.use(kept)\n"
+    init = files["plugin.__init__"] + grabbed
+
+    report = measured({"host": HOST, **files, "plugin.__init__": init}, rounds=3)
+
+    assert found(report) == ([("stale-reference", "bounded", "host.first", True)] if is_made else [])

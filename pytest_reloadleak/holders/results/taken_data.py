@@ -13,18 +13,30 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_reloadleak.generations.original import Original
 from pytest_reloadleak.heap import foreign, sources
 from pytest_reloadleak.holders import homes
 from pytest_reloadleak.holders.patches import is_standard
 
 
-def is_taken(name: str, path: tuple[Any, ...]) -> bool:
+def is_taken(name: str, path: tuple[Any, ...], original: Original) -> bool:
     """Whether a value belongs to the module that has a name for it, and the target only took it from there.
 
     Args:
         name: what the target called the value: `app.views.DEFAULTS`.
         path: the objects from a root to the value.
+        original: has all that the target called so; one of its modules may have made what another one took.
     """
+    named = [
+        f"{module}.{key}"
+        for module, (_, saved) in original.namespaces.items()
+        for key, value in saved.items()
+        if value is path[-1] and type(key) is str
+    ]
+    return all(_is_taken(one, path) for one in {name, *named})
+
+
+def _is_taken(name: str, path: tuple[Any, ...]) -> bool:
     module, _, attribute = name.rpartition(".")
     target = foreign.namespace(module)
     if homes.names_of(target).is_taken(attribute):
