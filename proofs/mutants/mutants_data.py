@@ -667,6 +667,22 @@ STRATEGIES = (
         ("tests/generations/test_emptied.py",),
     ),
     Mutant(
+        "names of the caller are counted twice",
+        "generations/original.py",
+        "        if key in nodes:\n            inner[key] = inner.get(key, 0) + 1\n",
+        "        if key in nodes:\n            inner[key] = inner.get(key, 0) + 2\n",
+        "what a host holds of the original is missed where the caller imported it",
+        ("tests/run/test_false_alarm.py::test_beside_a_name_that_the_caller_has_another_holder_counts",),
+    ),
+    Mutant(
+        "what one module of a package imports from another is a third one's",
+        "holders/results/taken_data.py",
+        "    return all(_is_taken(one, path) for one in {name, *named})\n",
+        "    return _is_taken(name, path)\n",
+        "stale copies of a package's data pass where a module of the package has imported them from another",
+        ("tests/holders/test_taken_data.py::test_what_one_module_of_a_package_made_is_the_packages",),
+    ),
+    Mutant(
         "an emptied namespace is not marked again",
         "generations/emptied.py",
         "            known.append((namespace, ended.generation, ended.module))\n",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import builtins
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,15 +66,25 @@ class Suspicion:
     """Ids of all objects that only the check keeps alive, if anything is held."""
 
 
-def suspect(original: Original, ledger: Ledger, current: dict[str, dict[str, Any]]) -> Suspicion:
+def suspect(
+    original: Original,
+    ledger: Ledger,
+    current: dict[str, dict[str, Any]],
+    spared: Iterable[dict[str, Any]] = (),
+) -> Suspicion:
     """Look for references from outside into the original generation.
 
     Args:
         original: what the check keeps.
         ledger: records the births.
         current: the target's current namespaces by module name.
+        spared: namespaces whose bindings do not count, each once.
     """
     nodes, inner, borders, complete = _graph(original, ledger)
+    others = [namespace for namespace in spared if id(namespace) not in nodes]  # those are counted already
+    for key in [id(value) for namespace in others for value in list(namespace.values())]:
+        if key in nodes:
+            inner[key] = inner.get(key, 0) + 1
     direct = referred_to_from_outside(nodes, inner)  # before anything here refers to the nodes
     outside = reachable_from(direct - borders, nodes, borders) | direct
     own = [o for o in nodes.values() if _is_own(o, original, ledger)]

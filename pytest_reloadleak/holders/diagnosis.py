@@ -84,7 +84,9 @@ def suspicion_of(search: Search) -> Suspicion | None:
     """What of the original generation may have another holder; `None` where the check does not judge it."""
     if search.kept is None or search.kept >= search.limit:
         return None
-    return suspect(search.original, search.ledger, search.namespaces)
+    # Most callers import what they check: without that reference nothing need be searched.
+    callers = {id(n): n for n in own_objects.caller_namespaces() if id(n) in search.spared}
+    return suspect(search.original, search.ledger, search.namespaces, callers.values())
 
 
 def _is_warranted(search: Search, suspicion: Suspicion | None) -> bool:
@@ -168,7 +170,7 @@ class _HolderSearch:
             within.setdefault(id(arrival.path[-2]) if is_item(arrival.path) else id(arrival), []).append(
                 arrival
             )
-        unbound = []
+        unbound, original = [], self._search.original
         for together in within.values():
             generations = {self._retained.born[id(arrival.path[-1])] for arrival in together}
             # A collection that each generation made for itself is one cause, whatever it holds and however much.
@@ -178,7 +180,7 @@ class _HolderSearch:
                 if trace is None:
                     continue
                 data = self._retained.names.get(id(trace.sink))
-                if data is not None and not (trace.is_binding and not is_taken(data, arrival.path)):
+                if data is not None and not (trace.is_binding and not is_taken(data, arrival.path, original)):
                     unbound.append(arrival)
                 elif trace.is_spared:
                     self._search.tell(arrival.root.path, trace.holder.path, trace.held.name)

@@ -12,6 +12,7 @@ HOST = "kept, rounds = [], []\n"
 PLUGIN = "import host\nhost.rounds.append(1)\nclass Thing: pass\ndef on(): pass\n"
 held = []
 """What this module holds: the check spares what those who call it have of the original."""
+imported = None
 
 
 @pytest.fixture
@@ -58,6 +59,42 @@ def test_what_only_the_caller_holds_takes_no_more_rounds(tmp_path, looks):
     assert (report.outcome, report.findings) == ("clean", ())
     assert count == 1 + 1 + 3
     assert len(looks) == 1
+
+
+@pytest.fixture
+def bound():
+    """Lets this module have a name for something, as one that imports what it checks."""
+
+    def bind(o):
+        globals()["imported"] = o
+        return o
+
+    yield bind
+    bind(None)
+
+
+@pytest.mark.parametrize("name", ["on", "Thing", None])
+def test_a_name_that_the_caller_has_takes_no_look(name, bound, tmp_path, looks):
+    """Most callers import what they check; their names for it are counted, and nothing is searched."""
+    run.write(tmp_path, {"host": HOST, "plugin": PLUGIN})
+    with run.importable(tmp_path):
+        plugin = __import__("plugin")
+        bound(getattr(plugin, name) if name else plugin)
+        del plugin
+        assert measure_reload("plugin", rounds=3).outcome == "clean"
+    assert looks == []
+
+
+@pytest.mark.parametrize("name", ["on", "Thing", None])
+def test_beside_a_name_that_the_caller_has_another_holder_counts(name, bound, tmp_path):
+    """Of the same object, or of another one."""
+    run.write(tmp_path, {"host": HOST, "plugin": PLUGIN})
+    with run.importable(tmp_path):
+        plugin, host = __import__("plugin"), __import__("host")
+        host.kept.append(bound(getattr(plugin, name) if name else plugin))
+        del plugin, host
+        report = measure_reload("plugin", rounds=3)
+    assert [(f.holder.path, f.growth) for f in report.findings] == [("host.kept[*]", "bounded")]
 
 
 def test_a_farther_holder_counts_too(tmp_path, looks):
