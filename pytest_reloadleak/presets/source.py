@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from configparser import ConfigParser
+from configparser import Error as ParserError
 from pathlib import Path
 
+from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.strategies.imports import targets
 
 
@@ -12,6 +15,31 @@ def file_of(target: str) -> Path | None:
     """The file of a module, of a package its `__init__.py`; `None` if it has none. Nothing is imported."""
     spec = targets.find(target)
     return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+
+
+def described(target: str, suffix: str, preset: str) -> tuple[Path, str]:
+    """The file that describes a plugin, and the plugin's name: hosts look for such files, and not for modules.
+
+    Args:
+        target: the plugin's module.
+        suffix: how the file's name ends.
+        preset: the preset that asks, for the message.
+
+    Raises:
+        UsageError: no such file beside the module names it.
+    """
+    file, module = file_of(target), target.rpartition(".")[2]
+    for description in sorted(file.parent.glob(f"*{suffix}")) if file is not None else ():
+        parser = ConfigParser()
+        try:
+            parser.read(description, encoding="utf-8")
+            if parser.get("Core", "Module") == module:
+                return description, parser.get("Core", "Name")
+        except ParserError:  # it describes another plugin, or nothing
+            continue
+    raise UsageError(
+        f"preset {preset!r}: there is no file *{suffix} with `Module = {module}` beside {target}"
+    )
 
 
 class Source:

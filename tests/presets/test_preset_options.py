@@ -61,7 +61,7 @@ FILES = {
 
 @pytest.fixture
 def shop(project):
-    """A project with a plugin of a host of its own, and a module that is none."""
+    """A project with a host, a plugin of that host, and a module that is no plugin."""
     project.write(FILES)
     return project
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping
-from configparser import ConfigParser
-from pathlib import Path
 from typing import Any
 
-from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
-from pytest_reloadleak.presets.source import Source, file_of
+from pytest_reloadleak.presets.source import Source, described
 
 
 class Plugin(Hosted):
@@ -21,7 +18,7 @@ class Plugin(Hosted):
         super().__init__()
         module = target.rpartition(".")[2]
         self.names = (f"errbot.plugins.{module}",)
-        self._plugin, folder = _described(target, module)
+        description, self._plugin = described(target, ".plug", "errbot")
         self._is_own = testbot is None
         self._root = (logging.getLogger().level, list(logging.getLogger().handlers))
         if testbot is None:
@@ -29,7 +26,9 @@ class Plugin(Hosted):
             config = {
                 "CORE_PLUGINS": ("Utils",)
             }  # it answers the command by which the bot shows that it has started
-            testbot = made.TestBot(extra_plugin_dir=str(folder), loglevel=logging.ERROR, extra_config=config)
+            testbot = made.TestBot(
+                extra_plugin_dir=str(description.parent), loglevel=logging.ERROR, extra_config=config
+            )
             testbot.start()
         self._testbot = testbot
         self.host["bot"] = testbot.bot
@@ -55,21 +54,6 @@ class Plugin(Hosted):
             for handler in [handler for handler in root.handlers if handler not in handlers]:
                 root.removeHandler(handler)
                 handler.close()
-
-
-def _described(target: str, module: str) -> tuple[str, Path]:
-    """The plugin's name, and the folder in which its description is.
-
-    Raises:
-        UsageError: there is no description beside the module.
-    """
-    file = file_of(target)
-    for description in sorted(file.parent.glob("*.plug")) if file is not None else ():
-        parser = ConfigParser()
-        parser.read(description, encoding="utf-8")
-        if parser.get("Core", "Module", fallback="") == module:
-            return parser.get("Core", "Name"), description.parent
-    raise UsageError(f"preset 'errbot': there is no file *.plug with `Module = {module}` beside {target}")
 
 
 class Errbot(Preset):

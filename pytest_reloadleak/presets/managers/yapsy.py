@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
-from configparser import ConfigParser
-from configparser import Error as ParserError
 from pathlib import Path
 from typing import Any
 
-from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.presets.preset import Hosted, Preset
-from pytest_reloadleak.presets.source import Source, file_of
+from pytest_reloadleak.presets.source import Source, described
 from pytest_reloadleak.strategies.imports.unload import unload
 
 
@@ -21,7 +18,7 @@ class Plugin(Hosted):
 
     def __init__(self, target: str, manager: Any) -> None:
         super().__init__()
-        self._description, self._plugin = _described(target)
+        self._description, self._plugin = described(target, ".yapsy-plugin", "Yapsy")
         normal = importlib.import_module("yapsy.PluginManager").NormalizePluginNameForModuleName(self._plugin)
         self.names = (f"yapsy_loaded_plugin_{normal}_0",)
         self.host["manager"] = manager
@@ -52,25 +49,6 @@ class Plugin(Hosted):
                 manager.removePluginFromCategory(info, category)
         manager.setCategoriesFilter(manager.categories_interfaces)  # forgets which files it has read
         unload([name for name in self.names if name in sys.modules])
-
-
-def _described(target: str) -> tuple[Path, str]:
-    """The description of a plugin and the plugin's name.
-
-    Raises:
-        UsageError: there is no description beside the module.
-    """
-    file = file_of(target)
-    module = target.rpartition(".")[2]
-    for description in sorted(file.parent.glob("*.yapsy-plugin")) if file is not None else ():
-        parser = ConfigParser()
-        try:
-            parser.read(description, encoding="utf-8")
-            if parser.get("Core", "Module") == module:
-                return description, parser.get("Core", "Name")
-        except ParserError:
-            continue
-    raise UsageError(f"preset 'Yapsy': there is no *.yapsy-plugin with `Module = {module}` beside {target}")
 
 
 class Yapsy(Preset):
