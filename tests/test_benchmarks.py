@@ -76,3 +76,20 @@ def test_a_wrong_report_is_no_figure(table, monkeypatch):
 
     with pytest.raises(SystemExit, match="wrong result, so no figure"):
         table.check(row)
+
+
+def test_the_parts_of_a_diagnosis_are_measured(tmp_path):
+    """A leaking check has all parts, and a clean one none."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "diagnosis.py", "--objects=5000", "--repeat=1", "--rounds=3"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    leaking, clean = done.stdout.splitlines()[-2:]
+    assert float(leaking.split()[1]) > 0
+    assert clean.split()[:2] == ["small", "0.00"]
