@@ -126,6 +126,16 @@ def test_a_path_wraps_at_its_steps():
     ]
 
 
+def test_the_root_of_a_file_stays_with_its_folder():
+    """A line that ends with a lone slash reads as if the path began on the next one."""
+    file = "/srv/environments/production/lib/python3.13/site-packages/application/services/dispatcher.py:601"
+
+    lines = [plain(line) for line in wrapped("fix first  ", [Span(f"{'x' * 47} {file}")], 60, " " * 11)]
+
+    assert lines[0] == f"fix first  {'x' * 47}"
+    assert lines[1] == "           /srv/environments/production/lib/python3.13/"
+
+
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_a_folded_cure_is_the_same_code(width):
     """What is folded can be pasted: Python reads the same."""

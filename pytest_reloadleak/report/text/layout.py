@@ -29,7 +29,7 @@ _WORD = re.compile(r"""(?:\[(?:'[^'\n]*'|"[^"\n]*")\]|\S)+""")
 """A word: a key in quotes may hold spaces."""
 _STEP = re.compile(r"""\[(?:'[^'\n]*'|"[^"\n]*"|[^\]]*)\]|\([^)]*\)|<[^>]*>|\.?[^.\[(<]+|.""")
 """One step of a path."""
-_PART = re.compile(r"[^/]*/|[^/]+")
+_PART = re.compile(r"/?[^/]+/?|/+")
 """One part of a file's name."""
 
 
