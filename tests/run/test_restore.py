@@ -74,7 +74,8 @@ def state(*names):
 def process():
     """Settings of the process that a check may touch on its way."""
     return {
-        "modules": {name: id(module) for name, module in sys.modules.items()},
+        # The tool loads parts of itself when it first needs them.
+        "modules": {n: id(m) for n, m in sys.modules.items() if not n.startswith("pytest_reloadleak.")},
         "path": (id(sys.path), list(sys.path)),
         "meta_path": (id(sys.meta_path), list(sys.meta_path)),
         "path_hooks": list(sys.path_hooks),
