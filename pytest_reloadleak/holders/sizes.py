@@ -138,7 +138,8 @@ class Reaches:
         stack = [o for key, o in start.items() if key not in known]
         merged: list[set[int]] = []
         may_close = closing is None
-        is_tracked, getrefcount = gc.is_tracked, gc.getrefcount  # called for every reference of the leak
+        # They are called for every reference of the leak.
+        referents, is_tracked, getrefcount = gc.get_referents_of_all, gc.is_tracked, gc.getrefcount
         while stack:
             o = stack.pop()
             key = id(o)
@@ -156,7 +157,7 @@ class Reaches:
                     ids |= closure
                     continue
             own = []
-            for child in gc.get_referents(o):
+            for child in referents(o) if type(o) is not types.ModuleType else gc.get_referents(o):
                 if is_tracked(child):
                     number = id(child)
                     if number not in ids and number not in seen:

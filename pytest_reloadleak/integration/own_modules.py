@@ -49,12 +49,14 @@ class OwnModules:
         found = set(vars(self._session).get(_RECORDED, ()))
         plugins = self._session.config.pluginmanager.get_plugins()
         found |= {plugin.__name__ for plugin in plugins if isinstance(plugin, ModuleType)}
-        return found | {name for name, file in _files() if self._is_test_file(file)}
+        return found | {name for name, file in self._files() if _is_test(file, self._project)}
 
     def helpers(self) -> set[str]:
         """Names of the modules in the tests' folders that only the tests import."""
         found = {
-            name for name, file in _files() if self._is_among_tests(file) and not self._is_test_file(file)
+            name
+            for name, file in self._files()
+            if self._is_among_tests(file) and not _is_test(file, self._project)
         }
         return found - _imported(found, self._project) if found else found
 
@@ -62,28 +64,32 @@ class OwnModules:
         """The globals of all of them."""
         return [n for name in self.names() if (n := foreign.namespace(name))]
 
-    def _is_test_file(self, file: str) -> bool:
-        return _is_below(file, self._project.root) and _is_test(file, self._project)
+    def _files(self) -> Iterator[tuple[str, str]]:
+        """Names and source files of the loaded modules that are below the project's root."""
+        start = _folder(self._project.root)
+        return ((name, file) for name, file in _files() if file.startswith(start))
 
     def _is_among_tests(self, file: str) -> bool:
-        root = self._project.root
-        if not _is_below(file, root):
-            return False
-        above = file[len(root) :].split(os.sep)[:-1]
+        above = file[len(self._project.root) :].split(os.sep)[:-1]
         is_there = not _FOLDERS.isdisjoint(above) or any(_is_below(file, folder) for folder in self._folders)
         return is_there and self._project.owns_file(file)
 
 
 def _files() -> Iterator[tuple[str, str]]:
     """Names and source files of the loaded modules."""
-    for name, _ in foreign.loaded_modules():
-        file = foreign.namespace(name).get("__file__")
+    for name, module in foreign.loaded_modules():
+        file = (foreign.module_dict(module) or {}).get("__file__")
         if type(file) is str:
             yield name, file
 
 
 def _is_below(file: str, directory: str) -> bool:
-    return file.startswith(directory.rstrip(os.sep) + os.sep)
+    return file.startswith(_folder(directory))
+
+
+def _folder(path: str) -> str:
+    """A folder's path as all paths below it begin."""
+    return path.rstrip(os.sep) + os.sep
 
 
 @lru_cache(maxsize=4096)

@@ -110,7 +110,7 @@ def _beginning(table: dict[Any, Any], beginnings: tuple[str, ...]) -> list[str] 
     """The names that begin so; `None` where each must be looked at. A search in one text is several times faster."""
     names = list(table)
     try:
-        text = _BREAK.join(("", *names, ""))
+        text = f"{_BREAK}{_BREAK.join(names)}{_BREAK}"
     except TypeError:  # a program may use any key
         return None
     if "" in beginnings or text.count(_BREAK) != len(names) + 1:
