@@ -145,7 +145,7 @@ class Session(Collected):
         rows = self.audit()
         if rows:
             terminalreporter.section("reloadability")
-            for line in audit.table(rows):
+            for line in audit.table(rows, width_of(self.config)):
                 terminalreporter.write_line(line)
         if self._usage is not None:
             terminalreporter.write_line(f"ERROR: {self._usage}", red=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_reloadleak.model import PASSING
+from pytest_reloadleak.report.text.layout import Span, plain, wrapped
 from pytest_reloadleak.settings import STRATEGIES
 
 Check = Mapping[str, Any]
@@ -98,8 +99,13 @@ def _badness(cell: Mapping[str, Any]) -> int:
     return order.index(cell["verdict"])
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The audit as lines of text."""
+def table(rows: Sequence[Mapping[str, Any]], width: int | None = None) -> Iterator[str]:
+    """The audit as lines of text.
+
+    Args:
+        rows: one for each target.
+        width: columns at which the reasons wrap; `None` for lines as long as they are.
+    """
     names = [name for name in STRATEGIES if any(name in row["strategies"] for row in rows)]
     cells = [["target", *names]]
     cells += [
@@ -113,7 +119,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield text.rstrip()
         yield f"  {row['advice']}{_time(row)}"
         for why, strategies in reasons(row).items():
-            yield f"  {', '.join(strategies)}: {why}"
+            yield from map(plain, wrapped(f"  {', '.join(strategies)}: ", [Span(why)], width, " " * 4))
 
 
 def _time(row: Mapping[str, Any]) -> str:

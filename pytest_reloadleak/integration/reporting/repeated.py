@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_reloadleak.integration import places
+from pytest_reloadleak.integration.reporting.styled import width_of
+from pytest_reloadleak.report.text.layout import Span, plain, wrapped
 
 _Leak = tuple[object, ...]
 
@@ -17,10 +19,12 @@ class Repeated:
     def __init__(self) -> None:
         self._shown: dict[tuple[str, frozenset[_Leak]], str] = {}
         self._is_verbose = False
+        self._width: int | None = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Leave all reports in full with `-v`."""
         self._is_verbose = config.get_verbosity() > 0
+        self._width = width_of(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -37,6 +41,7 @@ class Repeated:
         if earlier != check["strategy"]:
             what = "the same finding" if len(leaks) == 1 else f"the same {len(leaks)} findings"
             text = f"{check['target']} ({check['strategy']}) leaks on reload: {what} as with {earlier}, shown above"
+            text = "\n".join(map(plain, wrapped("", [Span(text)], self._width, "  ")))
             report.longrepr = places.shown(text, crash.message, crash.path, crash.lineno)
             vars(report)["reload_leak_shown"] = False  # nothing draws the whole report in its place
 
