@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.failure import failure_text
-from pytest_reloadleak.holders.retention import Diagnosis, Retention
+from pytest_reloadleak.holders.retention import Diagnosis, Retention, Stack
 from pytest_reloadleak.run.observations import Observations
 from pytest_reloadleak.run.record import Record
 from pytest_reloadleak.run.subject import Subject
@@ -128,7 +128,7 @@ class Explaining:
         """Put the lines into the retentions. What a probe knows already stays where the round shows nothing."""
         explained = [
             retention._replace(
-                stacks=made.stacks or retention.stacks,
+                stacks=surer(retention.stacks, made.stacks),
                 site_reason=None if retention.stacks else made.reason,
             )
             for retention, made in zip(found.retentions, lines, strict=True)
@@ -150,6 +150,21 @@ class Explaining:
         self._watchpoints.fail(f"the traced round raised {failure_text(error)}")
         self.is_over = True
         return True
+
+
+def surer(known: tuple[Stack, ...], traced: tuple[Stack, ...]) -> tuple[Stack, ...]:
+    """The stacks to report: those of the traced round, unless they contradict those of a watched function.
+
+    Such a function saw its caller. The traced round blames the thread that ran last, which may be another one where
+    several are busy.
+
+    Args:
+        known: what a probe knows of the call.
+        traced: what the round shows.
+    """
+    lines = {place[:2] for stack in known for place in stack}
+    is_contradicted = bool(lines) and not any(place[:2] in lines for stack in traced for place in stack)
+    return known if is_contradicted else traced or known
 
 
 def _key(retention: Retention) -> object:

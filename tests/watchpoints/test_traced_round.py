@@ -21,7 +21,8 @@ from watchpoints.test_lines import HOST, lines, marked, measured
 from pytest_reloadleak import measure_reload
 from pytest_reloadleak.effects.system.threads import Threads
 from pytest_reloadleak.heap.own_objects import outward
-from pytest_reloadleak.run.explaining import Explaining
+from pytest_reloadleak.holders.retention import Place
+from pytest_reloadleak.run.explaining import Explaining, surer
 
 PLUGIN = """\
 import host
@@ -277,3 +278,20 @@ def test_an_error_of_the_tool_hides_no_finding(method, tmp_path, monkeypatch):
     (finding,) = report.findings
     assert (finding.kind, finding.site, report.error) == ("live-thread", None, None)
     assert "KeyError" in finding.site_reason
+
+
+REGISTERS, POLLS = Place("plugin.py", 3, "<module>", 0), Place("plugin.py", 9, "poll", 0)
+
+
+@pytest.mark.parametrize(
+    ("known", "traced", "reported"),
+    [
+        pytest.param((), ((POLLS,),), ((POLLS,),), id="no function was watched"),
+        pytest.param(((REGISTERS,),), (), ((REGISTERS,),), id="nothing appeared in the traced round"),
+        pytest.param(((REGISTERS,),), ((POLLS,),), ((REGISTERS,),), id="another thread was running"),
+        pytest.param(((REGISTERS,),), ((POLLS, REGISTERS),), ((POLLS, REGISTERS),), id="both agree"),
+    ],
+)
+def test_a_watched_function_knows_its_caller(known, traced, reported):
+    """The traced round blames the thread that ran last; a watched function was called by the line."""
+    assert surer(known, traced) == reported
