@@ -51,7 +51,25 @@ def cure(clue: Clue, registry: str, names: Names) -> list[str] | None:
             if None not in filled:
                 place = _place(found, remedy, names)
                 return [line.replace("@", place) for line in filled if line is not None]
-    return None
+    return _text_out(clue, names) if not clue.values else None
+
+
+def _text_out(clue: Clue, names: Names) -> list[str] | None:
+    """The lines that take a text out of the list or table of a module at the effect's path."""
+    found = _TABLE.match(clue.path)
+    module = module_of(found[1]) if found is not None else ""
+    if found is None or module == found[1] or module not in foreign.module_table():
+        return None
+    place, words = f"{names.need(module)}{found[1].removeprefix(module)}", _Words(clue, names)
+    if clue.path.endswith("[*]"):
+        # What the library itself put there has been read as well, if the target was the first to import it.
+        text = clue.identity[1] if len(clue.identity) > 1 else 0
+        return [f"{place}.remove({foreign.quoted(text)})"] if type(text) is str else None
+    lines = [words.fill(f"for key in fnmatch.filter(list({place}), KEYS):"), f"    del {place}[key]"]
+    return [line for line in lines if line is not None] if None not in lines else None
+
+
+_TABLE = re.compile(r"([A-Za-z_][\w.]*)\[")
 
 
 def _place(found: re.Match[str], remedy: Remedy, names: Names) -> str:

@@ -502,6 +502,36 @@ LIBRARY = (
         """,
     ),
     Case(
+        name="urllib.parse.uses_netloc",
+        registry="urllib.parse",
+        path="urllib.parse.uses_netloc[*]",
+        type="str",
+        leaking="""
+            import urllib.parse
+            urllib.parse.uses_netloc.append('kind')
+        """,
+        cured="""
+            import urllib.parse
+            if 'kind' not in urllib.parse.uses_netloc:
+                urllib.parse.uses_netloc.append('kind')
+        """,
+    ),
+    Case(
+        name="ElementTree.register_namespace",
+        registry="xml.etree.ElementTree",
+        path="xml.etree.ElementTree._namespace_map['http://kind/*']",
+        type="str",
+        leaking="""
+            import xml.etree.ElementTree as tree
+            number = len(tree._namespace_map)
+            tree.register_namespace(f'kind{number}', f'http://kind/{number}')
+        """,
+        cured="""
+            import xml.etree.ElementTree as tree
+            tree.register_namespace('kind', 'http://kind/0')
+        """,
+    ),
+    Case(
         name="csv.register_dialect",
         registry="csv",
         path="csv dialect['kind*']",

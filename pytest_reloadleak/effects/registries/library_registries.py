@@ -120,6 +120,32 @@ def _of(module: str, path: str, undo: str, *, newest: int | None = None) -> Regi
 
 _UNFILTER = "filter inside warnings.catch_warnings(), or remove the filter from warnings.filters on unload"
 
+
+def _texts(module: str, path: str) -> Registry:
+    """A table of texts of the standard library. New ones come last, and few are new in one round."""
+    return _of(module, path, f"delete the entry from {module}.{path}", newest=_FEW)
+
+
+def _list_of_texts(module: str, path: str) -> Registry:
+    def entries() -> Iterator[Entry]:
+        return of_list(module, f"{module}.{path}[*]", attribute(module, path))
+
+    return Registry(module, module, entries, f"on unload, remove the text from {module}.{path}")
+
+
+_FEW = 16
+_TEXTS = (
+    ("encodings.aliases", "aliases"),
+    ("xml.etree.ElementTree", "_namespace_map"),
+    ("email.charset", "CHARSETS"),
+    ("email.charset", "ALIASES"),
+    ("email.charset", "CODEC_MAP"),
+    ("doctest", "OPTIONFLAGS_BY_NAME"),
+)
+"""Tables whose entries are texts and numbers: no object leads to a target."""
+_LISTS = tuple(("urllib.parse", f"uses_{what}") for what in ("relative", "netloc", "params"))
+
+
 LIBRARY = (
     Registry(
         name="warnings",
@@ -165,5 +191,7 @@ LIBRARY = (
     _of("shutil", "_ARCHIVE_FORMATS", "call shutil.unregister_archive_format()"),
     _of("shutil", "_UNPACK_FORMATS", "call shutil.unregister_unpack_format()"),
     _of("mimetypes", "types_map", "delete the type, or use your own mimetypes.MimeTypes()", newest=NEWEST),
+    *(_texts(*where) for where in _TEXTS),
+    *(_list_of_texts(*where) for where in _LISTS),
     _of("locale", "locale_alias", "delete the name from locale.locale_alias", newest=NEWEST),
 )
