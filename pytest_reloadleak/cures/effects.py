@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_reloadleak.cures import open_things, reading, registrations
 from pytest_reloadleak.cures.knowledge import ENDS, QUEUES, STOPS
-from pytest_reloadleak.cures.names import Names, Subject, Test
+from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
 from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import collector as gc
@@ -197,6 +197,11 @@ def _of_loop(clue: Clue, names: Names) -> list[str] | None:
     if loop is None or subject is None:
         return None
     item = names.variable("item")
+    if clue.path.endswith("._accept_connection"):
+        servers = [
+            n for n, o in list(names.namespace.items()) if foreign.type_name(o) == _SERVER and is_name(n)
+        ]
+        return [f"{servers[0]}.close()"] if len(servers) == 1 else None
     if word in {"reader", "writer"}:
         at = 0 if word == "reader" else 1
         handle = f"{item}.data[{at}]"
@@ -211,6 +216,9 @@ def _of_loop(clue: Clue, names: Names) -> list[str] | None:
     table = "_scheduled" if clue.root == "timer" else "_ready"
     test = subject.test.of(f"getattr({item}, '_callback', None)")
     return [f"for {item} in [{item} for {item} in {loop}.{table} if {test}]:", f"    {item}.cancel()"]
+
+
+_SERVER = "asyncio.base_events.Server"
 
 
 def _builtin(clue: Clue) -> Subject | None:

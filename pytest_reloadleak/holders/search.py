@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -176,6 +177,16 @@ class Search:
     def shared(self) -> list[dict[str, Any]]:
         """The namespaces that several generations share."""
         return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
+
+    def timer_of(self, o: object) -> Cause | None:
+        """The effect to which a running timer belongs that the one before it set, after the probes had looked."""
+        if not any(o is thread for thread in list(vars(threading)["_active"].values())):
+            return None
+        causes = {
+            root.cause for root in self.effects if type(root.value) is type(o) and root.cause is not None
+        }
+        found = [cause for cause in causes if cause.kind == "live-timer"]
+        return found[0] if len(found) == 1 else None
 
     def lose(self, path: tuple[Any, ...], error: Exception) -> None:
         """Note that a holder could not be read: then a check that finds nothing else proves nothing.

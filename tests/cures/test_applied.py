@@ -111,6 +111,18 @@ def test_what_is_pending_on_a_loop_can_be_ended(twins, strategy, tmp_path):
     cured(tmp_path, twins.files("leaking"), strategy, apart=False)
 
 
+def test_a_server_on_the_loop_of_its_host_is_closed(tmp_path):
+    """Its reader calls asyncio's own function; what the target has is the server."""
+    plugin = """
+        import asyncio, host
+        async def handle(reader, writer): pass
+        server = host.loop.run_until_complete(asyncio.start_server(handle, "127.0.0.1", 0))
+        """
+    files = {"host": "import asyncio\nloop = asyncio.new_event_loop()\n", "plugin": dedent(plugin)}
+
+    assert cured(tmp_path, files, "reimport", apart=True) == ["server.close()"]
+
+
 ALIASED = {
     "fnmatch": "import fnmatch as match, sys\nsys.path.append(f'/nowhere/plugin-{next(host.count)}')",
     "gc and types": (
