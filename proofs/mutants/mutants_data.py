@@ -683,6 +683,22 @@ STRATEGIES = (
         ("tests/holders/test_taken_data.py::test_what_one_module_of_a_package_made_is_the_packages",),
     ),
     Mutant(
+        "new names in the library are patches",
+        "holders/grouping.py",
+        "                group.first.cause, group.first.is_one = None, False\n",
+        "                pass\n",
+        "a name that each reload adds to the library is a bounded finding per generation",
+        ("tests/holders/test_grouping.py::test_names_that_each_generation_makes_up_are_one_holder",),
+    ),
+    Mutant(
+        "each new name is a holder of its own",
+        "holders/grouping.py",
+        "        if not _has_name_each(alike, born):\n            out += alike\n",
+        "        if True:\n            out += alike\n",
+        "a name that each reload makes up is a bounded finding per generation",
+        ("tests/holders/test_grouping.py::test_names_that_each_generation_makes_up_are_one_holder",),
+    ),
+    Mutant(
         "an emptied namespace is not marked again",
         "generations/emptied.py",
         "            known.append((namespace, ended.generation, ended.module))\n",

@@ -21,6 +21,8 @@ _LENGTHS = 3
 """Different lengths that show that builtin containers are links of a chain, and not merely within each other. The same
 holds for classes, which have bases."""
 _NUMBER = re.compile(r"(\d+)")
+_NAMES = 3
+"""Generations with a name of their own that show that each one makes up another."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -78,10 +80,12 @@ def joined(groups: Iterable[Group], born: Born) -> list[Group]:
     """Groups that are one cause as one."""
     alone: list[Group] = []
     several: list[Group] = []
+    groups = list(groups)
+    _forget_patches(groups, born)
     for group in groups:
         is_fixed = group.first.cause is not None or group.first.is_one
         (alone if is_fixed else several).append(group)
-    return [*alone, *_below_one_edge(_chains(_numbered(several, born)), born)]
+    return [*alone, *_below_one_edge(_chains(_renamed(_numbered(several, born), born)), born)]
 
 
 def _generations(group: Group, born: Born) -> set[int]:
@@ -127,10 +131,52 @@ def _numbered(groups: list[Group], born: Born) -> list[Group]:
     return out
 
 
-def _open(texts: set[str]) -> str:
-    """What some texts have in common, with those of their numbers left open that differ."""
+def _forget_patches(groups: Iterable[Group], born: Born) -> None:
+    """Take names that each generation adds to a module or class for references: what is new replaces nothing."""
+    patches = [g for g in groups if g.first.cause is not None and g.first.cause.kind == "patched-global"]
+    patches = [g for g in patches if g.first.holder.path.endswith("".join(g.first.to_held[:-1]))]
+    for alike in _by(patches, _around_name):
+        if _has_name_each(alike, born):
+            for group in alike:
+                group.first.cause, group.first.is_one = None, False
+
+
+def _renamed(groups: list[Group], born: Born) -> list[Group]:
+    """Join groups whose steps differ in the last name, which each generation made up for itself."""
+    out: list[Group] = []
+    for alike in _by(groups, _around_name):
+        if not _has_name_each(alike, born):
+            out += alike
+            continue
+        first, names = alike[0].first, {group.first.to_held[-2] for group in alike}
+        out.append(union(alike, (*first.to_held[:-2], _open(names, name=".*"), first.to_held[-1])))
+    return out
+
+
+def _around_name(group: Group) -> Hashable:
+    """Equal for references that differ in nothing but the last name on the way; each other reference is alone."""
+    steps = group.first.to_held
+    if group.steps is not None or len(steps) < 2 or not steps[-2].startswith("."):
+        return id(group)
+    return (group.first.root, steps[:-2], steps[-1], group.first.holder.type)
+
+
+def _has_name_each(groups: Sequence[Group], born: Born) -> bool:
+    """Whether each of several generations has one name."""
+    generations = [_generations(group, born) for group in groups]
+    return len(groups) >= _NAMES and all(len(g) == 1 for g in generations) and _are_apart(generations)
+
+
+def _are_apart(sets: Sequence[set[int]]) -> bool:
+    return len(set().union(*sets)) == sum(map(len, sets))
+
+
+def _open(texts: set[str], name: str | None = None) -> str:
+    """What some texts have in common, with those of their numbers left open that differ; `name` if more differs."""
     if len(texts) == 1:
         return next(iter(texts))
+    if name is not None and len({_NUMBER.sub("*", text) for text in texts}) > 1:
+        return name
     parts = zip_longest(*map(_NUMBER.split, sorted(texts)), fillvalue="")
     return "".join(same[0] if len(set(same)) == 1 else "*" for same in parts)
 

@@ -1,5 +1,8 @@
 """One cause is one finding: numbers that differ, chains of any length, parts of one object; and every way to it."""
 
+import colorsys
+import sched
+
 import pytest
 from cases import run
 
@@ -45,6 +48,42 @@ def test_only_the_number_that_differs_is_left_open(case, how, measured, found):
     report = measured({"host": host, "plugin": f"import host\n{ON}{line}\n"}, how=how)
 
     assert found(report) == growing(*paths, sole=len(paths) == 1)
+
+
+NAMED = {
+    "of the host": ("host", ["host.*"]),
+    "of a class of the host": ("host.Thing", ["host.Thing.*"]),
+    "of the library": ("colorsys", ["colorsys.*"]),
+    "of a class of the library": ("sched.scheduler", ["sched.scheduler.*"]),
+}
+
+
+@pytest.fixture
+def _names_of_the_library():
+    """What targets add to the library in this process ends with the test."""
+    before = [(space, set(vars(space))) for space in (colorsys, sched.scheduler)]
+    yield
+    for space, names in before:
+        for name in set(vars(space)) - names:
+            delattr(space, name)
+
+
+@pytest.mark.usefixtures("_names_of_the_library")
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("case", NAMED)
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_names_that_each_generation_makes_up_are_one_holder(is_numbered, case, how, measured, found):
+    """They grow, and are no patches: nothing was there before. Nothing need be alike in them."""
+    place, paths = NAMED[case]
+    host = f"{CLASS}names = iter([f'{{a}}{{b}}' for a in 'kxz' for b in 'aeiou'] * 2)\nn = [0]\n"
+    name = "f'kept{host.n[0]}'" if is_numbered else "next(host.names)"
+    files = {
+        "host": host,
+        "plugin": f"import colorsys, sched, host\n{ON}host.n[0] += 1\nsetattr({place}, {name}, on)\n",
+    }
+    report = measured(files, how=how, rounds=3)
+
+    assert found(report) == growing(*(path.replace("*", "kept*") if is_numbered else path for path in paths))
 
 
 def test_a_package_with_a_number_keeps_its_name(measured, found):
