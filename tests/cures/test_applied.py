@@ -123,6 +123,22 @@ def test_a_server_on_the_loop_of_its_host_is_closed(tmp_path):
     assert cured(tmp_path, files, "reimport", apart=True) == ["server.close()"]
 
 
+def test_the_globals_of_an_old_generation_are_no_table_of_the_host(tmp_path):
+    """The sockets are in them because the host keeps the function; the advice for the sockets names no place there."""
+    plugin = """
+        import host, socket, types
+        one, other = socket.socketpair()
+        def on_read(): pass
+        host.selector.register(one, 1, types.SimpleNamespace(callback=on_read))
+        """
+    files = {"host": "import selectors\nselector = selectors.DefaultSelector()\n", "plugin": dedent(plugin)}
+
+    report = measured(tmp_path / "leaking", files, "plugin", "reimport", apart=True)
+
+    assert {finding["kind"] for finding in report["findings"]} == {"open-fd", "retained-generation"}
+    assert not any("__globals__" in finding["advice"] for finding in report["findings"])
+
+
 ALIASED = {
     "fnmatch": "import fnmatch as match, sys\nsys.path.append(f'/nowhere/plugin-{next(host.count)}')",
     "gc and types": (

@@ -7,6 +7,7 @@ the finding needs both. A pool has threads, children and pipes, and whoever ends
 from __future__ import annotations
 
 import collections
+import types
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -119,6 +120,8 @@ _PLAIN = foreign.type_ids(list, dict, set, tuple, collections.deque)
 def _is_targets(o: Any, search: Search) -> bool:
     if foreign.is_module(o):
         return search.ledger.owns_namespace(foreign.module_dict(o) or {})
+    if type(o) is types.FunctionType:  # the way goes on through the target's own globals
+        return search.ledger.owns_namespace(o.__globals__)
     return search.ledger.owns_class(o if foreign.is_class(o) else type(o))
 
 
