@@ -92,8 +92,11 @@ INI_VALUES = {
 
 
 @pytest.fixture
-def app(project):
+def app(project, monkeypatch):
     """A project with a package, a plugin of its own, a target and a test that must not run."""
+    monkeypatch.syspath_prepend(
+        project.path
+    )  # before 8.4, pytest imports plugins before it reads `pythonpath`
     project.write(
         {
             "app/__init__.py": "",
