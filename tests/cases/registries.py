@@ -532,6 +532,48 @@ LIBRARY = (
         """,
     ),
     Case(
+        name="an alias of an encoding",
+        registry="encodings.aliases",
+        path="encodings.aliases.aliases['kind*']",
+        type="str",
+        leaking="""
+            from encodings.aliases import aliases
+            aliases[f'kind{len(aliases)}'] = 'utf_8'
+        """,
+        cured="""
+            from encodings.aliases import aliases
+            aliases['kind'] = 'utf_8'
+        """,
+    ),
+    Case(
+        name="email.charset.add_alias",
+        registry="email.charset",
+        path="email.charset.ALIASES['kind*']",
+        type="str",
+        leaking="""
+            from email import charset
+            charset.add_alias(f'kind{len(charset.ALIASES)}', 'utf-8')
+        """,
+        cured="""
+            from email import charset
+            charset.add_alias('kind', 'utf-8')
+        """,
+    ),
+    Case(
+        name="doctest.register_optionflag",
+        registry="doctest",
+        path="doctest.OPTIONFLAGS_BY_NAME['KIND*']",
+        type="int",
+        leaking="""
+            import doctest
+            doctest.register_optionflag(f'KIND{len(doctest.OPTIONFLAGS_BY_NAME)}')
+        """,
+        cured="""
+            import doctest
+            doctest.register_optionflag('KIND')
+        """,
+    ),
+    Case(
         name="csv.register_dialect",
         registry="csv",
         path="csv dialect['kind*']",
