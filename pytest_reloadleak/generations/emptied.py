@@ -55,9 +55,10 @@ class Emptied:
 
     def take(self) -> list[Entry]:
         """The emptied namespaces, but for those of loaded modules, which the next execution fills."""
-        known = [entry for entry in self._known if foreign.namespace(entry[2]) is not entry[0]]
+        # One that was emptied several times since is of the generation that it had last.
+        known = {id(entry[0]): entry for entry in self._known}
         self._known.clear()
-        return known
+        return [entry for entry in known.values() if foreign.namespace(entry[2]) is not entry[0]]
 
     def search(self, is_marked: Callable[[dict[str, Any]], bool]) -> list[Entry]:
         """Those whose module was gone when they were emptied: a pass over the heap if there are any."""

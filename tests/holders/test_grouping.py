@@ -1,6 +1,5 @@
 """One cause is one finding: numbers that differ, chains of any length, parts of one object; and every way to it."""
 
-import colorsys
 import sched
 
 import pytest
@@ -53,7 +52,7 @@ def test_only_the_number_that_differs_is_left_open(case, how, measured, found):
 NAMED = {
     "of the host": ("host", ["host.*"]),
     "of a class of the host": ("host.Thing", ["host.Thing.*"]),
-    "of the library": ("colorsys", ["colorsys.*"]),
+    "of the library": ("sched", ["sched.*"]),
     "of a class of the library": ("sched.scheduler", ["sched.scheduler.*"]),
 }
 
@@ -61,7 +60,7 @@ NAMED = {
 @pytest.fixture
 def _names_of_the_library():
     """What targets add to the library in this process ends with the test."""
-    before = [(space, set(vars(space))) for space in (colorsys, sched.scheduler)]
+    before = [(space, set(vars(space))) for space in (sched, sched.scheduler)]
     yield
     for space, names in before:
         for name in set(vars(space)) - names:
@@ -79,7 +78,7 @@ def test_names_that_each_generation_makes_up_are_one_holder(is_numbered, case, h
     name = "f'kept{host.n[0]}'" if is_numbered else "next(host.names)"
     files = {
         "host": host,
-        "plugin": f"import colorsys, sched, host\n{ON}host.n[0] += 1\nsetattr({place}, {name}, on)\n",
+        "plugin": f"import sched, host\n{ON}host.n[0] += 1\nsetattr({place}, {name}, on)\n",
     }
     report = measured(files, how=how, rounds=3)
 
