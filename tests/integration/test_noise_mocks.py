@@ -18,7 +18,6 @@ def patched(held):
     return {"marked": note, "by_hand": note}
 
 
-PUT_BACK = "put back after the check, since its rounds changed them: host.default"
 MOCKS = {
     "patched_in_the_body": Case(
         "with unittest.mock.patch('host.send') as send:\n    host.send(plugin.Own())\nsend.assert_called_once()"
@@ -32,7 +31,7 @@ MOCKS = {
     "answer": Case(
         "if host.default is None:\n    host.default = bot\n    bot.return_value = plugin.Own()",
         "bot",
-        **{way: (*notes, PUT_BACK) for way, notes in noted("plugin.Own").items()},
+        **noted("plugin.Own"),
     ),
     "side_effect": Case(
         "bot.side_effect = bot.side_effect or plugin.on_event", "bot", **noted("plugin.on_event")
