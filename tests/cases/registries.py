@@ -517,6 +517,22 @@ LIBRARY = (
         """,
     ),
     Case(
+        name="urllib.parse.uses_params, with a text that another list has",
+        registry="urllib.parse",
+        path="urllib.parse.uses_params[*]",
+        type="str",
+        leaking="""
+            import urllib.parse
+            urllib.parse.uses_params.append('gopher')
+        """,
+        cured="""
+            import urllib.parse
+            for uses in (urllib.parse.uses_relative, urllib.parse.uses_netloc, urllib.parse.uses_params):
+                if 'gopher' not in uses:
+                    uses.append('gopher')
+        """,
+    ),
+    Case(
         name="ElementTree.register_namespace",
         registry="xml.etree.ElementTree",
         path="xml.etree.ElementTree._namespace_map['http://kind/*']",

@@ -3,6 +3,10 @@
 import contextvars
 import copy
 import copyreg
+import csv
+import doctest
+import email.charset
+import encodings.aliases
 import gc
 import locale
 import logging
@@ -16,7 +20,9 @@ import sys
 import threading
 import time
 import unittest.mock
+import urllib.parse
 import warnings
+import xml.etree.ElementTree
 from collections import Counter
 from textwrap import dedent
 
@@ -28,8 +34,21 @@ from pytest_reloadleak.effects.probe import Scope
 from pytest_reloadleak.effects.registries.listed import REGISTRIES, Registrations
 from pytest_reloadleak.heap import settle
 
-LISTS = (sys.meta_path, sys.path_hooks, sys.path, warnings.filters, gc.callbacks)
+LISTS = (
+    sys.meta_path,
+    sys.path_hooks,
+    sys.path,
+    warnings.filters,
+    gc.callbacks,
+    urllib.parse.uses_relative,
+    urllib.parse.uses_netloc,
+    urllib.parse.uses_params,
+)
 TABLES = (
+    doctest.OPTIONFLAGS_BY_NAME,
+    email.charset.ALIASES,
+    encodings.aliases.aliases,
+    xml.etree.ElementTree._namespace_map,
     sys.path_importer_cache,
     logging.Logger.manager.loggerDict,
     logging._nameToLevel,
@@ -54,6 +73,7 @@ def everything_undone():
     mimetypes.init()
     lists = [(registry, registry[:]) for registry in (*LISTS, logging.root.handlers)]
     tables = [(table, dict(table)) for table in (*TABLES, mimetypes.types_map)]
+    dialects = csv.list_dialects()
     names = set(sys.modules)
     hooks = threading.excepthook, threading.gettrace(), threading.getprofile()
     own = sys.gettrace(), sys.getprofile(), sys.get_asyncgen_hooks()
@@ -74,6 +94,8 @@ def everything_undone():
         for key in [key for key in table if key not in items]:
             del table[key]
         table.update(items)
+    for name in set(csv.list_dialects()) - set(dialects):
+        csv.unregister_dialect(name)
     for name in [name for name in sys.modules if name not in names and name.startswith(("dynamic", "copy_"))]:
         del sys.modules[name]
     logging.Logger.manager._clear_cache()
@@ -107,6 +129,21 @@ def test_what_is_undone_or_overwritten_is_clean(case, strategy, tmp_path):
     report = run.measure_and_undo(tmp_path, "plugin", strategy, edges.ROUNDS)
 
     assert (report.outcome, report.findings, report.error) == ("clean", (), None)
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+def test_the_same_text_in_several_lists_has_a_line_for_each(strategy, tmp_path):
+    """A loop over the lists of `urllib.parse`, as programs teach it a scheme."""
+    loop = (
+        "for uses in (parse.uses_relative, parse.uses_netloc, parse.uses_params):\n    uses.append('kind')\n"
+    )
+    run.write(tmp_path, {"plugin": f"from urllib import parse\n{loop}"})
+
+    report = run.measure_and_undo(tmp_path, "plugin", strategy, edges.ROUNDS)
+
+    assert {(f.holder.path, f.per_round, f.site.line) for f in report.findings} == {
+        (f"urllib.parse.uses_{what}[*]", 1.0, 3) for what in ("relative", "netloc", "params")
+    }
 
 
 @pytest.mark.parametrize("strategy", edges.BOTH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from pytest_reloadleak.effects.probe import Identity
@@ -10,8 +10,8 @@ from pytest_reloadleak.effects.registries.registry import (
     Entry,
     Registry,
     Table,
-    list_identities,
-    of_list,
+    attribute,
+    listed,
     of_table,
     table_identities,
 )
@@ -21,27 +21,15 @@ _CACHE = "sys.path_importer_cache"
 MODULES = "sys.modules"
 
 
-def _in_sys(name: str) -> Callable[[], object]:
-    return lambda: foreign.namespace("sys").get(name)
-
-
-_importers = _in_sys("path_importer_cache")
-
-
-def _of_sys(name: str) -> Iterator[Entry]:
-    """Entries of a list of `sys`. All share one path, as a signature must not name a local directory."""
-    return of_list(f"sys.{name}", f"sys.{name}[*]", foreign.namespace("sys").get(name))
-
-
-def _listed(name: str, undo: str) -> Registry:
-    """A registry that is a list of `sys`."""
-    table = Table(_in_sys(name), partial(list_identities, f"sys.{name}"))
-    return Registry(f"sys.{name}", "sys", partial(_of_sys, name), undo, table=table)
+_importers = partial(attribute, "sys", "path_importer_cache")
+_PATH = listed(
+    "sys.path", "sys", "path", "remove the directory from sys.path; or insert it only if it is missing"
+)
 
 
 def _importer_cache() -> Iterator[Entry]:
     """Finders of directories outside `sys.path`. The others are consequences of an entry in `sys.path`."""
-    on_path = {entry.identity[1] for entry in _of_sys("path")}
+    on_path = {entry.identity[1] for entry in _PATH.entries()}
     for entry in of_table(_CACHE, _CACHE, _importers()):
         if entry.identity[2] not in on_path:
             yield entry._replace(path=f"{_CACHE}[*]")
@@ -59,12 +47,14 @@ def _module_identities() -> list[Identity]:
 
 
 IMPORT = (
-    _listed("meta_path", "on unload, remove the finder from sys.meta_path"),
-    _listed(
+    listed("sys.meta_path", "sys", "meta_path", "remove the finder from sys.meta_path"),
+    listed(
+        "sys.path_hooks",
+        "sys",
         "path_hooks",
-        "on unload, remove the hook from sys.path_hooks, and its finders from sys.path_importer_cache",
+        "remove the hook from sys.path_hooks, and its finders from sys.path_importer_cache",
     ),
-    _listed("path", "on unload, remove the directory from sys.path; or insert it only if it is missing"),
+    _PATH,
     Registry(
         name=_CACHE,
         module="sys",

@@ -20,6 +20,7 @@ from pytest_reloadleak.effects.registries.registry import (
     Table,
     attribute,
     list_identities,
+    listed,
     of_list,
     of_table,
     parts,
@@ -126,13 +127,6 @@ def _texts(module: str, path: str) -> Registry:
     return _of(module, path, f"delete the entry from {module}.{path}", newest=_FEW)
 
 
-def _list_of_texts(module: str, path: str) -> Registry:
-    def entries() -> Iterator[Entry]:
-        return of_list(module, f"{module}.{path}[*]", attribute(module, path))
-
-    return Registry(module, module, entries, f"on unload, remove the text from {module}.{path}")
-
-
 _FEW = 16
 _TEXTS = (
     ("encodings.aliases", "aliases"),
@@ -192,6 +186,6 @@ LIBRARY = (
     _of("shutil", "_UNPACK_FORMATS", "call shutil.unregister_unpack_format()"),
     _of("mimetypes", "types_map", "delete the type, or use your own mimetypes.MimeTypes()", newest=NEWEST),
     *(_texts(*where) for where in _TEXTS),
-    *(_list_of_texts(*where) for where in _LISTS),
+    *(listed(module, module, path, f"remove the text from {module}.{path}") for module, path in _LISTS),
     _of("locale", "locale_alias", "delete the name from locale.locale_alias", newest=NEWEST),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -103,6 +104,26 @@ def list_identities(name: str, items: list[Any]) -> list[Identity]:
         counts[key] = counts.get(key, 0) + 1
         out.append((name, key, counts[key]))
     return out
+
+
+def listed(name: str, module: str, path: str, undo: str) -> Registry:
+    """A registry, or the part of one, that is a list. All entries share one path: a signature names no local directory.
+
+    Args:
+        name: the registry's name.
+        module: the module that has the list.
+        path: the list's path below the module.
+        undo: the end of a sentence that begins with "on unload, ".
+    """
+    where = f"{module}.{path}"
+    get = partial(attribute, module, path)
+
+    def entries() -> Iterator[Entry]:
+        return of_list(where, f"{where}[*]", get())
+
+    # By the list's path and not by the registry's name: the same text may be in several lists of one registry.
+    table = Table(get, partial(list_identities, where))
+    return Registry(name, module, entries, f"on unload, {undo}", table=table)
 
 
 def of_table(name: str, path: str, table: object, *, newest: int | None = None) -> Iterator[Entry]:
