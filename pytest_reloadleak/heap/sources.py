@@ -42,18 +42,35 @@ def compares_with_none(code: types.CodeType) -> bool:
 
 
 def flags(code: types.CodeType) -> dict[str, bool]:
-    """The names and attributes that end a loop of a function, with the value that does: `while self.is_running`."""
+    """The names and attributes that end a loop of a function, with the value that does.
+
+    As in `while self.is_running`, or in a loop `if stopped: break`.
+    """
     found = {}
-    for node in _body(code):
-        if type(node) is ast.While:
-            test, ends = node.test, False
-            if type(test) is ast.UnaryOp and type(test.op) is ast.Not:
-                test, ends = test.operand, True
-            if type(test) is ast.Attribute and type(test.value) is ast.Name:
-                found[test.attr] = ends
-            elif type(test) is ast.Name:
-                found[test.id] = ends
+    for test, ends in _tests(code):
+        if type(test) is ast.Attribute and type(test.value) is ast.Name:
+            found[test.attr] = ends
+        elif type(test) is ast.Name:
+            found[test.id] = ends
     return found
+
+
+def _tests(code: types.CodeType) -> Iterator[tuple[ast.expr, bool]]:
+    """The conditions of a function's loops, with the outcome at which a loop ends."""
+    for loop in _body(code):
+        if type(loop) is ast.While:
+            yield _without_not(loop.test, ends=False)
+        if type(loop) in (ast.While, ast.For):
+            for node in ast.walk(loop):
+                if type(node) is ast.If and type(node.body[-1]) in (ast.Break, ast.Return):
+                    yield _without_not(node.test, ends=True)
+
+
+def _without_not(test: ast.expr, *, ends: bool) -> tuple[ast.expr, bool]:
+    """A condition without its `not`, and the outcome that then ends the loop."""
+    if type(test) is ast.UnaryOp and type(test.op) is ast.Not:
+        return test.operand, not ends
+    return test, ends
 
 
 def _body(code: types.CodeType) -> Iterator[ast.AST]:

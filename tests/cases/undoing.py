@@ -493,6 +493,22 @@ CASES = (
         cure="poller.is_running = False\nthread.join()",
     ),
     Case(
+        name="a thread that leaves its loop at a flag",
+        host="",
+        leaking="""
+            import itertools, threading, time
+            is_ended = False
+            def work():
+                for _ in itertools.count():
+                    if is_ended:
+                        break
+                    time.sleep(0.01)
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+        """,
+        cure="globals()['is_ended'] = True\nthread.join()",
+    ),
+    Case(
         name="a thread that ends at None in a queue",
         host="",
         leaking="""
