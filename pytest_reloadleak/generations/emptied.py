@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.levels.choice import Addresses, of_types
 
 
 class Life:
@@ -29,6 +30,8 @@ class Life:
         """Whether the program has emptied the namespace since a round last noted it."""
 
 
+_HAVING_GLOBALS = foreign.type_ids(types.FunctionType, types.FrameType)
+"""What leads to an emptied namespace. Frames do so before 3.11: of suspended generators."""
 Entry = tuple[dict[str, Any], int, str]
 """An emptied namespace, its generation and the name of its module."""
 
@@ -65,13 +68,8 @@ class Emptied:
         if not self._lost:
             return []
         found: dict[int, Entry] = {}
-        for o in gc.get_objects():
-            if type(o) is types.FunctionType:
-                namespace = o.__globals__
-            elif type(o) is types.FrameType:  # of a suspended generator, before 3.11
-                namespace = o.f_globals
-            else:
-                continue
+        for o in of_types(gc.get_objects(), Addresses(_HAVING_GLOBALS)):
+            namespace = o.__globals__ if type(o) is types.FunctionType else o.f_globals
             generation, name = self._lost.get(id(namespace), (0, ""))
             # Another namespace may have the id by now, but not without a name of its own.
             if name and not is_marked(namespace) and foreign.module_name(namespace) in {"", name}:
