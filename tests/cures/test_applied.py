@@ -139,6 +139,40 @@ def test_the_globals_of_an_old_generation_are_no_table_of_the_host(tmp_path):
     assert not any("__globals__" in finding["advice"] for finding in report["findings"])
 
 
+def test_a_segment_of_shared_memory_is_removed_by_who_made_it(tmp_path):
+    """Closing it leaves it in the system."""
+    host = """
+        kept = []
+        def stop():
+            for segment in kept:
+                segment.close()
+                segment.unlink()
+        """
+    plugin = """
+        import host
+        from multiprocessing.shared_memory import SharedMemory
+        segment = SharedMemory(create=True, size=64)
+        host.kept.append(segment)
+        """
+    files = {"host": dedent(host), "plugin": dedent(plugin)}
+
+    (cure,) = cured(tmp_path, files, "reimport", apart=False)
+
+    assert cure.splitlines() == ["segment.close()", "segment.unlink()", "host.kept.remove(segment)"]
+
+
+def test_a_patch_of_a_dict_is_stopped_by_its_name(tmp_path):
+    """Unlike one of an attribute, it has no new object by which it could be told."""
+    plugin = """
+        import unittest.mock
+        patch = unittest.mock.patch.dict("os.environ", {"KIND": "1"})
+        patch.start()
+        """
+    files = {"plugin": dedent(plugin)}
+
+    assert cured(tmp_path, files, "reimport", apart=True) == ["import unittest.mock\npatch.stop()"]
+
+
 ALIASED = {
     "fnmatch": "import fnmatch as match, sys\nsys.path.append(f'/nowhere/plugin-{next(host.count)}')",
     "gc and types": (

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 from cases import run
 from cases.threads import BOTH, HOST, JUDGED, ROUNDS, TWINS
+
+from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.sweep import Cause, Root
 
 
 def measured(directory, source, strategy):
@@ -110,3 +116,20 @@ def test_a_thread_of_a_pool_is_of_no_generation(strategy, tmp_path):
     )
 
     assert (report.outcome, report.findings) == ("clean", ())
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_timer_set_after_the_probes_had_looked_is_of_the_one_that_set_it(is_running):
+    """One that sets itself again may do so between the look and the sweep. One that has ended merely is kept."""
+    cause = Cause("live-timer", "thread", "timer tick", "threading.Timer")
+    before, after = threading.Timer(60, int), threading.Timer(60, int)
+    search = SimpleNamespace(effects=[Root("thread", "timer", "timer", before, cause=cause)])
+    if is_running:
+        after.start()
+
+    found = Search.timer_of(search, after)
+
+    after.cancel()
+    if is_running:
+        after.join()
+    assert found == (cause if is_running else None)
