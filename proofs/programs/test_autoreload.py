@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-
 import pytest
 
 pytest.importorskip("IPython", reason="IPython is not installed here")
@@ -26,21 +23,6 @@ if __name__ == "__main__":
     start()
 """
 LEAKING, CURED = ".append(lambda: make())", "[:] = [lambda: make()]"
-
-
-@pytest.fixture
-def plug(tmp_path, monkeypatch):
-    """Write the module `plug` beside a list that stays."""
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "hub.py").write_text("listeners = []\n")
-
-    def write(how):
-        (tmp_path / "plug.py").write_text(MODULE.replace("{how}", how))
-        importlib.invalidate_caches()
-
-    yield write
-    for name in ("plug", "hub"):
-        sys.modules.pop(name, None)
 
 
 def scripted(reload_leaks, cell=None):

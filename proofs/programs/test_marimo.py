@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 
 import pytest
 
@@ -22,21 +21,6 @@ def make():
 hub.listeners{how}
 """
 LEAKING, CURED = ".append(lambda: make())", "[:] = [lambda: make()]"
-
-
-@pytest.fixture
-def plug(tmp_path, monkeypatch):
-    """Write the module `plug` beside a list that stays."""
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "hub.py").write_text("listeners = []\n")
-
-    def write(how):
-        (tmp_path / "plug.py").write_text(MODULE.replace("{how}", how))
-        importlib.invalidate_caches()
-
-    yield write
-    for name in ("plug", "hub"):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture
