@@ -35,9 +35,8 @@ def paired(
     owners = list(_owners(steps, at, base))
     container = spelled(base[0], steps[base[1] : at])
     mentioned = reading.mentions(names.module, subject.word)
-    for (
-        mention
-    ) in mentioned:  # what is known for certain comes before what the nearest object's methods are called
+    # What is known for certain comes before what the nearest object's methods are called.
+    for mention in mentioned:
         for owner in owners:
             receiver = _receiver(mention, owner, names)
             line = _known(mention, type(owner.value), receiver, subject, names, is_exact=True)

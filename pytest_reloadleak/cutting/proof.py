@@ -95,9 +95,8 @@ class Trials:
         cuts = {n: trial.cuts for n, trial in self.all.items() if trial.refusal is None}
         for stage in stages(cuts, {n: trial.keeps for n, trial in self.all.items()}):
             for number, cut in stage.cuts:
-                if (
-                    self.all[number].refusal is None
-                ):  # else the rest shows nothing: each thread may take a second
+                # After a refusal the rest would show nothing, and each thread may take a second.
+                if self.all[number].refusal is None:
                     self.all[number].refusal = perform(cut)
             if stage.left:
                 _note(stage.left, {number for number, _ in stage.cuts}, self.all, process.alive())

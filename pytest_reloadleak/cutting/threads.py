@@ -76,9 +76,8 @@ def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
         o for o in (thread, target.__self__ if type(target) is types.MethodType else None) if o is not None
     ]
     for owner in owners:
-        if foreign.defines(
-            type(owner), "call_soon_threadsafe"
-        ):  # an event loop: its own `stop` would not wake it
+        # An event loop that waits is not woken by its own `stop`.
+        if foreign.defines(type(owner), "call_soon_threadsafe"):
             yield partial(owner.call_soon_threadsafe, owner.stop)
         else:
             yield from _methods(owner)

@@ -14,7 +14,7 @@ DRAWN = (
 )
 """The parts of names that libraries draw at random."""
 _OPEN = re.compile(rf"{DRAWN}|\d+")
-"""Those, and numbers."""
+"""What may differ from round to round: random parts and numbers."""
 
 
 class Spelled(NamedTuple):

@@ -193,7 +193,7 @@ class Watch:
         self._ran = 0
         self._is_judged = False
         self.is_used = False
-        """Whether its block was entered, or it has said that it must be."""
+        """Whether its block was entered, or an error has said that it must be."""
 
     def __enter__(self) -> Self:
         __tracebackhide__ = True

@@ -146,9 +146,8 @@ class Server:
         self._is_ready = False
         self._process.kill()  # it has nothing to save, and may have been stopped
         self._process.wait()
-        for (
-            pid
-        ) in self._marked.running():  # a fork that somebody has stopped would not see the end of its server
+        # A fork that somebody has stopped would not see the end of its server.
+        for pid in self._marked.running():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         self._close_files()

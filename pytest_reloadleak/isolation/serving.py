@@ -133,7 +133,8 @@ class _Requests:
         self.descriptor = descriptor
         self._rest = b""
         os.set_blocking(descriptor, False)
-        # Its own signal, from the parent, only lets a stopped server go on. Opened once more, the pipe has another one.
+        # An open file has one signal. The parent has asked for SIGCONT here, which lets a stopped server go on. For
+        # SIGIO, which a running one waits for, the pipe is opened once more.
         self._again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
         signal_at_end(self._again, os.getpid(), signal.SIGIO)
 

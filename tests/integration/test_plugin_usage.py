@@ -94,9 +94,8 @@ INI_VALUES = {
 @pytest.fixture
 def app(project, monkeypatch):
     """A project with a package, a plugin of its own, a target and a test that must not run."""
-    monkeypatch.syspath_prepend(
-        project.path
-    )  # before 8.4, pytest imports plugins before it reads `pythonpath`
+    # Before 8.4, pytest imports plugins before it reads `pythonpath`.
+    monkeypatch.syspath_prepend(project.path)
     project.write(
         {
             "app/__init__.py": "",

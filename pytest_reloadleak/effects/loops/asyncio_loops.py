@@ -101,10 +101,8 @@ class LoopTable:
             for outer in outward(frame):
                 if outer.f_code is self._asyncio.run_forever:
                     yield dict(frame_locals(outer)).get("self")
-        del (
-            frame,
-            outer,
-        )  # this very frame is among them: a cycle that would keep all callers with what they refer to
+        # This very frame is among them: a cycle that would keep all callers with what they refer to.
+        del frame, outer
         yield from self._in_new_modules()
 
     def _in_new_modules(self) -> Iterator[Any]:

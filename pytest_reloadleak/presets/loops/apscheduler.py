@@ -23,9 +23,8 @@ class Jobs(Hosted):
         """A scheduler whose thread runs, and runs no job."""
         try:
             background: Any = importlib.import_module("apscheduler.schedulers.background")
-        except (
-            ImportError
-        ):  # APScheduler 4: it takes jobs when it is entered, and runs none before `start_...`
+        except ImportError:
+            # Version 4: a scheduler takes jobs when it is entered, and runs none before `start_...`.
             return self._own.enter_context(importlib.import_module("apscheduler").Scheduler())
         scheduler = background.BackgroundScheduler(daemon=True)
         scheduler.start(paused=True)
