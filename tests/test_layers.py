@@ -25,6 +25,7 @@ LAYERS = (
     "model",
     "errors",
     "settings",
+    "tether",
     "heap",
     "generations",
     "cures",

@@ -1876,7 +1876,7 @@ GATE = (
     ),
     Mutant(
         "the worker is not tethered",
-        "isolation/tether.py",
+        "tether.py",
         "flags | os.O_ASYNC",
         "flags",
         "a worker goes on after its parent was killed",
@@ -1884,11 +1884,19 @@ GATE = (
     ),
     Mutant(
         "the parent does not hold its worker",
-        "isolation/tether.py",
-        "            signal_at_end(self.descriptor, -worker, signal.SIGKILL)\n",
+        "tether.py",
+        "            signal_at_end(self.descriptor, worker, signal.SIGKILL)\n",
         "            pass\n",
         "a worker that somebody stopped while it started outlives pytest",
         ("tests/isolation/test_forks.py::test_what_was_stopped_while_it_started_ends_with_its_parent",),
+    ),
+    Mutant(
+        "the worker of a generation is not tethered",
+        "strategies/workers/process.py",
+        "        self._tether.hold(self._popen.pid)\n",
+        "",
+        "a generation that spins outlives a killed pytest",
+        ("tests/isolation/test_robust.py::test_a_generation_s_worker_ends_with_its_parent",),
     ),
     Mutant(
         "an answer is read as it is",

@@ -20,13 +20,13 @@ from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import UsageError
 from pytest_reloadleak.heap.failure import failure_text
 from pytest_reloadleak.isolation import canaries, measuring, proving
-from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, fasten
-from pytest_reloadleak.isolation.words import DOUBTFUL, FILES
+from pytest_reloadleak.isolation.words import CANNOT_ANSWER, DOUBTFUL, FILES
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.run.runner import Runner
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.dependencies.project import Project
+from pytest_reloadleak.tether import fasten
 
 # Private copies: the worker must report what it found even if the target has patched these.
 # `marshal` is one builtin function; the encoder of `json` calls functions that a target may replace.

@@ -15,8 +15,8 @@ from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.isolation import words
 from pytest_reloadleak.isolation.conditions import inherited
 from pytest_reloadleak.isolation.exchange import Exchange
-from pytest_reloadleak.isolation.tether import signal_at_end
 from pytest_reloadleak.strategies.workers import interpreter
+from pytest_reloadleak.tether import signal_at_end
 
 _SERVING = "pytest_reloadleak.isolation.serving"
 _START_S = 60

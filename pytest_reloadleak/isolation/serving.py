@@ -19,8 +19,8 @@ from pytest_reloadleak.effects.system import orphans
 from pytest_reloadleak.effects.system.process_numbers import prepare
 from pytest_reloadleak.holders import patches
 from pytest_reloadleak.isolation import inside
-from pytest_reloadleak.isolation.tether import CANNOT_START, signal_at_end
-from pytest_reloadleak.isolation.words import ENDED, READY, REFUSED, STARTED, UNFIT
+from pytest_reloadleak.isolation.words import CANNOT_START, ENDED, READY, REFUSED, STARTED, UNFIT
+from pytest_reloadleak.tether import signal_at_end
 
 _ENVIRON = 50
 """Where `/proc/self/stat` has the address of the environment with which the program was started, counted from 1."""

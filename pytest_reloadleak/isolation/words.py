@@ -21,3 +21,8 @@ REAP = b"reap"
 
 Any other request is the path of a job.
 """
+
+CANNOT_ANSWER = 83
+"""Exit status of a worker that could not write its answer; no other program is known to use it."""
+CANNOT_START = 84
+"""Exit status of a fork that could not be made like a fresh interpreter."""

@@ -25,13 +25,13 @@ from pytest_reloadleak.isolation.conditions import CURRENT_TEST
 from pytest_reloadleak.isolation.exchange import Exchange
 from pytest_reloadleak.isolation.processes import Fresh, end_group, stop, waited_s, why_not_started
 from pytest_reloadleak.isolation.server import Forked, Server, ServerEndedError, is_readable, taken_over
-from pytest_reloadleak.isolation.tether import CANNOT_ANSWER, CANNOT_START, Tether
-from pytest_reloadleak.isolation.words import DOUBTFUL, FILES
+from pytest_reloadleak.isolation.words import CANNOT_ANSWER, CANNOT_START, DOUBTFUL, FILES
 from pytest_reloadleak.model import Outcome as Outcomes
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.workers import interpreter
+from pytest_reloadleak.tether import Tether
 
 _INSIDE = "pytest_reloadleak.isolation.inside"
 _DAMAGED = "the worker's answer is damaged: the target may have written into it"
@@ -238,7 +238,7 @@ class Worker:
         process = Fresh(
             str(self._exchange.job), self._exchange.output, self._tether.descriptor, self._environment
         )
-        self._tether.hold(process.pid)
+        self._tether.hold(-process.pid)  # it leads a session
         return process
 
     # -- end ----------------------------------------------------------------------------------------------------------

@@ -274,6 +274,35 @@ def test_a_worker_ends_with_its_parent(write, tmp_path, number):
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("spins", ["at import", "in a call"])
+def test_a_generation_s_worker_ends_with_its_parent(write, tmp_path, spins):
+    """Also under the strategy `worker` in pytest's own process, where the worker leads no session."""
+    source = "import os\ndef spin():\n    open('pid', 'w').write(str(os.getpid()))\n    while True: pass\n"
+    source += "spin()\n" if spins == "at import" else ""
+    name = write(source)
+    code = f"""
+        from pytest_reloadleak.check import Check, settings_for
+        check = Check([{name!r}], settings_for(strategy="worker"))
+        check.perform(lambda: check.run.subject.module({name!r}).spin())
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    file = tmp_path / "pid"
+    assert eventually(lambda: file.exists() and file.read_text())
+    pid = int(file.read_text())
+    assert is_alive(pid)
+    parent.kill()
+    parent.wait(20)
+    try:
+        assert eventually(lambda: not is_alive(pid), 10)
+    finally:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_an_interrupt_ends_a_child_in_a_session_of_its_own(write, tmp_path, monkeypatch):
     """Ctrl-C ends what the target started, wherever it put it."""
     source = """

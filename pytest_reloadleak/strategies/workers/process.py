@@ -13,6 +13,7 @@ from typing import Any
 from pytest_reloadleak.errors import TargetError
 from pytest_reloadleak.strategies.dispose import HOOK
 from pytest_reloadleak.strategies.workers import interpreter, messages
+from pytest_reloadleak.tether import Tether
 
 
 class Process:
@@ -25,17 +26,26 @@ class Process:
     """
 
     def __init__(self, job: dict[str, Any], folder: Path, file: Path) -> None:
-        file.write_text(json.dumps(job), encoding="utf-8")
         variables = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
         self._lost = ""
         """Why it takes no more requests; empty while it does."""
         self.was_slow = False
-        self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
-            interpreter.command(str(file)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **variables},
-        )
+        # The end of the requests tells only a worker that waits for one: a target that spins would outlive a killed
+        # pytest.
+        self._tether = Tether()
+        try:
+            file.write_text(json.dumps({**job, "tether": self._tether.descriptor}), encoding="utf-8")
+            self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
+                interpreter.command(str(file)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **variables},
+                pass_fds=(self._tether.descriptor,) if os.name == "posix" else (),
+            )
+        except BaseException:
+            self._tether.close()
+            raise
+        self._tether.hold(self._popen.pid)
 
     def request(self, *message: Any) -> tuple[bool, Any]:
         """Send a message and wait for the answer: whether it succeeded, and the result.
@@ -92,6 +102,7 @@ class Process:
             if stream is not None:
                 with contextlib.suppress(OSError):  # it tries in vain to send the rest
                     stream.close()
+        self._tether.close()
 
 
 def _slow(patience_s: float, threads: list[str]) -> str:

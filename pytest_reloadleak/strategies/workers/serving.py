@@ -29,10 +29,12 @@ def main(job: dict[str, Any], made: list[str] | None = None) -> None:
     """Serve until told to end.
 
     Args:
-        job: `targets`, the modules to import.
+        job: `targets`, the modules to import, and `tether`, the descriptor that ends this process with its parent.
         made: receives the name of each shared memory segment that this process makes.
     """
     faulthandler.enable()
+    if os.name == "posix":
+        os.set_inheritable(job["tether"], False)
     requests, answers = _streams()
     made = [] if made is None else made
     _watch_segments(made)

@@ -13,10 +13,6 @@ import contextlib
 import os
 import signal
 
-CANNOT_ANSWER = 83
-"""Exit status of a worker that could not write its answer; no other program is known to use it."""
-CANNOT_START = 84
-"""Exit status of a fork that could not be made like a fresh interpreter."""
 _SPARE_S = 5
 """Seconds beyond the timeout: as long as the parent lives, it is the parent that ends the worker."""
 
@@ -42,18 +38,25 @@ def signal_at_end(descriptor: int, owner: int, number: int) -> None:
 
 
 class Tether:
-    """The parent's end. The worker gets `descriptor`; `close` lets it go."""
+    """The parent's end. The worker gets `descriptor`; `close` lets it go.
+
+    Raises:
+        OSError: no descriptor is left.
+    """
 
     def __init__(self) -> None:
         self.descriptor, self._writer = os.pipe()
 
     def hold(self, worker: int) -> None:
-        """Let a worker that has the reading end, and leads a session, end with this process.
+        """Let a worker that has the reading end, end with this process.
 
         The reading end stays open here too, for a target that closes all descriptors.
+
+        Args:
+            worker: its number, or its group as a negative number.
         """
         with contextlib.suppress(ImportError, AttributeError, OSError):
-            signal_at_end(self.descriptor, -worker, signal.SIGKILL)
+            signal_at_end(self.descriptor, worker, signal.SIGKILL)
 
     def close(self) -> None:
         """Close both ends."""
