@@ -67,6 +67,7 @@ def in_rounds(
 ) -> Iterator[None]:
     """Within the block, a call of the item's function runs all rounds of its check."""
     original = item.obj
+    instance = item.instance  # before pytest 8.2 read from the method, which is replaced below
     checks = _made(lambda: _checks(item, marker, options, plugins))
     is_audit = marker.kwargs.get("strategy") == ALL or (options.is_audit and "strategy" not in marker.kwargs)
     accepted = functools.partial(
@@ -75,16 +76,16 @@ def in_rounds(
     body = Body(item, original, failed_subtests, accepted, is_audit=is_audit)
     item.obj = wrapped = body.in_rounds(checks)
     # For a coroutine, pytest lets the test case call its own method, so replace that too.
-    is_own_call = isinstance(item.instance, unittest.TestCase) and inspect.iscoroutinefunction(original)
+    is_own_call = isinstance(instance, unittest.TestCase) and inspect.iscoroutinefunction(original)
     if is_own_call:
-        setattr(item.instance, item.name, wrapped)
+        setattr(instance, item.name, wrapped)
     try:
         yield
     finally:
         item.__dict__.pop(MODULE, None)
         item.obj = original
         if is_own_call:
-            delattr(item.instance, item.name)
+            delattr(instance, item.name)
 
 
 def _checks(

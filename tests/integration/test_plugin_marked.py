@@ -1014,7 +1014,8 @@ def test_a_target_whose_execution_raises_later_is_an_error(app):
 
 BAD = {
     '"app", round=3': "reloadable: unknown keyword 'round'; "
-    "the keywords are strategy, rounds, warmup, reload, dispose, unload, probes",
+    "the keywords are strategy, rounds, warmup, reload, dispose, unload, probes, ignore, expect, preset, host; "
+    "did you mean 'rounds'?",
     '"app", rounds=0': "rounds must be at least 1, not 0",
     '"app", rounds="many"': "rounds must be a whole number of at least 1, not 'many'",
     '"app", rounds=True': "rounds must be a whole number of at least 1, not True",
@@ -1037,9 +1038,9 @@ BAD = {
     ),
     "host": "a target must be the name of a module, not <module 'host' from *",
     "3": "a target must be the name of a module, not 3",
-    '"app", reload="nowhere"': "reloadable: reload='nowhere' is no fixture: pass the name of one",
-    '"app", reload=3': "reloadable: reload must be a callable or the name of a fixture, not 3",
-    '"app", reload="not_callable"': "reloadable: reload must be a callable or the name of a fixture, not *",
+    '"app", reload="nowhere"': "reload='nowhere' is no fixture: pass the name of one",
+    '"app", reload=3': "reload must be a callable or the name of a fixture, not 3",
+    '"app", reload="not_callable"': "reload must be a callable or the name of a fixture, not *",
 }
 
 
