@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_reloadleak.holders.retention import Retention
 from pytest_reloadleak.model import Finding, Report
+from pytest_reloadleak.verdict.enumeration import phrase
 from pytest_reloadleak.verdict.judge import counterpart
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _text(finding: Finding, proof: Proof) -> str:
         return f"removing it leaves none of {proof.effects} effect{'' if proof.effects == 1 else 's'} behind"
     count = len(proof.keeps)
     frees = f"frees {len(proof.freed)} of {count} old generation{'' if count == 1 else 's'}"
-    others = " and ".join([*finding.together_with, *proof.hidden])
+    others = phrase([*finding.together_with, *proof.hidden])
     if proof.is_needed:
         text = f"removing it alone frees none; with {others or 'the others'} it {frees}"
     elif others:

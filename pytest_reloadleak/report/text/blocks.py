@@ -11,6 +11,7 @@ from pytest_reloadleak.report.sites import relative
 from pytest_reloadleak.report.text.facts import fact
 from pytest_reloadleak.report.text.folding import folded
 from pytest_reloadleak.report.text.layout import LABEL, Line, Span, labelled, wrapped
+from pytest_reloadleak.verdict.enumeration import phrase
 
 MOST_LINES = 25
 """Lines of a finding without `-v`: a screen shows it whole."""
@@ -105,9 +106,8 @@ def _headline(finding: Finding, rootdir: str, width: int | None) -> list[Line]:
 def _others(finding: Finding) -> str:
     if not finding.together_with:
         return "another holder keeps it too; all must release it"
-    *first, last = finding.together_with
-    names = f"{', '.join(first)} and {last} hold" if first else f"{last} holds"
-    return f"{names} the same code; all must release it"
+    hold = "holds" if len(finding.together_with) == 1 else "hold"
+    return f"{phrase(finding.together_with)} {hold} the same code; all must release it"
 
 
 def _place(finding: Finding, rootdir: str) -> str:

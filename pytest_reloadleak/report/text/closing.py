@@ -11,6 +11,7 @@ from pytest_reloadleak.report.short import worst_first
 from pytest_reloadleak.report.text.blocks import size
 from pytest_reloadleak.report.text.facts import fact
 from pytest_reloadleak.report.text.layout import Line, Span, plain, wrapped
+from pytest_reloadleak.verdict.enumeration import parts
 
 _MOST = 8
 """Leaks that are listed; the others are counted."""
@@ -125,7 +126,7 @@ def _weight(leak: _Leak) -> tuple[bool, int, bool, float]:
 def _places(leak: _Leak, rootdir: str) -> Iterator[Span]:
     """Where to go: the line of the leak, and those of the others that hold the same code."""
     said = [fact(finding, rootdir=rootdir) for finding in (leak.finding, *leak.others)]
-    places = list(dict.fromkeys(one.place or one.who for one in said))
+    places = parts(list(dict.fromkeys(one.place or one.who for one in said)))
     for number, place in enumerate(places):
         if number:
             yield Span(" and " if number == len(places) - 1 else ", ")
