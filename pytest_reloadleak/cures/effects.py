@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import builtins
-import threading
 import types
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_reloadleak.cures import open_things, reading, registrations
-from pytest_reloadleak.cures.knowledge import ENDS, QUEUES, STOPS
+from pytest_reloadleak.cures import open_things, reading, registrations, threads
+from pytest_reloadleak.cures.knowledge import ENDS
 from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
-from pytest_reloadleak.cures.offers import function_of
+from pytest_reloadleak.cures.offers import function_of, needs_nothing
 from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign, sources
+from pytest_reloadleak.heap import foreign
 
 
 def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
@@ -28,7 +27,7 @@ def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
     if registry is not None:
         return registrations.cure(clue, registry, names)
     if clue.root == "thread":
-        return _timer(clue, names) if clue.kind == "live-timer" else _thread(clue, names)
+        return threads.timer(clue, names) if clue.kind == "live-timer" else threads.thread(clue, names)
     if clue.root in {"task", "timer", "loop"}:
         return _of_loop(clue, names)
     if clue.kind == "child-process":
@@ -36,139 +35,6 @@ def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
     if clue.kind == "open-fd":
         return open_things.descriptor(clue, names)
     return None
-
-
-# -- threads ----------------------------------------------------------------------------------------------------------
-
-
-def _timer(clue: Clue, names: Names) -> list[str] | None:
-    name = names.bound(clue.values[0])
-    if name is not None:
-        return [f"{name}.cancel()"]
-    if clue.owned is None:
-        return None
-    test = names.subject(clue.owned).test
-    item = names.variable("item")
-    spelled = item if clue.owned is clue.values[0] else f"getattr({item}, 'function', None)"
-    module = names.need("threading")
-    return [
-        f"for {item} in [{item} for {item} in {module}.enumerate() if {test.of(spelled)}]:",
-        f"    {item}.cancel()",
-    ]
-
-
-def _thread(clue: Clue, names: Names) -> list[str] | None:
-    """Ask the thread to end by the means that its code offers, then wait for it."""
-    pool = open_things.of_pool(clue, names)
-    if pool is not None:
-        return pool
-    thread = clue.values[0]
-    is_thread = issubclass(type(thread), threading.Thread)
-    name = names.bound(thread)
-    item = names.variable("item")
-    join = f"{name}.join()"
-    loop: list[str] = []
-    if name is None and is_thread:
-        test = _thread_test(clue, item, names)
-        if test is not None:
-            loop = [f"for {item} in [{item} for {item} in {names.need('threading')}.enumerate() if {test}]:"]
-            join = f"    {item}.join()"
-    stop = _stop_method(thread) if is_thread else None
-    if stop is not None and (name is not None or loop):
-        return [*loop, f"{f'    {item}' if loop else name}.{stop}()", join]
-    for owner in (value.__self__ for value in clue.values if type(value) is types.MethodType):
-        owner_name, stop = names.bound(owner), _stop_method(owner)
-        if owner_name is not None and stop is not None:
-            call = f"{owner_name}.{stop}()"
-            if _is_loop(owner):  # only its own thread can stop it at once
-                call = f"{owner_name}.call_soon_threadsafe({owner_name}.stop)"
-            return [call, *([*loop, join] if name is not None or loop else ())]
-    signal = _signal(clue, names)
-    if signal is None:
-        return None
-    if name is None and not loop:
-        return [signal]
-    return [signal, *loop, join]
-
-
-def _thread_test(clue: Clue, item: str, names: Names) -> str | None:
-    if clue.owned is None:
-        return None
-    if type(clue.owned) is types.FrameType:
-        return None
-    subject = names.subject(clue.owned)
-    return subject.test.of(item if clue.owned is clue.values[0] else f"getattr({item}, '_target', None)")
-
-
-def _stop_method(owner: Any) -> str | None:
-    """A method of the thread, or of whose method it runs, that needs no argument and by its name ends the thread."""
-    for name in STOPS:
-        if _needs_nothing(function_of(owner, name)):
-            return name
-    return None
-
-
-def _needs_nothing(method: Any) -> bool:
-    """Whether a method can be called without arguments."""
-    if type(method) is not types.FunctionType:
-        return False
-    code = method.__code__
-    needed = code.co_argcount - len(method.__defaults__ or ())
-    return needed <= 1 <= code.co_argcount and code.co_kwonlyargcount <= len(method.__kwdefaults__ or {})
-
-
-def _functions(clue: Clue) -> list[Any]:
-    """The Python functions that a thread runs."""
-    out = []
-    for value in clue.values:
-        inner = value.__func__ if type(value) is types.MethodType else value
-        if type(inner) is types.FunctionType:
-            out.append(inner)
-    run = function_of(clue.values[0], "run")
-    return (
-        [*out, run]
-        if type(run) is types.FunctionType and foreign.module_name(run.__globals__) != "threading"
-        else out
-    )
-
-
-def _signal(clue: Clue, names: Names) -> str | None:
-    """What asks a thread to end: an event or flag that its code reads, `None` in its queue, the end of its loop."""
-    for spelled, value, code in _read(clue, names):
-        kind = foreign.type_name(value)
-        name = spelled.rpartition(".")[2]
-        if type(value) is bool and sources.flags(code).get(name) is (not value):
-            place = f"globals()[{foreign.quoted(name)}]" if name == spelled else spelled
-            return f"{place} = {not value}"
-        if kind == "threading.Event":
-            return f"{spelled}.set()"
-        if kind in QUEUES and sources.compares_with_none(code):
-            return f"{spelled}.put(None)"
-        if _is_loop(value) and "run_forever" in code.co_names:
-            return f"{spelled}.call_soon_threadsafe({spelled}.stop)"
-    return None
-
-
-def _is_loop(o: Any) -> bool:
-    return foreign.defines(type(o), "run_forever") and foreign.defines(type(o), "call_soon_threadsafe")
-
-
-def _read(clue: Clue, names: Names) -> Iterator[tuple[str, Any, types.CodeType]]:
-    """What the functions of a thread read: globals, and attributes of the objects whose methods they are."""
-    owners = [clue.values[0], *(value.__self__ for value in clue.values if type(value) is types.MethodType)]
-    named = [(name, o) for o in owners if (name := names.bound(o)) is not None]
-    for function in _functions(clue):
-        code = function.__code__
-        for name in map(foreign.text, code.co_names):
-            if name in names.namespace:
-                yield name, names.namespace[name], code
-            for owner, o in named:
-                own = foreign.instance_dict(o) or {}
-                if name in own:
-                    yield f"{owner}.{name}", own[name], code
-
-
-# -- loops ------------------------------------------------------------------------------------------------------------
 
 
 def _of_loop(clue: Clue, names: Names) -> list[str] | None:
@@ -301,7 +167,7 @@ def _by_owner(clue: Clue, names: Names) -> list[str] | None:
     for owner in _owners(clue):
         spelled = names.bound(owner) or _attribute(owner, names)
         for method in ENDS if spelled is not None else ():
-            if _needs_nothing(function_of(owner, method)):
+            if needs_nothing(function_of(owner, method)):
                 return [f"{spelled}.{method}()"]
     return None
 

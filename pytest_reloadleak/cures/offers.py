@@ -50,6 +50,15 @@ def function_of(owner: Any, name: str) -> Any:
 _WRAPPED = foreign.type_ids(staticmethod, classmethod)
 
 
+def needs_nothing(method: Any) -> bool:
+    """Whether a method can be called without arguments."""
+    if type(method) is not types.FunctionType:
+        return False
+    code = method.__code__
+    needed = code.co_argcount - len(method.__defaults__ or ())
+    return needed <= 1 <= code.co_argcount and code.co_kwonlyargcount <= len(method.__kwdefaults__ or {})
+
+
 def parameters_of(owner: Any, function: Any) -> Parameters | None:
     """The parameters of a method; `None` where they cannot be read, such as those of one written in C."""
     code = foreign.own_code(function)

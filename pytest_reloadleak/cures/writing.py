@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from pytest_reloadleak.cures import bindings, chains, patches, references
+from pytest_reloadleak.cures import chains, patches, reading, references
 from pytest_reloadleak.cures.knowledge import HOSTS
 from pytest_reloadleak.cures.names import Given, Names
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.references import folded
 
 _MOST_PATHS = 16
 """References that are compared to see where each generation has its own."""
@@ -59,7 +61,7 @@ def mended(
     effect = leak.effect
     if effect is None:
         try:
-            advice = bindings.advice(path, leak.held) if leak.is_binding else ""
+            advice = _rebinding(path, leak.held) if leak.is_binding else ""
         except Exception:  # noqa: BLE001 - as in `written`
             advice = ""
         return write_with(partial(_of_reference, leak, len(path))), advice
@@ -70,6 +72,33 @@ def mended(
     if effect.path.startswith("timer kept by"):
         return write_with(partial(_of_reference, leak, len(path))), ""
     return None, ""
+
+
+def _rebinding(path: Sequence[Any], held: str) -> str:
+    """How a module that bound a name once gets the present version: no hook of the target can change its source.
+
+    The line that binds the name and what to write instead; empty where the binding is no import.
+
+    Args:
+        path: objects from a module to the old version.
+        held: the old version's dotted name.
+    """
+    steps = folded(path)
+    if not steps or not foreign.is_module(steps[0][0]) or not steps[0][1].startswith("."):
+        return ""
+    importer = foreign.module_name(foreign.module_dict(steps[0][0]) or {})
+    found = reading.import_line(importer, steps[0][1][1:])
+    if found is None:
+        return ""
+    line, text = found
+    module = held if foreign.is_module(steps[0][2]) else held.rpartition(".")[0]
+    use = held if held == module else f"{module}.{held.rpartition('.')[2]}"
+    file = os.path.basename(reading.file_of(importer))
+    return (
+        f"{importer}.{steps[0][1][1:]} was bound once and still points to the old version; at {file}:{line} write "
+        f"`import {module}` in place of `{text}`, and `{use}` where it is used, so that each use finds the present "
+        f"version; or reload {importer} too: --reload-leak-strategy=cascade"
+    )
 
 
 def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:

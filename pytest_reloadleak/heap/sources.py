@@ -41,6 +41,16 @@ def compares_with_none(code: types.CodeType) -> bool:
     return any(type(part) is ast.Constant and part.value is None for part in compared)
 
 
+def switched(code: types.CodeType) -> set[str]:
+    """The names and attributes whose `set` or `clear` a function calls: what others wait for, or what wakes it."""
+    called = [node.func for node in _body(code) if type(node) is ast.Call]
+    owners = [f.value for f in called if type(f) is ast.Attribute and f.attr in ("set", "clear")]
+    return {part.attr if type(part) is ast.Attribute else part.id for part in owners if type(part) in _NAMED}  # type: ignore[attr-defined]  # they have it
+
+
+_NAMED = (ast.Name, ast.Attribute)
+
+
 def flags(code: types.CodeType) -> dict[str, bool]:
     """The names and attributes that end a loop of a function, with the value that does.
 

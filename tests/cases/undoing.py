@@ -553,6 +553,51 @@ CASES = (
         """,
     ),
     Case(
+        name="a thread that is given its event",
+        host="",
+        leaking="""
+            import threading
+            ready, stop = threading.Event(), threading.Event()
+            def work(begun, over, *, pause):
+                begun.set()
+                while not over.wait(pause):
+                    pass
+            thread = threading.Thread(target=work, args=(ready, stop), kwargs={'pause': 0.01}, daemon=True)
+            thread.start()
+        """,
+        cure="stop.set()\nthread.join()",
+    ),
+    Case(
+        name="a thread that is given its queue by name",
+        host="",
+        leaking="""
+            import queue, threading
+            jobs = queue.Queue()
+            class Worker:
+                def work(self, times, source):
+                    while source.get() is not None:
+                        pass
+            worker = Worker()
+            thread = threading.Thread(target=worker.work, args=(3,), kwargs={'source': jobs}, daemon=True)
+            thread.start()
+        """,
+        cure="jobs.put(None)\nthread.join()",
+    ),
+    Case(
+        name="a thread that says first that it has begun",
+        host="",
+        leaking="""
+            import threading
+            ready, stop = threading.Event(), threading.Event()
+            def work():
+                ready.set()
+                stop.wait()
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+        """,
+        cure="stop.set()\nthread.join()",
+    ),
+    Case(
         name="a thread of an object that can be shut down",
         host="""
             import threading

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 from cures.test_applied import cured, measured
 
-from pytest_reloadleak.cures import effects
+from pytest_reloadleak.cures import offers
 
 HOST = """\
 import asyncio
@@ -151,4 +151,4 @@ def test_children_threads_and_pipes_of_a_pool_are_one_finding(kind, tmp_path):
 )
 def test_a_cure_calls_only_what_needs_no_argument(method, can_be_called):
     """For the owner of a task as for that of a thread."""
-    assert effects._needs_nothing(method) is can_be_called
+    assert offers.needs_nothing(method) is can_be_called
