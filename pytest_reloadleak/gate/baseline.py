@@ -34,7 +34,9 @@ class Entry:
     @property
     def line(self) -> str:
         """The entry as one line for messages."""
-        return f"{self.target}: {self.kind} {self.holder or self.held or self.signature} ({self.signature})"
+        holds = f" holds {self.held}" if self.holder and self.held not in self.holder else ""
+        what = self.holder or self.held or self.signature
+        return f"{self.target}: {self.kind} {what}{holds} ({self.signature})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class Session(Collected):
         if count and self.config.get_verbosity() >= 0:
             text = f"{_counted(count, 'target')}: {_shortened(collector.described())}"
             yield from map(plain, wrapped("reload-leak: ", [Span(text)], width_of(self.config), "  "))
-        if not count and marks and not self.selection:
+        if not count and marks and not self.selection and not self.options.targets:
             verb = "is" if marks == 1 else "are"
             yield (
                 f"reload-leak: {_counted(marks, 'test')} {verb} marked, so no other module is checked; "

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_reloadleak.gate.baseline import Baseline, Comparison, Entry, compare, parse
+from pytest_reloadleak.gate.baseline import Baseline, Comparison, Entry, compare, parse, renamed
 from pytest_reloadleak.gate.baseline_writing import updated
 from pytest_reloadleak.integration.gate import baseline_path, gate_of, wants_update
 from pytest_reloadleak.integration.reporting.outputs import write_whole
@@ -81,13 +81,26 @@ def _update(
             (f"{where}: could not write {str(path)!r}: {error.strerror or error}; {kept}",),
             pytest.ExitCode.TESTS_FAILED,
         )
-    count = len(compared.new) + len(compared.present)
-    removed = len(compared.fixed) + len(gone)
-    lines = [f"baseline {path.name}: {count} known, {len(compared.new)} added, {removed} removed"]
-    lines += [f"  added, give it a reason: {entry.line}" for entry in compared.new]
-    lines += [f"  removed, it is fixed: {entry.line}" for entry in compared.fixed]
-    lines += [f"  removed, its target no longer exists: {entry.line}" for entry in gone]
-    return Ending(tuple(lines))
+    return Ending(tuple(_changes(path.name, compared, gone)))
+
+
+def _changes(file: str, compared: Comparison, gone: list[Entry]) -> Iterator[str]:
+    """What an update wrote: a line for the file, and one for each entry that came, moved or went."""
+    before = {entry.signature: renamed(entry, gone) for entry in compared.new}
+    moved = [entry for entry in compared.new if before[entry.signature] is not None]
+    left = [entry for entry in gone if entry not in before.values()]
+    known, added = len(compared.new) + len(compared.present), len(compared.new) - len(moved)
+    also = f"{len(moved)} renamed, " if moved else ""
+    yield f"baseline {file}: {known} known, {added} added, {also}{len(compared.fixed) + len(left)} removed"
+    for entry in compared.new:
+        old = before[entry.signature]
+        yield (
+            f"  added, give it a reason: {entry.line}"
+            if old is None
+            else (f"  renamed from {old.target}, reason and day are kept: {entry.line}")
+        )
+    yield from (f"  removed, it is fixed: {entry.line}" for entry in compared.fixed)
+    yield from (f"  removed, its target no longer exists: {entry.line}" for entry in left)
 
 
 def _exists(name: str) -> bool:
