@@ -317,6 +317,14 @@ HEAP = (
         ("tests/holders/test_sizes.py::test_what_two_holders_keep_dies_with_neither",),
     ),
     Mutant(
+        "an alias is another module",
+        "cures/names.py",
+        'return type(file) is str and dict.get(self._namespaces.get(module) or {}, "__file__") == file',
+        "return False",
+        "the cure imports from the alias of one generation, whose name is another one after the next reload",
+        ("tests/strategies/test_alias.py::test_its_cure_stands_in_the_source_of_all_aliases",),
+    ),
+    Mutant(
         "what a thread is given is not read",
         "cures/threads.py",
         "for name, o in _arguments(clue, code):",

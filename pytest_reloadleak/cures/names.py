@@ -187,9 +187,16 @@ class Names:
         return None
 
     def _from(self, module: str, first: str, rest: list[str]) -> str:
-        if module != self.module:
+        if not self._is_own(module):
             self.imports[f"from {module} import {first}"] = None
         return ".".join((first, *rest))
+
+    def _is_own(self, module: str) -> bool:
+        """Whether the cure stands in a module's source: each alias of the target is executed from the same one."""
+        if module == self.module:
+            return True
+        file = dict.get(self.namespace, "__file__")
+        return type(file) is str and dict.get(self._namespaces.get(module) or {}, "__file__") == file
 
     def _class(self, cls: type) -> Subject:
         module, qualname = foreign.class_module(cls), foreign.class_qualname(cls)
@@ -201,7 +208,7 @@ class Names:
         if is_known and all(map(is_name, (first, *rest))):
             name = self._from(module, first, rest)
             return Subject(name, Test("{}", "is", name), rest[-1] if rest else first)
-        own = "__name__" if module == self.module else foreign.quoted(module)
+        own = "__name__" if self._is_own(module) else foreign.quoted(module)
         return Subject(None, Test("getattr({}, '__module__', None)", "==", own), qualname.rpartition(".")[2])
 
     def _method(self, method: types.MethodType, bound: str | None) -> Subject:
@@ -270,10 +277,10 @@ class Names:
     def _own_module(self, module: Any) -> str:
         name = foreign.module_name(foreign.module_dict(module) or {})
         sys_name = self.need("sys")
-        return f"{sys_name}.modules[{'__name__' if name == self.module else foreign.quoted(name)}]"
+        return f"{sys_name}.modules[{'__name__' if self._is_own(name) else foreign.quoted(name)}]"
 
     def _globals(self, module: str) -> str:
-        if module == self.module or module not in self._namespaces:
+        if self._is_own(module) or module not in self._namespaces:
             return "globals()"
         return f"vars({self.need('sys')}.modules[{foreign.quoted(module)}])"
 

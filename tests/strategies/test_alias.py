@@ -5,6 +5,7 @@ import importlib.machinery
 import importlib.util
 import itertools
 import sys
+from textwrap import indent
 
 import pytest
 from program import found, program, state
@@ -125,6 +126,35 @@ def test_what_the_target_leaks_is_told_beside_it(place):
 
     assert ("retained-generation", "host.kept[*]", "t__alias*.f") in found(leaking)
     assert [kind for kind, _, _ in found(cured)] == ["registration"]
+
+
+ALIASED = """\
+import logging, host
+class Keep(logging.Handler): pass
+def f(): pass
+class Thing:
+    def g(self): pass
+thing = Thing()
+host.log.addHandler(Keep())
+host.kept.append(f)
+host.kept.append(thing.g)
+"""
+
+
+def test_its_cure_stands_in_the_source_of_all_aliases(place):
+    """It names what each alias has under the same name, and imports nothing from an alias."""
+    host = "import logging\nlog = logging.getLogger('host')\nkept = []\n"
+    place.load({"host": host, "t": ALIASED}, "t")
+
+    report = place.measure("t", "alias")
+    cures = [finding.cure for finding in report.findings]
+    hook = "def __reload_dispose__(data):\n" + indent("\n".join(map(str, cures)), "    ")
+    place.load({"t": ALIASED + hook})
+    cured = place.measure("t", "alias")
+
+    assert len(cures) == 4
+    assert "alias" not in hook
+    assert (cured.outcome, cured.error) == ("clean", None)
 
 
 PACKAGE = {
