@@ -129,6 +129,15 @@ def test_the_page_shows_what_a_report_says():
         assert part in text
 
 
+def test_a_marked_test_is_told_from_the_target_that_it_checks():
+    """Both have one target, so the page names the test."""
+    page = rendered(REPORT, dataclasses.replace(REPORT, nodeid="tests/test_weather.py::test_forecast"))
+
+    assert page.count("<small>tests/test_weather.py::test_forecast</small>") == 1
+    assert page.count("<small>reimport in tests/test_weather.py::test_forecast</small>") == 1
+    assert "<small>reimport</small>" in page
+
+
 def test_names_that_are_markup_stay_text():
     """No name, path, code or message becomes a tag, an attribute or an expression of the template."""
     row = {"target": HOSTILE, "strategies": {"reload": {"verdict": "error", "reason": HOSTILE}}, "safe": None}

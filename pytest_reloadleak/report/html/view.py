@@ -90,6 +90,8 @@ class Check:
 
     id: str
     report: Report
+    test: str
+    """The test that checks the target; empty where the target is a test item of its own."""
     leaks: tuple[Leak, ...]
     plots: tuple[Plot, ...]
     reload_ms: str
@@ -118,6 +120,7 @@ def _check(number: int, report: Report, graphs: Mapping[tuple[int, int], str], r
     return Check(
         id=f"check-{number}",
         report=report,
+        test="" if (report.nodeid or "").startswith("reload-leak::") else report.nodeid or "",
         leaks=tuple(leaks),
         plots=tuple(_plots(report.series)),
         reload_ms=f"{report.reload_s / reloads * 1000:.1f} ms" if reloads else "",
