@@ -250,6 +250,22 @@ def test_annotations_and_summary_appear_on_github(project, monkeypatch):
     assert "::error" not in result.stdout.str()
 
 
+@pytest.mark.parametrize("place", [".", "gone/summary.md"], ids=["a folder", "in no folder"])
+def test_a_summary_that_cannot_be_written_is_one_line(place, project, monkeypatch):
+    """The verdict stands: the summary repeats what the log has."""
+    project.write({"cured.py": CURED})
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / place))
+
+    result = project.check(FAST, *target("cured"))
+
+    assert result.ret == 0
+    assert (
+        len([line for line in result.outlines if line.startswith("GITHUB_STEP_SUMMARY: cannot write")]) == 1
+    )
+    assert result.outlines[-2] == LINE.format(1, 0, 0, 0)
+
+
 @pytest.mark.parametrize("name", ["json", "sarif", "codequality"])
 def test_reports_are_written_whole_or_not_at_all(project, name):
     """Reports are written whole or not at all."""

@@ -36,9 +36,8 @@ class Plugin(Hosted):
         """Load the plugin as the command `.load` does, and then as `.reload` does."""
         bot: Any = self.host["bot"]
         package, _, name = self._target.rpartition(".")
-        if self._handler is None and bot.has_plugin(
-            name
-        ):  # a bot of the test's own, which had it before the check
+        if self._handler is None and bot.has_plugin(name):
+            # A bot of the test's own, which had it before the check.
             bot.reload_plugin(name)
             self._handler = bot._plugins[name]
             return
