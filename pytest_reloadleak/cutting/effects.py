@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterable
 from functools import partial
@@ -59,6 +60,10 @@ class Effects:
         for effect in sorted(known, key=lambda e: tuple(map(str, e.identity)), reverse=True):
             generations = frozenset(kept.get(effect.number, ()))
             cuts.append(self._cut(effect, cause, generations, seen))
+        timers = [o for o in seen if issubclass(type(o), threading.Timer)]
+        if timers:  # each may be over, and the next one's thread have its ident
+            called = threads.functions_of(timers)
+            cuts.insert(0, Cut(partial(threads.cancel, called), frozenset().union(*kept.values())))
         return cuts
 
     def _cut(self, known: KnownEffect, cause: Cause, generations: frozenset[int], seen: list[Any]) -> Cut:

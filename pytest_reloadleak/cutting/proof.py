@@ -13,7 +13,8 @@ from pytest_reloadleak.cutting.stages import stages
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.retention import Diagnosis, Retention
-from pytest_reloadleak.holders.search import Plan
+from pytest_reloadleak.holders.search import Known, Plan
+from pytest_reloadleak.holders.sweep import Cause
 
 
 class Proof(NamedTuple):
@@ -145,7 +146,7 @@ def _prepare(trials: Iterable[_Trial], plan: Plan, paths: Paths, effects: Effect
                 references = holder.references if holder is not None else []
                 trial.cuts = effects.cuts(cause, references)
                 if holder is not None:
-                    holder.references = [known for known in references if known.root.cause != cause]
+                    holder.references = [known for known in references if not _ends_with(cause, known)]
                     trial.cuts += paths.cuts(holder)[0]
             elif holder is not None:
                 trial.cuts, trial.cut_at = paths.cuts(holder)
@@ -156,6 +157,11 @@ def _prepare(trials: Iterable[_Trial], plan: Plan, paths: Paths, effects: Effect
         except Exception as error:  # noqa: BLE001 - one that cannot be read must not end the others
             trial.refusal = f"reading it raised {foreign.exception_text(error)}"
     effects.close()
+
+
+def _ends_with(cause: Cause, known: Known) -> bool:
+    """Whether the end of an effect removes a reference: its own, or that of the timer that it sets again."""
+    return known.root.cause == cause or (cause.kind == "live-timer" and known.root.kind == "thread")
 
 
 def _note(left: dict[int, int], removed: set[int], trials: dict[int, _Trial], alive: Collection[int]) -> None:

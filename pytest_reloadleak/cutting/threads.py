@@ -8,7 +8,7 @@ import threading
 import time
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ _OWN_WAIT = vars(threading.Event)["wait"].__code__
 _SET: Callable[[Any], None] = threading.Event.set
 _CANCEL: Callable[[Any], None] = threading.Timer.cancel
 _sleep, _now_s = time.sleep, time.monotonic
+_enumerate = threading.enumerate
 
 
 def stop(ident: int, thread: weakref.ref[Any] | None) -> None:
@@ -55,6 +56,42 @@ def stop(ident: int, thread: weakref.ref[Any] | None) -> None:
     if _has_ended(ident, 0.0):
         return
     raise CannotCutError("the thread has nothing that stops it: no method, and no event that it waits for")
+
+
+def functions_of(timers: Iterable[threading.Timer]) -> list[weakref.ref[Any]]:
+    """Weak references to the functions that timers call."""
+    found = {id(o): o for timer in timers if (o := _called(timer)) is not None}
+    return [weakref.ref(o) for o in found.values()]
+
+
+def cancel(functions: Iterable[weakref.ref[Any]]) -> None:
+    """Cancel the timers that call some functions, and those that these set meanwhile, until none is left.
+
+    Args:
+        functions: weak references to the functions.
+    """
+    wanted = list(functions)
+    deadline = _now_s() + PATIENCE_S
+    while any(_cancel_each(wanted)) and _now_s() < deadline:
+        _sleep(_PAUSE_S)
+
+
+def _cancel_each(wanted: Iterable[weakref.ref[Any]]) -> list[int]:
+    """Cancel the timers that run now; returns their idents."""
+    ids = {id(o) for reference in wanted if (o := reference()) is not None}
+    running = [thread for thread in _enumerate() if issubclass(type(thread), threading.Timer)]
+    found: list[Any] = [timer for timer in running if id(_called(timer)) in ids]
+    for timer in found:
+        _CANCEL(timer)
+    return [timer.ident for timer in found]
+
+
+def _called(timer: Any) -> Any:
+    """The function that a timer calls; that of a bound method. `None` where nothing can refer to it weakly."""
+    function = dict.get(foreign.instance_dict(timer) or {}, "function")
+    if type(function) is types.MethodType:
+        function = function.__func__
+    return function if type(function) is types.FunctionType else None
 
 
 def _has_ended(ident: int, patience_s: float = PATIENCE_S) -> bool:

@@ -178,12 +178,24 @@ class Search:
         """The namespaces that several generations share."""
         return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
 
-    def timer_of(self, o: object) -> Cause | None:
-        """The effect to which a running timer belongs that the one before it set, after the probes had looked."""
-        if not any(o is thread for thread in list(vars(threading)["_active"].values())):
+    def timer_of(self, path: tuple[Any, ...], at: int, root: Root) -> Cause | None:
+        """The effect to which a running timer belongs that the one before it set, after the probes had looked.
+
+        The timer may be over by now. That it ran when the sweep began shows where the sweep found it.
+
+        Args:
+            path: the objects from the root's value to what the timer keeps.
+            at: the position of the timer.
+            root: where the path starts.
+        """
+        timer, running = path[at], vars(threading)["_active"]
+        was_running = (at == 0 and root.kind in {"thread", "frame"}) or any(o is running for o in path[:at])
+        if not was_running and not any(timer is thread for thread in list(running.values())):
             return None
         causes = {
-            root.cause for root in self.effects if type(root.value) is type(o) and root.cause is not None
+            known.cause
+            for known in self.effects
+            if type(known.value) is type(timer) and known.cause is not None
         }
         found = [cause for cause in causes if cause.kind == "live-timer"]
         return found[0] if len(found) == 1 else None

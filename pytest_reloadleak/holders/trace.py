@@ -154,7 +154,9 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
         steps = references.folded(arrival.path[: timer + 1])
         # A timer that a loop still has to run merely wakes other code, which is the cause.
         if all(name != "._scheduled" for _, name, _ in steps):
-            return search.timer_of(arrival.path[timer]) or _kept_timer(arrival, steps, timer, search)
+            return search.timer_of(arrival.path, timer, arrival.root) or _kept_timer(
+                arrival, steps, timer, search
+            )
     if arrival.root.kind != "sys.modules":
         return None
     if len(arrival.path) == 1:  # the module table itself holds an old module under a separate name

@@ -202,6 +202,16 @@ ALONE = {
         True,
         "removing it frees 5 of 5 old generations",
     ),
+    "thread's timer that sets itself again": (
+        "import threading",
+        (
+            "def tick():\n"
+            "    timer = host.threading.Timer(0.02, tick); timer.daemon = True; timer.start()\n"
+            "tick()\n"
+        ),
+        True,
+        "removing it frees 5 of 5 old generations",
+    ),
     "items of one's own list": (
         "kept = []",
         "host.kept.append([on, Plain, on])",
@@ -251,6 +261,7 @@ def test_a_proof_says_what_was_freed_or_why_nothing_was_tried(case):
     (report,) = reports([program(case, files, rounds=5)]).values()
 
     assert report["outcome"] == "leaking"
+    assert len({finding["kind"] for finding in report["findings"]}) == len(report["findings"])
     for finding in report["findings"]:
         assert finding["proven"] is proven
         assert text in finding["proof"]

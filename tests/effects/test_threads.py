@@ -118,18 +118,26 @@ def test_a_thread_of_a_pool_is_of_no_generation(strategy, tmp_path):
     assert (report.outcome, report.findings) == ("clean", ())
 
 
-@pytest.mark.parametrize("is_running", [True, False])
-def test_a_timer_set_after_the_probes_had_looked_is_of_the_one_that_set_it(is_running):
-    """One that sets itself again may do so between the look and the sweep. One that has ended merely is kept."""
+SEEN = {
+    "it runs": ("module", True, True),
+    "it ran when the sweep began": ("thread", False, True),
+    "it has ended and is kept": ("module", False, False),
+}
+
+
+@pytest.mark.parametrize("case", SEEN)
+def test_a_timer_set_after_the_probes_had_looked_is_of_the_one_that_set_it(case):
+    """One that sets itself again may do so between the look and the sweep, and be over when its path is read."""
+    kind, is_running, is_found = SEEN[case]
     cause = Cause("live-timer", "thread", "timer tick", "threading.Timer")
     before, after = threading.Timer(60, int), threading.Timer(60, int)
     search = SimpleNamespace(effects=[Root("thread", "timer", "timer", before, cause=cause)])
     if is_running:
         after.start()
 
-    found = Search.timer_of(search, after)
+    found = Search.timer_of(search, (after, after.function), 0, Root(kind, "root", "root", after))
 
     after.cancel()
     if is_running:
         after.join()
-    assert found == (cause if is_running else None)
+    assert found == (cause if is_found else None)
