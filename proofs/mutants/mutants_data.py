@@ -365,6 +365,14 @@ HEAP = (
         undone("subscribe and unsubscribe with an event"),
     ),
     Mutant(
+        "what C code took has no cure",
+        "cures/writing.py",
+        "if leak.is_native:",
+        "if leak.is_binding:",
+        "an object that only C code has gets no cure, though the source shows the call",
+        undone("sqlite3, create_function"),
+    ),
+    Mutant(
         "a name of another scope",
         "cures/reading.py",
         "inner = local | _locals(node)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 PAIRS: dict[str, tuple[str, ...]] = {
@@ -198,6 +199,12 @@ UNDOS = (
         "https://docs.python.org/3/library/sqlite3.html#sqlite3.Connection.create_aggregate",
     ),
     Undo(
+        "create_window_function",
+        "{self}.create_window_function({0}, {1}, None)",
+        "sqlite3.Connection",
+        "https://docs.python.org/3/library/sqlite3.html#sqlite3.Connection.create_window_function",
+    ),
+    Undo(
         "create_collation",
         "{self}.create_collation({0}, None)",
         "sqlite3.Connection",
@@ -205,7 +212,10 @@ UNDOS = (
     ),
     Undo(
         "set_authorizer",
-        "{self}.set_authorizer(None)",
+        "{self}.set_authorizer(None)"
+        if sys.version_info >= (3, 11)
+        # There, None is called as an authorizer. A function without the target's globals permits what it is asked.
+        else "{self}.set_authorizer(eval('lambda *_: 0', {{}}))",
         "sqlite3.Connection",
         "https://docs.python.org/3/library/sqlite3.html#sqlite3.Connection.set_authorizer",
     ),

@@ -39,12 +39,12 @@ def paired(
     for mention in mentioned:
         for owner in owners:
             receiver = _receiver(mention, owner, names)
-            line = _known(mention, type(owner.value), receiver, subject, names, is_exact=True)
+            line = known(mention, owner.value, receiver, subject, names, is_exact=True)
             if line is not None:
                 return [line]
     for mention in mentioned:
         for owner in owners:
-            line = _by_mention(mention, owner, subject, names, step=steps[at])
+            line = by_mention(mention, owner, subject, names, step=steps[at])
             if line is not None:
                 return [line]
     methods = {mention.method for mention in mentioned}
@@ -118,14 +118,23 @@ def _globals_of(function: types.FunctionType) -> Iterator[Any]:
 # -- by what the target's source says ---------------------------------------------------------------------------------
 
 
-def _by_mention(mention: Mention, owner: Owner, subject: Subject, names: Names, *, step: Step) -> str | None:
+def by_mention(mention: Mention, owner: Owner, subject: Subject, names: Names, *, step: Step) -> str | None:
+    """The call that undoes one in the target's source.
+
+    Args:
+        mention: the call that registers.
+        owner: the object whose method it calls.
+        subject: the target's object.
+        names: the names in the target's module.
+        step: the step from the container to its item.
+    """
     adding = function_of(owner.value, mention.method)
     if adding is None:
         return None
     receiver = _receiver(mention, owner, names)
-    known = _known(mention, type(owner.value), receiver, subject, names)
-    if known is not None:
-        return known
+    undone = known(mention, owner.value, receiver, subject, names)
+    if undone is not None:
+        return undone
     for name in undoing(mention.method):
         removing = function_of(owner.value, name)
         if type(removing) is types.FunctionType:
@@ -145,12 +154,12 @@ def _receiver(mention: Mention, owner: Owner, names: Names) -> str:
     return mention.receiver if is_simple else owner.text
 
 
-def _known(  # noqa: PLR0913 - what the callers know
-    mention: Mention, kind: type, receiver: str, subject: Subject, names: Names, *, is_exact: bool = False
+def known(  # noqa: PLR0913 - what the callers know
+    mention: Mention, owner: Any, receiver: str, subject: Subject, names: Names, *, is_exact: bool = False
 ) -> str | None:
-    """The undoing call that the table knows for a class."""
+    """The undoing call that the table knows for the class of an object, or for a module."""
     for undo in UNDOS:
-        if undo.method == mention.method and undo.is_exact == is_exact and _is_kind(kind, undo):
+        if undo.method == mention.method and undo.is_exact == is_exact and _is_kind(owner, undo):
             texts = [
                 _usable(text, at == mention.subject, mention, subject, names)
                 for at, (_, text) in enumerate(mention.arguments)
@@ -173,10 +182,13 @@ _UNKNOWN = "\0"
 _TESTS = re.compile(r"TEST\(([\w.]+)\)")
 
 
-def _is_kind(kind: type, undo: Undo) -> bool:
+def _is_kind(owner: Any, undo: Undo) -> bool:
+    if foreign.is_module(owner):
+        return foreign.module_name(foreign.module_dict(owner) or {}) == undo.type
+    kinds = [foreign.class_name(cls) for cls in foreign.mro(type(owner))]
     if undo.is_exact:
-        return any(foreign.class_name(cls) == undo.type for cls in foreign.mro(kind))
-    return foreign.class_name(kind).partition(".")[0] == undo.type.partition(".")[0]
+        return undo.type in kinds
+    return any(kind.partition(".")[0] == undo.type.partition(".")[0] for kind in kinds)
 
 
 def _arguments(  # noqa: PLR0913 - what the caller knows
@@ -276,3 +288,62 @@ def _usable(text: str, is_subject: bool, mention: Mention, subject: Subject, nam
     if read is None or read & mention.locals:
         return None
     return text if all(name in names.namespace or name in vars(builtins) for name in read) else None
+
+
+def undone_in_c(path: Sequence[Any], names: Names) -> list[str] | None:
+    """The lines that undo the calls which handed an object to C code; `None` where the source shows none.
+
+    Args:
+        path: objects from the topmost visible one to the target's object.
+        names: the names in the target's module.
+    """
+    lines = []
+    subject = names.subject(path[-1])
+    taken = list(_receivers(subject, names))
+    for mention, value in taken:
+        line = known(mention, value, mention.receiver, subject, names)
+        if line is None and len(taken) == 1:  # of several calls any may be the one
+            owner = Owner(value, mention.receiver, frozenset())
+            line = by_mention(mention, owner, subject, names, step=(value, "", path[-1]))
+        if line is not None:
+            lines.append(line)
+    return list(dict.fromkeys(lines)) or None
+
+
+def undone_on_the_way(objects: Sequence[Any], subject: Subject, names: Names) -> list[str] | None:
+    """The same, where an object of a C type on the way to the target's object shows that it has it.
+
+    Args:
+        objects: the objects on the way.
+        subject: the target's object.
+        names: the names in the target's module.
+    """
+    kinds = {type(one) for one in objects if _is_of_library_in_c(type(one))}
+    if not kinds:
+        return None
+    lines = [
+        known(mention, value, mention.receiver, subject, names)
+        for mention, value in _receivers(subject, names)
+        if type(value) in kinds
+    ]
+    return list(dict.fromkeys(line for line in lines if line is not None)) or None
+
+
+def _is_of_library_in_c(cls: type) -> bool:
+    """Whether a class is a C type, or extends one, that is none of the interpreter's own: `sqlite3.Connection`."""
+    base = next((base for base in foreign.mro(cls) if foreign.is_c_type(base)), cls)
+    return foreign.is_c_type(base) and foreign.class_module(base) != "builtins"
+
+
+def _receivers(subject: Subject, names: Names) -> Iterator[tuple[Mention, Any]]:
+    """The calls that got an object, each with the value of the expression whose method was called."""
+    for mention in reading.mentions(names.module, subject.word):
+        first, *rest = mention.receiver.split(".")
+        if first in mention.locals or first not in names.namespace:
+            continue
+        value = names.namespace[first]
+        for part in rest:
+            own = foreign.module_dict(value) if foreign.is_module(value) else foreign.instance_dict(value)
+            value = dict.get(own or {}, part)
+        if value is not None:
+            yield mention, value

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.names import Names, Subject, Test
-from pytest_reloadleak.cures.pairs import ended, ended_on_the_way, items_of, named_item, paired
+from pytest_reloadleak.cures.pairs import (
+    ended,
+    ended_on_the_way,
+    items_of,
+    named_item,
+    paired,
+    undone_on_the_way,
+)
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import foreign, references
 
@@ -50,8 +57,13 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
     """
     path = min(paths, key=len)
     place = _place(path, paths, held_at)
-    if place is None:
-        return None
+    taken = (
+        undone_on_the_way(path[:held_at], names.subject(path[held_at]), names)
+        if held_at < len(path)
+        else None
+    )
+    if taken is not None or place is None:
+        return taken
     positions = {id(o): n for n, o in enumerate(path)}
     place = place._replace(depth=positions[id(place.steps[-1][2])] - positions[id(place.step[2])])
     subject = names.subject(place.steps[-1][2])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from pytest_reloadleak.cures import chains, patches, reading, references
 from pytest_reloadleak.cures.knowledge import HOSTS
 from pytest_reloadleak.cures.names import Given, Names
+from pytest_reloadleak.cures.pairs import undone_in_c
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.references import folded
 
@@ -43,6 +44,8 @@ class Leak(NamedTuple):
     is_binding: bool
     """Whether another module bound the name once."""
     effect: Effect | None
+    is_native: bool = False
+    """Whether only C code refers to the first object of each path."""
 
 
 def mended(
@@ -64,7 +67,13 @@ def mended(
             advice = _rebinding(path, leak.held) if leak.is_binding else ""
         except Exception:  # noqa: BLE001 - as in `written`
             advice = ""
-        return write_with(partial(_of_reference, leak, len(path))), advice
+        cure = write_with(partial(_of_reference, leak, len(path)))
+        if leak.is_native and cure is not None:
+            advice = (
+                f"C code holds {leak.held} where the garbage collector cannot see it; the cure undoes the call in the "
+                "target that handed it over"
+            )
+        return cure, advice
     if effect.kind == "patched-global":
         return write_with(lambda names: patches.cure(path, effect.path, names)), ""
     if effect.path == "sys.modules[*]":
@@ -111,6 +120,8 @@ def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
     if chained is not None:
         return chained
     alike = [path for path in leak.paths if len(path) == length][:_MOST_PATHS]
+    if leak.is_native:
+        return undone_in_c(alike[0], names)
     return references.cure(alike, leak.held_at, names, is_single=leak.is_single)
 
 

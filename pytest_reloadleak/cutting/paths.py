@@ -202,7 +202,7 @@ def _refusal(known: Known, named: int) -> str:
     if named == 0 and root.kind == "frame":
         return "a local of running code cannot be removed from outside"
     if root.kind == "native" and named < 2:
-        return "C code holds it, and offers no way to remove it"
+        return "C code holds it, and only a call of its library takes it back"
     if named == 0:
         return f"nothing removes what {root.label} itself holds"
     local = edges.local_of(path[named - 1], path[named])

@@ -342,6 +342,7 @@ class _HolderSearch:
             is_single=len(group.tops) <= len(self._reach.of(group.sinks).generations) > 1,
             is_binding=retention.is_binding and not retention.is_within,
             effect=retention.cause,
+            is_native=retention.holder.path == "native",
         )
         cure, advice = mended(leak, search.target, search.namespaces, search.given)
         return retention._replace(cure=cure, advice=advice or retention.advice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,7 +67,49 @@ CHECKS = """
     bot = Bot()
 """
 
+DATABASES = """
+    import itertools, sqlite3
+    class Database(sqlite3.Connection):
+        def __del__(self):
+            self.close()
+    count = itertools.count()
+    connections = [sqlite3.connect(":memory:", factory=Database) for _ in range(20)]
+    db = Database(":memory:")
+"""
+
+
+def _of_database(call: str, cure: str) -> Case:
+    """A function that a connection of the host's pool has."""
+    return Case(
+        name=f"sqlite3, {call.partition('(')[0]}",
+        host=DATABASES,
+        leaking=f"db = host.connections[next(host.count)]\ndb.{call}",
+        cure=f"db.{cure}",
+    )
+
+
+def _named_in_database(call: str) -> Case:
+    """A function or class under a name that each generation makes."""
+    return Case(
+        name=f"sqlite3, {call.partition('(')[0]}",
+        host=DATABASES,
+        leaking=f'name = f"rank{{next(host.count)}}"\nhost.db.{call}',
+        cure=f"host.db.{re.sub('on_event|Plugin', 'None', call)}",
+    )
+
+
+_SINCE_311 = (
+    _of_database("set_authorizer(on_event)", "set_authorizer(None)"),
+    _named_in_database("create_window_function(name, 1, Plugin)"),
+)
+
 CASES = (
+    _named_in_database("create_function(name, 1, on_event)"),
+    _named_in_database("create_aggregate(name, 1, Plugin)"),
+    _named_in_database("create_collation(name, on_event)"),
+    _of_database("set_trace_callback(on_event)", "set_trace_callback(None)"),
+    _of_database("set_progress_handler(on_event, 1000)", "set_progress_handler(None, 0)"),
+    *(_SINCE_311 if sys.version_info >= (3, 11) else ()),
     Case(
         name="one of several lists, which a keyword chooses",
         host=CHECKS,
