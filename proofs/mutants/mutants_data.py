@@ -1939,6 +1939,14 @@ GATE = (
         ("tests/isolation/test_robust.py::test_a_generation_s_worker_ends_with_its_parent",),
     ),
     Mutant(
+        "what each reload makes anew is not looked up again",
+        "cutting/edges.py",
+        "            if present is not owner and type(present) is type(owner):\n",
+        "            if present is owner:\n",
+        "the proof of a list that each reload builds anew says that it frees nothing",
+        ("tests/cutting/test_proof.py::test_a_proof_says_what_was_freed_or_why_nothing_was_tried",),
+    ),
+    Mutant(
         "an answer is read as it is",
         "isolation/worker.py",
         "== data and report.outcome in get_args(Outcomes)",

@@ -18,7 +18,7 @@ from pytest_reloadleak.cures.pairs import (
     undone_on_the_way,
 )
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
-from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.heap import describe, foreign, references
 
 Path = tuple[Any, ...]
 
@@ -93,10 +93,15 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
 
 
 def to_held(path: Path, held_at: int) -> list[Step]:
-    """The steps to the object of a path that is the target's."""
+    """The steps to the object of a path that is the target's, or to an exception that leads to it.
+
+    Nothing can be taken out of a traceback, and an exception is of no use without it.
+    """
     folded = references.folded(path)
     positions = {id(o): n for n, o in enumerate(path)}
-    count = next((n for n, step in enumerate(folded, start=1) if positions[id(step[2])] >= held_at), 0)
+    entered = describe.stack_at(path)
+    end = held_at if entered is None else min(entered, held_at)
+    count = next((n for n, step in enumerate(folded, start=1) if positions[id(step[2])] >= end), 0)
     return folded[:count]
 
 
@@ -222,7 +227,7 @@ def _are_alike(place: Place) -> bool:
             return False
         if found.kind == "attribute" and found.name not in (foreign.instance_dict(one) or {}):
             return False
-        if found.kind == "position" and len(one) != len(item):
+        if found.kind == "position" and tuple.__len__(one) != tuple.__len__(item):
             return False
     return found.kind != "key" or issubclass(type(item), dict)
 

@@ -36,16 +36,17 @@ def removal(path: Sequence[Any], at: int, children: Collection[int]) -> Removal 
     names_of = _class_of(path, at - 1)
     if names_of is not None:
         return lambda: _from_class(names_of, children)
-    for kind, remove in _REMOVALS:
-        if issubclass(type(owner), kind):
-            above = [] if at < 2 or references.is_namespace(path[at - 2], owner) else places(path, at - 1)
-            return lambda: _from_present(remove, owner, above, children)
     if type(owner) is tuple and at > 1 and type(path[at - 2]) is types.FunctionType:
         function = path[at - 2]
         return (lambda: _from_defaults(function, children)) if function.__defaults__ is owner else None
-    if foreign.is_exception(owner):
-        return lambda: _from_exception(owner, children)
-    return _of_attributes(owner, path[at], children)
+    remove, home = _remover(owner, path[at]), at - 1
+    if home and references.is_namespace(path[home - 1], owner) and not foreign.is_module(path[home - 1]):
+        # The attributes are the instance's, which may have another dict by then, or another instance its place.
+        remove, home = _from_attributes, home - 1
+    if remove is None:
+        return None
+    owner, above = path[home], places(path, home) if home and not foreign.is_module(path[home - 1]) else []
+    return lambda: _from_present(remove, owner, above, children)
 
 
 def is_whole(path: Sequence[Any], at: int) -> bool:
@@ -79,15 +80,27 @@ def _class_of(path: Sequence[Any], at: int) -> Any:
     return path[at - 1] if namespace is path[at] else None
 
 
+Remover = Callable[[Any, Collection[int]], None]
+"""Removes the references of an owner to the objects with some ids."""
+
+
+def _remover(owner: Any, child: Any) -> Remover | None:
+    """What removes the reference between two objects, and others like it; `None` if the owner does not allow it."""
+    found = next((remove for kind, remove in _REMOVALS if issubclass(type(owner), kind)), None)
+    if found is not None:
+        return found
+    if foreign.is_exception(owner):
+        return _from_exception
+    return _from_attributes if any(True for _ in _attributes(owner, {id(child)})) else None
+
+
 def _from_class(cls: Any, children: Collection[int]) -> None:
     for name in [name for name, value in foreign.class_dict(cls).items() if id(value) in children]:
         type.__delattr__(cls, name)
 
 
-def _from_present(
-    remove: Callable[[Any, Collection[int]], None], owner: Any, above: list[Place], children: Collection[int]
-) -> None:
-    """Remove from a container, and from the one that has taken its place since: the target may rebuild it each time."""
+def _from_present(remove: Remover, owner: Any, above: list[Place], children: Collection[int]) -> None:
+    """Remove from an owner, and from the one that has taken its place since: each reload may make it anew."""
     remove(owner, children)
     for place in above:
         with suppress(AttributeError):  # the slot has been emptied
@@ -132,7 +145,7 @@ def _from_cache(cache: Any, children: Collection[int]) -> None:
     _LRU_CACHE.cache_clear(cache)
 
 
-_REMOVALS: tuple[tuple[type, Callable[[Any, Collection[int]], None]], ...] = (
+_REMOVALS: tuple[tuple[type, Remover], ...] = (
     (list, _from_list),
     (dict, _from_dict),
     (set, _from_set),
@@ -153,20 +166,13 @@ def _from_exception(error: Any, children: Collection[int]) -> None:
         descriptor = vars(BaseException)[name]
         if id(descriptor.__get__(error)) in children:
             descriptor.__set__(error, None)
-    for delete in list(_attributes(error, children)):
+    _from_attributes(error, children)
+
+
+def _from_attributes(owner: Any, children: Collection[int]) -> None:
+    """Delete attributes of an instance, whether in its dict, in a slot or directly in the instance."""
+    for delete in list(_attributes(owner, children)):
         delete()
-
-
-def _of_attributes(owner: Any, child: Any, children: Collection[int]) -> Removal | None:
-    """The removal of an attribute of an instance, whether in its dict, in a slot or directly in the instance."""
-    if not any(True for _ in _attributes(owner, {id(child)})):
-        return None
-
-    def remove() -> None:
-        for delete in list(_attributes(owner, children)):
-            delete()
-
-    return remove
 
 
 def _attributes(owner: Any, children: Collection[int]) -> Iterator[Removal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
@@ -70,6 +70,18 @@ def suspended_globals(o: Any) -> dict[str, Any] | None:
 def is_stack(o: object) -> bool:
     """Whether `o` is an exception, the test runner's wrapper of one, or a part of a traceback."""
     return foreign.is_exactly(o, _STACKS) or foreign.is_exception(o) or is_handle(o)
+
+
+def stack_at(path: Sequence[object]) -> int | None:
+    """Where a path enters a traceback: at the exception, or at a part of it; `None` if it does not.
+
+    An exception that leads on through an attribute that the program gave it is an object like any other.
+    """
+    for n, o in enumerate(path):
+        below = path[n + 1] if n + 1 < len(path) else None
+        if is_stack(o) and (below is None or foreign.instance_dict(o) is not below):
+            return n
+    return None
 
 
 _STACKS = foreign.type_ids(types.TracebackType, types.FrameType)

@@ -222,8 +222,8 @@ def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
     """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
     # A holder of an exception keeps the frames of its traceback, their callers' frames, and all their locals, so it is
     # the holder of everything below the exception.
-    kept = next((n for n, o in enumerate(path) if describe.is_stack(o)), len(path) - 1)
-    at = kept - 1
+    entered = describe.stack_at(path)
+    at = (len(path) - 1 if entered is None else entered) - 1
     while at > 0 and describe.is_carrier(path[at], owns):
         at -= 1
     return max(at, 0)

@@ -67,7 +67,12 @@ def _sentence(kind: Kind, retention: Retention) -> str:
             "delete the name before the reload, or define it unconditionally"
         )
     if kind == "stale-reference":
-        module = held.name.rpartition(".")[0] or held.name
+        module = held.name.rpartition(".")[0]
+        if not module:  # an object of the interpreter, such as an exception with its traceback
+            return (
+                f"{holder.path} was bound once, and its {held.name} still leads to the old version; clear the name "
+                "before the reload, or bind it anew afterwards"
+            )
         return (
             f"{holder.path} was bound once and still points to the old version; look up {held.name} at the point of "
             f"use, through the module {module}, or also reload the code that binds it"

@@ -1405,6 +1405,34 @@ REBUILT = (
         holder="dict",
     ),
     hosted(
+        "attribute of an object that is built anew",
+        host="""
+            class Box:
+                first = None
+
+            box = Box()
+
+            def renew(first):
+                global box
+                new = Box()
+                new.first = box.first or first
+                box = new
+        """,
+        leaking="host.renew(on_event)",
+        cured="host.box.first = None; host.renew(on_event)",
+        at="host .box .first",
+        holder="host.Box",
+        growth="bounded",
+    ),
+    hosted(
+        "attribute of an exception",
+        host="errors = []",
+        leaking="error = LookupError(); error.handler = on_event; host.errors.append(error)",
+        cured="error = LookupError(); error.handler = on_event; host.errors[:] = [error]",
+        at="host .errors [*] .handler",
+        holder="LookupError",
+    ),
+    hosted(
         "item of a tuple in a closure",
         host="""
             def hooks():

@@ -123,6 +123,29 @@ def test_a_server_on_the_loop_of_its_host_is_closed(tmp_path):
     assert cured(tmp_path, files, "reimport", apart=True) == ["server.close()"]
 
 
+def test_an_exception_in_a_name_is_let_go_as_a_whole(tmp_path):
+    """Nothing can be taken out of its traceback; and its class is the interpreter's, so nobody looks it up."""
+    host = """
+        error = None
+        def run(function):
+            global error
+            try: function()
+            except ValueError as caught: error = error or caught
+        """
+    plugin = """
+        import host
+        def fail(): raise ValueError
+        host.run(fail)
+        """
+    files = {"host": dedent(host), "plugin": dedent(plugin)}
+
+    (cure,) = cured(tmp_path, files, "reimport", apart=True)
+
+    assert cure.endswith("    host.error = None")
+    (finding,) = measured(tmp_path / "again", files, "plugin", "reimport", apart=True)["findings"]
+    assert finding["advice"].startswith("host.error was bound once, and its ValueError still leads to the old version")
+
+
 def test_the_globals_of_an_old_generation_are_no_table_of_the_host(tmp_path):
     """The sockets are in them because the host keeps the function; the advice for the sockets names no place there."""
     plugin = """

@@ -191,6 +191,24 @@ ALONE = {
         True,
         "removing it frees 5 of 5 old generations",
     ),
+    "attribute of an object that is built anew": (
+        "class Box: pass\nbox = None",
+        "box = host.Box()\nbox.first = getattr(host.box, 'first', on)\nhost.box = box",
+        True,
+        "removing it frees 1 of 1 old generation",
+    ),
+    "slot of an object that is built anew": (
+        "class Box: __slots__ = ('first',)\nbox = None",
+        "box = host.Box()\nbox.first = getattr(host.box, 'first', on)\nhost.box = box",
+        True,
+        "removing it frees 1 of 1 old generation",
+    ),
+    "attribute of an exception that is built anew": (
+        "error = None",
+        "error = LookupError()\nerror.first = getattr(host.error, 'first', on)\nhost.error = error",
+        True,
+        "removing it frees 1 of 1 old generation",
+    ),
     "timer that sets itself again": (
         "import asyncio\nloop = asyncio.new_event_loop()",
         (

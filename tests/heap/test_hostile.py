@@ -232,8 +232,7 @@ CASES = (
         name="a hostile exception",
         host="class Failure(Trouble, Exception): pass",
         plugin="error = host.Failure('no')\nerror.item = on_event\nhost.keep(error)\ndel error",
-        path="host.kept[*]",
-        held="host.Failure",
+        path="host.kept[*].item",
     ),
     Case(
         name="a hostile weak reference with a callback",

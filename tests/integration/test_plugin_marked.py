@@ -652,7 +652,8 @@ def test_every_kind_of_test_can_be_marked(app, kind, leaks):
 
     result.assert_outcomes(failed=leaks, passed=not leaks)
     assert [check["outcome"] for check in app.checks()] == ["leaking" if leaks else "clean"]
-    assert len(lines(result, "ran")) == ROUNDS + 6 * leaks  # a second pass confirms what the first found
+    # A second pass confirms what the first found; where the process grew by itself meanwhile, there are more rounds.
+    assert len(lines(result, "ran")) >= ROUNDS + 6 * leaks
 
 
 def test_each_parameter_is_a_check_of_its_own(app):
