@@ -143,7 +143,9 @@ def test_an_exception_in_a_name_is_let_go_as_a_whole(tmp_path):
 
     assert cure.endswith("    host.error = None")
     (finding,) = measured(tmp_path / "again", files, "plugin", "reimport", apart=True)["findings"]
-    assert finding["advice"].startswith("host.error was bound once, and its ValueError still leads to the old version")
+    assert finding["advice"].startswith(
+        "host.error was bound once, and its ValueError still leads to the old version"
+    )
 
 
 def test_the_globals_of_an_old_generation_are_no_table_of_the_host(tmp_path):
