@@ -134,16 +134,17 @@ class Reaches:
             closing: id of the namespace whose closure this becomes. Without it, the walk makes one more closure on its
                 way: of a thousand namespaces that lead to one another, the next walk then finds the first one closed.
         """
-        seen, ids = self._sweep.seen, known.union(start)
+        seen, ids, sizes = self._sweep.seen, known.union(start), self._bytes
         stack = [o for key, o in start.items() if key not in known]
         merged: list[set[int]] = []
+        closed: set[int] = set()  # all that the merged closures have
         may_close = closing is None
         # They are called for every reference of the leak.
         referents, is_tracked, getrefcount = gc.get_referents_of_all, gc.is_tracked, gc.getrefcount
         while stack:
             o = stack.pop()
             key = id(o)
-            if merged and any(key in closure for closure in merged):
+            if key in closed:
                 continue
             if type(o) is dict:
                 if may_close and key not in self._closures and key in self._retained.born:
@@ -154,6 +155,7 @@ class Reaches:
                     if closing in closure:
                         return closure  # each leads to the other
                     merged.append(closure)
+                    closed = _joined(closed, closure, len(merged))
                     ids |= closure
                     continue
             own = []
@@ -166,13 +168,23 @@ class Reaches:
                 elif getrefcount(child) <= _ONE_OWNER:
                     own.append(child)  # a string or number with no other owner: size, but no object
             # A walk that this one interrupted may still refer to the last child it read, which then has two owners.
-            if key not in self._bytes:
+            if key not in sizes:
                 kind = id(type(o))
                 self._types[key] = kind
                 if kind not in self._names:
                     self._names[kind] = self._rename(foreign.type_name(o))
-                self._bytes[key] = size_bytes(o) + (_bytes_with_own(own) if own else 0)
+                sizes[key] = size_bytes(o) + (_bytes_with_own(own) if own else 0)
         return next((closure for closure in merged if len(closure) == len(ids)), ids)
+
+
+def _joined(closed: set[int], closure: set[int], count: int) -> set[int]:
+    """All closures so far. The first alone is not copied: hundreds of walks may take over the same."""
+    if count == 1:
+        return closure
+    if count == 2:
+        return closed | closure
+    closed |= closure
+    return closed
 
 
 def _bytes_with_own(objects: list[Any]) -> int:
