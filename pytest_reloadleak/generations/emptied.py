@@ -54,7 +54,9 @@ class Emptied:
             module: a weak reference to the module; `None` if the namespace is not that of its `sys.modules` entry.
             namespace: the namespace, of which only the id is kept.
         """
-        return weakref.ref(marker, _teller(weakref.ref(life), module, id(namespace), self._known, self._lost))
+        # With a callback, since the collector clears references without one only later from 3.15 on.
+        alive = weakref.ref(life, _ignore)
+        return weakref.ref(marker, _teller(alive, module, id(namespace), self._known, self._lost))
 
     def take(self) -> list[Entry]:
         """The emptied namespaces, but for those of loaded modules, which the next execution fills."""
@@ -99,3 +101,7 @@ def _teller(
             lost[home] = ended.generation, ended.module
 
     return tell
+
+
+def _ignore(_: object) -> None:
+    """Do nothing at the end of what a marker refers to."""

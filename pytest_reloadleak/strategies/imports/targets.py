@@ -54,7 +54,7 @@ def find(name: str) -> ModuleSpec | None:
         find_spec = getattr(finder, "find_spec", None)
         try:
             spec = find_spec(name, path) if find_spec is not None else None
-        except KeyError:
+        except (KeyError, ModuleNotFoundError):  # since 3.15 the latter
             spec = None if parent in sys.modules else _namespace(name, path or ())
             if spec is None:
                 raise
