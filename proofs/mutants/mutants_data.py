@@ -1947,6 +1947,23 @@ GATE = (
         ("tests/cutting/test_proof.py::test_a_proof_says_what_was_freed_or_why_nothing_was_tried",),
     ),
     Mutant(
+        "the readers of a child's pipes are findings of their own",
+        "effects/loops/loop_probe.py",
+        '        if entry.word in {"reader", "writer"} and asyncio_children.is_part(entry.callback, made_of):\n'
+        "            return\n",
+        "",
+        "a child that asyncio started is two findings, of which one has no cure",
+        ("tests/cures/test_applied.py::test_a_child_of_a_loop_is_one_finding_with_all_that_serves_it",),
+    ),
+    Mutant(
+        "whatever knows a child is part of it",
+        "effects/loops/asyncio_children.py",
+        "    return cls is not None and issubclass(type(owner), cls) and any(map(_is_running, values))\n",
+        "    del cls, owner\n    return any(map(_is_running, values))\n",
+        "a reader that the target gave its child is not found",
+        ("tests/cures/test_applied.py::test_a_callback_that_knows_a_child_is_no_part_of_it",),
+    ),
+    Mutant(
         "an answer is read as it is",
         "isolation/worker.py",
         "== data and report.outcome in get_args(Outcomes)",

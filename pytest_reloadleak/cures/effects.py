@@ -31,10 +31,27 @@ def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
     if clue.root in {"task", "timer", "loop"}:
         return _of_loop(clue, names)
     if clue.kind == "child-process":
-        return open_things.child(clue, names)
+        return _child_of_loop(clue, names) or open_things.child(clue, names)
     if clue.kind == "open-fd":
         return open_things.descriptor(clue, names)
     return None
+
+
+def _child_of_loop(clue: Clue, names: Names) -> list[str] | None:
+    """The lines that end a child that asyncio started; `None` where no global of the target is its process."""
+    for name, value in list(names.namespace.items()):
+        if not is_name(name) or foreign.type_name(value) != _PROCESS:
+            continue
+        own = foreign.instance_dict(value) or {}
+        started = dict.get(foreign.instance_dict(dict.get(own, "_transport")) or {}, "_proc")
+        if any(started is o for o in clue.values):
+            loop = _spelled(dict.get(own, "_loop"), names)
+            wait = [f"if not {loop}.is_running():", f"    {loop}.run_until_complete({name}.wait())"]
+            return [f"{name}.terminate()", *(wait if loop is not None else [])]
+    return None
+
+
+_PROCESS = "asyncio.subprocess.Process"
 
 
 def _of_loop(clue: Clue, names: Names) -> list[str] | None:
@@ -107,6 +124,11 @@ def _loop_of(o: Any, names: Names) -> str | None:
             except AttributeError:
                 return None
             break
+    return _spelled(loop, names)
+
+
+def _spelled(loop: object, names: Names) -> str | None:
+    """How a loop is spelled; `None` if no global has it."""
     if loop is None:
         return None
     bound = names.bound(loop)

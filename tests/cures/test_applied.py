@@ -148,6 +148,67 @@ def test_an_exception_in_a_name_is_let_go_as_a_whole(tmp_path):
     )
 
 
+CHILDREN = """\
+import asyncio, atexit, os, psutil
+
+loop = asyncio.new_event_loop()
+ends = (os.pipe()[0] for _ in iter(int, 1))
+
+def end():
+    for child in psutil.Process().children():
+        child.kill()
+    loop.run_until_complete(asyncio.sleep(0.3))
+
+atexit.register(end)
+"""
+"""A host whose loop starts children; they end with its process."""
+
+
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+@pytest.mark.parametrize("pipe", ["", ", stdout=asyncio.subprocess.PIPE", ", stdin=-1, stdout=-1, stderr=-1"])
+def test_a_child_of_a_loop_is_one_finding_with_all_that_serves_it(pipe, strategy, tmp_path):
+    """Its pipes, their readers, and the thread or descriptor that waits for it end with it."""
+    plugin = f"""
+        import asyncio, host
+        async def start():
+            return await asyncio.create_subprocess_exec("sleep", "60"{pipe})
+        process = host.loop.run_until_complete(start())
+        """
+    files = {"host": CHILDREN, "plugin": dedent(plugin)}
+
+    (finding,) = measured(tmp_path / "once", files, "plugin", strategy, apart=True)["findings"]
+
+    assert (finding["kind"], finding["holder"]["path"]) == ("child-process", "child process 'sleep 60'")
+    assert (finding["growth"], finding["site"]["function"]) == ("growing", "start")
+    assert cured(tmp_path, files, strategy, apart=True) == [
+        "process.terminate()\nif not host.loop.is_running():\n    host.loop.run_until_complete(process.wait())"
+    ]
+
+
+OF_THE_TARGET = {
+    "timer": "host.loop.call_later(600, process.terminate)",
+    "reader": "host.loop.add_reader(next(host.ends), functools.partial(print, process))",
+}
+
+
+@pytest.mark.parametrize("kind", OF_THE_TARGET)
+def test_a_callback_that_knows_a_child_is_no_part_of_it(kind, tmp_path):
+    """It was set by the target, and stays when the child has ended."""
+    plugin = f"""
+        import asyncio, functools, host
+        async def start():
+            return await asyncio.create_subprocess_exec("sleep", "60")
+        process = host.loop.run_until_complete(start())
+        {OF_THE_TARGET[kind]}
+        """
+    files = {"host": CHILDREN, "plugin": dedent(plugin)}
+
+    found = measured(tmp_path / "leaking", files, "plugin", "reimport", apart=True)["findings"]
+
+    kinds = {finding["kind"] for finding in found}
+    assert kinds >= {"child-process", {"timer": "live-timer", "reader": "pending-task"}[kind]}
+
+
 def test_the_globals_of_an_old_generation_are_no_table_of_the_host(tmp_path):
     """The sockets are in them because the host keeps the function; the advice for the sockets names no place there."""
     plugin = """

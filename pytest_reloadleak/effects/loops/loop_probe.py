@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pytest_reloadleak.effects.attribution import is_owned, owner
-from pytest_reloadleak.effects.loops import asyncio_loops, asyncio_objects, loop_tasks, other_loops
+from pytest_reloadleak.effects.loops import (
+    asyncio_children,
+    asyncio_loops,
+    asyncio_objects,
+    loop_tasks,
+    other_loops,
+)
 from pytest_reloadleak.effects.loops.asyncio_loops import Entry, LoopTable
 from pytest_reloadleak.effects.loops.asyncio_objects import Library, name_of, parts
 from pytest_reloadleak.effects.loops.loop_tasks import Task
@@ -161,6 +167,8 @@ class Loops(Probe):
         """The effect of a handle. One of asyncio's that only serves a task counts as part of it, or not at all."""
         made_of = self._made_of(entry)
         reached.update(map(id, made_of))
+        if entry.word in {"reader", "writer"} and asyncio_children.is_part(entry.callback, made_of):
+            return
         serial = self._serials.of(entry.handle, is_dated=False)
         served = [tasks[id(o)] for o in made_of if id(o) in tasks]
         if served and not is_owned(entry.callback, self.scope.owns):

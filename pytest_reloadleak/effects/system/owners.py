@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reloadleak.effects.loops import asyncio_children
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.instances import instances, with_subclasses
 
@@ -83,7 +84,7 @@ class Child:
     objects: list[Any] = field(default_factory=list)
     """The program's object for it first, then those that this object is made of."""
     descriptors: set[int] = field(default_factory=set)
-    """Pipes between this process and the child, which close with it."""
+    """Pipes between this process and the child, and what waits for its end: they close with it."""
     name: str | None = None
     """Its name, if `multiprocessing` gave it one."""
     command: tuple[str, ...] | None = None
@@ -105,6 +106,9 @@ def of_children() -> dict[int, Child]:
             pipes = (_number(dict.get(own, name)) for name in ("stdin", "stdout", "stderr"))
             numbers = {*(n for n in pipes if n is not None), *_sentinels(own)}
             found[pid] = Child([o], numbers, command=_command(dict.get(own, "args")))
+    for number, pid in asyncio_children.waiting().items():
+        if pid in found:
+            found[pid].descriptors.add(number)
     for o in processes:
         own = foreign.instance_dict(o) or {}
         starter = dict.get(own, "_popen")

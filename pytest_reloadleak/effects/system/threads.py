@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from pytest_reloadleak.effects import stack_lines
+from pytest_reloadleak.effects.loops import asyncio_children
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.collector import current_frames
@@ -55,7 +56,7 @@ class Threads(Probe):
         return [
             _effect(ident, known.get(ident), frame)
             for ident, frame in current_frames().items()
-            if ident not in spared
+            if ident not in spared and not _waits_for_child(known.get(ident))
         ]
 
 
@@ -96,6 +97,11 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
         details=_stack(frames),
         advice=_advice("timer" if is_timer else "thread", path),
     )
+
+
+def _waits_for_child(thread: threading.Thread | None) -> bool:
+    """Whether asyncio started a thread that ends with a child, which is reported instead."""
+    return asyncio_children.waits(dict.get(foreign.instance_dict(thread) or {}, "_target"))
 
 
 def _advice(what: str, path: str) -> str:

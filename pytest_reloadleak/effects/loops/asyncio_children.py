@@ -1,0 +1,70 @@
+"""Know the parts of a child process that asyncio started: pipes, and what waits for its end on a loop or in a thread.
+
+All of them end with the child, so they belong to the child's finding.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.instances import instances
+
+_TRANSPORT = ("asyncio.base_subprocess", "BaseSubprocessTransport")
+_PIPE = ("asyncio.transports", "BaseTransport")
+_HANDLE = ("asyncio.events", "Handle")
+_WATCHERS = "asyncio.unix_events"
+_WAITS = frozenset({"_do_wait", "_do_waitpid"})
+"""Functions of the watchers of children: a reader of a pidfd (since 3.12), and the function of a thread before."""
+
+
+def is_part(callback: object, values: Iterable[Any]) -> bool:
+    """Whether a reader or writer serves a child that has not ended.
+
+    Args:
+        callback: what it calls. One of the program's may know a child, and is no part of it.
+        values: what the callback is made of.
+    """
+    if waits(callback):
+        return True
+    owner = callback.__self__ if type(callback) is types.MethodType else None
+    cls = _class(*_PIPE)
+    return cls is not None and issubclass(type(owner), cls) and any(map(_is_running, values))
+
+
+def waits(callback: object) -> bool:
+    """Whether a callback, or the function of a thread, only waits for the end of a child."""
+    function = callback.__func__ if type(callback) is types.MethodType else None
+    if type(function) is not types.FunctionType or function.__name__ not in _WAITS:
+        return False
+    return foreign.module_name(function.__globals__) == _WATCHERS
+
+
+def waiting() -> dict[int, int]:
+    """The descriptors by which loops wait for the end of children: the child's number, by the descriptor's."""
+    cls = _class(*_HANDLE)
+    found: dict[int, int] = {}
+    for handle in instances([cls]) if cls is not None and _class(*_TRANSPORT) is not None else ():
+        slots = dict(foreign.slots(handle))
+        arguments = slots.get("_args")
+        if waits(slots.get("_callback")) and type(arguments) is tuple:
+            pid, number = (*arguments, None, None)[:2]
+            if type(pid) is int and type(number) is int:
+                found[number] = pid
+    return found
+
+
+def _is_running(o: object) -> bool:
+    """Whether an object is the transport of a child that has not ended."""
+    cls = _class(*_TRANSPORT)
+    if cls is None or not issubclass(type(o), cls):
+        return False
+    own = foreign.instance_dict(o) or {}
+    return dict.get(own, "_proc") is not None and dict.get(own, "_returncode") is None
+
+
+def _class(module: str, name: str) -> type | None:
+    found = dict.get(foreign.namespace(module), name)
+    return found if foreign.is_class(found) else None
