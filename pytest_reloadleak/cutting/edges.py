@@ -40,11 +40,11 @@ def removal(path: Sequence[Any], at: int, children: Collection[int]) -> Removal 
         function = path[at - 2]
         return (lambda: _from_defaults(function, children)) if function.__defaults__ is owner else None
     remove, home = _remover(owner, path[at]), at - 1
+    if remove is None:
+        return None
     if home and references.is_namespace(path[home - 1], owner) and not foreign.is_module(path[home - 1]):
         # The attributes are the instance's, which may have another dict by then, or another instance its place.
         remove, home = _from_attributes, home - 1
-    if remove is None:
-        return None
     owner, above = path[home], places(path, home) if home and not foreign.is_module(path[home - 1]) else []
     return lambda: _from_present(remove, owner, above, children)
 

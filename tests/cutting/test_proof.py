@@ -11,6 +11,7 @@ from pytest_reloadleak.isolation import worker
 from pytest_reloadleak.model import Finding, Held, Holder, Report
 from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.verdict import proofs
+from pytest_reloadleak.verdict.enumeration import phrase
 
 ON = "import host\ndef on(*args): pass\nclass Plain: pass\n"
 JOB = """
@@ -110,11 +111,11 @@ def test_one_of_several_holders_alone_frees_nothing(case, strategy, several):
 
     assert len(findings) > 1
     for finding in findings:
-        others = " and ".join(sorted({f["signature"] for f in findings} - {finding["signature"]}))
-        assert " and ".join(finding["together_with"]) == others
+        others = sorted({f["signature"] for f in findings} - {finding["signature"]})
+        assert finding["together_with"] == others
         count = len(finding["generations"])
         assert finding["proof"] == (
-            f"removing it alone frees none; with {others} it frees {count} of {count} old generations"
+            f"removing it alone frees none; with {phrase(others)} it frees {count} of {count} old generations"
         )
         assert finding["proven"] is True
 
