@@ -46,8 +46,10 @@ def _child_of_loop(clue: Clue, names: Names) -> list[str] | None:
         started = dict.get(foreign.instance_dict(dict.get(own, "_transport")) or {}, "_proc")
         if any(started is o for o in clue.values):
             loop = _spelled(dict.get(own, "_loop"), names)
-            wait = [f"if not {loop}.is_running():", f"    {loop}.run_until_complete({name}.wait())"]
-            return [f"{name}.terminate()", *(wait if loop is not None else [])]
+            if loop is None:
+                return [f"{name}.terminate()"]
+            wait = f"    {loop}.run_until_complete({name}.wait())"
+            return [f"{name}.terminate()", f"if not {loop}.is_running():", wait]
     return None
 
 

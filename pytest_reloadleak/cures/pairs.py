@@ -330,7 +330,7 @@ def undone_on_the_way(objects: Sequence[Any], subject: Subject, names: Names) ->
 
 
 def _is_of_library_in_c(cls: type) -> bool:
-    """Whether a class is a C type, or extends one, that is none of the interpreter's own: `sqlite3.Connection`."""
+    """Whether a class is a type of a library in C, such as `sqlite3.Connection`, or extends one."""
     base = next((base for base in foreign.mro(cls) if foreign.is_c_type(base)), cls)
     return foreign.is_c_type(base) and foreign.class_module(base) != "builtins"
 

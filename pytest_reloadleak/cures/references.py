@@ -95,7 +95,7 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
 def to_held(path: Path, held_at: int) -> list[Step]:
     """The steps to the object of a path that is the target's, or to an exception that leads to it.
 
-    Nothing can be taken out of a traceback, and an exception is of no use without it.
+    A cure cannot change a traceback, so it removes the exception with all that its traceback keeps.
     """
     folded = references.folded(path)
     positions = {id(o): n for n, o in enumerate(path)}

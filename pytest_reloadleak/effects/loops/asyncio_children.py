@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.heap.instances import instances
 
 _TRANSPORT = ("asyncio.base_subprocess", "BaseSubprocessTransport")
 _PIPE = ("asyncio.transports", "BaseTransport")
-_HANDLE = ("asyncio.events", "Handle")
 _WATCHERS = "asyncio.unix_events"
 _WAITS = frozenset({"_do_wait", "_do_waitpid"})
 """Functions of the watchers of children: a reader of a pidfd (since 3.12), and the function of a thread before."""
@@ -42,11 +40,14 @@ def waits(callback: object) -> bool:
     return foreign.module_name(function.__globals__) == _WATCHERS
 
 
-def waiting() -> dict[int, int]:
-    """The descriptors by which loops wait for the end of children: the child's number, by the descriptor's."""
-    cls = _class(*_HANDLE)
+def waiting(handles: Iterable[Any]) -> dict[int, int]:
+    """The descriptors by which loops wait for the end of children: the child's number, by the descriptor's.
+
+    Args:
+        handles: the handles of all loops.
+    """
     found: dict[int, int] = {}
-    for handle in instances([cls]) if cls is not None and _class(*_TRANSPORT) is not None else ():
+    for handle in handles:
         slots = dict(foreign.slots(handle))
         arguments = slots.get("_args")
         if waits(slots.get("_callback")) and type(arguments) is tuple:

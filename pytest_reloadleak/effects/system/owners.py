@@ -93,10 +93,11 @@ class Child:
 
 def of_children() -> dict[int, Child]:
     """What the program keeps of its `subprocess` and `multiprocessing` children, by their number."""
-    popens, starters, processes = _instances(
+    popens, starters, processes, handles = _instances(
         _class("subprocess", "Popen"),
         _class("multiprocessing.popen_fork", "Popen"),
         _class("multiprocessing.process", "BaseProcess"),
+        _class("asyncio.events", "Handle"),
     )
     found: dict[int, Child] = {}
     for o in (*popens, *starters):
@@ -106,7 +107,7 @@ def of_children() -> dict[int, Child]:
             pipes = (_number(dict.get(own, name)) for name in ("stdin", "stdout", "stderr"))
             numbers = {*(n for n in pipes if n is not None), *_sentinels(own)}
             found[pid] = Child([o], numbers, command=_command(dict.get(own, "args")))
-    for number, pid in asyncio_children.waiting().items():
+    for number, pid in asyncio_children.waiting(handles).items():
         if pid in found:
             found[pid].descriptors.add(number)
     for o in processes:
