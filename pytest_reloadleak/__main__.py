@@ -23,9 +23,9 @@ from pytest_reloadleak.settings import ALL
 
 _PREFIX = "--reload-leak-"
 _IMPLIED = ("--reload-leak-check", "--no-reload-leak-check", "--reload-leak-target")
-"""Options that the command itself stands for."""
+"""Options that the command implies, so that it does not offer them."""
 _LISTED = 6
-"""Modules of the current directory that are offered at most."""
+"""The largest number of modules of the current directory that the help names."""
 
 _DESCRIPTION = """\
 Reload each TARGET several times under every strategy, in processes of their own, and report what stays alive: who
@@ -76,7 +76,7 @@ class _Options:
         return self
 
     def addoption(self, *names: str, **keywords: Any) -> None:
-        """Add an option of the plugin unless the command stands for it."""
+        """Add an option of the plugin unless the command implies it."""
         if not set(names).intersection(_IMPLIED):
             keywords["help"] = str(keywords.get("help", "")).replace("(default: reimport)", "(default: all)")
             self.actions.append(self._group.add_argument(*names, **keywords))
@@ -86,7 +86,7 @@ class _Options:
 
 
 class _Audit:
-    """A pytest plugin: the targets alone are checked, and no test is collected."""
+    """A pytest plugin that checks only the targets and collects no test."""
 
     def __init__(self, targets: Iterable[str]) -> None:
         self._targets = [(name, None) for name in targets]
@@ -226,7 +226,7 @@ def _given(values: argparse.Namespace, options: _Options) -> Iterator[str]:
 
 
 def _example() -> str:
-    """Modules of the current directory, which are probably meant; else an invented name."""
+    """Names for the help: the modules of the current directory, or an invented name if it has none."""
     here = os.getcwd()
     found = sorted(
         info.name

@@ -42,7 +42,7 @@ class TargetError(Exception):
 
 
 def did_you_mean(name: object, names: Iterable[str], *, cutoff: float = 0.8) -> str:
-    """A question that offers the name most like the one received, with a space behind it; empty if none is alike."""
+    """A question that suggests the most similar name, with a trailing space; empty if no name is similar."""
     from difflib import get_close_matches  # only an error needs it
 
     spelled = {one.lower(): one for one in names}

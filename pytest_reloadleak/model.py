@@ -168,7 +168,7 @@ class TypeGrowth:
     type: str
     """Its short name: types of equal names, such as a class in each generation, count together."""
     per_round: int
-    """What a round adds, in that half of the rounds that added less."""
+    """Objects that one round adds: the smaller rate of the two halves of the rounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """End a worker whose parent is gone: a killed pytest must not leave one that runs for ever.
 
-The worker inherits the reading end of a pipe, and the kernel is asked for a signal when its last writer, the parent,
-closes it (`O_ASYNC`, `F_SETSIG`; Linux). The wish belongs to the pipe, not to who asks: the parent asks as soon as it
-has the worker's number, so that also one that was stopped in its first moments is ended. A thread that waits would be
-visible to the target and to a fork; `PR_SET_PDEATHSIG` needs `ctypes`, and fires when only the thread that started the
-worker ends. Where there is no such signal, the limit of processor time remains.
+The worker inherits the reading end of a pipe. The kernel sends it a signal when the last writer, the parent, closes the
+pipe (`O_ASYNC`, `F_SETSIG`; Linux). The request for the signal belongs to the pipe, whoever makes it. So the parent
+makes it as soon as it knows the worker's process id, which covers a worker that is stopped in its first moments.
+Rejected: a waiting thread, which the target and a fork would see; `PR_SET_PDEATHSIG`, which needs `ctypes` and fires
+when only the thread that started the worker ends. Where there is no such signal, the limit of processor time remains.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def signal_at_end(descriptor: int, owner: int, number: int) -> None:
 
 
 class Tether:
-    """The parent's end. The worker gets `descriptor`; `close` lets it go.
+    """The parent's end of the pipe. The worker inherits `descriptor`; `close` closes both ends.
 
     Raises:
         OSError: no descriptor is left.
@@ -48,12 +48,12 @@ class Tether:
         self.descriptor, self._writer = os.pipe()
 
     def hold(self, worker: int) -> None:
-        """Let a worker that has the reading end, end with this process.
+        """Make sure that a worker with the reading end ends when this process ends.
 
-        The reading end stays open here too, for a target that closes all descriptors.
+        This process keeps the reading end open too, since a target may close all descriptors of the worker.
 
         Args:
-            worker: its number, or its group as a negative number.
+            worker: its process id, or its process group as a negative number.
         """
         with contextlib.suppress(ImportError, AttributeError, OSError):
             signal_at_end(self.descriptor, worker, signal.SIGKILL)
@@ -67,7 +67,7 @@ class Tether:
 
 
 def fasten(descriptor: int, timeout_s: float) -> None:
-    """Let this process and its group end with its parent, or after far more processor time than the timeout allows.
+    """Make this process and its group end with its parent, or after far more processor time than the timeout allows.
 
     Args:
         descriptor: the tether's reading end.

@@ -59,7 +59,7 @@ _BY_SHAPE: dict[tuple[str, ...], str] = {
         classmethod_descriptor getset_descriptor member_descriptor method_descriptor wrapper_descriptor
     """,
 }
-"""Names of what a type holds, with the types that hold it: a reference has the first name whose shape fits."""
+"""Names of references, with the types that have them: a reference gets the first name whose shape fits its object."""
 
 _IN_ORDER: dict[tuple[str, ...], str] = {
     ("<iterable>",): """
@@ -107,7 +107,7 @@ _IN_ORDER: dict[tuple[str, ...], str] = {
     (".__func__",): "instancemethod",
     (".__self__",): "builtin_method",
 }
-"""The same for types whose references have a fixed order; the last name stands for all further ones."""
+"""The same for types whose references have a fixed order; the last name applies to all further references."""
 
 _TUPLES = frozenset({"map", "zip", "itertools.zip_longest", "itertools.product"})
 """Types that keep their iterables in a tuple."""
@@ -151,16 +151,16 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "<coroutine>": lambda o: type(o) is types.CoroutineType,
     "<previous>": lambda o: type(o) is contextvars.Context,
 }
-"""What an object must be to have a name in the first place, for names that not all objects of a type use."""
+"""The shape that an object must have to get a name, for names that not all objects of a type use."""
 _UNORDERED_SHAPES: dict[str, Callable[[Any], bool]] = {
     **_SHAPES,
     "<iterable>": lambda o: _has(o, "__iter__") or _has(o, "__getitem__"),
 }
-"""The same where the order of the references says nothing, so that only the shape tells an iterable from an item."""
+"""The same for types without a fixed order, where only the shape distinguishes an iterable from an item."""
 
 
 def is_known(cls: type) -> bool:
-    """Whether a class is one whose references have names here, or is derived from one."""
+    """Whether this module names the references of a class, or of one of its bases."""
     return _known(cls) is not None
 
 
@@ -170,7 +170,7 @@ def _known(cls: type) -> str | None:
 
 
 def part(parent: object, child: object) -> str:
-    """The name of a reference from an object of a C type, or of what else has no attribute for it."""
+    """The name of a reference for which `parent`, a module, class or object of a C type, has no attribute."""
     if foreign.is_module(parent):
         return "<module state>"
     if foreign.is_class(parent):
@@ -191,7 +191,7 @@ def _in_order(parent: object, parts: tuple[str, ...]) -> Iterator[tuple[str, obj
     namespace = foreign.instance_dict(parent)
     at = 0
     for o in gc.get_referents(parent):
-        # Some types show their class first, some last, and some not. `None` has a place too, as an element's text.
+        # Types list their class first, last or not at all. `None` takes a position too, as an element's text does.
         if o is type(parent) or (o is not None and o is namespace):
             continue
         while at < len(parts) - 1 and parts[at] in _SHAPES and not _SHAPES[parts[at]](o):
@@ -229,7 +229,7 @@ def _shows(parent: object, child: object) -> bool:
 
 
 def _variable(context: contextvars.Context, child: object) -> str:
-    """The step from a context to a value or variable in it; its table, in which no code runs, has nodes between."""
+    """The step from a context to a value or variable in it, past the nodes of its table. This runs no user code."""
     for variable, value in contextvars.Context.items(context):
         if value is child:
             return f"[{foreign.key_text(foreign.text(variable.name))}]"
@@ -239,7 +239,7 @@ def _variable(context: contextvars.Context, child: object) -> str:
 
 
 def _thread_local(namespace: dict[Any, Any], child: object) -> str:
-    """The step from a `threading.local` to what is in the dict of a thread, or to that dict in the one of all."""
+    """The step from a `threading.local` to a value in a thread's dict, or to that dict in the dict of all threads."""
     for key, value in dict.items(namespace):
         if value is child and foreign.is_text(key):
             return f".{foreign.text(key)}"

@@ -75,7 +75,7 @@ def is_stack(o: object) -> bool:
 def stack_at(path: Sequence[object]) -> int | None:
     """Where a path enters a traceback: at the exception, or at a part of it; `None` if it does not.
 
-    An exception that leads on through an attribute that the program gave it is an object like any other.
+    An exception does not count where the path leaves it through an attribute that the program set on it.
     """
     for n, o in enumerate(path):
         below = path[n + 1] if n + 1 < len(path) else None

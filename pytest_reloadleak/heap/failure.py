@@ -33,7 +33,7 @@ def failure_text(error: BaseException) -> str:
     places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in mine]
     if type(error) in _SYNTAX_ERRORS:  # no frame is in the file that does not compile
         syntax = cast("SyntaxError", error)
-        # A program may raise it with anything.
+        # A program may raise a `SyntaxError` with any values.
         if type(syntax.filename) is str and type(syntax.lineno) is int:
             places.append(f"{syntax.filename}:{syntax.lineno}")
     where = f" ({', '.join(places)})" if places else ""

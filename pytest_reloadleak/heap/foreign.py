@@ -63,7 +63,7 @@ def is_c_type(cls: type) -> bool:
 def is_on_demand(cls: type) -> bool:
     """Whether a class is a ctypes array or pointer type without code: all users of `c_char * 14` share one type.
 
-    It carries the module name of its first user, and survives where the next generation asks before that one is gone.
+    Its `__module__` is that of its first user. It survives if the next generation asks for it before the first is gone.
     """
     return (
         type(cls) is not type
@@ -302,5 +302,5 @@ def exception_text(error: BaseException) -> str:
         said = text(str(error))
     except BaseException:  # noqa: BLE001 - a hostile exception's text must not end the check
         said = "<its text could not be read>"
-    # A part of a surrogate pair, as in the name of a file that is not UTF-8, has no place in most reports.
+    # Most report formats cannot encode a lone surrogate, as in the name of a file that is not UTF-8.
     return (f"{name}: {said}" if said else name).encode("utf-8", "backslashreplace").decode()

@@ -43,7 +43,7 @@ def unsafe_modules() -> list[Any]:
 
 
 def referents(o: object) -> list[Any]:
-    """What an object shows the collector, for C types that show it in no other way."""
+    """What an object refers to. Use it for C types that give no other access to what they hold."""
     return gc.get_referents(o)
 
 
@@ -52,8 +52,8 @@ def held_besides(objects: list[Any], containers: Iterable[Any], is_theirs: Calla
 
     Args:
         objects: the objects to check.
-        containers: lists that hold them by their nature, and the caller's own; these do not count.
-        is_theirs: whether a holder does not count either. A plain dict counts as its owner does.
+        containers: further holders that do not count: lists that list all such objects, and the caller's own.
+        is_theirs: whether a holder does not count. An attribute dict is treated as its owner is.
     """
     wanted = set(map(id, objects))
     but = {id(objects), *map(id, containers)}

@@ -1,7 +1,7 @@
 """Read the lengths of containers and buffers: of one, of some, or of all that the process has.
 
-No method of a subclass is called. A buffer is not exported: a program that appends meanwhile would get an error. Where
-the whole heap is read, C code visits each object, and Python sees only those that were selected.
+This module calls no method of a subclass. It takes no view of a buffer, since a program that appends meanwhile would
+get an error. Where it reads the whole heap, C code visits each object, and Python sees only the selected ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_reloadleak.heap.instances import with_subclasses
 from pytest_reloadleak.heap.levels.choice import Addresses, of_types, untracked
 
 _SLICE = 64
-"""Objects that are asked together for what they refer to, before one of them is asked alone."""
+"""Objects whose references are read together, before those of each single object are."""
 
 _tell_bytes, _tell_text = io.BytesIO.tell, io.StringIO.tell
 _array_length = array.array.__len__
@@ -32,7 +32,7 @@ def _written(tell: Callable[[Any], int]) -> Callable[[Any], int]:
     def position(o: Any) -> int:
         try:
             return tell(o)
-        except ValueError:  # it is closed, and has nothing any more
+        except ValueError:  # it is closed, so it has released its contents
             return 0
 
     return position
@@ -44,7 +44,7 @@ BUFFERS: dict[type, Callable[[Any], int]] = {
     io.BytesIO: _written(_tell_bytes),
     io.StringIO: _written(_tell_text),
 }
-"""What gives the bytes of a buffer by its type; of a stream, those before the position at which it goes on."""
+"""By the type of a buffer: a function that returns its number of bytes; of a stream, those before its position."""
 
 
 class Kind(NamedTuple):
@@ -115,9 +115,9 @@ def of_ids(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]
     """Some containers and buffers with their lengths.
 
     Args:
-        ids: the ids of those that are wanted, as keys.
-        owners: ids of the objects that refer to the untracked ones among them. Empty means that they are not known;
-            then this fills it, so that only one search covers the whole heap.
+        ids: the ids of the wanted ones, as keys.
+        owners: ids of the objects that refer to the untracked ones among them. If it is empty, this function searches
+            the whole heap and fills it, so that later calls need no such search.
     """
     tracked = gc.get_objects()
     missing = set(ids)
@@ -143,7 +143,7 @@ def of_ids(ids: Mapping[int, int], owners: set[int]) -> Iterator[tuple[Any, int]
 
 
 def _by_kind() -> Iterator[tuple[list[Any], Callable[[Any], int]]]:
-    """All containers and buffers in groups, each with what reads their lengths; untracked ones more than once."""
+    """All containers and buffers in groups, each with a function that reads lengths; untracked ones may repeat."""
     dicts, lists, modules = (_ids_of(base) for base in (dict, list, types.ModuleType))
     rest = modules.union(*(_ids_of(kind.base) for kind in _KINDS)) - dicts - lists
     tracked = gc.get_objects()

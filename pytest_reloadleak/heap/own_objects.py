@@ -29,7 +29,7 @@ def is_frame_or_own_generator(o: Any) -> bool:
 
 
 def own_ids() -> set[int]:
-    """Ids of what a sweep does not enter: this tool's modules, namespaces and classes, and `sys.modules` itself.
+    """Ids of the objects that a sweep does not enter: this tool's modules, namespaces and classes, and `sys.modules`.
 
     Each module is a root with a name of its own; reached through `sys.modules` it would be a mere item.
     """
@@ -48,7 +48,7 @@ _adopted: set[str] = set()
 
 
 def adopt(package: str) -> None:
-    """Treat a package as part of this tool, which has just loaded it: no other code has it yet."""
+    """Treat a package as part of this tool. The tool has just loaded it, so no other code refers to it yet."""
     _adopted.add(package)
 
 
@@ -65,7 +65,7 @@ def own_locals() -> list[object]:
 
 
 def kept_locals() -> list[object]:
-    """What finished frames of this tool hold, if a debugger keeps them: `sys.settrace` shows it all frames."""
+    """What finished frames of this tool hold. A debugger may keep these, since `sys.settrace` shows it all frames."""
     running = set(map(id, outward(gc.getframe())))
     frames = [o for o in gc.get_objects() if type(o) is types.FrameType and id(o) not in running]
     return [value for frame in frames if is_own(frame) for value in gc.get_referents(frame)]
@@ -103,14 +103,14 @@ def caller_namespaces() -> Iterable[dict[str, Any]]:
 
 
 def caller_frames() -> set[int]:
-    """Ids of those frames."""
+    """Ids of the frames that called the check, without those of this tool."""
     return {id(frame) for frame in stack()}
 
 
 _HEAP = 1000
-"""Fewer objects than any process has; a longer list is taken for a listing of the heap."""
+"""Every process has more objects than this, so a list that is longer counts as a listing of the heap."""
 
 
 def is_heap_listing(o: object) -> bool:
-    """Whether `o` is a list of the heap's objects that a function of the tool made: it leads to what others hold."""
+    """Whether `o` is a list of the heap's objects that the tool made; such a list holds what others hold."""
     return type(o) is list and len(o) > _HEAP

@@ -27,7 +27,7 @@ _WITH_TZINFO = (datetime.datetime, datetime.time)
 _ANNOTATE: Any = types.FunctionType.__dict__.get("__annotate__")
 """Getter of what computes a function's annotations (PEP 649, since 3.14); calling it runs nothing."""
 _FROZENDICT: Any = vars(builtins).get("frozendict", dict)
-"""A mapping of its own, since 3.15."""
+"""A mapping that does not derive from `dict`, since 3.15."""
 
 
 def step(parent: object, child: object) -> str:
@@ -39,7 +39,7 @@ def step(parent: object, child: object) -> str:
 
     Returns:
         `.name` for attributes, `[key]` for items of mappings, `[*]` for items of sequences and sets, whose indexes
-        change from round to round, and `<...>` for what has no Python spelling: `<in type>` where no more is known.
+        change from round to round, and `<...>` for what has no Python spelling: `<in type>` if nothing more is known.
     """
     try:
         name = next(_candidates(parent, child), None)
@@ -136,7 +136,7 @@ def _in_class(cls: Any, child: object) -> Iterator[str]:
 
 
 def _in_inheritance(cls: type, child: object) -> Iterator[str]:
-    """Yield one name for an inheritance, which is several references (`__bases__`, `__base__`, `__mro__`)."""
+    """Yield one name for inheritance, which consists of several references (`__bases__`, `__base__`, `__mro__`)."""
     for name, classes in ((".__bases__", foreign.bases(cls)), (".__mro__", foreign.mro(cls))):
         if classes is child:
             yield name
@@ -147,8 +147,8 @@ def _in_inheritance(cls: type, child: object) -> Iterator[str]:
 def is_inherited(path: Sequence[Any]) -> bool:
     """Whether the last reference of a path (objects that each refer to the next) only repeats another one.
 
-    The method resolution order of a class also lists the bases of its bases. The class with such a base among its
-    `__bases__` holds the base; a class derived from that one cannot release it.
+    The method resolution order of a class also lists the bases of its bases. The class that has such a base among its
+    `__bases__` holds it; a class derived from that class cannot release it.
     """
     if len(path) < 3 or not foreign.is_class(path[-3]) or foreign.mro(path[-3]) is not path[-2]:
         return False
@@ -218,7 +218,7 @@ def frame_locals(frame: types.FrameType) -> list[tuple[str, object]]:
         pairs = list(namespace.items()) if foreign.class_module(type(namespace)) == "builtins" else []
     items = [(name, value) for name, value in pairs if type(name) is str]
     optimized = frame.f_code.co_flags & 0x1  # CO_OPTIMIZED: a function's frame, so `f_locals` is a snapshot
-    # An unshared snapshot has three: the frame's, `namespace`, and getrefcount's. A traced frame gets it back.
+    # The frame, `namespace` and getrefcount refer to an unshared snapshot. A traced frame writes its snapshot back.
     is_unshared = optimized and gc.getrefcount(namespace) <= 3
     if sys.version_info < (3, 13) and is_unshared and not gc.is_tracing():
         namespace.clear()

@@ -22,7 +22,7 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 
 _MOST_LINKS = 20
-"""Collections after which no fewer are alive, though they free something: a program may make garbage all the time."""
+"""Collections that may free other objects than those waited for: a program may create garbage all the time."""
 _IMMORTALS = 1000
 
 _sleep = time.sleep
@@ -37,7 +37,7 @@ def settle(
     Args:
         waited_for: returns how many things that should be dead are alive; must be cheap.
         release: drops the test runner's references to the program's objects.
-        is_patient: whether to wait for other threads, if there are any; asked once collections free nothing more.
+        is_patient: whether to wait for other threads, if any run; called only when collections free nothing more.
 
     Returns:
         How many collections it took.
@@ -57,7 +57,7 @@ async def asettle(
     *,
     is_patient: Callable[[], bool],
 ) -> int:
-    """`settle` on a running loop: the loop runs during the pauses, so that it can finish pending work.
+    """Do as `settle` does on a running loop, which runs during the pauses and can finish pending work.
 
     Args:
         waited_for: as for `settle`.
@@ -92,7 +92,7 @@ def _attempts(
             yield 0
             return
         if before is None or left < before or (freed and links < _MOST_LINKS):
-            # This collection freed something, so the next may too: perhaps a link of a chain at whose end is what is
+            # This collection freed something, so the next one may too: perhaps a link of a chain whose last object is
             # waited for.
             links += before is not None and left >= before
             before = left
@@ -106,7 +106,7 @@ def _attempts(
 
 
 def collect_while_it_helps(waited_for: Callable[[], int]) -> None:
-    """Collect as long as each collection frees something that is waited for, in a program that goes on meanwhile.
+    """Collect as long as each collection frees something that is waited for, while the program goes on running.
 
     Args:
         waited_for: as for `settle`.
@@ -121,11 +121,11 @@ def collect_while_it_helps(waited_for: Callable[[], int]) -> None:
 
 
 HAS_AGES = vars(sys).get("_is_gil_enabled", lambda: True)()
-"""Whether a collection may be of young objects only: not in a free-threaded interpreter."""
+"""Whether a collection can be restricted to young objects: a free-threaded interpreter has no gc ages."""
 
 
 def glance(release: Callable[[], None]) -> None:
-    """Collect what became garbage lately. The cost follows the number of young objects, and not the heap."""
+    """Collect recent garbage. The cost follows the number of young objects, and not the size of the heap."""
     release()
     turns.give()
     clear_known_caches()
@@ -145,9 +145,9 @@ def collect_youngest() -> None:
 
 
 def fill_free_lists() -> None:
-    """Let the interpreter keep as many freed objects as it ever does, so that their number says nothing.
+    """Fill the interpreter's free lists, so that the objects on them do not change the numbers of the process.
 
-    A full collection empties these lists, one of young objects does not.
+    A full collection empties these lists; a collection of young objects does not.
     """
     was_enabled = is_enabled()
     put_back(enabled=False)  # so many new objects would make the young old
@@ -160,7 +160,7 @@ def fill_free_lists() -> None:
 
 
 _LARGEST_TUPLE, _TUPLES, _OTHERS = 20, 2000, 300
-"""More than any list takes, by the sources of CPython 3.10 to 3.13."""
+"""More objects than any free list takes, by the sources of CPython 3.10 to 3.13."""
 
 
 def is_alone() -> bool:
@@ -206,7 +206,8 @@ def frozen_count() -> int:
 def tracked_count() -> int:
     """How many objects the collector tracks, except tuples.
 
-    It untracks a tuple of atoms when it visits it, and a tuple of such tuples one visit later: their number is chance.
+    The collector untracks a tuple of atoms when it visits it, and a tuple of such tuples one visit later. So the number
+    of tracked tuples is random.
     """
     objects = gc.get_objects()
     # Asked by identity in C: `count(tuple)` would call the `__eq__` of a hostile metaclass.

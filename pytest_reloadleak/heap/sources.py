@@ -1,4 +1,4 @@
-"""Parse Python source without a word: its import has already given the warnings that it deserves."""
+"""Parse Python source without warnings: the import of the source has already given them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 
 _open = tokenize.open
-"""A private copy, as the target may patch what it likes."""
+"""A private copy, since the target may patch the original."""
 
 
 def parsed(source: str) -> ast.Module:
@@ -36,13 +36,13 @@ def statements(file: str) -> list[ast.stmt]:
 
 
 def compares_with_none(code: types.CodeType) -> bool:
-    """Whether the source of a function compares something with `None`, as one does that ends at such an item."""
+    """Whether a function compares something with `None`, as a loop over a queue does that ends at the item `None`."""
     compared = [part for node in _body(code) if type(node) is ast.Compare for part in node.comparators]
     return any(type(part) is ast.Constant and part.value is None for part in compared)
 
 
 def switched(code: types.CodeType) -> set[str]:
-    """The names and attributes whose `set` or `clear` a function calls: what others wait for, or what wakes it."""
+    """The names and attributes whose `set` or `clear` a function calls, as for an event that somebody waits for."""
     called = [node.func for node in _body(code) if type(node) is ast.Call]
     owners = [f.value for f in called if type(f) is ast.Attribute and f.attr in ("set", "clear")]
     return {part.attr if type(part) is ast.Attribute else part.id for part in owners if type(part) in _NAMED}  # type: ignore[attr-defined]  # they have it
@@ -52,9 +52,9 @@ _NAMED = (ast.Name, ast.Attribute)
 
 
 def flags(code: types.CodeType) -> dict[str, bool]:
-    """The names and attributes that end a loop of a function, with the value that does.
+    """The names and attributes that end a loop of a function, each with the value that ends it.
 
-    As in `while self.is_running`, or in a loop `if stopped: break`.
+    Examples are `while self.is_running`, and `if stopped: break` in a loop.
     """
     found = {}
     for test, ends in _tests(code):
@@ -66,7 +66,7 @@ def flags(code: types.CodeType) -> dict[str, bool]:
 
 
 def _tests(code: types.CodeType) -> Iterator[tuple[ast.expr, bool]]:
-    """The conditions of a function's loops, with the outcome at which a loop ends."""
+    """The conditions of a function's loops, each with the result that ends the loop."""
     for loop in _body(code):
         if type(loop) is ast.While:
             yield _without_not(loop.test, ends=False)
@@ -77,14 +77,14 @@ def _tests(code: types.CodeType) -> Iterator[tuple[ast.expr, bool]]:
 
 
 def _without_not(test: ast.expr, *, ends: bool) -> tuple[ast.expr, bool]:
-    """A condition without its `not`, and the outcome that then ends the loop."""
+    """A condition without its `not`, and the result that then ends the loop."""
     if type(test) is ast.UnaryOp and type(test.op) is ast.Not:
         return test.operand, not ends
     return test, ends
 
 
 def _body(code: types.CodeType) -> Iterator[ast.AST]:
-    """The parts of the definition of a function."""
+    """The syntax nodes of a function's definition."""
     for node in ast.walk(ast.Module(statements(code.co_filename), type_ignores=[])):
         if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef) and node.name == code.co_name:  # type: ignore[attr-defined]  # both have it
             decorators: list[ast.expr] = node.decorator_list  # type: ignore[attr-defined]  # as above

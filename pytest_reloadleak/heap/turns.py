@@ -1,9 +1,9 @@
-"""Give the event loops of this thread the turn that a program would, before the process is judged.
+"""Let the event loops of this thread turn once before the process is judged, as they would in the program.
 
-Some things end only when a loop next turns: Qt deletes the proxy of a disconnected slot, Twisted calls what was put off
-with `callLater(0)`, gevent ends a killed greenlet, tkinter calls what waits until it is idle. A check that runs in the
-thread of the loop keeps it from turning. No loop is started here that the program did not start, and no library is
-imported. A loop in another thread turns by itself.
+Some objects end only in the next turn of a loop: Qt deletes the proxy of a disconnected slot, Twisted makes a call that
+`callLater(0)` postponed, gevent ends a killed greenlet, tkinter makes its idle calls. A check in the thread of the loop
+keeps the loop from turning. This module starts no loop that the program did not start, and imports no library. A loop
+in another thread turns by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _current = threading.current_thread
 
 
 def give() -> None:
-    """Let each loop of this thread that is loaded and started turn once; what its callbacks raise is theirs."""
+    """Let each loop of this thread that is loaded and started turn once; ignore what its callbacks raise."""
     for module, turn in _TURNS:
         library = sys.modules.get(module)
         if library is not None:
@@ -29,7 +29,7 @@ def give() -> None:
 
 
 def _turn_qt(core: dict[str, Any]) -> None:
-    """Deferred deletes alone: other events may run any code of the program."""
+    """Send deferred deletes only: other events may run any code of the program."""
     application = core["QCoreApplication"]
     instance = application.instance()
     if instance is None or instance.thread() != core["QThread"].currentThread():
@@ -56,7 +56,7 @@ def _turn_gevent(local: dict[str, Any]) -> None:
 
 
 def _turn_tkinter(tkinter: dict[str, Any]) -> None:
-    """Idle callbacks alone; a root belongs to the thread that made it, which is nearly always the main thread."""
+    """Run idle callbacks only. A root belongs to the thread that created it, nearly always the main thread."""
     root = tkinter.get("_default_root")
     if root is not None and _current() is _main():
         root.update_idletasks()

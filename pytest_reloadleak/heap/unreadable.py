@@ -1,7 +1,7 @@
-"""Remember, as text, what of the program's objects could not be read, so that the report can say so.
+"""Remember, as text, which objects of the program could not be read, so that the report can name them.
 
-The getters of extension types run code of theirs, and may raise what they like. An error counts against the one object
-that raised it, and the rest is read all the same.
+The getters of extension types run their own code and may raise anything. An error concerns only the object that raised
+it; the check goes on to read all others.
 """
 
 from __future__ import annotations

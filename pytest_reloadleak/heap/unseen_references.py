@@ -11,7 +11,7 @@ from pytest_reloadleak.heap.references import frame_locals
 
 
 def callables_in_c(ids: set[int]) -> list[Any]:
-    """The callables with some ids to which something refers that the collector does not see.
+    """The callables among some objects to which an invisible reference leads: one that the collector does not see.
 
     Classes are left out: an untracked instance refers to its class, and the collector does not see that either.
 
@@ -42,11 +42,11 @@ def _seen_references(objects: Sequence[Any]) -> dict[int, int]:
 
 
 def in_greenlet(o: Any, sinks: dict[int, Any]) -> Iterator[Any]:
-    """What a started greenlet holds: its attributes, and what is on its stack. It shows the collector neither.
+    """What a started greenlet holds: its attributes, and the locals on its stack. It shows the collector neither.
 
     Args:
-        o: any object; one that is no started greenlet holds nothing here.
-        sinks: functions among them, by id, stand for the frames that run them.
+        o: any object; only a started greenlet yields anything.
+        sinks: sinks by id. A function among them is yielded in place of the globals of each frame that runs it.
     """
     if gc.is_tracked(o):
         return

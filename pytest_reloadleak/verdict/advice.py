@@ -19,7 +19,7 @@ _WHY_NO_CURE = {
     "open-fd": _NAMELESS,
     "live-timer": _NAMELESS,
 }
-"""What to change first where the report has no cure, by the kind of effect."""
+"""By the kind of effect: what to change first if the report has no cure."""
 
 
 def advice(kind: Kind, retention: Retention) -> str:

@@ -1,4 +1,4 @@
-"""Complete a verdict with what the run itself cannot know: whose a holder is, and what earlier checks left."""
+"""Complete a verdict with what the run cannot know: which holders belong to the tests, and what earlier checks left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_reloadleak.verdict.known import matches
 def completed(
     verdict: Verdict, run: Run, settings: Settings, known: Callable[[Finding], str | None]
 ) -> Verdict:
-    """The verdict on a run, with a word for holders among the tests, and with what earlier checks of the target left.
+    """The verdict on a run, with advice for holders among the tests, and with what earlier checks of the target left.
 
     Args:
         verdict: what the run shows.
@@ -50,7 +50,7 @@ def completed(
 
 
 def staying(findings: Iterable[Finding]) -> set[str]:
-    """The holders' paths of findings that stay once: a reload that follows does not make them again."""
+    """The holders' paths of the bounded findings: later reloads do not create these references again."""
     return {f.holder.path for f in findings if f.growth == "bounded" and f.holder is not None}
 
 
@@ -60,14 +60,14 @@ def _said(finding: Finding, nodeid: str | None) -> str:
 
 
 def _with_advice(finding: Finding, undone: Iterable[tuple[str, str]]) -> Finding:
-    """The finding, with what the host of the plugin offers to undo it, in place of a cure that changes the holder."""
+    """The finding with the host's own way to undo it as advice, which replaces a cure that changes the holder."""
     path = finding.holder.path if finding.holder is not None else ""
     said = next((what for pattern, what in undone if matches(path, pattern)), None)
     return dataclasses.replace(finding, advice=said, cure=None) if said is not None else finding
 
 
 def _told_apart(finding: Finding, helpers: Iterable[str]) -> Finding:
-    """The finding, with a word if its holder is in a module that only the tests import."""
+    """The finding, with advice that says so if only the tests import the holder's module."""
     path = finding.holder.path if finding.holder is not None else ""
     mine = [name for name in helpers if path.startswith(f"{name}.")]
     if not mine:

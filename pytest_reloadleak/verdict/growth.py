@@ -15,11 +15,11 @@ from pytest_reloadleak.run.observations import UNEXPLAINED, Observations, is_exp
 from pytest_reloadleak.verdict.signature import signature
 
 _RECORDS = 50
-"""Objects per round below which a container is taken for a host's own records, where nobody saw who fills it."""
+"""Below this many objects per round, a container counts as a host's own records if no trace shows who fills it."""
 _RECORDS_BYTES = 32 * 1024
 """The same for bytes, and for memory that C code allocates."""
 _LOG_BYTES = 256
-"""Bytes per round up to which a list that gains only texts and numbers is taken for a log."""
+"""Up to this many bytes per round, a list that gains only texts and numbers counts as a log."""
 _MOST_SURVIVORS = 5
 
 
@@ -29,9 +29,9 @@ def findings(
     """Findings on what accumulated, if each settled round left more.
 
     A container that the target's own code fills is a leak from the first object on, and so is one that gains instances
-    of its classes. What else other code adds while none of the target's runs is that code's own record of each reload,
-    and only noted. So is a log: a list or deque to which the target adds short texts and numbers, as hosts let their
-    plugins do.
+    of the target's classes. What other code adds while no code of the target runs is that code's own record of each
+    reload: it gets a note only. So does a log, a list or deque to which the target adds short texts and numbers, as
+    hosts let their plugins do.
 
     Args:
         target: the target's name, part of each signature.
@@ -75,7 +75,7 @@ def findings(
 
 
 def _is_all_known(seen: Observations) -> bool:
-    """Whether the containers that grew, whoever fills them, have all the objects, and nothing but objects grew."""
+    """Whether the containers that grew contain all the new objects, and nothing but objects grew."""
     grown = seen.grown
     is_only_objects = not (grown.blocks or grown.native_bytes or grown.mapped_bytes)
     return bool(seen.accumulations) and is_only_objects and grown.objects <= seen.explained
@@ -84,13 +84,15 @@ def _is_all_known(seen: Observations) -> bool:
 def _is_targets(a: Accumulation, seen: Observations) -> bool:
     """Whether the target's own code fills a container.
 
-    Another thread that fills it may do so while the target's code runs, which waits for threads of its own, say. Then
-    every item must come from the target, and as many in each round: a thread that runs by chance adds more or less.
+    Another thread may fill it while the target's code runs, for example while the target waits for its own threads.
+    Where other threads run, every item must therefore come from the target, and each round must add the same number:
+    an unrelated thread adds a number that varies.
     """
     if _is_log(a):
         return False
     if a.has_instances:
-        # Where the class is kept, they belong to no old generation. A thread that makes some does so at random.
+        # If a reload keeps the class, its instances belong to no old generation. An unrelated thread that creates
+        # instances does so at random.
         return seen.is_alone or a.per_round % 1 == 0
     if a.is_targets is not None:
         return a.is_targets and (seen.is_alone or (a.is_only_targets and a.per_round % 1 == 0))
@@ -130,13 +132,13 @@ def _more(a: Accumulation) -> str:
 
 
 def _kind(a: Accumulation, grown: Grown) -> Kind:
-    """Memory if no item is an object that the collector knows, or if the items are small beside what they map."""
+    """`memory-growth` if the collector tracks no item, or if the items are small beside the memory that they map."""
     is_mapping = grown.mapped_bytes > 2 * max(grown.native_bytes, a.bytes_per_round)
     return "object-growth" if a.is_tracked and not is_mapping else "memory-growth"
 
 
 def _unattributed(seen: Observations, *, has_notes: bool) -> Grown:
-    """The growth that no container has and no line of the target is seen to cause, if it is above the noise."""
+    """The growth above the noise that neither a container nor a traced line of the target explains."""
     grown, shares = seen.grown, seen.shares
     objects = grown.objects if grown.objects - seen.explained >= UNEXPLAINED else 0
     is_taken = not shares.is_known or shares.native_bytes >= _RECORDS_BYTES
@@ -192,7 +194,7 @@ def _merged(accumulations: Iterable[Accumulation]) -> list[Accumulation]:
 
 
 def _depth(a: Accumulation) -> int:
-    """How many steps from its end a trace leads to the container: a buffer has no items."""
+    """Number of steps at the end of a trace that belong to the container: one less for a buffer, which has no items."""
     return 1 if a.unit == "byte" else 2
 
 
@@ -230,7 +232,7 @@ def _of_survivors(
     known: Collection[Site | None],
     site_of: Callable[[Frames, Collection[str]], Site | None],
 ) -> list[Finding]:
-    """A finding on the lines of the target whose allocations outlive each round, without those of other findings."""
+    """A finding on the lines of the target whose allocations outlive each round, except lines that are `known`."""
     sites = [(s, site_of(s.frames, seen.files)) for s in seen.survivors]
     left = [(s, site) for s, site in sites if site is None or site not in known]
     if not left:
@@ -263,7 +265,7 @@ _MODULE = re.compile(r"sys\.modules\['([\w.]+)'\]")
 
 
 def _cure(a: Accumulation) -> str | None:
-    """The lines that take the newest items out again: those that this generation added."""
+    """The lines that remove the newest items, which this generation added."""
     found = _MODULE.fullmatch(a.trace[0]) if a.trace else None
     steps = [*a.trace[1:]]
     while a.unit == "item" and steps and steps[-1] in {"[*]", a.holder.type}:

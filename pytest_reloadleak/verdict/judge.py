@@ -118,7 +118,7 @@ def _with_bound(finding: Finding, retention: Retention, knowledge: Knowledge) ->
 
 
 def _with_company(findings: list[Finding], judged: list[tuple[Retention, str]]) -> list[Finding]:
-    """The findings of one look, each with those that keep some of the same generations."""
+    """The findings of one look, each with the signatures of those that keep some of the same generations."""
     signatures = {retention.number: signature for retention, signature in judged}
     out = []
     for finding, (retention, _) in zip(findings, judged, strict=True):
@@ -172,7 +172,7 @@ def counterpart(retention: Retention, later: tuple[Retention, ...]) -> Retention
 
 
 def _is_alike(one: Retention, other: Retention) -> bool:
-    """Whether both are effects of one kind with no known owner; a second look may find more, whose names share less."""
+    """Whether both are effects of one kind with no known owner, whose paths may differ between two looks."""
     if one.is_certain or other.is_certain or one.cause is None or other.cause is None:
         return False
     return one.cause._replace(path="") == other.cause._replace(path="")

@@ -86,6 +86,6 @@ def reason_for(kind: str, path: str, known: Iterable[tuple[str, str]]) -> str | 
 
 
 def matches(where: str, pattern: str) -> bool:
-    """Whether a path, or a kind with a path, is one that a pattern stands for."""
+    """Whether a pattern matches a path, or a kind with a path."""
     # Brackets in a pattern are literal: `host.listeners[*]` is the path as it is printed.
     return where == pattern or fnmatchcase(where, pattern.replace("[", "[[]"))

@@ -1,7 +1,7 @@
-"""Choose between the extension and Python. `RELOADLEAK_ACCELERATOR` decides, if it is set.
+"""Choose between the extension and Python. The environment variable `RELOADLEAK_ACCELERATOR` can force the choice.
 
-`off` takes Python, and `required` fails where the extension is not there. The same variable has the same meaning when
-the package is built (`hatch_build.py`).
+`off` takes Python, and `required` fails if there is no extension. The variable means the same when the package is built
+(`hatch_build.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 _WANTED = os.environ.get("RELOADLEAK_ACCELERATOR", "")
 _PROTOCOL = 5
-"""Of the extension: one that was built from another version of its source is not taken."""
+"""Protocol number of the extension. One with another number was built from other source and is not used."""
 
 __all__ = ["Addresses", "counted", "expand", "fingerprint", "of_types", "positions", "referring", "untracked"]
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 def _chosen() -> ModuleType:
-    """The extension, if it is wanted and was built from this source; else the same in Python.
+    """The extension if it is wanted and was built from this source, otherwise the module in Python.
 
     Raises:
-        ImportError: the extension is required, and is not there or was built from another source.
+        ImportError: the extension is required, but is missing or was built from other source.
     """
     if _WANTED != "off":
         try:

@@ -1,4 +1,4 @@
-"""Expand the levels of a sweep in Python: for where there is no extension, and to test the extension by."""
+"""Expand the levels of a sweep in Python: used where there is no extension, and as its reference in the tests."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def expand(
 
     Args:
         level: objects that were entered.
-        slice_size: of how many objects the children are told apart.
-        seen: ids of what is not entered; gets the ids of what is.
-        sinks: ids of what is told and not entered.
+        slice_size: number of consecutive objects whose children are stored together.
+        seen: ids of objects that are not entered; receives the ids of those that are.
+        sinks: ids of objects that are reported and not entered.
         has_untracked: whether there are sinks that the collector does not track.
 
     Returns:
-        The objects entered, where the children of each slice begin among them, and the ids of the sinks that each
-        slice refers to, by its first position.
+        The objects entered; the position among them at which the children of each slice begin; and the ids of the
+        sinks to which each slice refers, by the slice's first position in the level.
     """
     below: list[Any] = []
     starts: list[int] = []
     hits: dict[int, set[int]] = {}
 
-    # Above all a dict of only atoms, and an `object()`. The collector does not track a tuple that holds nothing else
-    # either. This takes longer per reference than `gc.is_tracked`, so it runs only where some sink is not tracked.
+    # An untracked sink is usually a dict of atoms or an `object()`, and the collector does not track a tuple that
+    # holds only such objects. This test is slower than `gc.is_tracked`, so it runs only if some sink is untracked.
     def may_lead(o: Any) -> bool:
         return gc.is_tracked(o) or type(o) is tuple or type(o) is dict or id(o) in sinks
 
@@ -54,27 +54,27 @@ def expand(
 
 
 def positions(objects: Sequence[Any], wanted: Collection[int]) -> list[int]:
-    """Where the objects with these ids are in a list.
+    """Positions in a list of the objects with some ids.
 
     Args:
         objects: the list.
-        wanted: their ids.
+        wanted: the ids.
     """
     return list(compress(range(len(objects)), map(wanted.__contains__, map(id, objects))))
 
 
 _ASKED = 64
-"""Objects whose references are read at once, before one of them is asked."""
+"""Objects whose references are read together, before those of each single object are."""
 
 
 def referring(objects: list[Any], start: int, stop: int, wanted: set[int]) -> Iterator[int]:
-    """Where in a part of a list objects are that refer to some, as the collector sees it.
+    """Positions in a part of a list of the objects that refer to wanted ones, as the collector sees it.
 
     Args:
         objects: the list.
-        start: where the part begins.
-        stop: where it ends, or later.
-        wanted: ids of what they refer to.
+        start: the first position of the part.
+        stop: the position after its last one; may exceed the length of the list.
+        wanted: ids of the wanted objects.
     """
     referents = gc.get_referents_of_all
     for at in range(start, min(stop, len(objects)), _ASKED):
@@ -86,17 +86,17 @@ def referring(objects: list[Any], start: int, stop: int, wanted: set[int]) -> It
 
 
 def of_types(objects: list[Any], types: Collection[int]) -> list[Any]:
-    """The objects whose types have some ids, in their order.
+    """The objects of some types, in order.
 
     Args:
         objects: the objects.
-        types: the ids.
+        types: ids of the types.
     """
     return list(compress(objects, map(types.__contains__, map(id, map(type, objects)))))
 
 
 def counted(objects: list[Any]) -> dict[int, int]:
-    """How many objects there are of each type, by the position of the first one of it.
+    """The number of objects of each type, by the position of the first object of that type.
 
     Args:
         objects: the objects.
@@ -111,12 +111,12 @@ _READ = 1024
 
 
 def untracked(objects: list[Any], without: Collection[int], types: tuple[type, ...]) -> list[Any]:
-    """What the collector does not track, of some types, and what tracked objects or untracked dicts refer to.
+    """The untracked objects of some types to which tracked objects or untracked dicts refer.
 
     Args:
         objects: tracked objects.
         without: ids of those whose references are not read.
-        types: types written in C.
+        types: the types, all written in C.
     """
     kinds = frozenset(map(id, types))
 
