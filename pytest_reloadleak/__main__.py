@@ -48,7 +48,7 @@ examples:
       accept today's leaks, so that the next run fails for new ones only
 
 exit status:
-  0  every check passed (what `alias` leaves by design does not count)
+  0  every check passed; what `alias` leaves by design is known, and fails nothing
   1  something leaks, or could not be checked
   4  the command line is wrong, or a target does not exist or is refused
 """

@@ -1867,6 +1867,22 @@ GATE = (
         ("tests/gate/test_verdicts.py",),
     ),
     Mutant(
+        "alias alone passes",
+        "gate/verdicts.py",
+        "if self.is_audit and is_by_design(",
+        "if is_by_design(",
+        "the strategy that was asked for leaks, and the check passes",
+        ("tests/gate/test_verdicts.py",),
+    ),
+    Mutant(
+        "a comparison calls alias safe",
+        "report/audit.py",
+        '        return "growing" if any(_is_own(check, finding) for finding in check["findings"]) else "clean"',
+        '        return "clean"',
+        "the table offers a strategy that leaves one module per reload",
+        ("tests/report/test_audit.py::test_what_alias_leaves_is_growing_though_it_is_known",),
+    ),
+    Mutant(
         "what was not checked is fixed",
         "gate/baseline.py",
         "if entry.target in judged)",

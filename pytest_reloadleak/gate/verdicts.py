@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_reloadleak.gate.baseline import ADDED, Baseline
 from pytest_reloadleak.gate.patterns import Ignore, Pattern
 from pytest_reloadleak.model import Finding, Outcome, Report
+from pytest_reloadleak.verdict.known import BY_DESIGN, is_by_design
 
 UNUSED = "matched no finding; remove it"
 """How the note on a marker's or call's pattern ends that is not needed any more."""
@@ -24,6 +25,7 @@ class Gate:
         baseline: known findings; `None` without a baseline.
         expects: patterns of leaks that must be there.
         accepts_new: whether this run updates the baseline, so that new findings do not fail.
+        is_audit: whether strategies are compared, so that what one leaves by design does not fail.
     """
 
     rootdir: str = "."
@@ -32,17 +34,20 @@ class Gate:
     baseline: Baseline | None = None
     expects: tuple[Pattern, ...] = ()
     accepts_new: bool = False
+    is_audit: bool = False
 
-    def with_test(self, ignores: Iterable[Ignore], expects: Iterable[Pattern]) -> Gate:
-        """The gate with what one marker or call adds."""
-        return replace(self, own=tuple(ignores), expects=tuple(expects))
+    def with_test(
+        self, ignores: Iterable[Ignore], expects: Iterable[Pattern], *, is_audit: bool = False
+    ) -> Gate:
+        """The gate with what one item, marker or call adds."""
+        return replace(self, own=tuple(ignores), expects=tuple(expects), is_audit=is_audit)
 
     def applied(self, report: Report) -> Report:
         """The report with accepted findings marked as known, and the outcome that follows.
 
         A report whose outcome is `error` keeps it: an accepted finding does not explain why a check failed.
         """
-        findings = tuple(self._judged(finding) for finding in report.findings)
+        findings = tuple(self._judged(finding, report.strategy) for finding in report.findings)
         missing = [
             pattern.text
             for pattern in self.expects
@@ -66,7 +71,7 @@ class Gate:
         outcome = _outcome(report.outcome, findings)
         return replace(changed, outcome=outcome, reason=_reason(report, findings))
 
-    def _judged(self, finding: Finding) -> Finding:
+    def _judged(self, finding: Finding, strategy: str) -> Finding:
         if finding.known is not None:
             return finding
         for pattern in self.expects:
@@ -77,6 +82,9 @@ class Gate:
                 return replace(finding, known=ignore.reason)
         if self.baseline is not None and (entry := self.baseline.entry(finding.signature)) is not None:
             return replace(finding, known=entry.reason or f"in the baseline since {entry.since}")
+        path = finding.holder.path if finding.holder is not None else ""
+        if self.is_audit and is_by_design(strategy, finding.registry, path):
+            return replace(finding, known=BY_DESIGN)
         return replace(finding, known=ADDED) if self.accepts_new else finding
 
 

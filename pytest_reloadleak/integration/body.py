@@ -20,7 +20,6 @@ from pytest_reloadleak.integration.gate import fails
 from pytest_reloadleak.integration.items import keep, render
 from pytest_reloadleak.integration.noise.rounds import undoing_patches
 from pytest_reloadleak.model import PASSING, Report
-from pytest_reloadleak.report import audit, jsonfile
 
 MODULE = "reload_leak_module"
 """Attribute of an item: returns the module of the current round by name."""
@@ -45,7 +44,6 @@ class Body:
         original: its function.
         failed_subtests: how many subtests of the item have failed so far: these raise nothing.
         accepted: marks the findings that the team accepts.
-        is_audit: whether strategies are compared.
     """
 
     def __init__(
@@ -54,14 +52,11 @@ class Body:
         original: Callable[..., Any],
         failed_subtests: Callable[[], int],
         accepted: Callable[[Report], Report],
-        *,
-        is_audit: bool,
     ) -> None:
         self._item = item
         self._original = original
         self._failed_subtests = failed_subtests
         self._accepted = accepted
-        self._is_audit = is_audit
         self._has_reported = False
         """Whether pytest has already been told what failed."""
 
@@ -158,12 +153,7 @@ class Body:
         __tracebackhide__ = True
         for report in reports:
             keep(self._item, report)
-        failing = [
-            report
-            for report in reports
-            if report.outcome not in PASSING
-            and not (self._is_audit and audit.is_own_leak(jsonfile.to_dict(report)))
-        ]
+        failing = [report for report in reports if report.outcome not in PASSING]
         if not failing or self._has_reported or not fails(self._item.config):
             return
         text = "\n\n".join(render(self._item.config, report) for report in failing)

@@ -82,23 +82,35 @@ def baseline_path(config: pytest.Config) -> tuple[str, Path | None]:
     return "reload_leak_baseline", base / named
 
 
-def gate_for(config: pytest.Config, ignore: object = None, expect: object = None) -> Gate:
-    """The session's gate with what a marker or call adds.
+def gate_for(
+    config: pytest.Config, ignore: object = None, expect: object = None, *, is_audit: bool = False
+) -> Gate:
+    """The session's gate with what an item, marker or call adds.
 
     Args:
         config: pytest's configuration.
         ignore: the `ignore` keyword of the marker or call.
         expect: its `expect` keyword.
+        is_audit: whether strategies are compared.
 
     Raises:
         UsageError: a keyword is invalid, or what `gate_of` raises.
     """
-    return gate_of(config).with_test(patterns.from_keyword(ignore), patterns.expected(expect))
+    return gate_of(config).with_test(
+        patterns.from_keyword(ignore), patterns.expected(expect), is_audit=is_audit
+    )
 
 
-def judged(config: pytest.Config, report: Report, ignore: object = None, expect: object = None) -> Report:
+def judged(
+    config: pytest.Config,
+    report: Report,
+    ignore: object = None,
+    expect: object = None,
+    *,
+    is_audit: bool = False,
+) -> Report:
     """The report with accepted findings marked as known, and the outcome that follows. Arguments as for `gate_for`."""
-    return gate_for(config, ignore, expect).applied(report)
+    return gate_for(config, ignore, expect, is_audit=is_audit).applied(report)
 
 
 def fails(config: pytest.Config) -> bool:

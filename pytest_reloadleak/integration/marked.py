@@ -71,9 +71,13 @@ def in_rounds(
     checks = _made(lambda: _checks(item, marker, options, plugins))
     is_audit = marker.kwargs.get("strategy") == ALL or (options.is_audit and "strategy" not in marker.kwargs)
     accepted = functools.partial(
-        judged, item.config, ignore=marker.kwargs.get("ignore"), expect=marker.kwargs.get("expect")
+        judged,
+        item.config,
+        ignore=marker.kwargs.get("ignore"),
+        expect=marker.kwargs.get("expect"),
+        is_audit=is_audit,
     )
-    body = Body(item, original, failed_subtests, accepted, is_audit=is_audit)
+    body = Body(item, original, failed_subtests, accepted)
     item.obj = wrapped = body.in_rounds(checks)
     # For a coroutine, pytest lets the test case call its own method, so replace that too.
     is_own_call = isinstance(instance, unittest.TestCase) and inspect.iscoroutinefunction(original)

@@ -139,11 +139,13 @@ class Session(Collected):
         """Show the notes of passing checks (`-v`), the safe strategies (`all`), and an xdist worker's usage error."""
         lines = list(notes.lines(self.checks)) if self.config.get_verbosity() > 0 else []
         if lines:
+            terminalreporter.ensure_newline()
             terminalreporter.section("reload leaks: notes")
             for line in lines:
                 terminalreporter.write_line(line)
         rows = self.audit()
         if rows:
+            terminalreporter.ensure_newline()
             terminalreporter.section("reloadability")
             for line in audit.table(rows, width_of(self.config)):
                 terminalreporter.write_line(line)

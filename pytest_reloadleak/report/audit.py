@@ -8,33 +8,27 @@ from typing import Any
 from pytest_reloadleak.model import PASSING
 from pytest_reloadleak.report.text.layout import Span, plain, wrapped
 from pytest_reloadleak.settings import STRATEGIES
+from pytest_reloadleak.verdict.known import BY_DESIGN, is_by_design
 
 Check = Mapping[str, Any]
 """One entry of the JSON report's `checks`."""
 
-OWN_LEAK = "by design, each reload leaves one more module in sys.modules"
 NOT_APPLICABLE = "not applicable"
 
 
 def verdict(check: Check) -> str:
     """The check's cell: `clean`, `bounded`, `growing`, `error` or `inconclusive`."""
     if check["outcome"] in PASSING:
-        return "clean"
+        return "growing" if any(_is_own(check, finding) for finding in check["findings"]) else "clean"
     if check["outcome"] != "leaking":
         return str(check["outcome"])
     return "growing" if any(f["growth"] == "growing" for f in check["findings"]) else "bounded"
 
 
-def is_own_leak(check: Check) -> bool:
-    """Whether the only findings are those that the strategy `alias` causes by design."""
-    return (
-        check["strategy"] == "alias"
-        and check["outcome"] == "leaking"
-        and all(
-            f["registry"] == "sys.modules" and f["holder"]["path"] == "sys.modules[*]"
-            for f in check["findings"]
-        )
-    )
+def _is_own(check: Check, finding: Mapping[str, Any]) -> bool:
+    """Whether the strategy `alias` causes the finding by design. A test accepts it; the strategy is not safe."""
+    path = finding["holder"]["path"] if finding["holder"] else ""
+    return is_by_design(check["strategy"], finding["registry"], path)
 
 
 def reason(check: Check) -> str:
@@ -42,11 +36,12 @@ def reason(check: Check) -> str:
     word = verdict(check)
     if word == "clean":
         return ""
-    if is_own_leak(check):
-        return OWN_LEAK
     if word not in {"growing", "bounded"}:
         return str(check["reason"]).splitlines()[0]
-    found = sorted(check["findings"], key=lambda f: f["growth"] != "growing")
+    others = [f for f in check["findings"] if f.get("known") is None and not _is_own(check, f)]
+    if not others:
+        return BY_DESIGN
+    found = sorted(others, key=lambda f: f["growth"] != "growing")
     first = found[0]
     holder = first["holder"]["path"] if first["holder"] else first["kind"]
     held = f" holds {first['held']['name']}" if first["held"] else ""

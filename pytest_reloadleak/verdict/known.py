@@ -72,6 +72,20 @@ KNOWN = (
 )
 """The references that are known in every project."""
 
+BY_DESIGN = "by design, each reload leaves one more module in sys.modules"
+"""Why a comparison of all strategies expects what `alias` leaves."""
+
+
+def is_by_design(strategy: str, registry: str | None, path: str) -> bool:
+    """Whether a finding is the module that the strategy `alias` leaves with each reload.
+
+    Args:
+        strategy: the check's strategy.
+        registry: the finding's registry.
+        path: its holder's path.
+    """
+    return strategy == "alias" and registry == "sys.modules" and path == "sys.modules[*]"
+
 
 def reason_for(kind: str, path: str, known: Iterable[tuple[str, str]]) -> str | None:
     """Why a finding is expected; `None` if it is not.

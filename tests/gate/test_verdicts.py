@@ -63,6 +63,25 @@ def test_a_check_that_could_not_judge_never_becomes_known(outcome):
     assert report.outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("strategy", "path", "is_audit", "outcome"),
+    [
+        ("alias", "sys.modules[*]", True, "known"),
+        ("alias", "sys.modules[*]", False, "leaking"),
+        ("alias", "sys.modules['vendor']", True, "leaking"),
+        ("reimport", "sys.modules[*]", True, "leaking"),
+    ],
+)
+def test_what_alias_leaves_by_design_is_known_where_strategies_are_compared(
+    strategy, path, is_audit, outcome
+):
+    """And nowhere else: the only strategy that was asked for leaks."""
+    left = Holder(root="sys.modules", path=path, type="module")
+    finding = replace(ONE, kind="registration", registry="sys.modules", holder=left)
+    report = replace(REPORT, strategy=strategy, findings=(finding,))
+    assert Gate().with_test((), (), is_audit=is_audit).applied(report).outcome == outcome
+
+
 def test_an_expected_leak_passes_another_fails_and_none_fails():
     """An expected leak passes another fails and none fails."""
     gate = Gate(expects=expected("open-fd:*"))

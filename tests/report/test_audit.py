@@ -9,6 +9,7 @@ from support import CURED, LEAKY, Project
 
 from pytest_reloadleak.report.audit import audit, table, verdict
 from pytest_reloadleak.settings import STRATEGIES
+from pytest_reloadleak.verdict.known import BY_DESIGN
 
 APP = {
     "conftest.py": "",
@@ -30,6 +31,12 @@ def audited(project, *arguments):
     result = project.run("--reload-leak-check", "--reload-leak-strategy=all", *arguments)
     rows = json.loads(project.report.read_text())["audit"]
     return result, {row["target"]: row for row in rows}
+
+
+def alias_findings(project):
+    """Kind and reason of each finding that the strategy `alias` gave."""
+    (check,) = (check for check in project.checks() if check["strategy"] == "alias")
+    return {finding["kind"]: finding["known"] for finding in check["findings"]}
 
 
 def verdicts(row):
@@ -64,17 +71,67 @@ def test_each_strategy_has_a_verdict_and_the_cheapest_safe_one_is_told(project):
         ]
     )
     result.assert_outcomes(failed=3, passed=4)
+    assert result.outlines[-2] == "reload-leak: 6 checked, 3 leaking, 1 known, 0 errors, 0 inconclusive"
 
 
 def test_a_clean_target_passes_under_every_strategy(project):
-    """That `alias` keeps its modules is what it does, and fails nobody who asks for an audit."""
+    """What `alias` leaves is known: the items, the counts and the exit status agree, and the table says `growing`."""
     project.write({"plugin.py": CURED, "test_it.py": "def test_it(): pass"})
 
     result, rows = audited(project, "--reload-leak-target=plugin")
 
     result.assert_outcomes(passed=7)
+    assert result.ret == 0
+    assert result.outlines[-2] == "reload-leak: 6 checked, 0 leaking, 1 known, 0 errors, 0 inconclusive"
     assert rows["plugin"]["safe"] == "reload"
     assert verdicts(rows["plugin"])["alias"] == "growing"
+    assert alias_findings(project) == {"registration": BY_DESIGN}
+
+
+def test_a_leak_that_alias_finds_beside_its_own_still_fails(project):
+    """The table names the leak that can be cured."""
+    project.write({"plugin.py": LEAKY, "test_it.py": "def test_it(): pass"})
+
+    result, rows = audited(project, "--reload-leak-target=plugin", "-k", "alias")
+
+    result.assert_outcomes(failed=1, deselected=6)
+    assert result.outlines[-2] == "reload-leak: 1 checked, 1 leaking, 0 known, 0 errors, 0 inconclusive"
+    assert rows["plugin"]["strategies"]["alias"]["reason"].startswith(
+        "retained-generation: host.listeners[*]"
+    )
+    assert alias_findings(project) == {"registration": BY_DESIGN, "retained-generation": None}
+
+
+def test_alias_alone_fails_for_what_it_leaves(project):
+    """Who names the strategy asks whether it leaks. The failure and the end of the session say what."""
+    project.write({"plugin.py": CURED, "test_it.py": "def test_it(): pass"})
+
+    result = project.run("--reload-leak-check", "--reload-leak-strategy=alias", "--reload-leak-target=plugin")
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "plugin (alias) leaks on reload: 4 old generations *",
+            "leaks      plugin: sys.modules[[]*] stays loaded *",
+            "reload-leak: 1 checked, 1 leaking, 0 known, *",
+        ]
+    )
+    assert alias_findings(project) == {"registration": None}
+
+
+def test_an_update_of_the_baseline_leaves_out_what_alias_does_by_design(project):
+    """Else each target would have an entry that nobody can cure."""
+    project.write({"plugin.py": CURED, "test_it.py": "def test_it(): pass"})
+
+    result, _ = audited(
+        project,
+        "--reload-leak-target=plugin",
+        "--reload-leak-baseline=known.toml",
+        "--reload-leak-update-baseline",
+    )
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["baseline known.toml: 0 known, 0 added, 0 removed"])
 
 
 def test_the_same_audit_under_xdist(project):
@@ -119,6 +176,7 @@ def test_a_marker_may_ask_for_all(project):
 
     result.assert_outcomes(passed=1)
     assert [check["strategy"] for check in project.checks()] == list(STRATEGIES)
+    assert alias_findings(project) == {"registration": BY_DESIGN}
 
 
 # -- pure functions ---------------------------------------------------------------------------------------------------
@@ -160,6 +218,17 @@ def check(strategy, outcome="clean", growth=(), **more):
 def test_the_verdict_is_one_word(entry, word):
     """Growing if anything grows."""
     assert verdict(entry) == word
+
+
+def test_what_alias_leaves_is_growing_though_it_is_known():
+    """Its item passes, but the strategy is never the one to use."""
+    left = {"kind": "registration", "growth": "growing", "registry": "sys.modules", "held": None}
+    left |= {"holder": {"path": "sys.modules[*]"}, "known": BY_DESIGN}
+    (row,) = audit([check("alias", "known", findings=[left])])
+
+    assert verdicts(row) == {"alias": "growing"}
+    assert row["safe"] is None
+    assert row["strategies"]["alias"]["reason"] == BY_DESIGN
 
 
 def test_where_nothing_is_safe_the_process_has_to_be_restarted():

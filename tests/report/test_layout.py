@@ -248,6 +248,14 @@ def test_the_closing_says_what_to_fix_first():
     assert first.endswith("removing it frees 5 of 5 old generations")
 
 
+def test_the_closing_lists_strategies_in_the_order_of_the_table():
+    """From cheap to expensive, as everywhere; the application's own reload comes last."""
+    names = ("callable", "worker", "alias", "decache", "reload")
+    text = closed(*(dataclasses.replace(REPORT, strategy=name) for name in names))
+
+    assert "by reload, decache, alias, worker, callable, 5 checks: 5 leaking" in " ".join(text.split())
+
+
 def test_the_closing_names_the_only_leak():
     """One leak is what to fix, and the reason is its proof."""
     text = closed(dataclasses.replace(REPORT, findings=(dataclasses.replace(FINDING, together_with=()),)))

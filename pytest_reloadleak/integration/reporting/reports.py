@@ -219,6 +219,7 @@ class Collected:
         if verbosity >= -1:
             lines += closing.lines(reports, rootdir=rootdir, width=width)
         if lines:
+            terminal_reporter.ensure_newline()
             terminal_reporter.section("reload leaks")
             styled.draw(writer, lines)
         if self._annotates():

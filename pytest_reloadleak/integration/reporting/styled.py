@@ -12,7 +12,7 @@ from _pytest._code.code import ExceptionRepr, ReprExceptionInfo
 from _pytest._io import TerminalWriter
 
 from pytest_reloadleak.model import PASSING, Report
-from pytest_reloadleak.report import audit, jsonfile, short, terminal
+from pytest_reloadleak.report import jsonfile, short, terminal
 from pytest_reloadleak.report.text.layout import Line, Style
 
 _LOOKS: Mapping[Style, dict[str, bool]] = {
@@ -76,11 +76,7 @@ def drawn(config: pytest.Config, report: pytest.TestReport) -> None:
 def failing_of(report: pytest.TestReport) -> list[Report]:
     """The reports that a test failed for."""
     checks: list[dict[str, Any]] = getattr(report, "reload_leak_checks", [])
-    return [
-        jsonfile.from_dict(check)
-        for check in checks
-        if check["outcome"] not in PASSING and not audit.is_own_leak(check)
-    ]
+    return [jsonfile.from_dict(check) for check in checks if check["outcome"] not in PASSING]
 
 
 def _lines(config: pytest.Config, report: Report, width: int) -> Iterable[Line]:

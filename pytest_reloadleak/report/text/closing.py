@@ -11,7 +11,9 @@ from pytest_reloadleak.report.short import worst_first
 from pytest_reloadleak.report.text.blocks import size
 from pytest_reloadleak.report.text.facts import fact
 from pytest_reloadleak.report.text.layout import Line, Span, plain, wrapped
+from pytest_reloadleak.settings import STRATEGIES
 from pytest_reloadleak.verdict.enumeration import parts
+from pytest_reloadleak.verdict.known import is_by_design
 
 _MOST = 8
 """Leaks that are listed; the others are counted."""
@@ -74,12 +76,17 @@ def _first(leaks: list[_Leak], rootdir: str) -> Line:
 
 def _checked(reports: Sequence[Report]) -> str:
     targets = len({report.target for report in reports})
-    strategies = sorted({report.strategy for report in reports})
+    strategies = sorted({report.strategy for report in reports}, key=_order)
     counts = Counter(report.outcome for report in reports)
     what = f"{targets} {'target' if targets == 1 else 'targets'} by {', '.join(strategies)}"
     checks = f", {len(reports)} checks" if len(reports) > targets else ""
     said = [f"{counts[outcome]} {word}" for outcome, word in _WORDS.items() if counts[outcome]]
     return f"{what}{checks}: {', '.join(said)}"
+
+
+def _order(strategy: str) -> tuple[int, str]:
+    """That of all lists of strategies; one of the application's own comes last."""
+    return (STRATEGIES.index(strategy) if strategy in STRATEGIES else len(STRATEGIES)), strategy
 
 
 def _leaks(reports: Sequence[Report]) -> list[_Leak]:
@@ -88,8 +95,6 @@ def _leaks(reports: Sequence[Report]) -> list[_Leak]:
     for report in reports:
         if report.outcome == "leaking":
             for finding in worst_first(report):
-                if _is_by_design(report, finding):
-                    continue
                 holder = finding.holder.path if finding.holder is not None else report.target
                 site = f"{finding.site.file}:{finding.site.line}" if finding.site is not None else ""
                 found.setdefault((finding.kind, holder, site), []).append((finding, report))
@@ -97,9 +102,8 @@ def _leaks(reports: Sequence[Report]) -> list[_Leak]:
 
 
 def _is_by_design(report: Report, finding: Finding) -> bool:
-    """Whether it is the module that the strategy `alias` leaves with each reload."""
     path = finding.holder.path if finding.holder is not None else ""
-    return report.strategy == "alias" and finding.registry == "sys.modules" and path == "sys.modules[*]"
+    return is_by_design(report.strategy, finding.registry, path)
 
 
 def _leak(group: list[tuple[Finding, Report]]) -> _Leak:
