@@ -326,7 +326,7 @@ HEAP = (
     ),
     Mutant(
         "what a thread is given is not read",
-        "cures/threads.py",
+        "cures/effects/threads.py",
         "for name, o in _arguments(clue, code):",
         "for name, o in ():",
         "a thread whose event is an argument has no cure, and the advice says that nothing can end it",
@@ -334,7 +334,7 @@ HEAP = (
     ),
     Mutant(
         "an event that a thread sets ends it",
-        "cures/threads.py",
+        "cures/effects/threads.py",
         'kind == "threading.Event" and name not in sources.switched(code)',
         'kind == "threading.Event"',
         "the cure sets the event by which the thread says that it has begun, and waits for ever",
@@ -358,7 +358,7 @@ HEAP = (
     ),
     Mutant(
         "undone without its event",
-        "cures/pairs.py",
+        "cures/methods/arguments.py",
         "out[takes.names[at]] = at",
         "out[takes.names[at]] = mention.subject",
         "the undoing call gets the function in place of the event",

@@ -6,8 +6,8 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_reloadleak.cures.effects.registrations import module_of
 from pytest_reloadleak.cures.names import Names, is_name
-from pytest_reloadleak.cures.registrations import module_of
 from pytest_reloadleak.cures.steps import Step, spelled
 from pytest_reloadleak.heap import foreign, references
 

@@ -8,15 +8,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
+from pytest_reloadleak.cures.methods.arguments import items_of, named_item
+from pytest_reloadleak.cures.methods.on_the_way import ended, ended_on_the_way, undone_on_the_way
+from pytest_reloadleak.cures.methods.pairs import paired
 from pytest_reloadleak.cures.names import Names, Subject, Test
-from pytest_reloadleak.cures.pairs import (
-    ended,
-    ended_on_the_way,
-    items_of,
-    named_item,
-    paired,
-    undone_on_the_way,
-)
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import describe, foreign, references
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from pytest_reloadleak.cures import chains, patches, reading, references
 from pytest_reloadleak.cures.knowledge import HOSTS
+from pytest_reloadleak.cures.methods.on_the_way import undone_in_c
 from pytest_reloadleak.cures.names import Given, Names
-from pytest_reloadleak.cures.pairs import undone_in_c
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.references import folded
 

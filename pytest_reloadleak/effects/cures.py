@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from pytest_reloadleak.cures import effects
-from pytest_reloadleak.cures.registrations import Clue
+from pytest_reloadleak.cures.effects import choosing
+from pytest_reloadleak.cures.effects.registrations import Clue
 from pytest_reloadleak.cures.writing import written
 from pytest_reloadleak.effects.attribution import is_owned
 from pytest_reloadleak.effects.groups import Group, Member
@@ -70,7 +70,7 @@ def _newest(group: Group) -> list[int]:
 
 
 def _written(clue: Clue, group: Group, search: Search) -> str | None:
-    write = partial(effects.cure, clue, group.cause.registry)
+    write = partial(choosing.cure, clue, group.cause.registry)
     return written(write, search.target, search.namespaces, search.given) if search.namespaces else None
 
 

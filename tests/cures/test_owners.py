@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 from cures.test_applied import cured, measured
 
-from pytest_reloadleak.cures import offers
+from pytest_reloadleak.cures.methods import offers
 
 HOST = """\
 import asyncio

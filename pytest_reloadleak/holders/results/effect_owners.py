@@ -74,7 +74,7 @@ class _Thing(NamedTuple):
 
 def _things(search: Search) -> list[_Thing]:
     """The objects of effects, and the target's pools that own these; each once."""
-    from pytest_reloadleak.cures.open_things import pool_of  # only what leaks needs a cure
+    from pytest_reloadleak.cures.effects.open_things import pool_of  # only what leaks needs a cure
 
     found: dict[tuple[Cause, int], _Thing] = {}
     for cause, reference in search.effect_objects:

@@ -7,11 +7,11 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_reloadleak.cures import open_things
+from pytest_reloadleak.cures.effects import open_things
+from pytest_reloadleak.cures.effects.registrations import Clue
 from pytest_reloadleak.cures.knowledge import QUEUES, STOPS
+from pytest_reloadleak.cures.methods.offers import function_of, needs_nothing
 from pytest_reloadleak.cures.names import Names
-from pytest_reloadleak.cures.offers import function_of, needs_nothing
-from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import foreign, sources
 
 

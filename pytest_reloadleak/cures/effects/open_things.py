@@ -8,11 +8,12 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_reloadleak.cures import reading, registrations
+from pytest_reloadleak.cures import reading
+from pytest_reloadleak.cures.effects import registrations
+from pytest_reloadleak.cures.effects.registrations import Clue
 from pytest_reloadleak.cures.knowledge import ENDED_BY
+from pytest_reloadleak.cures.methods.offers import function_of
 from pytest_reloadleak.cures.names import Names, is_name
-from pytest_reloadleak.cures.offers import function_of
-from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 

@@ -1,4 +1,4 @@
-"""Write the cure of an effect: what ends a thread, timer, task, child process or open file that a generation began."""
+"""Write the cure of what an event loop has: a task, timer, callback, server or child process."""
 
 from __future__ import annotations
 
@@ -7,37 +7,16 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_reloadleak.cures import open_things, reading, registrations, threads
+from pytest_reloadleak.cures import reading
+from pytest_reloadleak.cures.effects.registrations import Clue
 from pytest_reloadleak.cures.knowledge import ENDS
+from pytest_reloadleak.cures.methods.offers import function_of, needs_nothing
 from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
-from pytest_reloadleak.cures.offers import function_of, needs_nothing
-from pytest_reloadleak.cures.registrations import Clue
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 
-def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
-    """The lines that end an effect; `None` where none are known.
-
-    Args:
-        clue: what is known of the effect.
-        registry: the registry's name, for registrations.
-        names: the names in the target's module.
-    """
-    if registry is not None:
-        return registrations.cure(clue, registry, names)
-    if clue.root == "thread":
-        return threads.timer(clue, names) if clue.kind == "live-timer" else threads.thread(clue, names)
-    if clue.root in {"task", "timer", "loop"}:
-        return _of_loop(clue, names)
-    if clue.kind == "child-process":
-        return _child_of_loop(clue, names) or open_things.child(clue, names)
-    if clue.kind == "open-fd":
-        return open_things.descriptor(clue, names)
-    return None
-
-
-def _child_of_loop(clue: Clue, names: Names) -> list[str] | None:
+def child(clue: Clue, names: Names) -> list[str] | None:
     """The lines that end a child that asyncio started; `None` where no global of the target is its process."""
     for name, value in list(names.namespace.items()):
         if not is_name(name) or foreign.type_name(value) != _PROCESS:
@@ -56,7 +35,8 @@ def _child_of_loop(clue: Clue, names: Names) -> list[str] | None:
 _PROCESS = "asyncio.subprocess.Process"
 
 
-def _of_loop(clue: Clue, names: Names) -> list[str] | None:
+def of_loop(clue: Clue, names: Names) -> list[str] | None:
+    """The lines that end what a loop would run."""
     first = clue.values[0]
     name = names.bound(first)
     loop = _loop_of(first, names)

@@ -8,8 +8,8 @@ import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pytest_reloadleak.cures.methods.offers import function_of
 from pytest_reloadleak.cures.names import Names, Subject, Test, is_name
-from pytest_reloadleak.cures.offers import function_of
 from pytest_reloadleak.cures.remedies import REMEDIES, Remedy
 from pytest_reloadleak.heap import foreign
 
