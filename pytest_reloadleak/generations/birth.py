@@ -35,8 +35,8 @@ class Birth:
     def given_to_proxies(self, found: Found) -> set[int]:
         """Ids of the classes and code of this birth that proxies keep in a module that was not executed again.
 
-        A reloader of single classes or functions puts a proxy in the place of each. The proxy carries what it was
-        given, to find its source again, beside what it made of that since.
+        A reloader of single classes or functions replaces each with a proxy. The proxy keeps the class or function that
+        it replaced, to find the source again, and the newest version of it.
         """
         if not found.wrapped:
             return set()
@@ -74,7 +74,7 @@ def module_types(births: list[Birth]) -> set[int]:
 
 
 def prune_between(births: list[Birth]) -> None:
-    """Drop what the last round saw from all births between it and the first that saw it: it is current anyway."""
+    """Drop an object that the last round saw from all births between that round and the first that saw the object."""
     last = births[-1].tables()
     known: tuple[set[int], ...] = tuple(set() for _ in last)
     for birth in births[:-1]:
@@ -86,13 +86,13 @@ def prune_between(births: list[Birth]) -> None:
 
 
 class Firsts:
-    """The births that first saw the objects of a table, without asking each birth of a long run for each object."""
+    """The births that first saw the objects of a table: a cache, since a long run has many births."""
 
     def __init__(self) -> None:
         self._known: dict[int, dict[int, tuple[weakref.ref[Any], int]]] = {}
 
     def clear(self) -> None:
-        """Forget all, as a birth is added, changed or removed."""
+        """Empty the cache. Call it when a birth is added, changed or removed."""
         self._known.clear()
 
     def of(self, o: object, births: list[Birth], table: int) -> int | None:
@@ -101,13 +101,13 @@ class Firsts:
         Args:
             o: the object.
             births: all births in order, which stay the same until `clear`.
-            table: which of their tables.
+            table: position of the table in `Birth.tables`.
         """
         if table not in self._known:
             found = self._known[table] = {}
             for birth in births:
                 for key, reference in birth.tables()[table].items():
-                    # One whose object is dead is none of what lives at its address.
+                    # A dead reference does not date another object that has the same address now.
                     if key not in found and reference() is not None:
                         found[key] = (reference, birth.generation)
         known = self._known[table].get(id(o))

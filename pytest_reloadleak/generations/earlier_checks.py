@@ -1,4 +1,4 @@
-"""Remember, while they live, functions that checks of this process left in namespaces that several checks share."""
+"""Remember, while they live, the functions that earlier checks left in namespaces that several checks share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Find the namespaces that the program empties, as some hosts do on unload, and with everything else their marker.
+"""Find the namespaces that the program empties, as some hosts do on unload: they lose their marker with all the rest.
 
-Whatever else held them still does: a function that somebody kept has the empty dict as its globals. So the namespace is
-marked again, and keeps its generation. Nothing here keeps a namespace that has content for longer than a round.
+The program's references to such a namespace remain: a function that somebody kept has the empty dict as its globals. So
+the namespace is marked again, and keeps its generation. This module keeps a namespace with content for one round at
+most.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ class Life:
         self.generation = generation
         self.module = module
         self.is_referred_to = is_referred_to
-        """Whether functions had the namespace as their globals: then it cannot die of itself but in a collection."""
+        """Whether functions had the namespace as their globals: then they form a cycle that only a collection frees."""
         self.is_emptied = False
         """Whether the program has emptied the namespace since a round last noted it."""
 
 
 _HAVING_GLOBALS = foreign.type_ids(types.FunctionType, types.FrameType)
-"""What leads to an emptied namespace. Frames do so before 3.11: of suspended generators."""
+"""Types of objects that refer to an emptied namespace. Before 3.11 suspended generators do so through their frames."""
 Entry = tuple[dict[str, Any], int, str]
 """An emptied namespace, its generation and the name of its module."""
 
 
 class Emptied:
-    """The namespaces that lost their marker while they lived."""
+    """The namespaces that lost their marker although they are alive."""
 
     def __init__(self) -> None:
         self._known: list[Entry] = []
-        """Those whose module was alive: it led to them."""
+        """Those whose module was alive, and so led to them."""
         self._lost: dict[int, tuple[int, str]] = {}
-        """Generations and module names of the others, by the id that the namespace has if it is still there."""
+        """Generations and module names of the others, by the id that the namespace has if it is alive."""
 
     def watched(self, marker: Any, life: Life, module: Any, namespace: dict[str, Any]) -> weakref.ref[Any]:
-        """A weak reference to a marker that tells here of its end.
+        """A weak reference to a marker whose callback records the marker's end here.
 
         Args:
             marker: the marker.
@@ -54,26 +55,26 @@ class Emptied:
             module: a weak reference to the module; `None` if the namespace is not that of its `sys.modules` entry.
             namespace: the namespace, of which only the id is kept.
         """
-        # With a callback, since the collector clears references without one only later from 3.15 on.
+        # It has a callback, since from 3.15 on the collector clears references without callbacks later than others.
         alive = weakref.ref(life, _ignore)
         return weakref.ref(marker, _teller(alive, module, id(namespace), self._known, self._lost))
 
     def take(self) -> list[Entry]:
-        """The emptied namespaces, but for those of loaded modules, which the next execution fills."""
-        # One that was emptied several times since is of the generation that it had last.
+        """The emptied namespaces, except those of loaded modules, which the next execution fills."""
+        # A namespace that was emptied several times belongs to the generation that it had last.
         known = {id(entry[0]): entry for entry in self._known}
         self._known.clear()
         return [entry for entry in known.values() if foreign.namespace(entry[2]) is not entry[0]]
 
     def search(self, is_marked: Callable[[dict[str, Any]], bool]) -> list[Entry]:
-        """Those whose module was gone when they were emptied: a pass over the heap if there are any."""
+        """The namespaces whose module was gone when they were emptied. Costs a pass over the heap if there are any."""
         if not self._lost:
             return []
         found: dict[int, Entry] = {}
         for o in of_types(gc.get_objects(), Addresses(_HAVING_GLOBALS)):
             namespace = o.__globals__ if type(o) is types.FunctionType else o.f_globals
             generation, name = self._lost.get(id(namespace), (0, ""))
-            # Another namespace may have the id by now, but not without a name of its own.
+            # A namespace that has the same id by now has a name of its own.
             if name and not is_marked(namespace) and foreign.module_name(namespace) in {"", name}:
                 found[id(namespace)] = (namespace, generation, name)
         self._lost.clear()
@@ -87,11 +88,11 @@ def _teller(
     known: list[Entry],
     lost: dict[int, tuple[int, str]],
 ) -> Callable[[object], None]:
-    """What is called when a marker ends."""
+    """The callback for the end of a marker."""
 
     def tell(_: object) -> None:
         ended = life()
-        if ended is None:  # the collector clears the references to all that it frees before it tells of any
+        if ended is None:  # the collector clears all references before it calls a callback
             return
         loaded = module() if module is not None else None
         namespace = foreign.module_dict(loaded) if loaded is not None else None
@@ -104,4 +105,4 @@ def _teller(
 
 
 def _ignore(_: object) -> None:
-    """Do nothing at the end of what a marker refers to."""
+    """Do nothing: the reference only needs a callback."""

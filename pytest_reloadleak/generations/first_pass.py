@@ -1,10 +1,10 @@
-"""Remember what was alive when the first pass ended, to share out by birthdays what a later diagnosis finds.
+"""Remember what was alive when the first pass ended, to divide between the passes what a later diagnosis finds.
 
-Each object that a holder has was created in one round. So one diagnosis after the second pass shows both what the
-holder had after the first and what it took in the second. Two kinds of holders need more. One that lets its oldest go,
-such as a list of the last four, no longer has what it had: then the present ones stand for those that were as old as
-they are now. One that takes the same old object again in each round takes nothing that is younger: the reference counts
-of the old objects show it.
+Each object of a holder was created in one round. So one diagnosis after the second pass shows both what the holder had
+after the first pass and what it took in the second. Two kinds of holders need more than these birthdays. A holder that
+drops its oldest objects, such as a list of the last four, no longer has those of the first pass; its present objects
+then stand for those that were equally old at that time. A holder that takes the same old object again in each round
+takes nothing younger; the reference counts of the old objects show this.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class FirstPass:
     def share(
         self, generations: Iterable[int], limit: int, gone: Collection[int], cause: Hashable = None
     ) -> dict[int, int] | None:
-        """Which of a holder's generations it had after the first pass, each with the number that it has in the report.
+        """The generations that a holder had after the first pass, each with its number in the report.
 
         Args:
-            generations: those of which it has something now.
+            generations: the generations that it has now.
             limit: generations before this one are judged now.
-            gone: the generations that were alive after the first pass and are not any more.
-            cause: the effect that it is, if a probe saw one.
+            gone: the generations that were alive after the first pass and have died since.
+            cause: the effect that the holder is, if a probe saw one.
 
         Returns:
-            The present generations as keys. Those that are missing were added by the second pass. `None` if the holder
-            had nothing then.
+            Numbers in the report by present generation, without those that the second pass added; `None` if the holder
+            had nothing after the first pass.
         """
         now = sorted(generations)
         early = {g: g for g in now if g < self.limit}
@@ -65,7 +65,7 @@ class FirstPass:
         return shifted if shifted and alive.issuperset(shifted.values()) else early or None
 
     def gained(self, ledger: Ledger) -> dict[int, int]:
-        """How many references each function and class of that time has gained since, by id, if it has any more."""
+        """The number of references that functions and classes of the first pass gained since, by id; without zeros."""
         now = references(ledger, self.limit)
         more = {key: count - self.references.get(key, count) for key, count in now.items()}
         return {key: count for key, count in more.items() if count > 0}
@@ -75,7 +75,7 @@ class FirstPass:
         return generation if generation < self.limit else generation - (limit - self.limit)
 
     def is_new(self, generation: int, limit: int) -> bool:
-        """Whether a live generation has no counterpart in the first pass, so that it may die if it is waited for."""
+        """Whether a live generation has no counterpart in the first pass, so that it may still die when it settles."""
         return generation not in self.alive and generation - (limit - self.limit) not in self.alive
 
 

@@ -1,7 +1,7 @@
 """Distinguish a module that was executed again in its namespace from one that an import merely handed out again.
 
-Both have a new spec, since the import system sets that before it asks the loader. A finder that keeps a module, and
-returns it for each import, executes nothing: then nothing in the namespace is new.
+Both have a new spec, since the import system sets it before it calls the loader. A finder that keeps a module and
+returns it for each import executes nothing, and then nothing in the namespace is new.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IMPORTERS: tuple[object, ...] = (BuiltinImporter, FrozenImporter)
 
 
 class HandedOut:
-    """What the namespaces of a unit were bound to, by ids: a new value of a name is made while the old one is bound.
+    """The ids of the values in the namespaces of a unit. A name's new value is created before the old one is dropped.
 
     Args:
         is_in_place: whether a reload may execute a module in its namespace.
@@ -35,7 +35,7 @@ class HandedOut:
         self._bound: dict[str, dict[str, int]] = {}
 
     def note(self, name: str, namespace: dict[str, Any]) -> None:
-        """Note the values of a module's names, where its loader may not execute it again."""
+        """Note the values of a module's names, unless its loader always executes it."""
         if not _executes(namespace):
             self._bound[name] = _values(namespace)
 
@@ -47,8 +47,8 @@ class HandedOut:
         execution would have created again.
 
         Args:
-            name: the module's.
-            namespace: the module's, which is the one of the round before.
+            name: the module's name.
+            namespace: the module's namespace, the same dict as in the round before.
             found: what a walk found in it.
         """
         if _executes(namespace):
@@ -69,7 +69,7 @@ def _executes(namespace: dict[str, Any]) -> bool:
 
 
 def _values(namespace: dict[str, Any]) -> dict[str, int]:
-    """The names whose values an execution of a module may create again, with the ids of these."""
+    """Ids of the values that an execution of the module may create again, by name."""
     return {
         key: id(value)
         for key, value in dict.items(namespace)

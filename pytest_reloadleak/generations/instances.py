@@ -1,4 +1,4 @@
-"""Count the instances of the target's classes: where a reloader keeps the class, none belongs to an old generation."""
+"""Count the instances of the target's classes: if a reloader keeps the class, none belongs to an old generation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 _STEPS = 4
-"""From an entry of a host by way of its attributes and a bound method to the instance."""
+"""References from an entry of a host, through its attributes and a bound method, to the instance."""
 _MOST = 2_000
-"""Objects to visit."""
+"""The largest number of objects to visit."""
 _CLOSED = foreign.type_ids(types.FunctionType, types.FrameType, types.CodeType)
-"""Types of what leads to everything else."""
+"""Types whose objects are not entered, since they lead to everything else."""
 
 
 def references_to_classes(ledger: Ledger, namespaces: Iterable[dict[str, Any]]) -> int:
     """Count the references to the present classes of modules that are reloaded in place, one from each instance.
 
-    It may be wrong (a subclass refers to its base as well), but costs next to nothing, wherever the instances are.
+    The number is not exact, since a subclass refers to its base as well. It costs next to nothing.
 
     Args:
         ledger: records the births.
@@ -34,10 +34,10 @@ def references_to_classes(ledger: Ledger, namespaces: Iterable[dict[str, Any]]) 
 
 
 def count_instances(objects: Iterable[Any], owns_class: Callable[[type], bool]) -> int:
-    """Count the different instances to which the objects lead in a few steps.
+    """Count the instances that can be reached from some objects in a few steps.
 
     Args:
-        objects: where to begin.
+        objects: the objects.
         owns_class: whether a class is the target's.
     """
     seen: set[int] = set()

@@ -46,7 +46,7 @@ class Ledger:
         self.markers = Markers()
         self._codes: References = {}
         self._reused: References = {}
-        """Code that a loader keeps and executes again, such as that of frozen modules: it dates no function."""
+        """Code that a loader keeps and executes again, as for frozen modules, so that it dates no function."""
         self._classes: References = {}
         self._walked: set[int] = set()
         self._renewed: set[int] = set()
@@ -93,7 +93,7 @@ class Ledger:
         return executed
 
     def _drop_stale_classes(self, birth: Birth, noted: Noted) -> None:
-        """Remove old classes that a module of the unit still has, though their own module ran again without them."""
+        """Remove old classes that a module of the unit still has although their own module ran again without them."""
         for key, reference in list(birth.classes.items()):
             cls = reference()
             if cls is None or key in noted.made:
@@ -125,7 +125,7 @@ class Ledger:
         if fresh or executed:
             noted.own.setdefault(name, set())
         if not fresh and id(namespace) not in self._walked:
-            # Only the top level was known, so only that can be new.
+            # Earlier walks saw only the top level, so only objects there can prove to be new.
             renewed = self._has_new(walk(namespace, self.owns, is_deep=False))
             self._file(birth, noted, found, name, executed=executed)
         else:
@@ -139,9 +139,9 @@ class Ledger:
         return fresh or renewed or executed
 
     def is_renewed(self, namespace: dict[str, Any]) -> bool:
-        """Whether a namespace has been executed again in place: then several generations live in it.
+        """Whether a module has been executed again in its namespace, so that several generations live there.
 
-        One that merely appears again, such as that of a frozen module with a second name, keeps its one generation.
+        A namespace that merely appears again, such as that of a frozen module with a second name, has one generation.
         """
         return self.markers.is_shared(namespace) and id(namespace) in self._renewed
 
@@ -151,17 +151,17 @@ class Ledger:
         return codes or any(not is_in(self._classes, cls) for cls in found.classes)
 
     def _has_old(self, found: Found, name: str) -> bool:
-        """Whether a walk found code of the module itself that some round saw: the emptied namespace was put back."""
+        """Whether a walk found the module's own code of an earlier round: then the emptied namespace was put back."""
         codes = any(is_in(self._codes, f.__code__) for f in found.functions)
         own = [cls for cls in found.classes if foreign.class_module(cls) == name]
         return codes or any(is_in(self._classes, cls) for cls in own)
 
     def _is_any_new(self, found: Found) -> bool:
-        """Whether a walk found code or classes that no round saw before, or a function made again of old code."""
+        """Whether a walk found code or classes that no round saw before, or a new function with old code."""
         return self._has_new(found) or any(map(self._is_made_again, found.functions))
 
     def _is_made_again(self, function: types.FunctionType) -> bool:
-        """Whether no round saw a function although one saw its code: a loader keeps the code, and executes it again."""
+        """Whether a function is new but its code is not, since a loader keeps the code and executes it again."""
         is_old = (
             is_in(self.births[-1].functions, function)
             or self._firsts.of(function, self.births, Birth.FUNCTIONS) is not None
@@ -180,9 +180,9 @@ class Ledger:
     def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
-        What an older round saw counts as current too unless it was superseded: in-place patchers leave unchanged code
-        alone. It was superseded if this round executed the same definition again (the new object, or a list of both,
-        still leads to the old one), or if the whole module, `name`, was `executed` again without defining it (a ghost).
+        An object that an older round saw counts as current too, since in-place patchers leave unchanged code alone,
+        unless it was superseded. It was superseded if this round executed the same definition again (the walk still
+        finds the old object), or if the whole module, `name`, was `executed` again without defining it (a ghost).
         """
         new_codes = [code for code in found.codes if not is_in(self._codes, code)]
         new_classes = [cls for cls in found.classes if not is_in(self._classes, cls)]
@@ -234,7 +234,7 @@ class Ledger:
         return out
 
     def prune(self) -> None:
-        """Forget what is dead, so that noting a clean target for long takes no more room, which would look like a leak.
+        """Forget what is dead: otherwise the records of a long run on a clean target would grow, and look like a leak.
 
         Nothing is lost: an entry counts only while its reference lives, and markers find what a `__del__` resurrected.
         """
@@ -245,7 +245,7 @@ class Ledger:
             for key in [key for key, reference in table.items() if reference() is None]:
                 del table[key]
         prune_between(self.births)
-        # The first birth proves that there were others before the current one, which is the last.
+        # The last birth is the current one. The first one proves that others came before it.
         ends = {id(self.births[0]), id(self.births[-1])}
         self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
         self._firsts.clear()
@@ -253,11 +253,11 @@ class Ledger:
         self._stamps.prune()
 
     def older(self, limit: int, *, but: int | None) -> Counter[int]:
-        """How many things of each generation before `limit` but one are alive, by weak references only: cheap.
+        """The number of live objects of each generation before `limit`. Cheap, since it reads weak references only.
 
         Args:
             limit: generations below this one count.
-            but: one that does not, as the check itself keeps it.
+            but: the generation that the check keeps and that does not count; `None` if there is none.
         """
         count = Counter(marker.generation for marker in self.markers.seen())
         newer = [birth for birth in self.births if birth.generation >= limit or birth.generation == but]
@@ -268,16 +268,16 @@ class Ledger:
         return Counter({g: number for g, number in count.items() if number and g < limit and g != but})
 
     def owns_namespace(self, namespace: dict[str, Any]) -> bool:
-        """Whether a namespace is the unit's, by its marker or else by its name, which the module may overwrite."""
+        """Whether a namespace belongs to the unit: by its marker, or else by its name, which a module may overwrite."""
         return self.markers.of(namespace) is not None or self.owns(foreign.module_name(namespace))
 
     def owns_class(self, cls: type) -> bool:
-        """Whether a class is the unit's: its `__module__` says so, or a walk found it there with methods that are."""
+        """Whether a class belongs to the unit: by its `__module__`, or because a walk noted it."""
         is_named = self.owns(foreign.class_module(cls)) and not foreign.is_on_demand(cls)
         return is_named or is_in(self._classes, cls)
 
     def codes(self) -> Collection[int]:
-        """Ids of the code that some round saw; other code may have the id by now (see `knows_code`)."""
+        """Ids of the code that some round saw. Other code may have such an id by now (see `knows_code`)."""
         return self._codes.keys()
 
     def knows_code(self, function: types.FunctionType) -> bool:
@@ -313,7 +313,7 @@ class Ledger:
         if is_left_over(function) or not (
             self.owns_namespace(function.__globals__) or self._is_of_emptied(function)
         ):
-            return None  # a foreign wrapper, which `functools.wraps` may have given the `__module__` of what it wraps
+            return None  # a foreign wrapper, to which `functools.wraps` may have copied a `__module__`
         of_namespace = self.markers.generation(function.__globals__)
         if of_namespace is not None:
             return of_namespace
@@ -323,13 +323,13 @@ class Ledger:
         if is_in(last.functions if is_reused else last.codes, dated):
             return self.current
         if not is_reused and is_in(self.births[0].functions, function):
-            # A patcher renewed it, but not in this round, so it is not in use any more.
+            # A patcher renewed it in an earlier round but not in this one, so it is not in use any more.
             return self.births[0].generation
         first = self._firsts.of(dated, self.births, Birth.FUNCTIONS if is_reused else Birth.CODES)
         return first if first is not None else self._stamps.generation(function.__module__)
 
     def _is_of_emptied(self, function: types.FunctionType) -> bool:
-        """Whether the program emptied a function's namespace, as some do on unload, and its name with it."""
+        """Whether the program emptied a function's namespace, as some hosts do on unload, and so removed its name."""
         return not foreign.module_name(function.__globals__) and self.knows_code(function)
 
     def _class_born(self, cls: type) -> int | None:

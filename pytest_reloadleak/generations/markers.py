@@ -30,15 +30,15 @@ class Markers:
     """The markers of one check. A marker has a `generation`, a `module` name, and `is_shared`.
 
     Args:
-        name: the name in the namespaces. Whoever looks at the same target at the same time needs another one.
+        name: the name in the namespaces. Checks of the same target at the same time need different names.
     """
 
     def __init__(self, name: str = MARKER) -> None:
         self._name = name
         _names.add(name)
         # One class per check: every instance refers to its class, so the class's reference count shows how many markers
-        # are alive, even those whose weak references are dead because a `__del__` resurrected them (reload facts 3).
-        # So the cross-check with the heap is free when nothing leaks.
+        # are alive. It includes those whose weak references are dead because a `__del__` resurrected them (reload
+        # facts 3). So the cross-check with the heap is free when nothing leaks.
         self._type: Any = type(
             "Generation", (), {"__slots__": ("generation", "module", "is_shared", "life", "__weakref__")}
         )
@@ -57,7 +57,7 @@ class Markers:
         return marker if type(marker) is self._type else None
 
     def plant(self, generation: int, name: str, namespace: dict[str, Any], module: object = None) -> None:
-        """Plant a generation's marker in a fresh namespace, which may be a copy of another with its marker.
+        """Plant a generation's marker in a fresh namespace. It may be a copy of another one, marker included.
 
         Args:
             generation: number of the generation.
@@ -92,10 +92,10 @@ class Markers:
         self._homes[id(namespace)] = generation
 
     def look_at(self, namespaces: list[dict[str, Any]]) -> None:
-        """Note which namespaces have more references than that of a module: functions have them as their globals.
+        """Note which namespaces have references besides that of their module: from the globals of functions.
 
         Args:
-            namespaces: those of one `sys.modules` entry; nothing else of the check refers to them.
+            namespaces: those of one `sys.modules` entry. No other container of the check may refer to them.
         """
         yardstick: list[dict[str, Any]] = [{}]
         usual = gc.getrefcount(yardstick[0]) + 1
@@ -106,7 +106,7 @@ class Markers:
         """Mark again the namespaces that the program has emptied since, if anything still refers to them.
 
         Args:
-            thoroughly: whether to search the heap for those whose modules were gone by then, if there are any.
+            thoroughly: whether to search the heap for those whose modules were gone when they were emptied.
         """
         found = self._emptied.take()
         found += self._emptied.search(lambda n: self.of(n) is not None) if thoroughly else []
@@ -138,7 +138,7 @@ class Markers:
         return self._planted.get(name, 0)
 
     def seen(self) -> list[Any]:
-        """The markers that are alive, except resurrected ones: cheap."""
+        """The markers that are alive, except resurrected ones. Cheap."""
         self.recover()
         return [marker for reference in self._markers if (marker := reference()) is not None]
 
@@ -152,12 +152,12 @@ class Markers:
         return alive
 
     def generation(self, namespace: object) -> int | None:
-        """The generation of a namespace; `None` for one that several share, and for a copy that a round made of it."""
+        """The generation of a namespace; `None` if several generations share it, or if it is a copy of a marked one."""
         marker = self.of(namespace)
         return marker.generation if marker is not None and not marker.is_shared else None
 
     def is_home(self, namespace: dict[str, Any]) -> bool:
-        """Whether a marker was planted in this very dict, not copied into it with the rest (`update(vars(m))`)."""
+        """Whether a marker was planted in this very dict, and not copied into it, as `update(vars(module))` does."""
         marker = self.of(namespace)
         return marker is not None and self._homes.get(id(namespace)) == marker.generation
 
@@ -175,7 +175,7 @@ class Markers:
     def remove(self) -> None:
         """Remove the markers from the namespaces that are alive."""
         alive = self.alive()
-        self._markers.clear()  # so that nothing tells of their ends
+        self._markers.clear()  # first, so that no callback records their ends
         for marker in alive:
             for namespace in gc.get_referrers(marker):
                 if self.of(namespace) is marker:

@@ -98,11 +98,11 @@ def suspect(
 
 @dataclass(slots=True, eq=False, repr=False)
 class Kept:
-    """What lives only because the check keeps the original: nothing, if the unit is too large to tell."""
+    """What lives only because the check keeps the original. Empty if the unit is too large to tell."""
 
     ids: set[int]
-    """Ids of the objects. An object that holds a namespace of the original is a holder in its own right; what else the
-    namespace keeps is a consequence of that, and so among them."""
+    """Ids of the objects. If an object holds a namespace of the original, that object is a holder. The other objects
+    that the namespace keeps alive are a consequence, so they are included."""
     alone: dict[int, Any]
     """The objects, by id, that would die if the check released the original now."""
 
@@ -126,9 +126,9 @@ def only_kept(original: Original, ledger: Ledger, known: Sequence[Any]) -> Kept:
 
 
 def _is_any_unreached(nodes: dict[int, Any], original: Original, ledger: Ledger) -> bool:
-    """Whether nothing that the check keeps leads to some live function of the original, such as one a call returned.
+    """Whether some live function of the original cannot be reached from what the check keeps.
 
-    Its globals reveal it, unless generations share them: then it refers to nothing that the check keeps.
+    An example is a function that a call returned. Its globals reveal it, unless generations share the namespace.
     """
     noted = (reference() for reference in ledger.births[0].functions.values())
     return any(
@@ -155,7 +155,7 @@ def _is_own(o: Any, original: Original, ledger: Ledger) -> bool:
 
 
 def _is_boundary(o: Any, original: Original, ledger: Ledger) -> bool:
-    """Whether counting stops at `o`: what belongs to others is not entered, since it leads everywhere."""
+    """Whether counting stops at `o`. Objects of others are not entered, since they lead everywhere."""
     if foreign.is_class(o):
         return not ledger.owns_class(o)
     if foreign.is_module(o):
@@ -166,8 +166,9 @@ def _is_boundary(o: Any, original: Original, ledger: Ledger) -> bool:
 def entered_from(o: Any, ledger: Ledger) -> list[Any]:
     """The referents of an object that the count follows.
 
-    It follows a foreign function, since most decorators leave one that closes over the target's, but not what that
-    shares with its own module, nor what a frame (a suspended generator's, on 3.10) shares with its callers.
+    It follows a foreign function, since most decorators return one that closes over the target's. It does not follow
+    what such a function shares with its own module, nor what a frame (a suspended generator's, on 3.10) shares with its
+    callers.
     """
     referents = gc.get_referents(o)
     if type(o) is types.FunctionType and not ledger.owns_namespace(o.__globals__):
@@ -185,7 +186,7 @@ def entered_from(o: Any, ledger: Ledger) -> list[Any]:
 def _graph(
     original: Original, ledger: Ledger, known: Sequence[Any] = ()
 ) -> tuple[dict[int, Any], dict[int, int], set[int], bool]:
-    """The objects that the original generation reaches, and how many references each has from among them.
+    """The objects that can be reached from the original generation, and the number of references among them.
 
     Returns:
         Objects by id, references by id, the ids of those that were not entered, and whether the count is complete.
@@ -225,9 +226,10 @@ def referred_to_from_outside(nodes: dict[int, Any], inner: dict[int, int]) -> se
 
 
 def reachable_from(start: set[int], nodes: dict[int, Any], borders: set[int]) -> set[int]:
-    """Ids of the nodes that some nodes lead to, themselves included.
+    """Ids of the nodes that can be reached from some nodes, themselves included.
 
-    A node that was not entered is not followed: its references were not counted, so its referents already stand out.
+    A node that was not entered is not followed: its references were not counted, so its referents count as held from
+    outside anyway.
     """
     reached = set(start)
     stack = list(start)
@@ -244,7 +246,7 @@ _FUNCTIONS = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType)
 
 
 def is_data_bound_elsewhere(namespaces: dict[str, dict[str, Any]], owns: Callable[[str], bool]) -> bool:
-    """Whether a module outside a unit has a name for an object of the unit without a generation, such as a list.
+    """Whether a module outside a unit has a name for an object of the unit that has no generation, such as a list.
 
     Args:
         namespaces: those of the unit by module name.

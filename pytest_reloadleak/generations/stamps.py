@@ -7,7 +7,7 @@ from typing import Any
 from pytest_reloadleak.heap import collector as gc
 
 _OURS = 2
-"""Reference count of a name that only a stamp holds, when asked: the stamp's reference, and the argument."""
+"""Reference count of a name that only a stamp holds: the stamp's reference, and the argument of `getrefcount`."""
 
 
 class Stamps:
@@ -19,7 +19,7 @@ class Stamps:
     def note(self, generation: int, namespace: dict[str, Any], *, is_first: bool) -> None:
         """Note the `__name__` of a namespace.
 
-        The first generation's name dates nothing: it is whatever string its importer used, often one that the
+        The first generation's name dates nothing: it is the string that its importer used, often one that the
         interpreter shares.
         """
         name = dict.get(namespace, "__name__")
@@ -34,6 +34,6 @@ class Stamps:
         return known[1] if known is not None and known[0] is name else None
 
     def prune(self) -> None:
-        """Forget the names that nothing else holds: they can stamp nothing any more."""
+        """Forget the names that nothing else holds, since no class or function can have them any more."""
         for key in [key for key, stamp in self._stamps.items() if gc.getrefcount(stamp[0]) <= _OURS]:
             del self._stamps[key]

@@ -2,7 +2,7 @@
 
 A generation that a full collection saw alive can be freed only by another full collection, which visits the whole heap.
 This module counts the references within the generation instead, as for the original: if they explain every reference
-count, nothing else holds it. The cost follows the size of the unit. Where anything is in doubt the answer is no.
+count, nothing else holds it. The cost follows the size of the unit. In case of doubt the answer is no.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pytest_reloadleak.heap import foreign
 
 
 def are_garbage(ledger: Ledger, limit: int, but: int | None, classes: list[type]) -> bool:
-    """Whether everything that is alive of the generations before `limit` is garbage that no finalizer can save.
+    """Whether all live objects of the generations before `limit` are garbage that no finalizer can save.
 
     Args:
         ledger: records the births.
         limit: generations from this one on may live.
-        but: one that may, as the check itself keeps it.
-        classes: old classes, noted or not; emptied here, as the list refers to them.
+        but: the generation that the check keeps, which may live too; `None` if there is none.
+        classes: old classes, noted or not. This function empties the list, whose references would count.
     """
     nodes = _noted(ledger, limit, but)
     nodes.update((id(cls), cls) for cls in classes)
@@ -69,7 +69,7 @@ def _noted(ledger: Ledger, limit: int, but: int | None) -> dict[int, Any]:
 
 
 def _is_border(o: Any, ledger: Ledger) -> bool:
-    """Whether counting stops at `o`, which belongs to others. To stop early can only make the answer no."""
+    """Whether counting stops at `o`, which belongs to others. Stopping too early can only turn the answer into no."""
     if foreign.is_class(o):
         return not ledger.owns_class(o)
     if foreign.is_module(o):
@@ -78,5 +78,5 @@ def _is_border(o: Any, ledger: Ledger) -> bool:
 
 
 def _has_finalizer(o: Any) -> bool:
-    """Whether something runs when `o` is freed, which may bring it back or end an effect."""
+    """Whether code runs when `o` is freed: it may resurrect `o` or end an effect."""
     return foreign.defines(type(o), "__del__")

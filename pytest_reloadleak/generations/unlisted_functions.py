@@ -1,6 +1,6 @@
 """Find functions of shared namespaces that no walk saw, such as a lambda in a foreign list.
 
-A function refers to its globals, so a namespace's reference count shows whether the heap must be searched at all.
+A function refers to its globals, so a namespace's reference count shows whether such functions can exist at all.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from pytest_reloadleak.heap import foreign
 LIMIT = 200_000
 """Objects visited per namespace. Reference counts find what lies beyond (`unlisted_functions`)."""
 _WIDEST = 1_000
-"""Most items of a container that is entered: a larger one is a table of data."""
+"""The largest number of items of a container that is entered: a larger one is a table of data."""
 _WRAPPED = 300
-"""Objects per namespace that are looked into since they may be a wrapper within another one: two decorators put one
-around the other. A graph of data has more."""
+"""The largest number of objects per namespace that are entered because they may be wrappers within another wrapper, as
+two decorators make them. A graph of data has more objects."""
 
 _ATOMS = foreign.type_ids(str, bytes, int, float, complex, bool, type(None))
 _SIZED = foreign.type_ids(list, tuple, dict, set, frozenset)
@@ -36,7 +36,7 @@ _CARRIERS = foreign.type_ids(
     functools.cached_property,
     type(functools.lru_cache(len)),
 )
-"""Types of what stands for one function, in a class or in an object that wraps it."""
+"""Types of objects that stand for one function, in a class or in a wrapper."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -50,7 +50,7 @@ class Found:
     classes: list[type] = field(default_factory=list)
     """C types are left out: no execution creates them, so they have no generations, whatever module they name."""
     wrapped: set[int] = field(default_factory=set)
-    """Ids of those that an object carries which is no container, and of what is defined within these."""
+    """Ids of those that were found in an object other than a container, and of what is defined within these."""
 
 
 def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
@@ -117,7 +117,7 @@ def _of_function(function: types.FunctionType, namespace: dict[str, Any], found:
 
 
 def _items(o: Any, found: Found) -> list[Any]:
-    """What a plain container has, unless it is a large table or has only atoms."""
+    """The items of a plain container, unless it is a large table or has only atoms."""
     if not gc.is_tracked(o) or len(o) > _WIDEST:
         return []
     items = gc.get_referents_of_all(o)
@@ -135,7 +135,7 @@ def _inside(o: Any) -> list[Any]:
 
 
 def _wrapped(o: Any) -> list[Any]:
-    """Functions and classes that a command, route, proxy or cache wraps, and what carries one: one step into it."""
+    """Functions and classes that a command, route, proxy or cache refers to directly, and carriers of a function."""
     return [value for value in _parts(o) if foreign.is_exactly(value, _CARRIERS) or _is_other_class(value, o)]
 
 

@@ -1,8 +1,8 @@
 """Find containers that grow with settled rounds although their items belong to no generation.
 
 A list of plain data holds no old code, so no birth shows that it is old. Its length does: the same container existed
-before the first settled round, is longer after the last one, and again after those that show who fills it. This check
-looks at every container of the heap, so it runs only after the process's own numbers have grown.
+before the first settled round, is longer after the last one, and longer again after the rounds that show who fills it.
+This check reads every container of the heap, so it runs only after the process's own numbers have grown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytest_reloadleak.holders.trace import runner_cause, without_numbers
 from pytest_reloadleak.model import Holder
 
 _FEW = 100
-"""Containers whose holders are asked for: it compares each reference of the heap with each of them."""
+"""The largest number of containers for `gc.get_referrers`, which compares each reference of the heap with each one."""
 
 Frames = tuple[tuple[str, int], ...]
 """File and line of each frame, innermost first."""
@@ -44,19 +44,19 @@ class Accumulation(NamedTuple):
     bound: int | None
     """Maximum number of items; `None` if no limit is known."""
     frames: Frames = ()
-    """Where items were added, or else where the newest ones were allocated; empty if unknown."""
+    """The code that added items, or else the code that allocated the newest ones; empty if unknown."""
     is_targets: bool | None = None
     """Whether the target's own code adds items in each round; `None` if its lines were not watched."""
     is_only_targets: bool = False
-    """Whether, moreover, no other code was seen to add any."""
+    """Whether no other code was seen to add items."""
     is_emptied_later: bool = False
-    """Whether a library drops what is over from it in its own time."""
+    """Whether a library removes its finished items later, at a time of its own."""
     unit: str = "item"
     """What is counted: `item`, or `byte` for a buffer."""
     is_plain: bool = False
     """Whether all added items are text, numbers or tuples of these."""
     has_instances: bool = False
-    """Whether the items of each round lead to another instance of a class of the target, whoever adds them."""
+    """Whether each round adds items that lead to a new instance of a class of the target, whichever code adds them."""
 
 
 class Growing:
@@ -72,18 +72,19 @@ class Growing:
         """How many items the target's code and other code added in the watched rounds, by id."""
         self._watched_rounds = 0
         self._held: list[Any] = []
-        """The containers that grew, while nothing looks for holders: found once, they need no search in the heap."""
+        """The containers that grew. They are held between the notes, so that finding them again needs no search of the
+        heap; a search for holders releases them first."""
         self._owners: set[int] = set()
         """Ids of the objects that refer to the grown untracked dicts, so that only one search covers the whole heap."""
         self.notes: tuple[str, ...] = ()
-        """What the test runner keeps more of after each round, which is no leak."""
+        """Notes on containers of the test runner that grow, which is no leak."""
         self.accounted: tuple[Frames, ...] = ()
-        """Where the containers of the test runner are filled."""
+        """The code that fills the containers of the test runner."""
         self.explained = 0.0
-        """Tracked objects per round that the containers that were found have, together and alone."""
+        """Tracked objects per round that only the containers found keep alive, all together."""
 
     def note(self, rounds: int) -> None:
-        """Record the lengths after so many settled rounds; 0 records the state before all rounds.
+        """Record the lengths after some more settled rounds; 0 records the state before all rounds.
 
         Afterwards this holds the containers that grew, until `release` or `found`.
         """
@@ -97,8 +98,8 @@ class Growing:
     def note_traced(self, rounds: int, frames_of: Callable[[Iterable[object]], Frames]) -> None:
         """Record several rounds at once, and where the newest items were allocated.
 
-        One call covers them all, as walking the heap takes ten times as long while allocations are traced: it creates a
-        number for each object.
+        One call covers them all, since walking the heap creates a number for each object, which takes ten times as long
+        while allocations are traced.
 
         Args:
             rounds: number of rounds.
@@ -110,7 +111,7 @@ class Growing:
             self._frames[id(o)] = frames_of([*reversed(added), *inner])
 
     def candidates(self) -> list[tuple[Any, Callable[[Any], int]]]:
-        """The containers that are longer at each note, and what reads their lengths, those that grew most first."""
+        """The containers that were longer at each note, with functions that read lengths; the largest growth first."""
         known, first = self._last, self._first
         self._held = [o for o, _ in self._present()]
         ordered = sorted(self._held, key=lambda o: first[id(o)] - known[id(o)])
@@ -122,11 +123,12 @@ class Growing:
         self._held = []
 
     def note_shares(self, rounds: int, shares: Mapping[int, tuple[int, int, Frames]]) -> None:
-        """Record several rounds at once, and who added items in them.
+        """Record several rounds at once, and which code added items in them.
 
         Args:
             rounds: number of rounds.
-            shares: how many items the target's code added to each container, how many other code, and where.
+            shares: by container, the number of items that the target's code added, the number that other code added,
+                and the frames.
         """
         grown = self._keep_grown(rounds)
         self._shares = {id(o): shares[id(o)][:2] for o, _ in grown if id(o) in shares}
@@ -134,7 +136,7 @@ class Growing:
         self._watched_rounds = rounds
 
     def _keep_grown(self, rounds: int) -> list[tuple[Any, int]]:
-        """Drop the containers that these rounds did not leave longer, and return the others with their lengths."""
+        """Drop the containers that did not grow in these rounds, and return the others with their lengths."""
         known = self._last
         found = [(o, length) for o, length in self._present() if length > known[id(o)]]
         self._keep(rounds, found)
@@ -154,12 +156,12 @@ class Growing:
     def found(
         self, search: Search, listed: Container[int], emptied: Container[int] = ()
     ) -> list[Accumulation]:
-        """The containers that are longer at each note, and that the program's own roots reach.
+        """The containers that were longer at each note and that the program's own roots reach.
 
         Args:
             search: provides the roots, and the tool's own objects.
             listed: ids of containers that probes list; the probes know better to whom their entries belong.
-            emptied: ids of containers from which their library drops what is over in its own time.
+            emptied: ids of containers whose library removes finished items later.
         """
         if self._rounds < 1:
             return []
@@ -232,7 +234,7 @@ class Growing:
 
 
 def _noise_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
-    """The part of the test runner that fills a container, or keeps it until the test is over, if one does."""
+    """The part of the test runner that fills a container or keeps it until the test is over; `None` if none does."""
     cause = arrival.root.cause or search.noise.cause_of_kept(arrival.path[-1])
     cause = cause or search.noise.cause_of_items(_items(arrival.path[-1], more))
     cause = cause or search.noise.cause_of_place(arrival) or runner_cause(arrival, search)
@@ -240,7 +242,7 @@ def _noise_cause(arrival: Arrival, more: int, search: Search) -> Cause | None:
 
 
 def _held_by_others(containers: dict[int, Any]) -> set[int]:
-    """Ids of the containers that a sweep may meet: in vain for one of the tool's own, it would enter the whole heap."""
+    """Ids of the containers that a sweep may meet. For one that only the tool holds, it would enter the whole heap."""
     if len(containers) > _FEW:
         return set(containers)
     found = {key for key, o in containers.items() if not gc.is_tracked(o)}
@@ -252,14 +254,14 @@ def _held_by_others(containers: dict[int, Any]) -> set[int]:
 
 
 def _items(container: Any, count: int) -> list[tuple[Any, ...]]:
-    """The last items of an ordered container, any items of another; pairs for a dict."""
+    """The last items of an ordered container, or any items of an unordered one; pairs for a dict."""
     kind = lengths.kind_of(type(container))
     assert kind is not None
     return list(kind.items(container))[-count:]
 
 
 def _newest(container: Any, count: int) -> list[Any]:
-    """What was added last: the keys and values of a dict, the items of another container."""
+    """The objects added last: keys and values of a dict, items of any other container."""
     return [part for item in _items(container, count) for part in item]
 
 

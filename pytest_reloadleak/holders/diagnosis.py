@@ -52,13 +52,13 @@ def diagnose(search: Search, complete: Callable[[Sequence[list[Any]]], None] = l
 
     Args:
         search: what to look for, where to start, and what to leave out.
-        complete: adds the remaining effects to the search, once they matter. Its argument is the lists by which this
-            function holds parts of the original meanwhile.
+        complete: adds the remaining effects to the search when they matter. Its argument is the lists through which
+            this function holds parts of the original during the call.
     """
     if not _is_warranted(search, suspicion_of(search)):
         return Diagnosis()
-    # An object that its `__del__` resurrected in the last collection may have replaced another one, which is garbage
-    # since. Its weak references are dead, so settling did not wait for it.
+    # An object that its `__del__` resurrected in the last collection may have replaced another one, which has been
+    # garbage since. Its weak references are dead, so settling did not wait for it.
     if not search.is_confirmed:
         gc.collect()
     if search.first_pass is not None:  # before anything here refers to the objects
@@ -81,10 +81,10 @@ def suspected(search: Search) -> frozenset[int]:
 
 
 def suspicion_of(search: Search) -> Suspicion | None:
-    """What of the original generation may have another holder; `None` where the check does not judge it."""
+    """The parts of the original that may have another holder; `None` if the check does not judge the original."""
     if search.kept is None or search.kept >= search.limit:
         return None
-    # Most callers import what they check: without that reference nothing need be searched.
+    # Most callers import the module that they check. If that is the only reference, no search is needed.
     callers = {id(n): n for n in own_objects.caller_namespaces() if id(n) in search.spared}
     return suspect(search.original, search.ledger, search.namespaces, callers.values())
 
@@ -150,13 +150,13 @@ class _HolderSearch:
 
     def _note_consequences(self) -> None:
         """Record which of the newly entered objects own effects, and which effect leads to each."""
-        # Before anything is named: reading the attributes of an instance gives it a dict (3.11 and later), and what the
-        # instance itself referred to is then no longer found below it.
+        # This runs before anything is named: reading the attributes of an instance gives it a dict (3.11 and later),
+        # and what the instance itself referred to is then no longer found below it.
         for cause, ids in self._sweep.causes(self._search.consequences).items():
             self.consequences.setdefault(cause, set()).update(ids)
 
     def _add_all(self, arrivals: list[Arrival]) -> list[Arrival]:
-        """Group arrivals, and return those at data of the original to which no name is bound."""
+        """Group arrivals, and return those at data of the original that no name is bound to."""
         # A timer or handler that the target created is data of the target, and the loop that runs it is no stale
         # binding. This data must not hide what it leads to.
         below: dict[int, set[int]] = {}
@@ -191,7 +191,7 @@ class _HolderSearch:
         return unbound
 
     def _read_trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace | None:
-        """The trace of an arrival; `None`, with a word for the report, if it cannot be read."""
+        """The trace of an arrival; `None`, with a note for the report, if it cannot be read."""
         try:
             return self._trace(arrival, below)
         except Exception as error:  # noqa: BLE001 - an error at one object must not hide the others
@@ -199,7 +199,7 @@ class _HolderSearch:
             return None
 
     def _trace(self, arrival: Arrival, below: dict[int, set[int]]) -> Trace:
-        """The trace of an arrival. Everything below an effect, or a thread or task of one generation, has one cause."""
+        """The trace of an arrival. An effect, or a thread or task of one generation, is the cause of all below it."""
         root = arrival.root
         cause = cause_at(arrival, self._search)
         if cause is None:
@@ -219,7 +219,7 @@ class _HolderSearch:
             self._groups[key] = group
 
     def _follow_other_ways(self) -> None:
-        """Find what else refers to an object that came with one generation, and add the ways over it."""
+        """Find what else refers to an object that belongs to one generation, and add the paths through it."""
         own = own_parts(self._groups.values(), self._retained.born.__getitem__)
         skip = {*map(id, self._own), *own, *self._retained.objects}
         found = self._sweep.ways([*(parts[0][1][0] for parts in own.values()), *asked(self._search)], skip)
@@ -246,7 +246,7 @@ class _HolderSearch:
             for key, o in self._retained.objects.items()
             if key not in explained and key not in only_kept and key not in self._retained.names
         }
-        if missing:  # where the target is a module that this tool uses, the tool itself is a holder
+        if missing:  # if the target is a module that this tool uses, the tool itself is a holder
             left_out = native.led_to([*own_objects.own_things(), *self._search.ignored], self._sweep)
             missing = {key: o for key, o in missing.items() if key not in left_out}
         return missing
@@ -287,8 +287,8 @@ class _HolderSearch:
         if holder.opaque:
             trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
         is_seen = holder.opaque is not None or not self._is_uninformative(holder, root)
-        # That the original is alive proves nothing, as the check keeps it. Without a visible holder it counts only
-        # together with other generations that are held in the same way.
+        # The original is alive because the check keeps it, which proves nothing. Without a visible holder it counts
+        # only together with other generations that are held in the same way.
         if (
             is_seen
             or self._retained.born[id(trace.sink)] != self._search.kept
@@ -307,7 +307,7 @@ class _HolderSearch:
         return len(holder.path) < 2 or is_bare
 
     def _running_effect(self, path: tuple[Any, ...]) -> Root | None:
-        """The effect whose frame runs a function without another visible holder: frames hide theirs (since 3.11)."""
+        """The effect whose frame runs the function. Since 3.11 a frame hides its function from the collector."""
         code = foreign.own_code(path[-1]) if len(path) == 1 else None
         if code is None:
             return None

@@ -1,4 +1,4 @@
-"""Join references that are one cause: those that differ in a number, in the length of a chain, or below one edge."""
+"""Join references that have one cause: they differ only in a number, in the length of a chain, or below one edge."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CONTAINERS = foreign.type_ids(list, tuple, dict, set, frozenset, type)
 _LONGEST_LINK = 4
 """Steps from one link of a chain to the next, at most: a link, its dict, a closure and a cell."""
 _LENGTHS = 3
-"""Different lengths that show that builtin containers are links of a chain, and not merely within each other. The same
-holds for classes, which have bases."""
+"""This many different lengths show that builtin containers form a chain, and are not merely nested. The same holds for
+classes, which have bases."""
 _NUMBER = re.compile(r"(\d+)")
 _NAMES = 3
-"""Generations with a name of their own that show that each one makes up another."""
+"""This many generations with different names show that each one makes up a name."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Group:
-    """References that are one cause. Lives only while the heap is looked at."""
+    """References that have one cause. Lives only during one diagnosis."""
 
     first: Trace
     """The trace that is reported."""
@@ -39,15 +39,15 @@ class Group:
     roots: list[Root] = field(default_factory=list)
     """The root of each path."""
     steps: tuple[str, ...] | None = None
-    """Steps to the held object with what differs left open; `None` where they are those of the first trace."""
+    """Steps to the held object, with `*` for what differs; `None` if they are those of the first trace."""
     at: int | None = None
-    """How many steps lead to the objects, one per generation, through which all references go; `None` without such."""
+    """Number of steps to the objects, one per generation, through which all references lead; `None` without them."""
     holder_type: str = ""
     """The type of what holds those objects."""
 
     @property
     def holder(self) -> Holder:
-        """The holder, with what differs left open."""
+        """The holder, with `*` for what differs."""
         holder = self.first.holder
         if self.steps is None and self.at is None:
             return holder
@@ -58,12 +58,12 @@ class Group:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The whole trace, with what differs left open."""
+        """The whole trace, with `*` for what differs."""
         return (self.first.root, *(self.steps or self.first.to_held), *self.first.tail)
 
     def add(self, other: Group) -> None:
         """Take in another group's references."""
-        if other.first.rank < self.first.rank:  # the first to be discovered may be another in the second look
+        if other.first.rank < self.first.rank:  # the order of discovery may differ in the next look
             self.first = other.first
         self.sinks |= other.sinks
         for top, born in other.tops.items():
@@ -77,7 +77,7 @@ Born = Callable[[int], int]
 
 
 def joined(groups: Iterable[Group], born: Born) -> list[Group]:
-    """Groups that are one cause as one."""
+    """The groups, with those that have one cause joined."""
     alone: list[Group] = []
     several: list[Group] = []
     groups = list(groups)
@@ -100,7 +100,7 @@ def _by(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[
 
 
 def union(groups: Sequence[Group], steps: tuple[str, ...] | None = None) -> Group:
-    """Several groups as one, named as the one with the shortest trace, or by `steps`."""
+    """Several groups as one. It gets the name of the group with the lowest trace, or `steps`."""
     first, *others = sorted(groups, key=lambda group: group.first.rank)
     for other in others:
         first.add(other)
@@ -132,7 +132,7 @@ def _numbered(groups: list[Group], born: Born) -> list[Group]:
 
 
 def _forget_patches(groups: Iterable[Group], born: Born) -> None:
-    """Take names that each generation adds to a module or class for references: what is new replaces nothing."""
+    """Make references of patches under names that each generation adds: a new name replaces nothing."""
     patches = [g for g in groups if g.first.cause is not None and g.first.cause.kind == "patched-global"]
     patches = [g for g in patches if g.first.holder.path.endswith("".join(g.first.to_held[:-1]))]
     for alike in _by(patches, _around_name):
@@ -154,7 +154,7 @@ def _renamed(groups: list[Group], born: Born) -> list[Group]:
 
 
 def _around_name(group: Group) -> Hashable:
-    """Equal for references that differ in nothing but the last name on the way; each other reference is alone."""
+    """A key that is equal for references that differ only in the last name on the path; unique for all others."""
     steps = group.first.to_held
     if group.steps is not None or len(steps) < 2 or not steps[-2].startswith("."):
         return id(group)
@@ -162,7 +162,7 @@ def _around_name(group: Group) -> Hashable:
 
 
 def _has_name_each(groups: Sequence[Group], born: Born) -> bool:
-    """Whether each of several generations has one name."""
+    """Whether there are several generations, each with one name of its own."""
     generations = [_generations(group, born) for group in groups]
     return len(groups) >= _NAMES and all(len(g) == 1 for g in generations) and _are_apart(generations)
 
@@ -172,7 +172,7 @@ def _are_apart(sets: Sequence[set[int]]) -> bool:
 
 
 def _open(texts: set[str], name: str | None = None) -> str:
-    """What some texts have in common, with those of their numbers left open that differ; `name` if more differs."""
+    """The text that some texts have in common, with `*` for numbers that differ; `name` if anything else differs."""
     if len(texts) == 1:
         return next(iter(texts))
     if name is not None and len({_NUMBER.sub("*", text) for text in texts}) > 1:
@@ -185,7 +185,7 @@ def _open(texts: set[str], name: str | None = None) -> str:
 
 
 def _chains(groups: list[Group]) -> list[Group]:
-    """Join groups that hold what they hold by one link of a chain more or less, with the repeated steps folded."""
+    """Join groups whose paths differ only in the number of links of a chain, and fold the repeated steps."""
     left, out = list(groups), []
     for where, pattern in dict.fromkeys((_where(g), p) for g in groups if (p := _repeated(g)) is not None):
         lengths = {id(g): pattern.length(_steps(g)[:-1]) for g in left if _where(g) == where}
@@ -208,14 +208,14 @@ def _steps(group: Group) -> tuple[str, ...]:
 
 
 def _repeated(group: Group) -> _Pattern | None:
-    """The longest chain in a group's steps, of links as short as can be; `None` where no step is repeated."""
+    """The longest chain in a group's steps, with the shortest links; `None` if no step is repeated."""
     steps, kinds = _steps(group)[:-1], group.first.kinds
     best = (0, 0, 1)
     for size in range(1, _LONGEST_LINK + 1):
         at = 0
         while at + 2 * size <= len(steps):
             count = 1
-            # All links are of one type. The last of equal steps may lead out of the chain, as another item does.
+            # All links have one type. The last of equal steps may lead out of the chain, to an item of another type.
             while (
                 steps[at + count * size : at + (count + 1) * size] == steps[at : at + size]
                 and kinds[at + count * size] == kinds[at]
@@ -238,7 +238,7 @@ class _Pattern(NamedTuple):
     end: tuple[str, ...]
 
     def length(self, steps: tuple[str, ...]) -> int | None:
-        """How many links some steps have; `None` if they are of no such chain."""
+        """The number of links in some steps; `None` if the steps do not fit the pattern."""
         count, rest = divmod(len(steps) - len(self.head) - len(self.end), len(self.link))
         is_one = count >= 0 and not rest and steps == (*self.head, *self.link * count, *self.end)
         return count if is_one else None
@@ -271,7 +271,7 @@ def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
 
 
 def _births(paths: list[tuple[Any, ...]], wanted: frozenset[int], born: Born) -> dict[int, int]:
-    """The oldest generation that each of some objects on the paths leads to, by id."""
+    """By id, the oldest generation to which each of the wanted objects on the paths leads."""
     found: dict[int, int] = {}
     for path in paths:
         for o in path:
@@ -293,7 +293,7 @@ def _leading_to(groups: list[Group], born: Born) -> dict[int, set[int]]:
 
 
 def _edge(group: Group, own: dict[int, set[int]]) -> tuple[Hashable, int, frozenset[int], str] | None:
-    """The edge over which all of a group's references lead: its key, its steps, what it leads to, the holder's type."""
+    """The edge over which all of a group's references lead: its key, steps, ids behind it, and the holder's type."""
     tops: set[int] = set()
     found: set[tuple[int, str]] = set()
     for path in group.paths:
@@ -310,7 +310,7 @@ def _edge(group: Group, own: dict[int, set[int]]) -> tuple[Hashable, int, frozen
 
 
 def _reaching(path: tuple[Any, ...], at: int) -> tuple[int, str]:
-    """How many steps lead to the object at a position of a path, and the type of the object that holds it."""
+    """The number of steps to the object at a position of a path, and the type of the object that holds it."""
     positions = {id(o): position for position, o in enumerate(path)}
     for count, (parent, _, child) in enumerate(references.folded(path), start=1):
         if positions[id(child)] >= at:
@@ -321,11 +321,11 @@ def _reaching(path: tuple[Any, ...], at: int) -> tuple[int, str]:
 def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, tuple[Any, ...]]]]:
     """Objects that each belong to one generation and lead to its sinks: a subscription, a partial, a wrapper.
 
-    It came with that generation, so each other reference to it holds the generation as well. Modules and classes are no
-    such objects, and none is known where all paths belong to one generation.
+    Such an object came with its generation, so each further reference to it holds the generation as well. Modules and
+    classes do not count, nor does a group whose paths all belong to one generation.
 
     Returns:
-        For each, by its id: who refers to it, and the path from it to a sink, for each path that leads through it.
+        By the object's id, for each path through the object: the object before it, and the path from it to the sink.
     """
     several = [g for g in groups if g.first.cause is None and not g.first.is_one]
     several = [g for g in several if len(_generations(g, born)) > 1]
@@ -340,7 +340,7 @@ def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, 
 
 
 def paths_of(groups: Iterable[Group], born: Born) -> dict[object, list[tuple[int, tuple[Any, ...]]]]:
-    """The paths of each group with their generations, by the cause, or by trace and holder where there is none."""
+    """The paths of each group with their generations, by the cause, or by trace and holder without one."""
     found: dict[object, list[tuple[int, tuple[Any, ...]]]] = defaultdict(list)
     for group in groups:
         key = group.first.cause or (group.trace, group.holder)

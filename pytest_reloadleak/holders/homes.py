@@ -15,11 +15,11 @@ from pytest_reloadleak.heap import foreign, sources
 from pytest_reloadleak.holders.sweep import Arrival, Root, Sweep, Way
 
 _DEEPEST = 4
-"""Names for names that are followed one after the other."""
+"""The largest number of names that are followed one after the other, each of which a module took from another."""
 
 
 class Homes:
-    """Leads paths through the modules where things live.
+    """Leads paths through the modules that made the objects.
 
     Args:
         sweep: the finished sweep, still open.
@@ -33,18 +33,18 @@ class Homes:
         self._skip = skip
         self._names: dict[str, Names] = {}
         self._hosts: dict[int, list[tuple[Root, str]]] = {}
-        """Which modules have a name for a thing, by its id: the module's root, and the name."""
+        """By an object's id, the modules that have a name for it: the module's root, and the name."""
         self._homes: dict[int, Way | None] = {}
-        """The way to a thing over its home, by its id; `None` where the path goes that way already."""
+        """By an object's id, the way to it over its home; `None` if the known path already leads that way."""
 
     def rehomed(self, arrivals: Sequence[Arrival], depth: int = 0) -> list[Arrival]:
-        """The same arrivals, each by the way over the home of what the first module of its path has under a name."""
+        """The same arrivals, each by the way over the home of the first object on its path that a module has named."""
         guests = [arrival for arrival in arrivals if _is_over_a_name(arrival)]
         self._note_hosts({id(arrival.path[2]) for arrival in guests})
         for arrival in guests if depth < _DEEPEST else ():
             thing = arrival.path[2]
             if id(thing) not in self._homes:
-                self._homes[id(thing)] = None  # a way home that leads over the thing itself is none
+                self._homes[id(thing)] = None  # a way home must not lead over the object itself
                 self._homes[id(thing)] = self._way_home(thing, arrival.root, depth)
         return [self._over_home(arrival) for arrival in arrivals]
 
@@ -53,7 +53,7 @@ class Homes:
         return Arrival(way[0], (*way[1], *arrival.path[3:])) if way is not None else arrival
 
     def _note_hosts(self, things: set[int]) -> None:
-        """Find which modules have a name for some things: one pass over all namespaces."""
+        """Find the modules that have a name for some objects, in one pass over all namespaces."""
         wanted = things - self._hosts.keys()
         self._hosts.update((key, []) for key in wanted)
         for root in self._sweep.roots if wanted else ():
@@ -79,7 +79,7 @@ class Homes:
         return (root, (root.value, foreign.module_dict(root.value), thing)) if root is not known else None
 
     def _deeper(self, thing: Any, guests: list[Root], depth: int) -> Way | None:
-        """The shortest way to a thing for which modules only have names that they took from others."""
+        """The shortest way to an object if every module that names it took the name from another module."""
         skip = {*self._skip, *(id(foreign.module_dict(root.value)) for root in guests)}
         found = [Arrival(*way) for way in self._sweep.ways([thing], skip)[id(thing)] if len(way[1]) > 2]
         homes = [a for a in self.rehomed(found, depth + 1) if a.root.kind == "sys.modules"]
@@ -87,14 +87,14 @@ class Homes:
         return (best.root, best.path) if best is not None else None
 
     def _rank(self, root: Root, name: str) -> int:
-        """Whether a module made what it has under a name (0), or only took it from another one: see `Names.rank`."""
+        """Whether a module made the object that a name is bound to, or took it from another one: see `Names.rank`."""
         if root.path not in self._names:
             self._names[root.path] = names_of(foreign.module_dict(root.value) or {})
         return self._names[root.path].rank(name)
 
 
 def _is_over_a_name(arrival: Arrival) -> bool:
-    """Whether a path leads over a name of a module to a thing that is neither the sink nor a module."""
+    """Whether a path leads over a name of a module to an object that is neither the sink nor a module."""
     path = arrival.path
     return (
         len(path) > 3
@@ -109,15 +109,15 @@ class Names:
 
     def __init__(self) -> None:
         self.imported: set[str] = set()
-        """Names of modules and of what they have."""
+        """Names bound to modules and to what modules contain."""
         self.taken: set[str] = set()
-        """Names bound by `from ... import`, or to a part of what was imported."""
+        """Names bound by `from ... import`, or to a part of an imported object."""
         self.made: set[str] = set()
         """Names that are defined, or assigned something else."""
         self.has_star = False
 
     def is_taken(self, name: str) -> bool:
-        """Whether the module only took from others what it has under a name."""
+        """Whether the module took the object of a name from another module."""
         return self.rank(name) == _GUEST
 
     def rank(self, name: str) -> int:
@@ -177,7 +177,7 @@ def _bind(target: ast.AST, value: ast.AST | None, names: Names) -> None:
 
 
 def _is_part_of_imported(value: ast.AST, names: Names) -> bool:
-    """Whether an expression only looks up what was imported: a name, its attributes and items."""
+    """Whether an expression only looks up an imported name, its attributes and items."""
     while type(value) in (ast.Attribute, ast.Subscript):
         value = vars(value)["value"]
     return type(value) is ast.Name and vars(value)["id"] in names.imported

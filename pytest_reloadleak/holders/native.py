@@ -1,10 +1,10 @@
 """Find holders in C code, which the sweep cannot reach.
 
-A live object that the sweep did not reach is held by the interpreter or an extension. Two facts reveal more without
+The interpreter or an extension holds a live object that the sweep did not reach. Two facts reveal more without
 guessing. Some registries of the interpreter (codec search functions, fork hooks) are ordinary lists or dicts to which
 no Python object refers; the entries that CPython itself puts there identify them. And some types hide what they hold
-from the collector (a `datetime` its `tzinfo`, code its constants, an array of objects its items), but return it when
-asked.
+from the collector (a `datetime` its `tzinfo`, code its constants, an array of objects its items), but return it by
+attribute or item.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class NativeHolder:
     path: tuple[Any, ...]
     """Objects from the topmost visible one to the sink, both included."""
     root: Root | None = None
-    """Where the path of an opaque holder starts; `None` for a path that starts in C."""
+    """The root of an opaque holder's path; `None` for a path that starts in C."""
     is_bare: bool = False
-    """Whether no more is seen than that C code refers to the first object."""
+    """Whether nothing is visible except that C code refers to the first object."""
 
 
 def find(sweep: Sweep, sinks: dict[int, Any], skip: set[int]) -> list[NativeHolder]:
@@ -86,7 +86,7 @@ def _unwatched(
     holder: NativeHolder, watched: Mapping[int, Cause], rename: Callable[[str], str]
 ) -> Cause | None:
     """The cause for an entry that was registered before the check began."""
-    # Its registry identifies it or, where that cannot be recognised (audit hooks), a watched entry of the same name.
+    # Its registry identifies it. If that cannot be recognised (audit hooks), a watched entry of the same name does.
     entry = holder.path[-1 if holder.registry is None else 1]
     for registry in [holder.registry] if holder.registry is not None else sorted(_ANONYMOUS):
         cause = registered(registry, (entry,), rename)
@@ -98,7 +98,7 @@ def _unwatched(
 
 
 _ANONYMOUS = ("atexit", "audit")
-"""Registries whose entries have nothing that identifies the registry."""
+"""Registries whose entries do not identify the registry."""
 
 
 def _below_unreached(
@@ -121,14 +121,14 @@ def _below_opaque(sinks: dict[int, Any], sweep: Sweep, explained: set[int]) -> l
 
 
 def _held_in_c(rest: list[Any], sweep: Sweep, explained: set[int]) -> list[tuple[Any, ...]]:
-    """Paths from what has a reference that the collector does not see, and then what of `rest` these do not lead to."""
-    # Like the collector's own trial deletion, this counts the references among everything that they lead to, and
-    # compares. The unseen reference may also go to an object between them that is not the target's.
+    """Paths from objects with a reference that the collector does not see; then from what else of `rest` is left."""
+    # Like the collector's own trial deletion, this counts the references among everything that `rest` leads to, and
+    # compares them with the reference counts.
     inner = _inner_references(rest, sweep)
     yardstick = [object()]
     ours = gc.getrefcount(yardstick[0]) + 2  # `sweep.sinks` and the caller's table refer to each of them too
     held = [at for at in range(len(rest)) if gc.getrefcount(rest[at]) - ours > inner[id(rest[at])]]
-    # It may also go to a bound method or a partial, neither of which is an object of the target's.
+    # The unseen reference may also lead to an object in between that is not the target's: a bound method, a partial.
     others = callables_in_c(set(inner) - set(map(id, rest))) if len(held) < len(rest) else []
     out: list[tuple[Any, ...]] = []
     for o in (*(rest[at] for at in held), *others, *rest):
@@ -154,7 +154,7 @@ def _down_to(start: Any, ends: list[Any], inner: Collection[int]) -> tuple[Any, 
 
 
 def _inner_references(rest: list[Any], sweep: Sweep) -> dict[int, int]:
-    """For each object that `rest` leads to, the number of references to it from among these objects."""
+    """By id, for each object that `rest` leads to: the number of references to it from these objects."""
     # A separate function, as its last local would otherwise be one more reference.
     inner = dict.fromkeys(led_to(rest, sweep), 0)
     for o in gc.get_objects():
@@ -166,7 +166,7 @@ def _inner_references(rest: list[Any], sweep: Sweep) -> dict[int, int]:
 
 
 def own_closure(ours: Iterable[Any], sweep: Sweep) -> set[int]:
-    """Ids of the tool's own containers: everything that `ours` leads to, short of the program's objects."""
+    """Ids of the tool's own containers: everything that `ours` leads to, except the program's objects."""
     stack = list(ours)
     ids = set(map(id, stack))
     while stack:
@@ -193,7 +193,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int], sinks: dict[int, Any]) -> d
             continue
         stack = list(in_greenlet(o, sinks))
         if stack and any(id(above) in sweep.seen for above in gc.get_referrers(o)):
-            continue  # the sweep got there, and its path says more
+            continue  # the sweep reached it, and its path says more
         for child in (*gc.get_referents(o), *stack):
             if id(child) not in sweep.seen:
                 parents.setdefault(id(child), []).append(o)
@@ -201,7 +201,7 @@ def _unreached_parents(sweep: Sweep, skip: set[int], sinks: dict[int, Any]) -> d
 
 
 def led_to(start: Iterable[Any], sweep: Sweep) -> set[int]:
-    """Ids of `start` and of what it leads to that the sweep did not reach: its own parts, so no holders of it."""
+    """Ids of `start` and of the unreached objects that it leads to: these are its own parts, and not its holders."""
     stack = list(start)
     inside = set(map(id, stack))
     while stack:
@@ -249,7 +249,7 @@ def _is_lock_of_logging(o: Any) -> bool:
 
 
 def _fork_hooks() -> Iterator[object]:
-    """Functions that the standard library registers with `os.register_at_fork`, as far as they have names."""
+    """Functions that the standard library registers with `os.register_at_fork`, if they have names."""
     for module, name in (
         ("threading", "_after_fork"),
         ("logging", "_after_at_fork_child_reinit_locks"),
@@ -271,7 +271,7 @@ _TZINFO = (
 
 
 def _hidden(o: Any) -> Sequence[Any]:
-    """What an object holds but its type hides from the collector."""
+    """The objects that an object holds but that its type hides from the collector."""
     for cls, tzinfo in _TZINFO:
         if issubclass(type(o), cls):
             return (tzinfo(o),)
@@ -283,7 +283,7 @@ def _hidden(o: Any) -> Sequence[Any]:
 
 
 def in_c(holder: NativeHolder) -> tuple[Root, tuple[Any, ...]]:
-    """The root of what C code holds, and the path from there.
+    """The root of an object that C code holds, and the path from that root.
 
     The first object on the path whose type reveals the library is the root: a greenlet, or an object of an extension
     module, whose types have no Python functions.
@@ -319,7 +319,7 @@ def _opaque_holders(sweep: Sweep, sinks: dict[int, Any]) -> list[tuple[Root, tup
 
 
 def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
-    """Untracked objects to which reached ones refer, each with the level and position of the reached one."""
+    """Untracked objects to which reached ones refer, each with level and position of the reached one."""
     for level, objects in enumerate(sweep.levels):
         for at in range(0, len(objects), SLICE):
             if all(

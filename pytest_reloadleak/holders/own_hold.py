@@ -1,7 +1,8 @@
-"""Tell what only the check's own hold on the original keeps alive: it is never a finding.
+"""Tell what lives only because the check holds the original: it is never a finding.
 
-The check keeps that generation alive, and so every entry that would end when a part of it dies: that of a weak mapping,
-whose weak key or value it is, and one that has a weak reference to it with a callback.
+The check keeps that generation alive, and with it every entry that would end when a part of the generation dies: an
+entry of a weak mapping with the part as its weak key or value, and an entry with a weak reference to the part and a
+callback.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pytest_reloadleak.holders.sweep import Sweep
 _referent = weakref.ref.__call__
 _callback = vars(weakref.ref)["__callback__"].__get__
 _MANY = foreign.type_ids(list, set, types.FunctionType, types.MethodType, types.CellType, types.FrameType)
-"""Types whose objects are no entries: collections, which outlive what they list, and code."""
+"""Types whose objects are no entries: collections, which outlive their items, and code."""
 
 
 def is_own(path: Sequence[Any], search: Search, retained: Retained) -> bool:
@@ -49,7 +50,7 @@ def kept_ids(search: Search, sweep: Sweep) -> set[int]:
 
 
 def _ends_with(path: Sequence[Any], ours: Collection[int]) -> bool:
-    """Whether a path leads through an entry that ends when the check releases what only the check keeps alive.
+    """Whether a path leads through an entry that ends when the check releases the objects that only it keeps alive.
 
     Args:
         path: objects, each of which refers to the next.

@@ -4,9 +4,9 @@ On the heap a patch looks like a binding: a module's attribute is an old generat
 bound it. The standard library never imports a target from outside it, so the target's objects there were put there. Any
 other module may import the target. There the reference is a patch if the attribute was a function or class from outside
 the target before the target was first loaded, or if it leads from the present generation's wrapper to an old one's: an
-onion, one layer per reload. A module that the target itself loaded has no "before": there the source says what it
-defines. The wrapper need not be the target's own function: a helper, `functools.partial` or wrapt may have made it, and
-what leads through wrappers alone to the target's function is a patch all the same.
+onion, one layer per reload. For a module that the target itself loaded there is no "before"; its source shows what it
+defines. The wrapper need not be the target's own function: a helper, `functools.partial` or wrapt may have made it. A
+path that leads through wrappers only to the target's function is a patch too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
     Args:
         owns: whether a module name belongs to the target.
     """
-    is_own = cache(owns)  # called for each function and class, most of which come from few modules
+    is_own = cache(owns)  # called for each function and class, but most come from few modules
     early = _early if not any(map(is_own, _early)) else {}
     found = {}
     for name, module in foreign.loaded_modules():
@@ -43,7 +43,7 @@ def own_callables(owns: Callable[[str], bool]) -> dict[str, frozenset[str]]:
 
 
 _early: dict[str, frozenset[str]] = {}
-"""The same for the modules of this process before it was forked: nothing of any target was loaded then."""
+"""The same for the modules of this process before it was forked, when no target was loaded."""
 
 
 def note_early() -> None:
@@ -52,7 +52,7 @@ def note_early() -> None:
 
 
 def _callables(namespace: dict[str, Any], owns: Callable[[str], bool]) -> frozenset[str]:
-    # Most functions are defined where they are; the others are asked one by one. This runs in each check.
+    # This runs in each check. Most functions are defined in the module that has them; only the others are read singly.
     is_others = not owns(foreign.module_name(namespace))
     found = []
     for name, value in list(namespace.items()):
@@ -98,11 +98,11 @@ def patch_of(
 
 
 def _are_wrappers(objects: Sequence[Any], module: str) -> bool:
-    """Whether each of some objects wraps a function, and is not the module's own doing.
+    """Whether each of some objects wraps a function, and the module itself made none of them.
 
-    A list or table on the way is a registry: the code that reads it need not have been replaced.
+    A list or table on the path is a registry: the code that reads it need not have been replaced.
     """
-    is_argument = False  # of a `partial`, which keeps its arguments in a tuple and a dict
+    is_argument = False  # whether `o` is the tuple or dict in which a `partial` keeps its arguments
     for o in objects:
         if type(o) in (tuple, dict) and is_argument:
             continue
@@ -123,7 +123,7 @@ def _is_proxy(o: Any) -> bool:
 def _was_function(module: str, name: object, loaded: Any, before: Mapping[str, Collection[str]]) -> bool:
     """Whether a module had a function or class of this name before the target replaced it.
 
-    A target that was loaded before the check has replaced it already, so the source is asked too.
+    A target that was loaded before the check has already replaced it, so this reads the source as well.
     """
     return name in before.get(module, ()) or name in _definitions(loaded)
 
@@ -149,14 +149,14 @@ def _defined(body: Sequence[ast.stmt]) -> list[str]:
 
 
 def present_patches(owns: Callable[[str], bool], before: Mapping[str, Collection[str]]) -> dict[str, Cause]:
-    """The patches in place at present, by the name of the object that each put there.
+    """The patches that are in place now, by the name of the object that each put there.
 
     Args:
         owns: whether a module name belongs to the target.
         before: what `own_callables` returned before the target was first loaded.
     """
-    # An onion may not look like one from outside: a wrapper may find what it wraps in a global of its module. Then its
-    # path leads through that module, which has the older wrapper's name as well.
+    # A wrapper may find what it wraps in a global of its module, so that the patch does not look like an onion from
+    # outside. Then its path leads through that module, where the older wrapper has a name as well.
     found: dict[str, Cause] = {}
     for name, module in foreign.loaded_modules():
         namespace = foreign.module_dict(module)
@@ -196,13 +196,13 @@ def place_of(patch: Cause) -> tuple[dict[str, Any], str] | None:
     namespace = foreign.namespace(".".join(names))
     if owner is not None:
         cls: Any = dict.get(namespace, owner)
-        # A class shows its namespace through a proxy only, which refers to the dict.
+        # A class shows its namespace only through a proxy, which refers to the dict.
         namespace = gc.get_referents(foreign.class_dict(cls))[0] if foreign.is_class(cls) else {}
     return (namespace, attribute) if attribute in namespace else None
 
 
 def put_name(o: Any) -> str:
-    """The name of the function or class of `o`, which is the same for its counterparts in other generations."""
+    """The name of the function or class of `o`. Its counterparts in other generations have the same name."""
     o = _unwrapped(o)
     if type(o) is types.FunctionType:
         return foreign.function_name(o)

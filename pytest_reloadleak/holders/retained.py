@@ -1,4 +1,4 @@
-"""Find the live objects of old generations: first check cheaply whether there are any, then gather them all."""
+"""Find the live objects of old generations: check cheaply whether there are any, then gather them all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_reloadleak.heap.levels.choice import Addresses, of_types, referring
 from pytest_reloadleak.holders.search import Search
 
 _FEW = 100
-"""Objects whose holders `gc.get_referrers` finds fastest: it compares each reference with each of them."""
+"""The largest number of objects for `gc.get_referrers`, which compares each reference of the heap with each one."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -65,17 +65,17 @@ def old_classes(ledger: Ledger, limit: int, kept: int | None) -> list[tuple[type
 
 
 def is_suspicious(search: Search) -> bool:
-    """Whether an object of a judged generation but the original is alive; takes no pass over the heap if none is."""
+    """Whether an object of a judged generation other than the original is alive; if none is, without a heap pass."""
     return any(True for _ in _alive(search))
 
 
 def alive_generations(search: Search) -> frozenset[int]:
-    """The judged generations but the original of which an object is alive; no pass over the heap if there is none."""
+    """The judged generations other than the original with a live object; if there are none, without a heap pass."""
     return frozenset(_alive(search))
 
 
 def _alive(search: Search) -> Iterator[int]:
-    """The generations of the live objects of judged generations but the original, some more than once."""
+    """The generations of the live objects of judged generations other than the original; numbers may repeat."""
     ledger, limit, kept = search.ledger, search.limit, search.kept
     ledger.markers.recover(thoroughly=True)
     yield from ledger.older(limit, but=kept)
@@ -86,7 +86,7 @@ def _alive(search: Search) -> Iterator[int]:
 
 
 def is_clean(search: Search) -> bool:
-    """Whether of the judged generations but the original only garbage is left; takes no pass over the heap."""
+    """Whether only garbage is left of the judged generations other than the original; never takes a heap pass."""
     ledger, limit, kept = search.ledger, search.limit, search.kept
     ledger.markers.recover(thoroughly=True)
     if search.shared and any(True for _ in _old_unlisted(search)):
@@ -95,13 +95,13 @@ def is_clean(search: Search) -> bool:
 
 
 _CHECK_REFERENCES = 2
-"""Containers of the check that hold a shared namespace meanwhile: the search's, and the list of shared namespaces."""
+"""Containers of the check that hold a shared namespace at that moment: the search's, and the list of them."""
 
 
 def _old_unlisted(search: Search) -> Iterator[tuple[types.FunctionType, int]]:
     """Old functions among the unlisted ones."""
     # Each execution of the module creates one code object per `def`, so a definition has as many live code objects as
-    # live generations. Where nothing dates them, all but two are old: the newest, and the one within the grace.
+    # live generations. If nothing dates them, all but two are old: the newest, and the one within the grace.
     ledger, limit, kept = search.ledger, search.limit, search.kept
     undated: dict[tuple[object, ...], dict[int, list[types.FunctionType]]] = defaultdict(
         lambda: defaultdict(list)
@@ -141,7 +141,7 @@ def gather(search: Search, original: list[Any] | None) -> Retained:
     homes = set(map(id, search.shared))
     known = -1
     while known < len(known_classes := [o for o in retained.objects.values() if foreign.is_class(o)]):
-        # This pass finds classes that a `__del__` resurrected, the next one their instances.
+        # This pass finds classes that a `__del__` resurrected; the next one finds their instances.
         known = len(known_classes)
         for o in _candidates(retained, ledger, homes):
             found = _dated(o, retained, ledger, homes)
@@ -155,11 +155,11 @@ def gather(search: Search, original: list[Any] | None) -> Retained:
 
 
 def gather_with(search: Search, suspicion: Suspicion | None) -> Retained:
-    """Gather as `gather` does, with what of the original generation is to be judged.
+    """Gather as `gather` does, with the parts of the original generation that are judged.
 
     Args:
         search: what to look for, and what to leave out.
-        suspicion: parts of the original; `None` if it is not judged.
+        suspicion: parts of the original; `None` if the original is not judged.
     """
     retained = gather(search, suspicion.own if suspicion is not None else None)
     if suspicion is not None:
@@ -185,7 +185,7 @@ def _old_namespaces(ledger: Ledger, limit: int, kept: int | None) -> Iterator[tu
 
 
 def _referring(markers: list[Any]) -> list[Any]:
-    """The dicts that refer to markers, and perhaps others."""
+    """The dicts that refer to markers, and perhaps other objects."""
     if len(markers) <= _FEW:
         return gc.get_referrers(*markers) if markers else []
     objects = gc.get_objects()
@@ -194,8 +194,8 @@ def _referring(markers: list[Any]) -> list[Any]:
 
 
 def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[Any]:
-    """Objects that `_dated` may date, and few others: the only pass over the whole heap."""
-    # Most objects of these types are functions, and nearly all of those have nothing to do with the target.
+    """Objects that `_dated` may date, and few others. This is the only pass over the whole heap."""
+    # Most objects of these types are functions, nearly all of which have nothing to do with the target.
     homes, codes = shared | retained.born.keys(), ledger.codes()
     kinds = {
         id(types.FunctionType),
@@ -214,7 +214,7 @@ def _candidates(retained: Retained, ledger: Ledger, shared: set[int]) -> list[An
 
 
 def _dated(o: Any, retained: Retained, ledger: Ledger, shared: set[int]) -> int | None:
-    """Generation of a function, module or instance; `None` if it is not the unit's, or already recorded."""
+    """Generation of a function, module or instance; `None` if it is not the unit's or is already recorded."""
     if id(o) in retained.born:
         return None
     if type(o) is types.FunctionType:

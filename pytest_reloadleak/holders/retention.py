@@ -45,7 +45,7 @@ class Retention(NamedTuple):
     trace: tuple[str, ...]
     generations: tuple[int, ...]
     """Judged generations that this holder keeps alive, directly or through one another. After a second pass, those that
-    it kept after the first; the other numbers are of these as well."""
+    it kept after the first one, to which the other numbers apply as well."""
     items: int
     """References from the holder to the target's old objects."""
     objects: int
@@ -58,9 +58,9 @@ class Retention(NamedTuple):
     cause: Cause | None = None
     """The effect that keeps the objects, if one does; then `items` are effects."""
     is_certain: bool = True
-    """Whether it is known to be the target's; otherwise it is a finding only if its number grows in each round."""
+    """Whether it certainly belongs to the target; otherwise it is a finding only if each round adds more."""
     rounds: int = 0
-    """In how many rounds parts of it were created that still exist."""
+    """Number of rounds that created parts of it which still exist."""
     details: tuple[str, ...] = ()
     consequences: frozenset[int] = frozenset()
     """The ids in `Search.consequences` that it keeps."""
@@ -70,33 +70,33 @@ class Retention(NamedTuple):
     """Objects of old generations that the effect keeps alive."""
     advice: str = ""
     cure: str | None = None
-    """As `Finding.cure`, likewise `cost`."""
+    """As `Finding.cure`; `cost` is as `Finding.cost`."""
     owner_cure: str | None = None
-    """What removes the owner of an effect from its holder, too."""
+    """Python that also removes the owner of an effect from its holder."""
     cost: Cost | None = None
     stacks: tuple[Stack, ...] = ()
     """The stacks that made such references in the traced round, in order."""
     site_reason: str | None = None
-    """Why there are none, if they were looked for."""
+    """Why there are no stacks; `None` if there are some, or if there was no traced round."""
     cache: tuple[str, int] | None = None
     """Module and `maxsize` of the `lru_cache` through which it is held; `None` without a bounded cache."""
     number: int | None = None
     """Its number in the diagnosis; `None` for an effect that keeps nothing."""
     together: tuple[int, ...] = ()
-    """Numbers of the other retentions that keep some of these generations: all must go to free them."""
+    """Numbers of the other retentions that keep some of these generations: only without all of them these die."""
     later: Later | None = None
     """What the second pass added; `None` where there was none."""
     present: frozenset[int] = frozenset()
-    """The numbers that `generations` have now: others, where the holder has let those of that time go."""
+    """The generations that the holder has now in place of `generations`, if it has dropped some of these."""
 
 
 class Table(NamedTuple):
-    """A container that has the object of an effect for each of several generations."""
+    """A container that holds an effect's object for each of several generations."""
 
     path: str
     """As `Holder.path`: `host.threads[*]`."""
     cure: str | None
-    """The Python that takes the present generation's object out of it."""
+    """Python that removes the present generation's object from it."""
 
 
 class Beside(NamedTuple):
@@ -125,7 +125,7 @@ class Diagnosis(NamedTuple):
     notes: tuple[str, ...] = ()
     """What the test runner keeps, which is no leak."""
     hook: str = ""
-    """Into which hook of the target's host a cure goes; empty if the host is not known."""
+    """The hook of the target's host for the cure; empty if the host is not known."""
 
     def of_effects(self) -> Diagnosis:
         """This diagnosis with its effects only, without patched globals."""

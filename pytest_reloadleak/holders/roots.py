@@ -1,8 +1,8 @@
 """List the roots, where reachability starts, as far as Python lets us list them.
 
-Since 3.11 the frames of running code hide their locals, so this module reads them; signal handlers, the current context
-and the `atexit` table have no Python object that the collector could enter. What cannot be listed (fork and audit
-hooks, codec search functions, a temporary on a C stack) is left to `holders.native`.
+Since 3.11 the frames of running code hide their locals, so this module reads them. Signal handlers, the current context
+and the `atexit` table have no Python object that the collector could enter. `holders.native` looks for what cannot be
+listed: fork and audit hooks, codec search functions, a temporary on a C stack.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pytest_reloadleak.holders.sweep import Root
 # Private copies, as the target may patch them.
 _get_ident, _enumerate = threading.get_ident, threading.enumerate
 _RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "xdist", "execnet"})
-"""Packages whose frames run the test; a trace through them explains the least."""
+"""Packages whose frames run the test: traces through these frames explain the least."""
 
 
 def is_runner(module: str) -> bool:
@@ -37,7 +37,7 @@ def is_runner(module: str) -> bool:
 
 # Copies: after a reload of `enum`, `Signals` no longer recognises its own members (3.13).
 SIGNAL_NAMES = {int(number): number.name for number in signal.Signals}
-"""Names of signals; those between the first and the last real-time signal have none."""
+"""Names of signals; those between the first and the last real-time signal have no name."""
 VALID_SIGNALS = tuple(sorted(map(int, signal.valid_signals())))
 getsignal = vars(signal)["_signal"].getsignal  # the public `signal.getsignal` makes an enum of each number
 
@@ -47,13 +47,13 @@ def collect(
     barred: Collection[int] = (),
     owns: Callable[[str], bool] = lambda _: False,
 ) -> list[list[Root]]:
-    """Every root, in the order that suits a reader best.
+    """Every root, in the order that gives a reader the clearest traces.
 
     Args:
         idents: threads that are effects; their frames belong to them and are left out.
         barred: ids of threads, tasks and registered objects that are effects.
-        owns: whether a module name belongs to the target. Its modules come late, so that a holder is named where it
-            lives, and not by a name that the target has for it.
+        owns: whether a module name belongs to the target. The target's modules come late, so that a trace names a
+            holder by its own module, and not by a name in the target.
 
     Returns:
         Groups to sweep one after the other: threads, tasks and modules; then the interpreter's registries; then
@@ -67,8 +67,8 @@ def collect(
             continue
         runs_tests = is_runner(foreign.module_name(frame.f_globals))
         (runners if runs_tests else ours).extend(_locals(frame, ident == _get_ident(), runs_tests))
-    # Of equally short paths the first root's is reported. Import order would vary with what else was imported
-    # meanwhile; order by name gives the same path in each run, and that of the outermost module.
+    # Of several equally short paths, the report shows that of the first root. Import order would vary with what else is
+    # imported; order by name gives the same path in each run, and the outermost module comes first.
     modules = sorted(_modules(), key=lambda root: (root.path.count("."), root.path))
     runners += [root for root in modules if root.is_runner]
     modules = [root for root in modules if not root.is_runner]
@@ -79,7 +79,7 @@ def collect(
 
 
 def registered() -> list[Root]:
-    """What the interpreter's registries hold and no Python object leads to."""
+    """The objects that the interpreter's registries hold and that no Python object leads to."""
     return [*_signals(), *_atexit(), *_context(), *_hooks()]
 
 
@@ -95,7 +95,7 @@ def _threads() -> Iterator[Root]:
 
 
 def _tasks() -> Iterator[Root]:
-    """Tasks of the running asyncio loop. They are in a weak set, and their real holders are many references away."""
+    """Tasks of the running asyncio loop. A weak set lists them, and their real holders are many references away."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return
@@ -146,7 +146,7 @@ def _is_int(o: object) -> bool:
 
 
 class _Listener:
-    """Equal to nothing; records what is compared with it, as `atexit.unregister(f)` does with every callback."""
+    """Equal to nothing. Records what it is compared with: `atexit.unregister(f)` compares `f` with every callback."""
 
     __slots__ = ("callbacks",)
     __hash__ = None  # type: ignore[assignment]  # never hashed, only compared
@@ -160,7 +160,7 @@ class _Listener:
 
 
 def _may_unregister() -> bool:
-    """Whether listing could run an `__eq__` of the program, which might claim equality and so be unregistered."""
+    """Whether listing could run an `__eq__` of the program: if that claims equality, its callback is unregistered."""
     # Functions and methods compare by identity; only a callable object with its own `__eq__` is at risk.
     stack: list[type] = [object]
     seen: set[int] = set()
@@ -173,7 +173,7 @@ def _may_unregister() -> bool:
             own = foreign.class_dict(cls)
             module = foreign.class_module(cls)
             is_library = module.partition(".")[0] in sys.stdlib_module_names or is_runner(module)
-            # An `__eq__` that `dataclass` and the like generate compares only with its own kind.
+            # An `__eq__` that `dataclass` and similar tools generate is true only for objects of its own class.
             code = foreign.own_code(own.get("__eq__"))
             compares = (
                 not is_library and code is not None and not foreign.code_location(code)[0].startswith("<")

@@ -1,12 +1,12 @@
 """Recognise noise: what the test runner and its plugins keep until the test is over, and what a debugger keeps.
 
 Noise is never a finding, but each keeper gets a note. Code that knows the plugins lists the keepers; this module
-recognises their references, in three ways:
+recognises their references in three ways:
 
 - *kept*: an object of the keeper, such as a list of recorded calls or saved originals. No other root enters it, so the
-  keeper causes everything that only it leads to, whatever lies between. The program's own holders are found first.
-- *places*: an attribute or item of the program that the keeper replaced for the length of the test and will put back.
-- *types*: an object of the runner on the path, with nothing of the program below it.
+  keeper is the cause of everything that only this object leads to. The program's own holders are found first.
+- *places*: an attribute or item of the program that the keeper replaced during the test and will put back.
+- *types*: an object of the runner on the path, with no object of the program below it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Noise:
 
     kept: list[tuple[str, object]] = field(default_factory=list)
     places: list[tuple[str, object, str]] = field(default_factory=list)
-    """Note, owner, and the attribute or item of the owner, as a trace spells it: `.send`, `['key']`."""
+    """Note, owner, and the step from the owner to the attribute or item, as a trace spells it: `.send`, `['key']`."""
     types: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """By the name of a type of the runner: the note, and the attribute that is `{name}` in it, or ''."""
+    """By the name of a type of the runner: the note, and the attribute whose value replaces `{name}` in it, or ''."""
     runner: list[object] = field(default_factory=list)
-    """The runner's own objects, which lead to all it has. The program's modules lead to them through their loaders."""
+    """The runner's own objects, which lead to all its others. The program's modules lead here through their loaders."""
     _by_owner: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def runners(self) -> list[Root]:
@@ -47,7 +47,7 @@ class Noise:
         return [Root("pytest", "pytest", "pytest", o, is_runner=True, bars=True) for o in self.runner]
 
     def roots(self) -> list[Root]:
-        """A root for each kept object; the first keeper wins, as a second root could reach nothing more."""
+        """A root for each kept object. The first keeper gets it, since a second root would reach nothing more."""
         unique = {id(value): (note, value) for note, value in reversed(self.kept)}
         return [
             Root(_NOISE, cause.path, cause.path, value, cause=cause, bars=True)
@@ -70,9 +70,9 @@ class Noise:
         return _cause(found[0]) if found and found[0] is not None and None not in found else None
 
     def cause_of_place(self, arrival: Arrival) -> Cause | None:
-        """The keeper that put the object where it is, or a mock that recorded it; `None` if there is none."""
-        # A module or list that a test puts in a place of the program is the program's meanwhile: what others leave in
-        # it is a leak.
+        """The keeper that put the object in its place, or a mock that recorded it; `None` if there is none."""
+        # A module or list that a test puts in a place of the program belongs to the program during the test: what other
+        # code leaves in it is a leak.
         owners = self._owners()
         if not owners:
             return None
@@ -124,13 +124,13 @@ class Noise:
 _DEBUGGER = "a debugger keeps {held} of the frame at which it stopped last: not a leak"
 _gettrace, _getsignal = sys.gettrace, signal.getsignal
 _LAST = "_last_pdb_instance"
-"""Where `pdb` has the instance of the last `breakpoint()`, since 3.13."""
+"""The attribute of `pdb` for the instance of the last `breakpoint()`, since 3.13."""
 _VARIABLES = "__pdb_convenience_variables"
-"""What `pdb` adds to the namespace of a module in which it stopped, since 3.12: a dict with the frame, for one."""
+"""The name that `pdb` adds to a module in which it stopped, since 3.12: a dict that holds the frame, among others."""
 
 
 def debuggers() -> list[tuple[str, object]]:
-    """Debuggers as keepers: who traces, who handles Ctrl-C, and what `pdb` goes on with at the next `breakpoint()`."""
+    """Debuggers as keepers: the tracer, the Ctrl-C handler, and what `pdb` keeps for the next `breakpoint()`."""
     base = foreign.namespace("bdb").get("Bdb")
     if base is None:
         return []
@@ -158,7 +158,7 @@ def is_noise(cause: Cause | None) -> bool:
 
 
 def notes(found: Sequence[tuple[Cause, str]]) -> tuple[str, ...]:
-    """The notes on what each keeper keeps; the runner as a whole gets one only if no part of it does."""
+    """The notes on what each keeper keeps. The runner as a whole gets one only if no part of it gets one."""
     named = [(cause, held) for cause, held in found if cause.path != _RUNNER]
     return tuple(sorted({cause.path.replace("{held}", held) for cause, held in named or found}))
 

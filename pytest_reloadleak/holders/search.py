@@ -29,9 +29,9 @@ class Known(NamedTuple):
     path: tuple[Any, ...]
     """Objects from the root's value to the sink, both included."""
     sinks: frozenset[int]
-    """Ids of the retained objects of the same generation that the same holder has: the sink, and others beside it."""
+    """Ids of the retained objects of the same generation that the same holder has, the sink included."""
     generations: frozenset[int]
-    """What it keeps."""
+    """The generations that it keeps alive."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -43,7 +43,7 @@ class KnownHolder:
     named: int
     """Position in the trace of the reference that is named."""
     at: int | None
-    """How many steps lead to what is named, where that is not the last one before the held object."""
+    """Number of steps to the reference that is named; `None` if that is the last one before the held object."""
 
 
 class KnownEffect(NamedTuple):
@@ -52,13 +52,13 @@ class KnownEffect(NamedTuple):
     probe: str
     identity: tuple[int | str, ...]
     number: int
-    """Its number among those of its cause, as in `Root.effect`."""
+    """Its number among the effects with the same cause, as in `Root.effect`."""
     is_counted: bool
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Plan:
-    """What a diagnosis found, with the objects: a trial removal follows. Lives until that is over."""
+    """What a diagnosis found, with the objects, for the trial removal that follows. Lives until that is over."""
 
     holders: dict[int, KnownHolder] = field(default_factory=dict)
     """By the number of the retention."""
@@ -72,7 +72,7 @@ class Plan:
         self.effects.clear()
 
     def watch(self, objects: Mapping[int, Any], born: Mapping[int, int], kept: int | None) -> None:
-        """Refer weakly to the retained objects, by id, without those of the generation that the check keeps."""
+        """Refer weakly to the retained objects, except those of the generation that the check keeps."""
         for key, o in objects.items():
             if born[key] != kept:
                 with suppress(TypeError):  # a dict, or an instance that has only slots
@@ -92,43 +92,43 @@ class Search:
     rename: Callable[[str], str]
     """The stable form of a text in which module names occur."""
     given: Given | None = None
-    """What the host gives to the target's hooks."""
+    """The arguments that the host passes to the target's hooks."""
     spared: set[int] = field(default_factory=set)
     """Ids of namespaces whose bindings of the original do not count: the test module's, and those of `callers`."""
     callers: set[int] = field(default_factory=set)
     """Ids of the frames that called the check; their locals do not count either."""
     extra_roots: list[Root] = field(default_factory=list)
     keepers: Callable[[], Noise] = Noise
-    """Asks the test runner what it and its plugins keep until the test is over; takes a pass over the heap."""
+    """Returns what the test runner and its plugins keep until the test is over. Takes a pass over the heap."""
     noise: Noise = field(default_factory=Noise)
-    """The answer of `keepers`, once `ask_runner` was called."""
+    """The result of `keepers`; empty until `ask_runner` is called."""
     is_runner_asked: bool = False
     skip: list[Any] = field(default_factory=list)
     """The tool's own objects, which the sweep does not enter."""
     ignored: list[Any] = field(default_factory=list)
-    """Objects of the program that the sweep does not enter, since what they hold is expected."""
+    """Objects of the program that the sweep does not enter, since their references are expected."""
     kept_alive: set[int] = field(default_factory=set)
     """Ids of effects that live only because the check keeps the original: they are no roots."""
     helpers: Callable[[], Iterable[str]] = list
-    """Asks for the names of modules that belong to the tests and hold what the tests use."""
+    """Returns the names of helper modules, which belong to the tests."""
     told: dict[str, None] = field(default_factory=dict)
-    """What they hold of the original: no finding, but a reader wants to know."""
+    """What the helper modules hold of the original, as notes in order: no findings, but useful to the reader."""
     ended: set[int] = field(default_factory=set)
-    """Ids of what finalizers use that run when the check releases the original: they may take it out of containers."""
+    """Ids of the objects that finalizers of the original reach, and may remove from containers when it dies."""
     lost: list[str] = field(default_factory=list)
     """Holders that the diagnosis found but could not read, with the reason."""
     effects: list[Root] = field(default_factory=list)
     """Effects that may be the target's."""
     effect_objects: list[tuple[Cause, weakref.ref[Any]]] = field(default_factory=list)
-    """What the effects are, those that end with their owner included: a thread, a task, an open file."""
+    """The objects of effects, such as a thread, a task or an open file, including effects that end with their owner."""
     has_findings: bool = False
-    """Whether some of them are findings whatever they keep; the others matter only if something is retained."""
+    """Whether some effects are findings whatever they keep alive. The others matter only if something is retained."""
     effect_marks: set[int | tuple[str, int]] = field(default_factory=set)
-    """Ids of the objects that effects are, and the numbers of descriptors: see `holders.results.ownership`."""
+    """Ids of the objects of effects, and numbers of descriptors: see `holders.results.ownership`."""
     consequences: set[int] = field(default_factory=set)
-    """Ids of objects that own an effect which ends with them."""
+    """Ids of the objects that own an effect which ends when they die."""
     containers: list[Any] = field(default_factory=list)
-    """Containers that merely list effects, and so do not hold them."""
+    """Containers that merely list effects: they do not count as holders."""
     of_effects: set[int] = field(default_factory=set)
     """Idents of the threads whose frames belong to an effect."""
     watched: dict[int, Cause] = field(default_factory=dict)
@@ -136,10 +136,10 @@ class Search:
     before: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Names of each module's functions and classes from before the target was first loaded."""
     slots: dict[str, Cause] = field(default_factory=dict)
-    """Causes for what the target put into registries with a single entry, by the name of the object. The present object
-    may call an older one of the same name, which is then alive for the same cause."""
+    """Causes for the objects that the target put into registries with a single entry, by the object's name. The present
+    object may call an older one of the same name, which then has the same cause."""
     patches: dict[str, Cause] | None = None
-    """Likewise for attributes of others; `None` until they are needed, since finding them takes long."""
+    """The same for attributes of other modules and classes; `None` until needed, since finding them takes long."""
     paths: dict[object, list[tuple[int, tuple[Any, ...]]]] | None = None
     """Receives what `grouping.paths_of` returns, with the objects; `None` where no traced round may follow."""
     first_pass: FirstPass | None = None
@@ -154,7 +154,7 @@ class Search:
     """Rounds by which a generation may outlive its replacement; -1 if the last one must be gone too."""
 
     def tell(self, module: str, holder: str, held: str) -> None:
-        """Say what a module of the tests holds of the original, if it is one of their helpers."""
+        """Note what a module holds of the original, if it is one of the tests' helper modules."""
         if module in self.helpers():
             self.told[f"held by your tests: {holder} keeps {held} of before the check: not a leak"] = None
 
@@ -164,7 +164,7 @@ class Search:
         return self.ledger.current - self.grace
 
     def reported(self, generation: int) -> int:
-        """The number of a present generation in the report, which has the rounds of the first pass only."""
+        """The number of a present generation in the report, which counts only the rounds of the first pass."""
         known = self.first_pass
         return generation if known is None else known.reported(generation, self.limit)
 
@@ -179,9 +179,9 @@ class Search:
         return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
 
     def timer_of(self, path: tuple[Any, ...], at: int, root: Root) -> Cause | None:
-        """The effect to which a running timer belongs that the one before it set, after the probes had looked.
+        """The effect of a running timer that the timer before it started after the probes had looked.
 
-        The timer may be over by now. That it ran when the sweep began shows where the sweep found it.
+        The timer may be over by now. The place where the sweep found it shows that it ran when the sweep began.
 
         Args:
             path: the objects from the root's value to what the timer keeps.
@@ -201,7 +201,7 @@ class Search:
         return found[0] if len(found) == 1 else None
 
     def lose(self, path: tuple[Any, ...], error: Exception) -> None:
-        """Note that a holder could not be read: then a check that finds nothing else proves nothing.
+        """Note that a holder could not be read. A check that then finds nothing is inconclusive.
 
         Args:
             path: the objects from the root to the retained one.
@@ -213,7 +213,7 @@ class Search:
             self.lost.append(what)
 
     def ask_runner(self) -> Noise:
-        """What the test runner and its plugins keep, and a debugger; asks them once per search."""
+        """What the test runner, its plugins and a debugger keep; computed once per search."""
         if not self.is_runner_asked:
             self.noise, self.is_runner_asked = self.keepers(), True
             self.noise.kept += debuggers()
@@ -259,8 +259,8 @@ def sweep_of(
     groups[1] = [root for root in groups[1] if (root.kind, id(root.value)) not in effects]
     groups[0] = [*(root for root in search.extra_roots if not root.is_runner), *groups[0]]
     groups[-1] += [root for root in search.extra_roots if root.is_runner]
-    # Effects come after the program's own roots, so that what both share is found through the program; and before
-    # the test runner, through which a trace explains the least.
+    # Effects come after the program's own roots, so that what both reach is found through the program. They come before
+    # the test runner, whose traces explain the least.
     groups.insert(-1, search.effects)
     groups.insert(-1, search.noise.roots())
     groups[-1] += search.noise.runners()

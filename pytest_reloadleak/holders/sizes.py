@@ -20,11 +20,11 @@ _SIZEOF = object.__sizeof__
 
 
 _TYPES = 20
-"""Types that a cost lists; the rest is one more entry."""
+"""The largest number of types that a cost lists; all others share one more entry."""
 
 
 class Reach(NamedTuple):
-    """What some sinks lead to."""
+    """The objects that can be reached from some sinks."""
 
     generations: frozenset[int]
     ids: set[int]
@@ -36,13 +36,13 @@ class Reaches:
     """What sinks keep alive, for one finished sweep.
 
     Hundreds of holders may lead to the same old namespaces, and through them to a whole generation. So this class
-    stores what a namespace leads to; later walks take that over without walking it.
+    stores what a namespace leads to, and later walks reuse it.
 
     Args:
         sweep: the finished sweep.
         retained: all retained objects, for their generations.
         rename: returns the stable form of a text that contains module names.
-        limit: what earlier generations alone keep is asked too, where sinks are of these and of others.
+        limit: if some of the sinks come from before this generation, `of` is called for these alone as well.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class Reaches:
         self._retained = retained
         self._bytes: dict[int, int] = {}
         self._types: dict[int, int] = {}
-        """Ids of the types of the objects walked, by the objects' ids: a reference to a class would be a holder."""
+        """Ids of the types of the objects walked, by the objects' ids. Ids, since a reference would hold the class."""
         self._names: dict[int, str] = {}
         self._closures: dict[int, set[int]] = {}
         """Ids of what a namespace leads to, by its own id; namespaces that lead to one another share one set."""
         self._counted: dict[frozenset[int], Reach] = {}
         self._earlier: dict[frozenset[int], tuple[frozenset[int], set[int]]] = {}
-        """Ids of the sinks of earlier generations, and of all that they lead to, by those of all sinks."""
+        """By the ids of all sinks: the ids of the earlier sinks among them, and of everything that these lead to."""
 
     def of(self, sinks: Mapping[int, Any], among: Iterable[int] = ()) -> Reach:
         """What some retained objects, by id, keep alive.
 
         Args:
             sinks: the objects.
-            among: ids of sinks that were counted before, if these are the earlier ones of them and of what they keep.
+            among: ids of the sinks of an earlier call, if the present ones are what those keep of earlier generations.
         """
         key = frozenset(sinks)
         if key not in self._counted:
@@ -101,14 +101,14 @@ class Reaches:
     def _count(self, sinks: Mapping[int, Any], among: frozenset[int]) -> Reach:
         born = self._retained.born
         first, ids = self._earlier.get(among, (among, set()))
-        # What leads to all of these and is led to by them leads to the same.
+        # If the sinks include the known ones, and those lead to all of them, both lead to the same objects.
         if not first or not first <= sinks.keys() <= ids:
             ids = self._all_of(sinks)
         generations = frozenset(born[key] for key in ids & born.keys())
         return Reach(generations, ids, len(ids), sum(map(self._bytes.__getitem__, ids)))
 
     def _all_of(self, sinks: Mapping[int, Any]) -> set[int]:
-        """Ids of all that some sinks lead to. What the earlier of them lead to is asked next, so it is noted."""
+        """Ids of everything that some sinks lead to. Notes what the earlier ones lead to, for the next call of `of`."""
         born, limit = self._retained.born, self._limit
         earlier = {key: o for key, o in sinks.items() if limit is not None and born[key] < limit}
         if not earlier or len(earlier) == len(sinks):
@@ -118,7 +118,7 @@ class Reaches:
         return self._led_to(sinks, ids)
 
     def _led_to(self, sinks: Mapping[int, Any], known: set[int]) -> set[int]:
-        # A function keeps its namespace, and through it ten thousand other objects, so the walk begins at namespaces.
+        # A function keeps its namespace, and through it ten thousand other objects. So the walk begins at namespaces.
         homes = {id(o): o for o in map(_home, sinks.values()) if id(o) in self._retained.born}
         ids = self._walk(homes, known)
         if not sinks.keys() <= ids:
@@ -130,14 +130,14 @@ class Reaches:
 
         Args:
             start: the objects by id.
-            known: ids of what was walked, with all that it leads to; they are part of the result.
-            closing: id of the namespace whose closure this becomes. Without it, the walk makes one more closure on its
-                way: of a thousand namespaces that lead to one another, the next walk then finds the first one closed.
+            known: ids of objects already walked, with everything that they lead to; part of the result.
+            closing: id of the namespace whose closure this walk stores. Without it, the walk also stores the closure of
+                a namespace that it meets, so that the next walk finds one of many namespaces that lead to one another.
         """
         seen, ids, sizes = self._sweep.seen, known.union(start), self._bytes
         stack = [o for key, o in start.items() if key not in known]
         merged: list[set[int]] = []
-        closed: set[int] = set()  # all that the merged closures have
+        closed: set[int] = set()  # union of the merged closures
         may_close = closing is None
         # They are called for every reference of the leak.
         referents, is_tracked, getrefcount = gc.get_referents_of_all, gc.is_tracked, gc.getrefcount
@@ -167,7 +167,7 @@ class Reaches:
                         stack.append(child)
                 elif getrefcount(child) <= _ONE_OWNER:
                     own.append(child)  # a string or number with no other owner: size, but no object
-            # A walk that this one interrupted may still refer to the last child it read, which then has two owners.
+            # A walk that this one interrupted may still refer to its last child, which then has two owners.
             if key not in sizes:
                 kind = id(type(o))
                 self._types[key] = kind
@@ -178,7 +178,7 @@ class Reaches:
 
 
 def _joined(closed: set[int], closure: set[int], count: int) -> set[int]:
-    """All closures so far. The first alone is not copied: hundreds of walks may take over the same."""
+    """The union of the closures so far. A single one is not copied, since hundreds of walks may reuse it."""
     if count == 1:
         return closure
     if count == 2:
@@ -203,7 +203,7 @@ def _home(o: Any) -> Any:
 
 
 def _references_of_one_owner() -> int:
-    """The reference count that `_walk` reads of an object with one owner; borrowing differs between interpreters."""
+    """The reference count that `_walk` sees for an object with one owner, which depends on the interpreter."""
     owner = [object()]
     count = 0
     for child in gc.get_referents(owner):
@@ -218,29 +218,29 @@ _MAX_OBJECTS = 10_000
 
 
 def own_size(objects: list[Any]) -> tuple[int, int]:
-    """Number of tracked objects, and size in bytes, of some objects and of what only they have, a few references deep.
+    """Number of tracked objects and size in bytes of some objects and of what only they hold, a few references deep.
 
-    Both are lower bounds: parts to which something else refers do not count, nor do those beyond `_MAX_OBJECTS`.
+    Both are lower bounds: parts to which other objects refer do not count, nor do those beyond `_MAX_OBJECTS`.
 
     Args:
         objects: items of one container, in a list of the caller. An item with another owner adds to the size, but
             neither it nor its parts add to the number of objects.
     """
-    # A sweep that goes on may have them in its own list as well.
+    # A sweep that is still open may have them in its own list as well.
     owned = [o for o in objects if gc.getrefcount(o) <= _ONE_OWNER + 1]
     tracked = sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))
     return tracked, sum(sum(map(size_bytes, level)) for level in _levels(objects))
 
 
 def owned_together(items: list[Any]) -> int:
-    """Number of tracked objects among the items of some containers and what only they have, if nothing else has them.
+    """Number of tracked objects that only some containers hold: their items, and what only these hold.
 
     Args:
-        items: in a list of the caller, each as many times as the containers have it.
+        items: the items, in a list of the caller, each as often as it occurs in the containers.
     """
     places = Counter(map(id, items))
     once = {id(o): o for o in items}
-    # Each place is a reference from a container and one from the list; `once` has another.
+    # Each occurrence is one reference from a container and one from the list; `once` adds another.
     owned = [o for o in once.values() if gc.getrefcount(o) <= _ONE_OWNER + 1 + 2 * (places[id(o)] - 1)]
     return sum(sum(map(gc.is_tracked, level)) for level in _levels(owned))
 
@@ -282,8 +282,8 @@ _KNOWN: dict[int, tuple[Callable[[Any], int], int]] = {
     id(kind): (vars(kind).get("__sizeof__", _SIZEOF), _type_header_bytes(_TYPE_FLAGS(kind)))
     for kind in _PLAIN
 }
-"""How the objects of the most frequent types are measured, by the types' ids, since a leak may have a million of them.
-These types never end, so no other type has their ids."""
+"""By type id: how the objects of the most frequent types are measured, since a leak may have a million of them. These
+types never die, so no other type gets their ids."""
 
 
 def size_bytes(o: Any) -> int:

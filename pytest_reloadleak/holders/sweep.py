@@ -3,8 +3,7 @@
 The sweep goes breadth first from the roots, in slices of 64 objects. It never enters a sink, so each reference that
 arrives at one comes from a holder, and no holder is missed. It stores no parent per object: the children of a slice lie
 together in the next level, so the position of an object shows its slice, and only the slices on a reported path are
-read again. This is `forward_fast` of the performance research with one addition: it looks up each new object in the
-sinks. For a heap of a million objects it costs about three collections in Python and a third of one in C
+read again. For a heap of a million objects a sweep costs about three collections in Python and a third of one in C
 (`heap.levels`), whatever the number of targets.
 """
 
@@ -26,7 +25,7 @@ SLICE = 64
 
 
 _FEW = 100
-"""Objects whose holders `gc.get_referrers` finds faster than a pass over all referents: it compares each with each."""
+"""Up to this many objects, `gc.get_referrers` finds holders faster than a pass over all referents."""
 
 
 class Cause(NamedTuple):
@@ -60,11 +59,11 @@ class Root:
     cause: Cause | None = None
     """The effect that this is, or is a part of."""
     effect: int = 0
-    """Which of the effects with that cause."""
+    """Number of the effect among those with the same cause."""
     is_further: bool = False
-    """Whether the effect merely refers to it."""
+    """Whether the effect merely refers to the value, and does not consist of it."""
     bars: bool = False
-    """Whether no other root enters it, since what is below it is reached because of the effect."""
+    """Whether no other root enters it, so that everything below it is found because of the effect."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,9 +85,9 @@ class Sweep:
     Args:
         roots: where reachability starts, in groups.
         sinks: the target's old objects by id.
-        skip: ids of objects that are not entered: the tool's own. Unsafe modules never are, nor may they be roots.
+        skip: ids of the tool's own objects, which are not entered. Unsafe modules never are, and may not be roots.
         withheld: ids of objects that are not entered before the group with this number is swept.
-        is_enough: asked with the ids of the sinks that were met, before each level: whether the sweep may end.
+        is_enough: whether the sweep may end; called before each level with the ids of the sinks met so far.
     """
 
     def __init__(
@@ -171,7 +170,7 @@ class Sweep:
             yield from level
 
     def arrivals(self) -> list[Arrival]:
-        """Every reference from an entered object to a sink since the last call, by a shortest path, as discovered."""
+        """Every reference from an entered object to a sink since the last call, by a shortest path, in order."""
         found = [Arrival(self.roots[index], (self.sinks[key],)) for index, key in self._of_root]
         for (level, at), keys in self._hits.items():
             objects = self.levels[level]
@@ -185,7 +184,7 @@ class Sweep:
         return found
 
     def enter(self, arrivals: Iterable[Arrival]) -> None:
-        """Continue through objects that turned out to be no sinks, each from its first arrival."""
+        """Continue through objects that turned out not to be sinks, each from its first arrival."""
         group = []
         for arrival in arrivals:
             o = arrival.path[-1]
@@ -210,10 +209,10 @@ class Sweep:
         return found
 
     def ways(self, objects: list[Any], skip: Iterable[int]) -> dict[int, list[Way]]:
-        """Every way to some objects that were entered, by their ids: one for each object that refers to one of them.
+        """Every way to some entered objects, by their ids: one way for each object that refers to one of them.
 
-        The sweep enters an object by the first reference that it meets. Where the object leads to an old generation,
-        each other reference is a way too: removing one of two does not cure the leak.
+        The sweep enters an object by the first reference that it meets. If the object leads to an old generation, each
+        other reference is a way too: removing one of two references does not cure the leak.
 
         Args:
             objects: the objects.
@@ -231,13 +230,13 @@ class Sweep:
                 continue
             root, path = traced
             for o in gc.get_referents(path[-1]):
-                # A way through the object itself is none.
+                # A way must not lead through the object itself.
                 if id(o) in wanted and all(one is not o for one in path):
                     found[id(o)].append((root, (*path, o)))
         return found
 
     def _referring(self, objects: list[Any], but: set[int]) -> Iterator[tuple[int, int]]:
-        """Level and position of each entered object, except those with the ids `but`, that refers to one of some."""
+        """Level and position of each entered object that refers to one of some, except those with ids in `but`."""
         wanted = set(map(id, objects))
         if len(objects) <= _FEW:
             referrers = gc.get_referrers(*objects) if objects else []
@@ -255,7 +254,7 @@ class Sweep:
 
     def trace(self, level: int, position: int) -> tuple[Root, tuple[Any, ...]] | None:
         """The path from a root to the object at `position` of `level`; `None` if another thread has broken it."""
-        # Read from the order of the levels, without a search.
+        # This reads the order of the levels, and needs no search.
         path = [self.levels[level][position]]
         while level not in self._origins:
             parent = self._parent(level, position)

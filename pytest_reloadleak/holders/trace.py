@@ -28,7 +28,7 @@ Step = tuple[Any, str, Any]
 
 @dataclass(slots=True, eq=False, repr=False)
 class Trace:
-    """One arrival in words, with the sink that later steps still need. Lives only during one diagnosis."""
+    """One arrival as text, with the sink for later steps. Lives only during one diagnosis."""
 
     root: str
     holder: Holder
@@ -45,19 +45,19 @@ class Trace:
     """Id of the held object."""
     sink: Any
     is_one: bool = False
-    """Whether all references below the same root have one cause."""
+    """Whether all references below its root have one cause."""
     cause: Cause | None = None
     """The effect that keeps the object."""
     cache: tuple[str, int] | None = None
     """As `Retention.cache`."""
     is_bare: bool = False
-    """Whether the sink explains no more than its namespace does."""
+    """Whether the sink says nothing that its namespace does not say."""
     kinds: tuple[int, ...] = ()
     """Ids of the types of the objects on the way to the held object, that one included."""
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for references with one cause: those that differ only in numbers come from different rounds."""
+        """Equal for references with one cause: those that differ only in numbers belong to different rounds."""
         if self.cause is not None:
             return (self.cause,)
         if self.is_one:
@@ -67,7 +67,7 @@ class Trace:
 
     @property
     def exact_key(self) -> tuple[object, ...]:
-        """Equal for references with the same steps, numbers included; those in the held object's name may differ."""
+        """Equal for references with the same steps, numbers included; numbers in the held object's name may differ."""
         if self.cause is not None or self.is_one:
             return self.key
         steps = (*self.to_held[:-1], without_numbers(self.to_held[-1]))
@@ -75,7 +75,7 @@ class Trace:
 
     @property
     def rank(self) -> tuple[bool, int, tuple[str, ...]]:
-        """Sort key: the lowest of several traces of one cause is reported, as the order of discovery may change."""
+        """Sort key: of several traces of one cause the lowest is reported, since the order of discovery may change."""
         steps = (*self.to_held, *self.tail)
         return self.is_bare, len(steps), steps
 
@@ -110,7 +110,7 @@ def trace_of(arrival: Arrival, search: Search, retained: Retained) -> Trace:
 
 
 def _is_run_by(pair: Sequence[Any], sink: Any) -> bool:
-    """Whether a function is reached from the frame that runs it: the body of a module is one since 3.11."""
+    """Whether a frame leads to the function that it runs. Since 3.11 the body of a module counts as such a function."""
     runs = pair[0].f_code if type(pair[0]) is types.FrameType else None
     return type(sink) is types.FunctionType and sink.__code__ is runs
 
@@ -123,7 +123,7 @@ def _cache(path: Sequence[Any], owns: Callable[[str], bool]) -> tuple[str, int] 
 
 def of_owned_root(arrival: Arrival, search: Search, retained: Retained) -> Trace:
     """The trace of an arrival below a thread or task of one generation, which is the holder."""
-    # Its many references into its own generation have one cause.
+    # The many references from it into its own generation have one cause.
     trace = trace_of(arrival, search, retained)
     root = arrival.root
     holder = Holder(root=root.kind, path=root.path, type=foreign.type_name(root.value))
@@ -133,7 +133,7 @@ def of_owned_root(arrival: Arrival, search: Search, retained: Retained) -> Trace
 
 
 def of_effect(arrival: Arrival, cause: Cause, search: Search, retained: Retained) -> Trace:
-    """The trace of an arrival below an effect, which is the one cause of everything that it keeps."""
+    """The trace of an arrival below an effect, which is the cause of everything that it keeps."""
     trace = trace_of(arrival, search, retained)
     trace.holder = Holder(root=cause.root, path=cause.path, type=cause.type)
     trace.is_binding, trace.is_one, trace.cause = False, True, cause
@@ -143,7 +143,7 @@ def of_effect(arrival: Arrival, cause: Cause, search: Search, retained: Retained
 
 
 def cause_at(arrival: Arrival, search: Search) -> Cause | None:
-    """The effect, keeper of the test runner, patched attribute or kept timer on the path of an arrival, if any."""
+    """The effect, keeper of the test runner, patched attribute or kept timer on the path of an arrival, or `None`."""
     if arrival.root.cause is not None:
         return arrival.root.cause
     kept_for_now = search.noise.cause_of_place(arrival)
@@ -152,7 +152,7 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if is_timer(o)), None)
     if timer is not None:
         steps = references.folded(arrival.path[: timer + 1])
-        # A timer that a loop still has to run merely wakes other code, which is the cause.
+        # A timer that a loop has yet to run merely wakes other code, and that code is the cause.
         if all(name != "._scheduled" for _, name, _ in steps):
             return search.timer_of(arrival.path, timer, arrival.root) or _kept_timer(
                 arrival, steps, timer, search
@@ -169,17 +169,17 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
 
 
 def runner_cause(arrival: Arrival, search: Search) -> Cause | None:
-    """The part of the test runner that alone keeps the object: a recorder, a fixture's value."""
+    """The only part of the test runner that keeps the object, such as a recorder or a fixture's value."""
     return search.noise.cause_of_runner(arrival, lambda o: _is_plain(o, search))
 
 
 def _slot_cause(path: Sequence[Any], search: Search) -> Cause | None:
-    """The slot whose previous entry a module keeps: `previous = json.dumps`."""
+    """The slot whose previous entry a module keeps, as after `previous = json.dumps`."""
     return _slot_of(next((o for o in path[1:] if type(o) is not dict), None), search)
 
 
 def _slot_cause_beyond(path: Sequence[Any], search: Search) -> Cause | None:
-    """The slot whose previous entry a function of the target keeps, to which another holder has led."""
+    """The slot whose previous entry a function of the target keeps, if another holder keeps that function."""
     functions = [o for o in path if type(o) is types.FunctionType and patches.is_of(o, search.ledger.owns)]
     return _slot_of(functions[1], search) if len(functions) > 1 else None
 
@@ -201,7 +201,7 @@ def is_timer(o: Any) -> bool:
 
 
 def _kept_timer(arrival: Arrival, steps: list[Step], at: int, search: Search) -> Cause:
-    """The cause for a kept timer that is over or cancelled: it keeps its function (a running one is an effect)."""
+    """The cause for a kept timer that is over or cancelled but keeps its function. A running timer is an effect."""
     where = arrival.root.path + "".join(_stable(name, search.rename) for _, name, _ in steps)
     path = f"timer kept by {without_numbers(search.rename(where))}"
     return Cause("live-timer", arrival.root.kind, path, foreign.type_name(arrival.path[at]))
@@ -220,8 +220,8 @@ _COLLECTIONS = foreign.type_ids(list, tuple, dict, set, frozenset, collections.d
 
 def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
     """Index of the holder in a path: the last object before the sink that is not a mere carrier."""
-    # A holder of an exception keeps the frames of its traceback, their callers' frames, and all their locals, so it is
-    # the holder of everything below the exception.
+    # The holder of an exception keeps the frames of its traceback, their callers' frames and all their locals. So it
+    # holds everything below the exception.
     entered = describe.stack_at(path)
     at = (len(path) - 1 if entered is None else entered) - 1
     while at > 0 and describe.is_carrier(path[at], owns):
@@ -232,7 +232,7 @@ def holder_index(path: Sequence[object], owns: Callable[[str], bool]) -> int:
 def _split(
     folded: list[Step], path: Sequence[Any], owns: Callable[[str], bool]
 ) -> tuple[list[Step], Any, Any]:
-    """The steps up to the held object, the held object, and the object that holds it (`None`: the root itself)."""
+    """The steps up to the held object, the held object, and the object that holds it (`None` for the root itself)."""
     if not folded:
         return [], path[-1], None
     at = holder_index(path, owns)
@@ -312,14 +312,14 @@ def _is_within(holder: Any, search: Search) -> bool:
 
 def _is_spared(arrival: Arrival, search: Search) -> bool:
     """Whether a reference to the original generation does not count."""
-    # It is the caller's own, a local of the test or a global of its file; or it comes from older code of the unit that
-    # an earlier check left: checks are independent.
+    # The reference is the caller's own: a local of the test or a global of its file. Or it comes from older code of the
+    # unit that an earlier check left: checks are independent.
     above = arrival.path[:-1]
     if (arrival.root.is_caller or arrival.root.kind == "fixture") and all(
         _is_plain(o, search) for o in above
     ):
         return True
-    # A coroutine that waits for the check is a caller too, however its task leads to it.
+    # A coroutine that waits for the check is a caller too, whichever way its task leads to it.
     callers = [n for n, o in enumerate(above) if _is_of_caller(o, search)]
     if callers and all(_is_plain(o, search) for o in above[callers[-1] + 1 :]):
         return True

@@ -1,7 +1,7 @@
 """Find what keeps or owns the objects of effects: a table, as in `host.threads.append(thread)`, or a pool.
 
-Ending an effect does not take its object out of such a table: the code stops, and the table grows on. So the reader of
-the finding needs both. A pool has threads, children and pipes, and whoever ends it ends them all.
+Ending an effect does not remove its object from such a table: the code stops, but the table goes on growing. So the
+reader of the finding needs both. A pool owns threads, children and pipes, and ending the pool ends them all.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _tables(
                 key = id(way[1][-2])
                 found.setdefault(thing.cause, {}).setdefault(key, []).append(way)
                 known = counts.get((thing.cause, key), 0)
-                # Of the pools, only the present generation's is known by name.
+                # Only the present generation's pool is known by name, so the others are counted by type.
                 counts[thing.cause, key] = known + 1 if not thing.is_pool else max(known, _alike(way[1]))
     out = {}
     for cause, of_cause in found.items():
@@ -90,7 +90,7 @@ def _things(search: Search) -> list[_Thing]:
 
 
 def _alike(path: tuple[Any, ...]) -> int:
-    """How many objects of the type of its last one the container of a path has."""
+    """The number of items with the same type as the last object of a path in the container before it."""
     return sum(type(item) is type(path[-1]) for item in gc.get_referents(path[-2]))
 
 
@@ -113,20 +113,20 @@ def _is_table(way: Way, search: Search) -> bool:
 
 
 _COMMON = frozenset({"builtins", "abc", "typing", "types", "enum", "collections", "collections.abc"})
-"""Modules whose classes run no effects; those of `asyncio` or `threading` have tables of their own."""
+"""Modules whose classes run no effects. Those of `asyncio` or `threading` do, and keep tables of their own."""
 _PLAIN = foreign.type_ids(list, dict, set, tuple, collections.deque)
 
 
 def _is_targets(o: Any, search: Search) -> bool:
     if foreign.is_module(o):
         return search.ledger.owns_namespace(foreign.module_dict(o) or {})
-    if type(o) is types.FunctionType:  # the way goes on through the target's own globals
+    if type(o) is types.FunctionType:  # the way continues through the target's own globals
         return search.ledger.owns_namespace(o.__globals__)
     return search.ledger.owns_class(o if foreign.is_class(o) else type(o))
 
 
 def _table(ways: list[Way], search: Search) -> Table:
-    """A table in words. Its cure needs a name for the object: the type alone would also fit what others put there."""
+    """A table as values. Its cure needs a name for the object, since other code may add objects of the same type."""
     from pytest_reloadleak.cures import references as removal  # only what leaks needs a cure
     from pytest_reloadleak.cures.writing import written
 

@@ -1,7 +1,7 @@
 """Join references that are the key and the value of one entry of a dict: `registry[cls] = cls()`.
 
-Whoever deletes the entry is done, so there is one holder, `registry[*]`. A weak key or a key that holds other
-generations than its value is none of this.
+Deleting the entry removes both references, so there is one holder, `registry[*]`. A weak key is not joined with its
+value, nor is a key that holds other generations than its value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_reloadleak.holders.grouping import Born, Group, union
 
 
 def joined_entries(groups: list[Group], born: Born) -> list[Group]:
-    """Groups that hold by the keys and by the values of the same entries as one.
+    """The groups, with those joined that hold by the keys and by the values of the same entries.
 
     Args:
         groups: references that are one cause.
@@ -43,8 +43,8 @@ def joined_entries(groups: list[Group], born: Born) -> list[Group]:
 
 
 def _one(keys: list[Group], values: list[Group]) -> Group:
-    """One group, named by the values; its paths by the keys come first, since a key is the shortest way to cut."""
-    # The values of a `WeakValueDictionary` are references that have the key, too.
+    """One group, named by the values. Its paths by the keys come first, since a key is the shortest way to cut."""
+    # The value references of a `WeakValueDictionary` have the key as well.
     first = next((group for group in values if not _is_weak(group)), keys[0])
     count, kind = _at(first) if first in values else (None, "")
     paths, roots = [], []
@@ -61,7 +61,7 @@ def _one(keys: list[Group], values: list[Group]) -> Group:
 
 
 def _of_shared_tables(groups: list[Group]) -> list[Group]:
-    """The groups whose first path leads through a dict that another group's leads through."""
+    """The groups whose first path leads through a dict that is also on another group's first path."""
     tables: dict[int, list[Group]] = {}
     for group in groups:
         path = group.paths[0] if group.first.cause is None and group.paths else ()
@@ -91,7 +91,7 @@ def _entries(
 
 
 def _table(path: tuple[Any, ...]) -> int | None:
-    """The position of the last dict with entries on a path, namespaces left out."""
+    """The position of the last dict on a path that is not a namespace."""
     for at in range(len(path) - 2, -1, -1):
         if issubclass(type(path[at]), dict) and not (at and references.is_namespace(path[at - 1], path[at])):
             return at
@@ -99,7 +99,7 @@ def _table(path: tuple[Any, ...]) -> int | None:
 
 
 def _keys(table: dict[Any, Any]) -> dict[int, int | None]:
-    """By the id of each key and value, the id of the key of its one entry; `None` if several entries have it."""
+    """By the id of each key and value: the id of the key of its entry, or `None` if several entries have it."""
     found: dict[int, int | None] = {}
     for key, value in list(dict.items(table)):  # no method of a subclass runs
         for part in (key, value):
@@ -120,7 +120,7 @@ def _is_weak(group: Group) -> bool:
 
 
 def _at(group: Group) -> tuple[int | None, str]:
-    """How many steps lead to the entry, and the type of the dict."""
+    """The number of steps to the entry, and the type of the dict."""
     path = group.paths[0]
     at = _table(path) or 0
     positions = {id(o): position for position, o in enumerate(path)}

@@ -1,4 +1,4 @@
-"""Find the effects that an object of the host owns which also holds an old generation: a handler with its own thread.
+"""Find the effects of holders: an object of the host may hold an old generation and own a thread, as a handler does.
 
 The object came with one generation, and its attributes lead to the thread, the task or the open file.
 """
@@ -14,12 +14,12 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.grouping import Group, own_parts
 
 Mark = int | tuple[str, int]
-"""The id of an effect's object, or `("fd", number)` for a descriptor, of which a program may keep the number only."""
+"""The id of an effect's object, or `("fd", number)` for a descriptor, since a program may keep only the number."""
 
 _DEPTH = 5
-"""References from an object to an effect of its own: its dict, a queue, the queue's dict, a connection."""
+"""The largest number of references from an object to its effect: its dict, a queue, the queue's dict, a connection."""
 _MOST = 300
-"""The most objects to read below one object."""
+"""The largest number of objects to read below one object."""
 _OPAQUE = foreign.type_ids(
     types.FunctionType, types.CodeType, types.FrameType, types.CoroutineType, types.GeneratorType
 )
@@ -28,9 +28,9 @@ _OPAQUE = foreign.type_ids(
 def owned(
     groups: Iterable[Group], born: Callable[[int], int], wanted: Collection[Mark]
 ) -> dict[int, frozenset[Mark]]:
-    """For groups, by their ids, the effects that belong to the objects through which they hold a generation.
+    """By the id of a group, the effects that belong to the objects through which it holds a generation.
 
-    Where two generations' objects lead to an effect, as over a common parent, it belongs to the nearer one.
+    If the objects of two generations lead to an effect, for example over a common parent, it belongs to the nearer one.
 
     Args:
         groups: all groups of one diagnosis.
@@ -52,7 +52,7 @@ def owned(
 
 
 def _nearest(tables: list[dict[Mark, int]]) -> Iterator[Mark]:
-    """The effects to which one of several objects leads by fewer steps than the others."""
+    """The effects that one of several objects reaches in fewer steps than the others."""
     for mark in set().union(*tables):
         depths = sorted(table[mark] for table in tables if mark in table)
         if len(depths) == 1 or depths[0] < depths[1]:
@@ -60,7 +60,7 @@ def _nearest(tables: list[dict[Mark, int]]) -> Iterator[Mark]:
 
 
 def _below(start: Any, wanted: Collection[Mark]) -> Iterator[tuple[Mark, int]]:
-    """The effects among what an object is made of, each with the number of references that lead to it."""
+    """The effects below an object, each with its distance in references."""
     level, seen, left = [start], {id(start)}, _MOST
     for depth in range(_DEPTH + 1):
         below = []
@@ -78,7 +78,7 @@ def _below(start: Any, wanted: Collection[Mark]) -> Iterator[tuple[Mark, int]]:
 
 
 def _is_closed(o: object) -> bool:
-    """Whether an object is not entered: what many share, and code."""
+    """Whether an object is not entered, since many share it or it is code."""
     return (
         foreign.is_atom(o)
         or foreign.is_class(o)

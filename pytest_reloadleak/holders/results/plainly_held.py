@@ -1,8 +1,8 @@
 """Find out early whether the program itself holds something retained, so that more rounds are worth their time.
 
-A whole diagnosis costs more than most second passes. But a holder near the roots is met after a small part of the heap.
-What is met through a module, without any effect or test runner on the way, is a holder for the diagnosis too. Where the
-first that is met is anything else, the answer is no, and a diagnosis must tell.
+A whole diagnosis costs more than most second passes. But a sweep meets a holder near the roots after a small part of
+the heap. If the first arrival leads through a module, and over no effect or test runner, the diagnosis will find a
+holder too. For any other first arrival the answer is no, and only a diagnosis can tell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pytest_reloadleak.holders.trace import cause_at, runner_cause, trace_of
 
 
 def is_plainly_held(search: Search) -> bool:
-    """Whether a module of the program holds something retained, as far as a sweep to the nearest of it shows.
+    """Whether a module of the program holds something retained, as far as a sweep to the nearest holder shows.
 
     Args:
         search: what to look for, where to start, and what to leave out.
@@ -33,7 +33,7 @@ def is_plainly_held(search: Search) -> bool:
 
 
 def _is_plain(arrival: Arrival, search: Search, retained: Retained) -> bool:
-    """Whether an arrival is a holder whatever else is found."""
+    """Whether an arrival counts as a holder whatever else a diagnosis finds."""
     path = arrival.path
     if arrival.root.kind != "sys.modules" or id(path[-1]) in retained.names or references.is_inherited(path):
         return False

@@ -1,4 +1,4 @@
-"""Note what a diagnosis found with its objects, for a trial removal after it."""
+"""Note what a diagnosis found, with the objects, for the trial removal after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def fill(plan: Plan, groups: Sequence[Group], reaches: Reaches, retained: Retain
     """Note groups in a plan, by number.
 
     Args:
-        plan: receives them.
+        plan: receives the groups.
         groups: all groups of one diagnosis.
         reaches: what sinks keep alive.
         retained: all retained objects.

@@ -1,4 +1,4 @@
-"""Turn groups of references into retentions: what each holder had after the first pass, and what it took since."""
+"""Turn groups of references into retentions: what each holder had after the first pass, and what it has taken since."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class _Share(NamedTuple):
     """What a group had after the first pass, and what the second added."""
 
     early: dict[int, int]
-    """Its generations of that time, as they are numbered now, each with its number in the report."""
+    """Its generations after the first pass by their present numbers, each with its number in the report."""
     reach: Reach
-    """What it keeps alive of these."""
+    """What it keeps alive of these generations."""
     later: Later | None
 
 
@@ -34,7 +34,7 @@ def retentions(
         groups: all groups of one diagnosis.
         reaches: what sinks keep alive.
         retained: all retained objects.
-        search: what was known after the first pass.
+        search: has the state after the first pass.
     """
     holders: dict[int, set[int]] = defaultdict(set)
     full = [reaches.of(group.sinks) for group in groups]
@@ -78,9 +78,9 @@ def retentions(
 
 
 def _company(holders: Mapping[int, Collection[int]], shares: Sequence[_Share | None]) -> list[set[int]]:
-    """For each group, the other groups that keep one of its generations, or one of whose generations it keeps.
+    """For each group, the other groups that keep one of its generations, or of which it keeps a generation.
 
-    A slot that is filled in turn keeps another generation with each look, so the two need not be the same.
+    The two differ: a slot that each round fills anew keeps another generation now than after the first pass.
     """
     company: list[set[int]] = [set() for _ in shares]
     for number, share in enumerate(shares):
@@ -95,7 +95,7 @@ _NOTHING = Reach(frozenset(), set(), 0, 0)
 
 
 def _share(group: Group, reach: Reach, reaches: Reaches, retained: Retained, search: Search) -> _Share | None:
-    """What of a group was there after the first pass; `None` if nothing was."""
+    """The part of a group that was there after the first pass; `None` if nothing was."""
     known, cause = search.first_pass, group.first.cause
     if known is None or is_noise(cause):
         return _Share({generation: generation for generation in reach.generations}, reach, None)
@@ -112,7 +112,7 @@ def _share(group: Group, reach: Reach, reaches: Reaches, retained: Retained, sea
 def _of_generations(
     group: Group, reach: Reach, generations: Collection[int], reaches: Reaches, retained: Retained
 ) -> Reach:
-    """What the objects of some generations keep, of those that a group leads to."""
+    """What a group's objects of some generations keep alive."""
     if reach.generations <= frozenset(generations):
         return reach
     ids = [key for key in reach.ids & retained.born.keys() if retained.born[key] in generations]
@@ -120,10 +120,10 @@ def _of_generations(
 
 
 def _taken_again(groups: Sequence[Group], search: Search) -> list[int]:
-    """How many references to the same old objects the second pass added to each group.
+    """The number of references to the same old objects that the second pass added to each group.
 
-    The reference counts say how many each object gained. A group that takes more in each round has at least twice as
-    many after as many rounds again, so of several groups those with the most of them took these.
+    The reference counts show how many each object gained. A group that takes more in each round has at least doubled
+    its references after as many rounds again. So the gain is attributed to the groups with the most references.
     """
     counts = [_references(group) if search.gained else Counter[int]() for group in groups]
     found = [0] * len(groups)
@@ -137,11 +137,11 @@ def _taken_again(groups: Sequence[Group], search: Search) -> list[int]:
 
 
 def _references(group: Group) -> Counter[int]:
-    """How many references a group has to each sink, and to the instances of each class, by the id of that."""
+    """The number of references from a group to each sink and to the instances of each class, by id of sink or class."""
     found: Counter[int] = Counter()
     holders = {id(path[-2]): path[-2] for path in group.paths if len(path) > 1}
     shown = Counter(id(o) for holder in holders.values() for o in gc.get_referents(holder))
-    # An instance that got a dict since does not show what it refers to, so each path to a sink counts as well.
+    # An instance that got a dict meanwhile no longer shows its references, so each path to a sink counts as well.
     paths = Counter(id(path[-1]) for path in group.paths)
     for key, sink in group.sinks.items():
         count = max(shown[key], paths[key])

@@ -18,7 +18,7 @@ Sight = tuple[str, int]
 
 
 def sights(search: Search, retained: Retained) -> tuple[Sight, ...]:
-    """What each module outside the unit sees of it through its globals.
+    """The generations of the unit that each outside module sees through its globals.
 
     Args:
         search: what to look for, and what to leave out.
@@ -45,7 +45,7 @@ def _is_left_out(name: str, ledger: Ledger) -> bool:
 
 
 def _is_import_binding(module: str, key: object, value: Any) -> bool:
-    """Whether a name is `__builtins__` or the like, or a submodule that its import bound."""
+    """Whether the import system bound a name: `__builtins__` and similar names, or a submodule."""
     if type(key) is not str or (key.startswith("__") and key.endswith("__")):
         return True
     return (
@@ -55,7 +55,7 @@ def _is_import_binding(module: str, key: object, value: Any) -> bool:
 
 
 def _present_data(search: Search) -> set[int]:
-    """Ids of the plain data in the target's present namespaces that the original's did not have: it is their own."""
+    """Ids of the plain data in the target's present namespaces that the original's namespaces did not have."""
     older = {id(value) for _, saved in search.original.namespaces.values() for value in list(saved.values())}
     items = ((name, *item) for name, n in search.namespaces.items() for item in list(n.items()))
     return {
@@ -82,7 +82,7 @@ def _generation(value: Any, search: Search, retained: Retained, present: set[int
 
 
 def in_words(sights: tuple[Sight, ...], target: str, current: int) -> str | None:
-    """Which module sees which generation, in one line; `None` if all see the current one."""
+    """One line that says which module sees which generation; `None` if all see the current one."""
     by_generation: dict[int, list[str]] = {}
     for module, generation in sights:
         by_generation.setdefault(generation, []).append(module)

@@ -1,8 +1,8 @@
-"""Tell plain data that the target made from data that it only took from another module.
+"""Distinguish plain data that the target made from data that it only took from another module.
 
-A list or an object of a library's class does not say who made it. `_previous = host.current` and
-`_previous = signal.getsignal(signal.SIGTERM)` give the target a name for what is the host's. When the next generation
-takes something else, the host's own name for the first one is no stale copy of a name of the target.
+A list or an object of a library's class does not show who made it. `_previous = host.current` and
+`_previous = signal.getsignal(signal.SIGTERM)` give the target a name for the host's object. When the next generation
+takes another object, the host's own name for the first one is not a stale copy of the target's name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def is_taken(name: str, path: tuple[Any, ...], original: Original) -> bool:
     Args:
         name: what the target called the value: `app.views.DEFAULTS`.
         path: the objects from a root to the value.
-        original: has all that the target called so; one of its modules may have made what another one took.
+        original: the original's namespaces. One of its modules may have made what another one took.
     """
     named = [
         f"{module}.{key}"
@@ -55,10 +55,10 @@ def _is_taken(name: str, path: tuple[Any, ...]) -> bool:
 
 
 def _origin(target: dict[str, Any], attribute: str, value: object) -> set[str] | None:
-    """The packages whose code may have made a value that the target assigned; `None` if anybody's may have.
+    """The packages whose code may have made a value that the target assigned; `None` if any package may have.
 
-    Empty for what the target made: a display, a comprehension, an instance. What a function returned is that function's
-    or the class's.
+    The set is empty for values that the target made: a display, a comprehension, an instance. A value that a function
+    returned comes from the package of the function or of the value's class.
     """
     bound = _assigned(sources.statements(foreign.text(dict.get(target, "__file__"))), attribute)
     if bound is None:
@@ -75,7 +75,7 @@ def _origin(target: dict[str, Any], attribute: str, value: object) -> set[str] |
 
 
 def _assigned(body: Sequence[ast.stmt], name: str) -> ast.AST | None:
-    """The expression that a module's source assigns to a name last; `None` where none does so outside functions."""
+    """The last expression that a module's source assigns to a name outside of functions; `None` if there is none."""
     found = None
     for node in body:
         parts = vars(node)
@@ -91,7 +91,7 @@ def _assigned(body: Sequence[ast.stmt], name: str) -> ast.AST | None:
 
 
 def _looked_up(expression: ast.AST, namespace: dict[str, Any]) -> Any:
-    """What a name, or an attribute of a module, stands for in a namespace; `None` if that is not known."""
+    """The value of a name, or of an attribute of a module, in a namespace; `None` if it is not known."""
     names = []
     while type(expression) is ast.Attribute:
         names.append(vars(expression)["attr"])
@@ -107,7 +107,7 @@ def _looked_up(expression: ast.AST, namespace: dict[str, Any]) -> Any:
 
 
 def _bound_by(path: tuple[Any, ...]) -> tuple[dict[str, Any] | None, str | None]:
-    """The namespace of the module whose code has a name for the end of a path, and that name."""
+    """The namespace of the module that has a name for the last object of a path, and that name."""
     owner = path[-3] if len(path) > 2 and type(path[-2]) is dict else path[-2]
     names = path[-2] if type(path[-2]) is dict else {}
     key = next((k for k, value in dict.items(names) if value is path[-1] and type(k) is str), None)
@@ -119,13 +119,13 @@ def _bound_by(path: tuple[Any, ...]) -> tuple[dict[str, Any] | None, str | None]
 
 
 class _Words:
-    """What the source of a module speaks of."""
+    """The names and texts in the source of a module."""
 
     def __init__(self) -> None:
         self.named: set[str] = set()
-        """Names, attributes, imports and texts, by their parts."""
+        """Names, attributes, imports and texts, split at dots."""
         self.stored: set[str] = set()
-        """Attributes of others that it sets, and texts, with which `setattr` may do so."""
+        """Attributes that it sets, and texts, with which `setattr` may set some."""
 
 
 def _words(namespace: dict[str, Any]) -> _Words:
