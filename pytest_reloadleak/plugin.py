@@ -292,9 +292,8 @@ def pytest_runtest_makereport(
     shown = item.__dict__.pop("reload_leak_failure", None)
     if shown is not None and report.failed:
         report.longrepr = shown
-    elif call.excinfo is not None and not item.nodeid.startswith(
-        "reload-leak::"
-    ):  # they show theirs themselves
+    # Items of targets show their report themselves.
+    elif call.excinfo is not None and not item.nodeid.startswith("reload-leak::"):
         _shorten(report, call.excinfo.value)
     for name in _OF_REPORTS:
         found = item.__dict__.get(name)
@@ -302,10 +301,8 @@ def pytest_runtest_makereport(
             report.__dict__[name] = found
             del item.__dict__[name]  # the item may run again
             if name == "reload_leak_checks":
-                attempts = item.__dict__["reload_leak_attempts"] = (
-                    item.__dict__.get("reload_leak_attempts", 0) + 1
-                )
-                report.__dict__["reload_leak_attempts"] = attempts
+                attempts = item.__dict__.get("reload_leak_attempts", 0) + 1
+                item.__dict__["reload_leak_attempts"] = report.__dict__["reload_leak_attempts"] = attempts
     return report
 
 

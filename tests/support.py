@@ -54,9 +54,8 @@ class Project:
         self.pytester = pytester
         self.path = pytester.path
         self.report = self.path / "report.json"
-        monkeypatch.setenv(
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"
-        )  # starting with all that is installed takes seconds
+        # Starting with all that is installed takes seconds.
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         monkeypatch.setenv("COLUMNS", "200")
         for name in ("CI", "BUILD_NUMBER", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
             monkeypatch.delenv(name, raising=False)

@@ -151,9 +151,8 @@ def _run(command: list[str], directory: Path) -> int:
         try:
             return process.wait(timeout=TIMEOUT_S)
         finally:
-            with contextlib.suppress(
-                ProcessLookupError
-            ):  # children that the scenario left are in the same group
+            # Children that the scenario left are in the same group.
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 

@@ -39,9 +39,8 @@ def compared(module: str, strategy: str, said: dict[str, Any], truth: dict[str, 
     """The row of a check."""
     row = Row(module, strategy, outcome_of(said), truth.get("verdict", "error"), text=said.get("text", ""))
     if row.outcome in {"error", "inconclusive"}:
-        row.error = re.sub(r" \(/.*", "", str(said.get("error") or said.get("reason")))[
-            :300
-        ]  # paths of this machine
+        # Without paths of this machine.
+        row.error = re.sub(r" \(/.*", "", str(said.get("error") or said.get("reason")))[:300]
     claims = truth.get("claims", [])
     for at, finding in enumerate(said.get("findings", ())):
         holder, held = finding["holder"] or {}, finding["held"] or {}

@@ -63,9 +63,8 @@ class Pattern:
         if head in _FIELDS:
             return cls(text, head, "*", tail.strip())
         if head != "*" and head not in _KINDS:
-            begun = [
-                kind for kind in _KINDS if kind.startswith(f"{head}-")
-            ]  # 'retained' for 'retained-generation'
+            # The user may have written 'retained' for 'retained-generation'.
+            begun = [kind for kind in _KINDS if kind.startswith(f"{head}-")]
             hint = did_you_mean(begun[0] if begun else head, (*_KINDS, *_FIELDS), cutoff=0.6).strip()
             hint = hint or f"write {_FORMS}"
             raise UsageError(f"{where}: {text!r}: {head!r} is no kind of finding; {hint}")

@@ -51,9 +51,8 @@ def in_greenlet(o: Any, sinks: dict[int, Any]) -> Iterator[Any]:
     if gc.is_tracked(o):
         return
     cls = next((cls for cls in foreign.mro(type(o)) if foreign.class_name(cls) == "greenlet.greenlet"), None)
-    if (
-        cls is None or foreign.class_dict(cls)["parent"].__get__(o) is None
-    ):  # the main one's stack is the thread's
+    # The stack of the main greenlet is that of the thread.
+    if cls is None or foreign.class_dict(cls)["parent"].__get__(o) is None:
         return
     attributes = foreign.instance_dict(o)
     if attributes:

@@ -145,9 +145,8 @@ def _described(error: BaseException) -> str:
     for name in replaced:
         _SPACE[name] = _BUILTINS[name]
     text = f"the check itself failed: {type(error).__name__}"
-    with contextlib.suppress(
-        BaseException
-    ):  # the target may have broken imports too, or what formats a failure
+    # The target may have broken imports, or the functions that format a failure.
+    with contextlib.suppress(BaseException):
         text = f"the check itself failed: {_innermost(error)}{failure_text(error)}"
     if replaced:
         text += f"; the target replaced builtins: {', '.join(replaced)}"

@@ -68,9 +68,8 @@ def test_every_command_can_be_run():
         if program == "python" and arguments[0].endswith(".py"):
             is_wrong |= not (ROOT / arguments[0]).exists()
         if program == "nox" and arguments[:1] == ["-s"]:
-            is_wrong |= (
-                re.sub(r"-3\.\d+$", "", arguments[1]) not in sessions
-            )  # one that has several interpreters
+            # A session with several interpreters is named with the version.
+            is_wrong |= re.sub(r"-3\.\d+$", "", arguments[1]) not in sessions
         if is_wrong:
             wrong.append(command)
 

@@ -133,9 +133,8 @@ def test_t1_t2_t3_t4_t5_t6_t7_l1_k22_with_and_without_a_cleaner(cleaner, is_clea
     assert report.retained_generations == (() if is_cleaned else (-1, 0))
     if cleaner == "t3 context variable" and not is_cleaned:
         assert report.findings[0].held.name == "app.C"
-        assert (
-            terminal.text(report).count("contextvars['it']") == 3
-        )  # the key fact, the holder, and the advice
+        # The key fact, the holder, and the advice.
+        assert terminal.text(report).count("contextvars['it']") == 3
 
 
 INNOCENTS = {

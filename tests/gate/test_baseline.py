@@ -105,9 +105,8 @@ def test_compares_a_session_with_the_baseline():
     )
     assert [entry.signature for entry in compared.fixed] == ["aaaaaaaa"]
     assert [entry.signature for entry in compared.present] == ["bbbbbbbb"]
-    assert [entry.signature for entry in compared.new] == [
-        "cccccccc"
-    ]  # one known for another reason is not new
+    # A finding that is known for another reason is not new.
+    assert [entry.signature for entry in compared.new] == ["cccccccc"]
     assert compared.unchecked == ()
 
 

@@ -266,6 +266,6 @@ def test_a_reload_sees_the_target_and_the_process_as_without_a_check(stale, is_d
 
     assert report.outcome == "clean"
     assert different == {}
-    assert fresh_markers == (
-        {False} if is_dropped else {False, True}
-    )  # a fresh namespace is marked when it has ended
+    # A fresh namespace gets its marker only after its execution has ended.
+    expected = {False} if is_dropped else {False, True}
+    assert fresh_markers == expected

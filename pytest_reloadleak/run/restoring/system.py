@@ -35,9 +35,8 @@ def settings() -> Iterator[Setting]:
         if read in vars(os):  # first: other settings can be put back by their owner only
             yield Setting(f"the effective {what}", vars(os)[read], vars(os)[write])
     yield Setting("the working directory", _getcwd, _chdir)
-    if (
-        sys.platform == "linux"
-    ):  # elsewhere the mask can only be read by setting it, and threads would see that
+    # On other systems the mask can be read only by setting it, which threads would see.
+    if sys.platform == "linux":
         yield Setting("the file mode mask (umask)", _read_umask, _umask)
         yield Setting("the resource limits", _limits, _set_limits)
     yield from _of_signals()
