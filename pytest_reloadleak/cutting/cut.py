@@ -1,4 +1,4 @@
-"""Define a trial removal, and why one cannot be tried."""
+"""Define a trial removal, and the error that says why one cannot be tried."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Cut:
     """The removal of one reference or effect. Lives only until it is performed."""
 
     remove: Callable[[], None]
-    """Removes it. What this keeps must not lead to what should die."""
+    """Removes it. The function must not hold anything that leads to what should die."""
     generations: frozenset[int] = frozenset()
-    """Old generations that the reference or effect keeps."""
+    """Old generations that the reference or effect keeps alive."""
     is_whole: bool = False
-    """Whether this removes the references to all generations: a cache is cleared, a slot is emptied."""
+    """Whether this removes the references to all generations, as clearing a cache or emptying a slot does."""
 
 
 def perform(cut: Cut) -> str | None:

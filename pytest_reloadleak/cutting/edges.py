@@ -21,11 +21,11 @@ _TABLES = (collections.OrderedDict, dict)
 _OF_EXCEPTIONS = ("__traceback__", "__cause__", "__context__")
 _LRU_CACHE: Any = functools._lru_cache_wrapper
 FIXED = foreign.type_ids(tuple, frozenset)
-"""Types whose instances cannot change: what refers to one can refer to another instead."""
+"""Types whose instances cannot change: an object that refers to one can refer to a changed copy instead."""
 
 
 def removal(path: Sequence[Any], at: int, children: Collection[int]) -> Removal | None:
-    """How to remove the reference that arrives at a position of a path; `None` if its owner does not allow it.
+    """A function that removes the reference to an object on a path; `None` if its owner does not allow that.
 
     Args:
         path: objects that each refer to the next.
@@ -43,7 +43,7 @@ def removal(path: Sequence[Any], at: int, children: Collection[int]) -> Removal 
     if remove is None:
         return None
     if home and references.is_namespace(path[home - 1], owner) and not foreign.is_module(path[home - 1]):
-        # The attributes are the instance's, which may have another dict by then, or another instance its place.
+        # By then the instance may have another dict, or another instance may have taken its place.
         remove, home = _from_attributes, home - 1
     owner, above = path[home], places(path, home) if home and not foreign.is_module(path[home - 1]) else []
     return lambda: _from_present(remove, owner, above, children)
@@ -73,7 +73,7 @@ _FRAMES: tuple[tuple[type, str], ...] = (
 
 
 def _class_of(path: Sequence[Any], at: int) -> Any:
-    """The class whose namespace is at a position of a path, or `None`: such a dict must not be changed directly."""
+    """The class whose namespace is at a position of a path, or `None`. Such a dict must not be changed directly."""
     if at < 1 or not issubclass(type(path[at]), dict) or not foreign.is_class(path[at - 1]):
         return None
     namespace = next(iter(gc.get_referents(foreign.class_dict(path[at - 1]))), None)
@@ -85,7 +85,7 @@ Remover = Callable[[Any, Collection[int]], None]
 
 
 def _remover(owner: Any, child: Any) -> Remover | None:
-    """What removes the reference between two objects, and others like it; `None` if the owner does not allow it."""
+    """A function that removes such references between two objects; `None` if the owner does not allow that."""
     found = next((remove for kind, remove in _REMOVALS if issubclass(type(owner), kind)), None)
     if found is not None:
         return found
@@ -100,7 +100,7 @@ def _from_class(cls: Any, children: Collection[int]) -> None:
 
 
 def _from_present(remove: Remover, owner: Any, above: list[Place], children: Collection[int]) -> None:
-    """Remove from an owner, and from the one that has taken its place since: each reload may make it anew."""
+    """Remove from an owner, and from the one that has taken its place since: each reload may create a new one."""
     remove(owner, children)
     for place in above:
         with suppress(AttributeError):  # the slot has been emptied
@@ -156,7 +156,7 @@ _REMOVALS: tuple[tuple[type, Remover], ...] = (
 
 
 def _from_defaults(function: Any, children: Collection[int]) -> None:
-    """Put `None` in the place of a default: without it, the others would belong to other parameters."""
+    """Replace a default with `None`. Removing it would assign the other defaults to other parameters."""
     defaults = function.__defaults__ or ()
     _DEFAULTS.__set__(function, tuple(None if id(o) in children else o for o in defaults))
 
@@ -170,13 +170,13 @@ def _from_exception(error: Any, children: Collection[int]) -> None:
 
 
 def _from_attributes(owner: Any, children: Collection[int]) -> None:
-    """Delete attributes of an instance, whether in its dict, in a slot or directly in the instance."""
+    """Delete attributes of an instance, from its dict, from a slot or from the instance itself."""
     for delete in list(_attributes(owner, children)):
         delete()
 
 
 def _attributes(owner: Any, children: Collection[int]) -> Iterator[Removal]:
-    """What deletes each attribute of an instance that is one of some objects."""
+    """Functions that delete the attributes of an instance whose values are among some objects."""
     own = foreign.instance_dict(owner)
     if own is not None:
         for name, value in list(dict.items(own)):
@@ -188,9 +188,9 @@ def _attributes(owner: Any, children: Collection[int]) -> Iterator[Removal]:
 
 
 def _slots(owner: Any) -> Iterator[tuple[Any, Any]]:
-    """The filled slots of an instance: what gets, sets or deletes each, and its value."""
+    """The filled slots of an instance: each descriptor, with its value."""
     for cls in foreign.mro(type(owner)):
-        # What C code keeps in its own structure it may need.
+        # C code may need what it keeps in its own structure.
         for descriptor in list(foreign.class_dict(cls).values()) if not foreign.is_c_type(cls) else ():
             if type(descriptor) is types.MemberDescriptorType:
                 try:
@@ -211,7 +211,7 @@ class Place(NamedTuple):
 
 
 def places(path: Sequence[Any], at: int) -> list[Place]:
-    """Where the owner of the object at a position of a path refers to it; empty if the owner does not allow a change.
+    """The places where the owner of an object on a path refers to it; empty if the owner does not allow a change.
 
     Args:
         path: objects that each refer to the next.
@@ -255,12 +255,12 @@ def _at(kind: Any, items: Any, index: int) -> Place:
 
 
 def release(place: Place, children: Collection[int]) -> None:
-    """Put a tuple or frozenset without some objects in the place of the present one."""
+    """Replace a tuple or frozenset with one that lacks some objects."""
     place.put(_without(place.get(), children))
 
 
 def _without(o: Any, children: Collection[int]) -> Any:
-    """A tuple or frozenset like `o`, and those within it, without some objects."""
+    """A copy of a tuple or frozenset without some objects, at any depth."""
     if type(o) is tuple:
         return tuple(_without(item, children) for item in o if id(item) not in children)
     if type(o) is frozenset:

@@ -1,4 +1,4 @@
-"""Remove effects: find each one again by its identity, and end it in the way of its kind."""
+"""Remove effects: find each one again by its identity, and end it in the way that suits its kind."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Effects:
 
         Args:
             cause: the cause.
-            references: what the effects keep.
+            references: the references from the effects to old generations.
 
         Raises:
             CannotCutError: one of them cannot be removed.
@@ -54,14 +54,14 @@ class Effects:
             if root.cause == cause:
                 kept.setdefault(root.effect, set()).update(generations)
                 seen += path
-        # Equal texts of a list are numbered, so the last one goes first.
+        # Equal texts of a list are numbered by position, so the last one is removed first.
         known = [e for e in self._plan.effects.get(cause, ()) if e.is_counted or e.number in kept]
         cuts = []
         for effect in sorted(known, key=lambda e: tuple(map(str, e.identity)), reverse=True):
             generations = frozenset(kept.get(effect.number, ()))
             cuts.append(self._cut(effect, cause, generations, seen))
         timers = [o for o in seen if issubclass(type(o), threading.Timer)]
-        if timers:  # each may be over, and the next one's thread have its ident
+        if timers:  # each may be over by then, and the next timer's thread may have its ident
             called = threads.functions_of(timers)
             cuts.insert(0, Cut(partial(threads.cancel, called), frozenset().union(*kept.values())))
         return cuts
@@ -94,7 +94,7 @@ class Effects:
 
 
 def _removal(probe: Probe, effect: Effect, cause: Cause) -> Any:
-    """What ends an effect of a thread, loop or descriptor; it refers to the effect's objects weakly only."""
+    """A function that ends an effect of a thread, loop or descriptor. It refers to the effect's objects weakly."""
     if type(probe) is Threads:
         ident = int(effect.identity[0])
         return partial(threads.stop, ident, weakref.ref(effect.values[0]) if effect.identity[1] else None)

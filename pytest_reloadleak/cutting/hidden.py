@@ -24,12 +24,12 @@ _UNDO: dict[str, Callable[[Any], None]] = {
 
 
 def removal(probe: Watched, number: int | str, seen: Iterable[Any]) -> Callable[[], None]:
-    """What undoes one recorded call. It refers weakly to what was registered, if it can.
+    """A function that undoes one recorded call. It refers weakly to the registered object if that allows it.
 
     Args:
         probe: has the record.
         number: the record's number.
-        seen: objects on the paths of this registration; one of them may be the entry, where it has no weak references.
+        seen: objects on the paths of this registration; one of them may be an entry without weak references.
 
     Raises:
         CannotCutError: nothing undoes it.

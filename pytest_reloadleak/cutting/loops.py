@@ -18,27 +18,27 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 
 _TURNS = 6
-"""Turns of a loop that does not run by itself: a cancelled task may take some to end."""
+"""Turns of a loop that does not run by itself: a cancelled task may need several to end."""
 _PATIENCE_S = 1.0
-"""How long a loop in another thread may take."""
+"""Seconds that a loop in another thread may take."""
 _PAUSE_S = 0.005
 
 _sleep, _now_s = time.sleep, time.monotonic
 
 
 class _Calls(NamedTuple):
-    """What a timer calls, weakly: when it is removed, it may have run, and its function may have set the next one."""
+    """Weak references to what a timer calls. By the time of the removal its function may have set the next timer."""
 
     loop: weakref.ref[Any]
     parts: tuple[weakref.ref[Any], ...]
 
 
 def removal(o: Any, path: str) -> Callable[[], None]:
-    """What ends a task, timer, callback, future or async generator; it refers to it weakly.
+    """A function that ends a task, timer, callback, future or async generator, to which it refers weakly.
 
     Args:
         o: the object.
-        path: the name of the effect, which begins with the word for what the loop uses a handle for.
+        path: the name of the effect. It begins with the word for the use of a handle.
     """
     return partial(_end, weakref.ref(o), path, _calls(o))
 
@@ -54,12 +54,12 @@ def _calls(o: Any) -> _Calls | None:
 
 
 def _parts(callback: Any) -> tuple[Any, ...]:
-    """A callback, or what makes a method: each access makes a new one."""
+    """A callback, or the parts of a method, since each access creates a new method."""
     return (callback.__self__, callback.__func__) if type(callback) is types.MethodType else (callback,)
 
 
 def _cancel_next(calls: _Calls) -> None:
-    """Cancel the timers that call the same."""
+    """Cancel the timers that call the same function."""
     loop, wanted = calls.loop(), [part() for part in calls.parts]
     if loop is None or any(part is None for part in wanted):
         return
@@ -70,10 +70,10 @@ def _cancel_next(calls: _Calls) -> None:
 
 
 def _end(reference: weakref.ref[Any], path: str, calls: _Calls | None) -> None:
-    """End it, and let its loop turn.
+    """End the object, and let its loop turn.
 
     Raises:
-        CannotCutError: it has no end of its own, or goes on.
+        CannotCutError: nothing ends it, or it goes on.
     """
     o = reference()
     if o is None:
@@ -102,7 +102,7 @@ def _end(reference: weakref.ref[Any], path: str, calls: _Calls | None) -> None:
 
 
 def _drop(handle: Any) -> None:
-    """Remove a cancelled handle from what keeps it: to cancel it again would change nothing."""
+    """Remove a cancelled handle from what keeps it, since cancelling it again would change nothing."""
     for owner in gc.get_referrers(handle):
         remove = (
             edges.removal((owner, handle), 1, {id(handle)}) if type(owner) is not types.FrameType else None
@@ -132,7 +132,7 @@ def _removal(loop: Any, handle: Any, path: str) -> Callable[[], object] | None:
 
 
 def _in_loop(loop: Any, action: Callable[[], object]) -> None:
-    """Call something where a loop runs, and let the loop turn."""
+    """Call a function in the thread of a loop, and let the loop turn."""
     if loop is None or loop.is_closed():
         action()
     elif loop.is_running():
@@ -159,7 +159,7 @@ def _is_over(future: Any, loop: Any) -> bool:
 
 
 def _close(generator: Any) -> None:
-    """Close a suspended async generator, on the loop that has it if there is one, else on a new one."""
+    """Close a suspended async generator on the loop that has it, or on a new loop if none has it."""
     asyncio: Any = sys.modules["asyncio"]
     own = library()
     found = own.policy() if own is not None else None

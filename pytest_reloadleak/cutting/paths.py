@@ -1,8 +1,8 @@
 """Choose which reference of a path to remove: the named one, or the nearest one above it that can be removed.
 
-A tuple cannot change, a bound method cannot let go of its object, and a subscription in two tables keeps what it keeps
-however it is reached. So the choice goes up from the named reference, and stops where another generation or another
-holder would be released with it.
+A tuple cannot change, a bound method cannot release its object, and a subscription in two tables keeps its callback
+whichever table leads to it. So the choice goes up from the named reference, and stops before a reference whose removal
+would also release another generation or holder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pytest_reloadleak.holders.search import Known, KnownHolder, Plan
 from pytest_reloadleak.holders.trace import holder_index, is_timer
 
 _DEEPEST = 40
-"""Functions within each other that are searched for what they wrap in the end."""
+"""The largest number of nested functions that are searched for the innermost function that they wrap."""
 
 Owns = Callable[[str], bool]
 
@@ -41,7 +41,7 @@ class Paths:
         self._leads_to: dict[int, set[int]] = defaultdict(set)
         """By id, the generations that each object on the paths leads to."""
         self._users: Counter[tuple[int, int]] = Counter()
-        """In how many holders' paths each reference is."""
+        """For each reference, the number of holders whose paths have it."""
         for holder in plan.holders.values():
             used: set[tuple[int, int]] = set()
             for _, path, _, generations in holder.references:
@@ -51,7 +51,7 @@ class Paths:
             self._users.update(used)
 
     def cuts(self, holder: KnownHolder) -> tuple[list[Cut], int | None]:
-        """The removals of all references of a holder, and the position in its trace of the one that is removed.
+        """The removals of all references of a holder, and the position of the removed reference in its trace.
 
         Raises:
             CannotCutError: one of them cannot be removed.
@@ -61,7 +61,7 @@ class Paths:
         return [cut for cut, _ in found], max(holder.named - up, 0)
 
     def _cut(self, known: Known, holder: KnownHolder) -> tuple[Cut, int]:
-        """The removal of one reference, and how many steps above the named one it is."""
+        """The removal of one reference, and its distance in steps above the named one."""
         path = known.path
         if len(path) == 1 and known.root.kind == "sys.modules":
             module = path[0]
@@ -108,7 +108,7 @@ class Paths:
         return next((p for _, _, child in steps if (p := positions[id(child)]) > at), len(path) - 1)
 
     def _may_go(self, o: Any, generations: frozenset[int]) -> bool:
-        """Whether all that an object leads to may be released together: it came with what the reference keeps."""
+        """Whether everything that an object leads to may be released: the object came with these generations."""
         if foreign.is_module(o):
             return False
         return self._leads_to[id(o)] <= generations or len(self._leads_to[id(o)]) <= 1
@@ -125,7 +125,7 @@ class Paths:
 
     @staticmethod
     def _in_fixed(known: Known, at: int) -> edges.Removal | None:
-        """How to release an item of a tuple or frozenset with items of other generations; `None` if that is not so."""
+        """The removal of an item of a tuple or frozenset that has items of other generations; `None` in other cases."""
         path = known.path
         if not foreign.is_exactly(path[at], edges.FIXED) or references.is_namespace(path[at - 1], path[at]):
             return None
@@ -140,7 +140,7 @@ class Paths:
 
 
 def _children(known: Known, at: int) -> frozenset[int]:
-    """Ids of the object at a position of a path, and of the retained ones beside it in the same collection."""
+    """Ids of the object at a position of a path, and of other retained objects in the same collection."""
     return known.sinks if at == len(known.path) - 1 else frozenset({id(known.path[at])})
 
 
@@ -162,7 +162,7 @@ def _put(found: list[edges.Place], new: Any) -> None:
 
 
 def _original_below(o: Any, owns: Owns) -> Any:
-    """What some function of the target wraps in the end, through closures and defaults; `None` if nothing is found."""
+    """The innermost function that a function of the target wraps by closures and defaults; `None` if none is found."""
     seen: set[int] = set()
     level = [o]
     for _ in range(_DEEPEST):
@@ -176,7 +176,7 @@ def _original_below(o: Any, owns: Owns) -> Any:
 
 
 def _wrapped(function: Any) -> Iterator[Any]:
-    """What a function has in its closure, defaults and attributes; the function of a method."""
+    """The objects in a function's closure, defaults and attributes; for a method, its function."""
     if type(function) is types.FunctionType:
         for cell in function.__closure__ or ():
             yield from gc.get_referents(cell)
@@ -188,7 +188,7 @@ def _wrapped(function: Any) -> Iterator[Any]:
 
 
 def _is_original(o: Any, owns: Owns) -> bool:
-    """Whether an object is a function, method or class, and not the target's."""
+    """Whether an object is a function, method or class that does not belong to the target."""
     is_callable = foreign.is_class(o) or foreign.is_exactly(o, _CALLABLES)
     return is_callable and not is_of(o, owns)
 

@@ -15,7 +15,7 @@ from pytest_reloadleak.cutting.cut import CannotCutError
 from pytest_reloadleak.heap import foreign
 
 _PATIENCE_S = 1.0
-"""How long a killed process may take to end."""
+"""Seconds that a killed process may take to end."""
 _PAUSE_S = 0.005
 
 _close, _fstat, _kill, _waitpid = os.close, os.fstat, os.kill, os.waitpid
@@ -27,7 +27,7 @@ def close(number: int, owners: list[weakref.ref[Any]]) -> None:
     """Close a descriptor, through the object that owns it if there is one.
 
     Args:
-        number: its number.
+        number: the descriptor's number.
         owners: objects that own it.
 
     Raises:
@@ -36,7 +36,7 @@ def close(number: int, owners: list[weakref.ref[Any]]) -> None:
     for owner in owners:
         o = owner()
         for method in _closing(o) if o is not None else ():
-            with suppress(Exception):  # a buffer that cannot be flushed; the descriptor is closed below
+            with suppress(Exception):  # its buffer may fail to flush; the descriptor is closed below
                 method(o)
     if _is_open(number):
         _close(number)

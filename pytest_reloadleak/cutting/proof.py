@@ -1,4 +1,4 @@
-"""Perform the removals and state what they show, as values that hold no object of the program."""
+"""Perform the removals, and state what they prove as values that hold no object of the program."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from pytest_reloadleak.holders.sweep import Cause
 
 
 class Proof(NamedTuple):
-    """What the removal of one holder showed, as values."""
+    """What the removal of one holder proved, as values."""
 
     keeps: frozenset[int]
     """The old generations that the holder kept; empty for an effect that kept none."""
     freed: frozenset[int] = frozenset()
-    """Those that were gone when it and all others had been removed."""
+    """Those that were dead when it and all others had been removed."""
     refusal: str | None = None
-    """Why it was not removed, or why its removal shows nothing, as a clause."""
+    """Why it was not removed, or why its removal proves nothing, as a clause; `None` if neither applies."""
     is_needed: bool | None = None
-    """Whether its removal alone was seen to free nothing; `None` without another holder, or if nothing was seen."""
+    """Whether removing only the others freed nothing; `None` without other holders, or if it was not observed."""
     effects: int = 0
-    """For effects that kept nothing: how many there were."""
+    """For effects that kept no generation: their number."""
     rest: str | None = None
-    """The path of what still kept some of them."""
+    """The path of a holder that still kept some of them; `None` if there was none."""
     hidden: tuple[str, ...] = ()
-    """Paths of what kept the objects of an effect that had ended, and was removed too."""
+    """Paths of holders that kept the objects of an effect that had ended, and that were removed too."""
     cut_at: int | None = None
     """As `Finding.cut_at`."""
 
@@ -55,9 +55,9 @@ class _Trial:
     refusal: str | None = None
     """Why it cannot be removed, or was not."""
     stood: set[int] = field(default_factory=set)
-    """Generations that were still alive when this holder had let go of them, and another had not."""
+    """Generations that were still alive after the removal of this holder and before that of another."""
     fell: set[int] = field(default_factory=set)
-    """Generations that were free then."""
+    """Generations that were dead at that time."""
 
     @property
     def keeps(self) -> frozenset[int]:
@@ -66,10 +66,10 @@ class _Trial:
 
 
 class Process(NamedTuple):
-    """What a trial asks of the run."""
+    """The functions of a run that a trial calls."""
 
     alive: Callable[[], Collection[int]]
-    """Collects, and returns the generations of which something is certainly alive."""
+    """Collects, and returns the generations with an object that is certainly alive."""
     look: Callable[[], tuple[Diagnosis, Trials]]
     """Settles, and looks again, for another trial."""
 
@@ -77,10 +77,10 @@ class Process(NamedTuple):
 class Trials:
     """The removals of all holders that a diagnosis found, ready to be performed.
 
-    They refer to the holders, and not to what these keep: more rounds may follow.
+    They refer to the holders, and not to what these keep alive, since more rounds may follow.
 
     Args:
-        plan: what the diagnosis found, with the objects. It is emptied.
+        plan: what the diagnosis found, with the objects. The constructor empties it.
         looked: the diagnosis.
         owns: whether a module name belongs to the target.
         probes: the probes that saw the effects.
@@ -92,28 +92,28 @@ class Trials:
         plan.clear()
 
     def perform(self, process: Process) -> None:
-        """Remove the holders in stages, and note what stands after each."""
+        """Remove the holders in stages, and note what is alive after each."""
         cuts = {n: trial.cuts for n, trial in self.all.items() if trial.refusal is None}
         for stage in stages(cuts, {n: trial.keeps for n, trial in self.all.items()}):
             for number, cut in stage.cuts:
-                # After a refusal the rest would show nothing, and each thread may take a second.
+                # After a refusal the rest would prove nothing, and each thread may take a second.
                 if self.all[number].refusal is None:
                     self.all[number].refusal = perform(cut)
             if stage.left:
                 _note(stage.left, {number for number, _ in stage.cuts}, self.all, process.alive())
 
     def only(self, wanted: Callable[[Retention], bool]) -> tuple[Retention, ...]:
-        """Leave out all but some; returns those."""
+        """Drop all holders except some, and return the retentions of these."""
         self.all = {n: trial for n, trial in self.all.items() if wanted(trial.retention)}
         return tuple(trial.retention for trial in self.all.values())
 
 
 def prove(trials: Trials, process: Process) -> list[tuple[Retention, Proof]]:
-    """Remove every holder that a diagnosis found, and look what is left.
+    """Remove every holder that a diagnosis found, and look at what is left.
 
     Args:
         trials: the removals.
-        process: answers questions about the run.
+        process: the functions of the run.
 
     Returns:
         The proof for each retention of the diagnosis.
@@ -128,7 +128,7 @@ def prove(trials: Trials, process: Process) -> list[tuple[Retention, Proof]]:
 
 
 def _is_hidden(retention: Retention, trials: Iterable[_Trial]) -> bool:
-    """Whether a retention shows only now that an effect is gone, whose objects it keeps: a closed socket in a list."""
+    """Whether a retention shows only now because it keeps the objects of an ended effect: a closed socket in a list."""
     if not retention.objects:
         return False
     effects = [t for t in trials if t.retention.cause is not None and t.refusal is None]
@@ -160,7 +160,7 @@ def _prepare(trials: Iterable[_Trial], plan: Plan, paths: Paths, effects: Effect
 
 
 def _ends_with(cause: Cause, known: Known) -> bool:
-    """Whether the end of an effect removes a reference: its own, or that of the timer that it sets again."""
+    """Whether the end of an effect removes a reference: its own, or that of the timer that it sets next."""
     return known.root.cause == cause or (cause.kind == "live-timer" and known.root.kind == "thread")
 
 

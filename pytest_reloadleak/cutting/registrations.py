@@ -33,7 +33,7 @@ _WHOLE = frozenset(
         "unittest.mock",
     }
 )
-"""Registries with a single place, or whose entries go together: removing one releases all that was put there."""
+"""Registries with a single slot, or whose entries go together: removing one entry releases all generations."""
 
 _environ = os.environ
 _copy_context = contextvars.copy_context
@@ -49,13 +49,13 @@ def remove(identity: Identity) -> None:
     """Remove the entry with an identity, as the probe for registrations gives it.
 
     Raises:
-        CannotCutError: its registry does not let go of an entry.
+        CannotCutError: its registry cannot release an entry.
     """
     wanted = identity[1:] if identity[:1] == (_OF_TARGET,) else identity
     for registry in REGISTRIES:
         if registry.module not in sys.modules:
             continue
-        # What is in a single place may have been replaced since: then it is the new one that keeps the old ones.
+        # The entry of a single slot may have been replaced since; then the new entry keeps the old ones.
         count = 2 if registry.name in _WHOLE or wanted[1] in _MAKERS else len(wanted)
         entry = next(
             (entry for entry in registry.entries() if entry.identity[:count] == wanted[:count]), None
@@ -63,7 +63,7 @@ def remove(identity: Identity) -> None:
         if entry is None:
             continue
         _OWN.get(registry.name, _from_container)(registry, entry)
-        # Of equal texts in a list, the next one has the number of the one that is gone.
+        # Equal texts in a list are numbered, so the next one now has the number of the removed one.
         if entry.values and any(other.identity == wanted for other in registry.entries()):
             raise CannotCutError(f"{registry.name} still has it after it was removed")
         return
@@ -83,7 +83,7 @@ def _from_container(registry: Registry, entry: Entry) -> None:
 
 
 def _from_list(items: Any, identity: Identity) -> bool:
-    """Remove one occurrence: as `of_list` counts them."""
+    """Remove one occurrence, counted as `of_list` does."""
     _, key, count = identity
     found = [
         n for n, item in enumerate(list.__iter__(items)) if (item if type(item) is str else id(item)) == key
@@ -95,7 +95,7 @@ def _from_list(items: Any, identity: Identity) -> bool:
 
 
 def _from_table(table: Any, identity: Identity) -> bool:
-    """Remove the entry with a key: as `table_identities` names it."""
+    """Remove the entry with a key, named as `table_identities` does."""
     label = identity[2]
     keys = [key for key in list(dict.keys(table)) if (key if type(key) in (str, int) else id(key)) == label]
     for key in keys:
@@ -197,7 +197,7 @@ def _from_finalizers(_registry: Registry, entry: Entry) -> None:
 
 
 def _from_patches(_registry: Registry, _entry: Entry) -> None:
-    # Each patch puts back what it found, which may be an older patch: so all must be stopped, the newest first.
+    # Each patch puts back what it found, which may be an older patch. So all must be stopped, the newest first.
     foreign.namespace("unittest.mock")["patch"].stopall()
 
 

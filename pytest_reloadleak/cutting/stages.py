@@ -1,8 +1,8 @@
-"""Order the removals so that both claims are shown: one holder alone frees nothing, and all together free everything.
+"""Order the removals so that they prove both claims: one holder alone frees nothing, and all together free everything.
 
-Nothing is undone: a removed object could only come back if something kept it, and then it was never free. Instead each
-generation that several holders keep is left to one of them at first, to each in turn. While it is alive, the others
-have been shown not to be enough. Then the rest goes.
+Nothing is undone: a removed object could come back only if something kept it, and then it was never free. Instead, each
+generation that several holders keep is at first left to one of them, to each in turn. If it is then alive, removing the
+others is not enough. After that the rest is removed.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ class Stage(NamedTuple):
     """Removals that are performed together, and what must still be alive after them."""
 
     cuts: tuple[tuple[int, Cut], ...]
-    """With the number of the holder of each."""
+    """The removals, each with the number of its holder."""
     left: dict[int, int]
-    """By generation, the holder to which it was left: the others do not free it."""
+    """By generation, the number of the holder to which it is left: removing the others does not free it."""
 
 
 def stages(cuts: Mapping[int, Sequence[Cut]], keeps: Mapping[int, Collection[int]]) -> list[Stage]:
-    """The stages; after the last one all should be free.
+    """The stages; after the last one all generations should be dead.
 
     Args:
         cuts: the removals of each holder that can be removed, by its number.
@@ -47,7 +47,7 @@ def stages(cuts: Mapping[int, Sequence[Cut]], keeps: Mapping[int, Collection[int
             (first if may_go else rest).append((number, cut))
     out = [Stage(tuple(first), left)] if first else []
     for number in sorted(whole):
-        # What is left to another holder, not yet removed, survives that a cache is cleared.
+        # Clearing a cache does not free a generation that is left to another holder.
         mine = [pair for pair in rest if pair[0] == number]
         others = {
             generation: to
@@ -62,9 +62,9 @@ def stages(cuts: Mapping[int, Sequence[Cut]], keeps: Mapping[int, Collection[int
 
 
 def _left(holders: Mapping[int, Sequence[int]], removable: Collection[int]) -> dict[int, int]:
-    """To which holder each generation with several of them is left at first: to each in turn.
+    """By generation with several holders, the holder to which it is left at first: to each of them in turn.
 
-    Where one cannot be removed, it is the one that stays.
+    If a holder cannot be removed, the generation is left to that one.
     """
     turns: dict[tuple[int, ...], int] = {}
     left = {}

@@ -1,4 +1,4 @@
-"""Stop a thread of the program, if it has something that stops it: a method, or an event that it asks or waits for."""
+"""Stop a thread of the program, if something can stop it: a method, or an event that it reads or waits for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_reloadleak.heap.own_objects import outward
 from pytest_reloadleak.heap.references import frame_locals
 
 PATIENCE_S = 1.0
-"""How long a thread that was asked to stop may take."""
+"""Seconds that a thread may take to end after it was asked to stop."""
 _PAUSE_S = 0.005
 
 _STOPS = re.compile(r"(^|_)(stop|cancel|exit|quit|shutdown|terminate|finish|close|done|end)", re.IGNORECASE)
@@ -36,8 +36,8 @@ def stop(ident: int, thread: weakref.ref[Any] | None) -> None:
     """Stop a thread and wait until it has ended.
 
     Args:
-        ident: its ident.
-        thread: the object of `threading` that it has; `None` for a raw one.
+        ident: the thread's ident.
+        thread: its object of `threading`; `None` for a raw thread.
 
     Raises:
         CannotCutError: nothing stops it, or it goes on.
@@ -65,7 +65,7 @@ def functions_of(timers: Iterable[threading.Timer]) -> list[weakref.ref[Any]]:
 
 
 def cancel(functions: Iterable[weakref.ref[Any]]) -> None:
-    """Cancel the timers that call some functions, and those that these set meanwhile, until none is left.
+    """Cancel the timers that call some functions, and those that these functions set meanwhile, until none is left.
 
     Args:
         functions: weak references to the functions.
@@ -87,7 +87,7 @@ def _cancel_each(wanted: Iterable[weakref.ref[Any]]) -> list[int]:
 
 
 def _called(timer: Any) -> Any:
-    """The function that a timer calls; that of a bound method. `None` where nothing can refer to it weakly."""
+    """The function that a timer calls, or that of a bound method; `None` if it has no weak references."""
     function = dict.get(foreign.instance_dict(timer) or {}, "function")
     if type(function) is types.MethodType:
         function = function.__func__
@@ -104,7 +104,7 @@ def _has_ended(ident: int, patience_s: float = PATIENCE_S) -> bool:
 
 
 def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
-    """What may stop a thread, the surest first."""
+    """Functions that may stop a thread, the surest first."""
     if thread is not None and issubclass(type(thread), threading.Timer):
         yield partial(_CANCEL, thread)
     own = foreign.instance_dict(thread) or {} if thread is not None else {}
@@ -113,7 +113,7 @@ def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
         o for o in (thread, target.__self__ if type(target) is types.MethodType else None) if o is not None
     ]
     for owner in owners:
-        # An event loop that waits is not woken by its own `stop`.
+        # The `stop` of an event loop does not wake a loop that waits.
         if foreign.defines(type(owner), "call_soon_threadsafe"):
             yield partial(owner.call_soon_threadsafe, owner.stop)
         else:
@@ -133,7 +133,7 @@ def _requests(ident: int, thread: Any) -> Iterator[Callable[[], object]]:
 
 
 def _from_code(frame: types.FrameType) -> Iterator[Callable[[], object]]:
-    """What the code of a frame looks for: the end of its event loop, another value of a flag, `None` in a queue."""
+    """Functions that end a frame's loop: they stop its event loop, change its flag or put `None` into its queue."""
     code, values = frame.f_code, dict(frame_locals(frame))
     owner: Any = values.get(code.co_varnames[0]) if code.co_argcount else None
     module = foreign.module_name(frame.f_globals)
@@ -164,7 +164,7 @@ def _methods(owner: Any) -> Iterator[Callable[[], object]]:
 
 
 def _executors(own: dict[Any, Any]) -> Iterator[Callable[[], object]]:
-    """The executor of `concurrent.futures` whose thread it is: the first argument of its function refers to it."""
+    """The executor of `concurrent.futures` that owns the thread: the first argument of its function refers to it."""
     for argument in _tuple(dict.get(own, "_args"))[:1]:
         executor = argument() if type(argument) is weakref.ref else None
         if executor is not None and foreign.class_module(type(executor)) == "concurrent.futures.thread":

@@ -24,7 +24,7 @@ _BUILTIN: tuple[type[Probe], ...] = (
     Interpreters,
     Descriptors,
 )
-"""Ordered by kind of finding: what an earlier probe finds may be the cause of what a later one sees."""
+"""Ordered by kind of finding: an effect of an earlier probe may be the cause of one that a later probe sees."""
 
 _KINDS: dict[str, tuple[str, ...]] = {
     REFERENCES: ("retained-generation", "stale-reference", "patched-global"),

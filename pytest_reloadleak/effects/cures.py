@@ -17,9 +17,9 @@ from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause
 
 _ASKED = 3
-"""Members of a group that are looked at."""
+"""The largest number of members of a group that are tried."""
 _ASKED_UNDATED = 50
-"""Likewise where no birth is known: any of them may be the present generation's, which has the names."""
+"""The same if no birth is known: any member may be the present generation's, and only this one has names for it."""
 
 
 def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Cause, str]:
@@ -43,7 +43,7 @@ def cures_of(groups: Iterable[Group], search: Search, scope: Scope) -> dict[Caus
 
 
 def with_cure(retention: Retention, cures: Mapping[Cause, str | None]) -> Retention:
-    """The retention with the cure of its effect, and of what owns it: what runs must end, and its owner must go."""
+    """The retention with cures: the running effect must end, and the object that owns it must be removed."""
     if retention.cause is None:
         return retention
     cure = cures.get(retention.cause, retention.cure)
@@ -63,7 +63,7 @@ def cure_at_hand(group: Group, search: Search, scope: Scope) -> str | None:
 
 
 def _newest(group: Group) -> list[int]:
-    """Positions of the newest members: these have the names of the present generation."""
+    """Positions of the newest members. The present generation has names for these."""
     born = [member.born if member.born is not None else -1 for member in group.members]
     most = _ASKED if max(born, default=-1) >= 0 else _ASKED_UNDATED
     return sorted(range(len(born)), key=lambda number: (-born[number], -number))[:most]
@@ -98,6 +98,6 @@ def _identity(member: Member) -> Identity:
 
 
 def _texts(group: Group, at: int) -> tuple[str, ...]:
-    """The texts at one place of the identities of a group's members, each once; empty ones say nothing."""
+    """The texts at one position of the identities of a group's members, each once, without empty ones."""
     found = (_identity(member)[at : at + 1] for member in group.members)
     return tuple(sorted({part for parts in found for part in parts if type(part) is str and part}))

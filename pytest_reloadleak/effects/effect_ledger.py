@@ -28,10 +28,10 @@ class EffectLedger:
         self._probes = tuple(probes)
         self._born: dict[str, dict[Identity, FirstSeen]] = {probe.name: {} for probe in self._probes}
         self._present: dict[str, object] = {}
-        """What each probe returned last."""
+        """The last result of each probe."""
         self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
-        """The error for which a probe is no longer asked, by the probe's name."""
+        """By the name of a probe, the error after which it is no longer called."""
         self.collected: dict[str, None] = {}
         """The probes' notes about effects that ended only because the process settled, in order."""
 
@@ -42,7 +42,7 @@ class EffectLedger:
             self.guarded(probe, partial(probe.begin, scope))
 
     def end(self) -> None:
-        """End every probe that began, whatever the others do."""
+        """End every probe that began, even if another one raises."""
         while self._begun:
             probe = self._begun.pop()
             self.guarded(probe, probe.end)
@@ -52,7 +52,7 @@ class EffectLedger:
 
         Args:
             generation: the current one; `None` before the first.
-            is_idle: whether no round is under way, so that a round hardly caused what is new.
+            is_idle: whether no round is under way, so that new effects hardly come from a round.
         """
         for probe in self.working():
             self.guarded(probe, partial(self._note, probe, (generation, is_idle)))
@@ -61,7 +61,7 @@ class EffectLedger:
         before = self._born[probe.name]
         found = probe.identities()
         if type(found) is tuple and found is self._present.get(probe.name):
-            return  # the very same values: nothing is new, and nothing is gone
+            return  # the same object: nothing is new, and nothing is gone
         self._present[probe.name] = found
         present = list(found)
         if now[1]:
@@ -71,7 +71,7 @@ class EffectLedger:
         self._born[probe.name] = dict(zip(present, map(before.get, present, repeat(now)), strict=True))
 
     def guarded(self, probe: Probe, action: Callable[[], None]) -> None:
-        """Run an action of a probe, which may be a third party's. A probe that raises is not asked again."""
+        """Run an action of a probe, which may be a third party's. A probe that raises is not called again."""
         try:
             action()
         except Exception as error:  # noqa: BLE001 - reported; it makes the check inconclusive
@@ -94,7 +94,7 @@ class EffectLedger:
         return any(born is not None and born < limit for born, _ in self._born[probe.name].values())
 
     def unjudged(self) -> tuple[set[int], set[int]]:
-        """Ids of containers whose length says nothing: those that probes list, and those that libraries empty later."""
+        """Ids of containers whose length proves nothing: those that probes list, or that libraries empty later."""
         listed: set[int] = set()
         emptied: set[int] = set()
 

@@ -1,6 +1,6 @@
 """Group effects by cause, and select those that may be the target's: made of its objects, or growing with the rounds.
 
-Three facts decide, and a probe knows none of them: when an effect was first seen, whose objects it is made of, and
+Three facts decide, and a probe knows none of them: when an effect was first seen, whose objects it consists of, and
 whether each round adds more of the same kind.
 """
 
@@ -37,11 +37,11 @@ class Member:
     owner: int | None = None
     """Id of the object whose death ends it; set only if nothing else shows that the effect is the target's."""
     marks: frozenset[int | tuple[str, int]] = frozenset()
-    """The id of the object that it is, or the descriptor's number: by these a host's object may own it."""
+    """The id of its object, or the descriptor's number: a host's object may own the effect through these."""
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is known to be the target's."""
+        """Whether it certainly belongs to the target."""
         return self.held is not None or self.effect.is_certain
 
 
@@ -54,11 +54,11 @@ class Group:
 
     @property
     def is_certain(self) -> bool:
-        """Whether any of them is known to be the target's."""
+        """Whether any of them certainly belongs to the target."""
         return any(member.is_certain for member in self.members)
 
     def has_older(self, limit: int) -> bool:
-        """Whether any member is so old that it should be gone."""
+        """Whether any member is from before generation `limit`, and so should be gone."""
         return any(m.born is not None and m.born < limit for m in self.members)
 
     def is_listed(self, limit: int, first: int) -> bool:
@@ -74,7 +74,7 @@ class Group:
         return {m.born for m in self.members if m.born is not None and m.born > first and not m.is_idle}
 
     def counted(self, limit: int) -> list[Member]:
-        """The members that are too old; if none is known to be the target's, all that rounds of the run created."""
+        """The members that are too old. If none certainly belongs to the target, all that rounds of the run created."""
         if self.is_certain:
             return [m for m in self.members if m.is_certain and m.born is not None and m.born < limit]
         return [m for m in self.members if m.born is not None and not m.is_idle]
@@ -86,11 +86,11 @@ def members(
     """The effects that a probe sees now, if they are the target's or appeared during the run.
 
     Args:
-        probe: the probe to ask. The caller gets what it raises.
+        probe: the probe. Its exceptions reach the caller.
         effect_ledger: the births of what the probe saw.
         scope: what belongs to the target.
         first: number of the generation that was loaded first.
-        with_older: whether all others are wanted too.
+        with_older: whether to return all other effects too.
     """
     out = []
     for effect in probe.effects():
@@ -130,10 +130,10 @@ def suspects(found: Iterable[Member], first: int) -> list[Group]:
 
 
 def _similar(group: Group, first: int) -> list[Group]:
-    """Split effects of unknown origin by name where several share a name, and keep all others together.
+    """Split effects of unknown origin by name if several share a name, and keep all others together.
 
-    An effect with a unique name is left out if it came with the first generation. It exists once, such as a module that
-    the target imports, and is no example of what later generations add.
+    An effect with a unique name does not count if it came with the first generation. It exists once, such as a module
+    that the target imports, and is no example of what later generations add.
     """
     by_path: dict[str, Group] = {}
     for member in group.members:
@@ -169,8 +169,8 @@ def summary(group: Group, limit: int, first: int, first_pass: FirstPass | None =
         group: the effects.
         limit: generations before this one are judged.
         first: number of the generation that was loaded first.
-        first_pass: what was known after the first pass: then the group is described as it was at that time, with what
-            the second pass added.
+        first_pass: the state after the first pass. With it, the retention describes the group as it was then, and
+            `later` has what the second pass added.
     """
     if first_pass is None:
         return (

@@ -1,7 +1,7 @@
-"""Join the effects of an object of the host with the old generation that it holds: whoever removes it is done.
+"""Join the effects of a host's object with the old generation that it holds, since removing the object ends both.
 
-A logging library's handler has a thread, a pipe and the target's function. Of the kinds of what is joined, the first in
-the order of `model.Kind` is that of the finding, except that an open descriptor is only a consequence.
+A logging library's handler has a thread, a pipe and the target's function. The finding gets the first of the joined
+kinds in the order of `model.Kind`, but an open descriptor counts as a consequence only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OWNED = _RUNNING | {"open-fd"}
 
 
 def marks_of(effect: Effect) -> frozenset[Mark]:
-    """By what an object of the host may own an effect: its object, or a descriptor's number."""
+    """The marks through which a host's object may own an effect: the effect's object, or a descriptor's number."""
     if effect.cause.kind not in _OWNED:
         return frozenset()
     number = effect.identity[0]
@@ -35,11 +35,11 @@ def marks_of(effect: Effect) -> frozenset[Mark]:
 def with_their_owners(
     seen: Diagnosis, marks: Mapping[Cause, Sequence[frozenset[Mark]]], target: str
 ) -> Diagnosis:
-    """The diagnosis with each effect that belongs to the objects of a holder joined with that holder.
+    """The diagnosis, with each effect that a holder's objects own joined with that holder.
 
     Args:
         seen: effects and holders.
-        marks: of each effect, those of its members.
+        marks: the marks of each effect's members, by cause.
         target: the target's name.
     """
     left = list(seen.retentions)
@@ -57,7 +57,7 @@ def with_their_owners(
 
 
 def with_tables(seen: Diagnosis) -> Diagnosis:
-    """The diagnosis with, for each effect, what takes its object out of the program's tables."""
+    """The diagnosis with the cure that removes each effect's object from the program's tables."""
     return seen._replace(
         retentions=tuple(
             _beside(r, seen.beside.tables[r.cause])
@@ -78,7 +78,7 @@ def _beside(retention: Retention, tables: Sequence[Table]) -> Retention:
 
 
 def with_pools(seen: Diagnosis) -> Diagnosis:
-    """The diagnosis with the threads, children and pipes of one pool as one effect: whoever ends the pool is done."""
+    """The diagnosis with the threads, children and pipes of one pool as one effect, since ending the pool ends all."""
     of_pools: dict[int, list[Retention]] = {}
     for r in seen.retentions:
         if r.cause is not None and r.cause in seen.beside.pools:
@@ -112,7 +112,7 @@ def _one_pool(effects: Sequence[Retention]) -> Retention:
 
 
 def _is_of(members: Sequence[frozenset[Mark]], holder: Retention) -> bool:
-    """Whether every member of an effect belongs to an object through which a holder holds a generation."""
+    """Whether a holder's objects, through which it holds a generation, own every member of an effect."""
     return bool(members) and all(mark and mark <= holder.owns for mark in members)
 
 
@@ -169,7 +169,7 @@ def _renumbered(retention: Retention, gone: set[int | None], number: int | None)
 
 
 def together(one: Retention, other: Retention) -> Later | None:
-    """What the second pass added to an effect and to what it keeps."""
+    """What the second pass added to an effect and to what it keeps alive."""
     if one.later is None or other.later is None:
         return one.later or other.later
     most = max(one.items + one.later.items, other.items + other.later.items)
@@ -178,5 +178,5 @@ def together(one: Retention, other: Retention) -> Later | None:
 
 
 def kept_alive(generations: Sequence[int], target: str) -> str:
-    """The words for the generations that an effect keeps."""
+    """The text for the generations that an effect keeps alive."""
     return f"retained-generation: generations {', '.join(map(str, generations))} of {target}"

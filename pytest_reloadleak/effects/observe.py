@@ -1,4 +1,4 @@
-"""Combine what the probes see with the heap search: one retention for each effect and what it keeps, for `judge`."""
+"""Combine what the probes see with the heap search: one retention for each effect and what it keeps alive."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def observe(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
 
 
 def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> Diagnosis:
-    """The diagnosis with the cures of effects, whose objects the search still has."""
+    """The diagnosis with the cures of effects, written while the search still has their objects."""
     seen = with_tables(seen)
     causes = {r.cause for r in seen.retentions if r.cause is not None and r.cure is None}
     groups = [answers.groups[cause] for cause in causes if cause in answers.groups]
@@ -81,7 +81,7 @@ def _cured(seen: Diagnosis, answers: _Answers, search: Search, scope: Scope) -> 
 
 
 def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> FirstPass:
-    """What the ledgers know when the first pass has settled: whether to go on, and what to compare with then.
+    """What the ledgers know when the first pass has settled: whether to go on, and what to compare with afterwards.
 
     Args:
         search: what to look for; effects are added to it.
@@ -106,7 +106,7 @@ def suspect(search: Search, effect_ledger: EffectLedger, scope: Scope, first: in
 
 
 def is_plainly_held(search: Search, effect_ledger: EffectLedger, scope: Scope, first: int) -> bool:
-    """Whether the program itself, and no effect, soon shows as a holder. Arguments as for `suspect`."""
+    """Whether a short sweep shows that the program itself, and no effect, is a holder. Arguments as for `suspect`."""
     _Answers(search, effect_ledger, scope, first, has_cures=False).ask_busy()
     try:
         return plainly_held.is_plainly_held(search)
@@ -115,7 +115,7 @@ def is_plainly_held(search: Search, effect_ledger: EffectLedger, scope: Scope, f
 
 
 class _Answers:
-    """What the probes answered, without the objects. Those belong to the search while it lasts."""
+    """The effects that the probes described, without their objects, which belong to the search while it lasts."""
 
     def __init__(
         self, search: Search, effect_ledger: EffectLedger, scope: Scope, first: int, *, has_cures: bool
@@ -126,25 +126,25 @@ class _Answers:
         self.owned: list[Member] = []
         """Effects that end when the object that owns them dies."""
         self.parts: dict[Cause, list[Member]] = {}
-        """Effects that end with a registered object, the target's or not, by the registration: that is their cause."""
+        """By the cause of a registration, the effects that end with the registered object, whoever owns it."""
         self._registered: dict[int, Cause] = {}
         self.cures: dict[Cause, str | None] = {}
-        """What ends the effects of `owned`."""
+        """The cures of the effects in `owned`, by cause."""
         self.noise: list[tuple[Cause, str]] = []
-        """What the test runner and its plugins undo when the test is over, with the name of the target's object."""
+        """Effects that the test runner and its plugins undo after the test, with the names of the target's objects."""
 
     def ask_busy(self) -> None:
-        """Ask the probes that have seen something new."""
+        """Call the probes that have seen something new."""
         ledger = self._effect_ledger
         self._ask(probe for probe in ledger.working() if ledger.has_any(probe))
 
     def ask_idle(self) -> None:
-        """Ask the others that judge effects from before the run: a walk over the heap, and only a search wants them."""
+        """Call the other probes that judge effects from before the run. Only a search does: they walk the heap."""
         ledger = self._effect_ledger
         self._ask(probe for probe in ledger.working() if probe.judges_older and not ledger.has_any(probe))
 
     def _ask(self, probes: Iterable[Probe]) -> None:
-        """Ask some probes. A probe that raises is not asked again."""
+        """Call some probes. A probe that raises is not called again."""
         for probe in probes:
             self._effect_ledger.guarded(probe, partial(self._take, probe))
 
@@ -158,7 +158,7 @@ class _Answers:
         seen = without_own(seen, search)
         found = [self._without_noise(group) for group in suspects(seen, self._first)]
         found = [group for group in found if group.members]
-        # The original's, which were there before the run, belong with those of the later generations.
+        # Effects of the original, which existed before the run, are grouped with those of later generations.
         older = [member for member in present if member.born is None and not member.is_certain]
         for group in found:
             group.members += [member for member in older if member.effect.cause == group.cause]
@@ -202,7 +202,7 @@ class _Answers:
         return Group(group.cause, left)
 
     def _is_part(self, member: Member) -> bool:
-        """Whether an effect ends with a registered object. The registration is then reported instead."""
+        """Whether an effect ends with a registered object. Then the registration is reported in its place."""
         if not (member.effect.ends_with_owner and member.effect.values):
             return False
         cause = self._registered.get(id(member.effect.values[0]))
@@ -230,7 +230,7 @@ def _known(probe: Probe, group: Group, limit: int) -> list[KnownEffect]:
 def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, list[Member]]:
     """Effects whose owner a retention or another effect keeps alive, by the retention's position or the effect's cause.
 
-    Of what an old generation keeps, only effects that came with it count: what it collects later is a separate leak.
+    Only effects that came with an old generation count as its consequences: what it collects later is a separate leak.
     """
     kept: dict[int | Cause, list[Member]] = {}
     for at, retention in enumerate(seen.retentions):
@@ -246,14 +246,14 @@ def _consequences(seen: Diagnosis, owned: list[Member]) -> dict[int | Cause, lis
 def unfinished(
     effect_ledger: EffectLedger, scope: Scope, first: int, limit: int, expected: Container[Cause] = ()
 ) -> int:
-    """How many effects of old generations may still end by themselves. Settling waits for those.
+    """The number of effects of old generations that may still end by themselves. Settling waits for these.
 
     Args:
         effect_ledger: the probes, and the births of what they saw.
         scope: what belongs to the target.
         first: number of the generation that was loaded first.
         limit: generations before this one are old.
-        expected: the causes of effects that did not end when they were waited for before.
+        expected: the causes of effects that did not end when an earlier settling waited for them.
     """
     counts: list[int] = []
 
@@ -282,9 +282,9 @@ def _joined(
     kept: dict[int | Cause, list[Member]],
     of_runner: list[tuple[Cause, str]],
 ) -> Diagnosis:
-    """Merge each effect with what the heap search says it keeps into one retention; leave all others as they are.
+    """Merge each effect and what the heap search says it keeps into one retention; leave other retentions unchanged.
 
-    What the test runner keeps becomes a note. Effects that end with it are not reported.
+    What the test runner keeps becomes a note. Effects that end with the test runner are not reported.
     """
     out = []
     found = list(of_runner)
@@ -333,5 +333,5 @@ def _with_effects(retention: Retention, more: list[Member]) -> Retention:
 
 
 def _target(search: Search) -> Held:
-    """The target itself, for an effect that does not show which of its functions made it."""
+    """The target itself, for an effect that does not show which function of the target made it."""
     return Held(type="module", name=search.target, file=None, line=None)

@@ -1,7 +1,7 @@
 """Leave out effects that live only because the check keeps the original generation.
 
-The interpreter would have ended them together with it, as it did with those of the later generations: a task that
-nothing can wake, the thread of a pool that the original has, a function that is called when an object dies.
+Without the check the interpreter would have ended them with the original, as it did with those of later generations: a
+task that nothing can wake, the thread of a pool that the original has, a function that is called when an object dies.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pytest_reloadleak.heap.references import frame_locals
 from pytest_reloadleak.holders.search import Search
 
 _DEPTH = 3
-"""References from an effect to the weak reference by which it watches an object: a thread, its dict, its arguments."""
+"""References from an effect to the weak reference that watches an object: from a thread over its dict and arguments."""
 _MOST = 200
-"""The most objects to read of one effect."""
+"""The largest number of objects to read of one effect."""
 _CODE = foreign.type_ids(types.FunctionType, types.CodeType, types.BuiltinFunctionType)
 
 _referent = weakref.ref.__call__
@@ -33,11 +33,11 @@ _get_ident, _enumerate = threading.get_ident, threading.enumerate
 
 
 def without_own(seen: list[Member], search: Search) -> list[Member]:
-    """The effects that do not live only because of the check. The sweep will not start at the others.
+    """The effects, except those that live only because of the check. The sweep does not start at the latter.
 
     Args:
         seen: what one probe saw.
-        search: knows what the check keeps, and what is judged.
+        search: has what the check keeps, and what is judged.
     """
     if search.kept is None:
         return seen
@@ -46,7 +46,7 @@ def without_own(seen: list[Member], search: Search) -> list[Member]:
     ]
     if not doubtful:
         return seen
-    gc.collect()  # garbage of the probes' own may still refer to what they described
+    gc.collect()  # the probes' own garbage may still refer to the effects
     known = [part for m in doubtful for part in (m.effect.values, m.effect.also, m.effect.watches) if part]
     kept = only_kept(search.original, search.ledger, known)
     ended = set(_what_finalizers_reach(kept.alone))
@@ -60,12 +60,12 @@ def without_own(seen: list[Member], search: Search) -> list[Member]:
 
 
 def leave_out_threads(search: Search, known: Sequence[list[Any]]) -> None:
-    """Leave out threads that end when something dies that only the check keeps, such as those of a pool.
+    """Leave out threads that end when an object dies that only the check keeps, such as the threads of a pool.
 
-    They run code that is not the target's, so only what is on their stacks may be the original's.
+    They run code of others, so only the objects on their stacks may be the original's.
 
     Args:
-        search: knows what the check keeps.
+        search: has what the check keeps.
         known: lists of the check, whose references do not count.
     """
     if search.kept is None:
@@ -93,12 +93,12 @@ def _is_old(member: Member, limit: int) -> bool:
 def _is_own(
     member: Member, kept: Kept, ended: Collection[int], doubtful: Iterable[Member], search: Search
 ) -> bool:
-    """Whether an effect ends with what the check keeps: its own object does, or it ends when another one does."""
+    """Whether an effect ends with what the check keeps: its object dies then, or an object dies that it watches."""
     effect = member.effect
     if any(id(value) in kept.ids for value in effect.values[:1]):
         return True
     if member.born not in {None, search.kept} or any(_is_later(m, member, search) for m in doubtful):
-        return False  # the later ones did not end either
+        return False  # effects of later generations did not end either
     parts = (*effect.values, *effect.also)
     return (
         any(id(o) in kept.alone for o in effect.watches)
@@ -108,13 +108,13 @@ def _is_own(
 
 
 def _is_later(other: Member, member: Member, search: Search) -> bool:
-    """Whether an effect is one of a later generation with the same cause."""
+    """Whether an effect belongs to a later generation and has the same cause as another."""
     assert search.kept is not None
     return other.effect.cause == member.effect.cause and other.born is not None and other.born > search.kept
 
 
 def _watched(parts: Iterable[Any]) -> Iterator[Any]:
-    """The objects to which some objects, or what they are made of, refer weakly."""
+    """The objects to which some objects, or their parts, refer weakly."""
     level, seen = [o for o in parts if not _is_shared(o)], set[int]()
     for _ in range(_DEPTH):
         for o in level:
@@ -135,7 +135,7 @@ def _is_shared(o: Any) -> bool:
 
 
 def _what_finalizers_reach(alone: dict[int, Any]) -> Iterator[int]:
-    """Ids of what finalizers use that run when the objects of `alone` die: they may end it."""
+    """Ids of the objects that finalizers can reach when the objects of `alone` die: a finalizer may end an effect."""
     stack = [o for o in alone.values() if foreign.defines(type(o), "__del__")]
     stack += [part for o in alone.values() for part in _of_callbacks(o)]
     yield from map(id, stack)

@@ -22,21 +22,21 @@ class Effect:
     cause: Cause
     """Kind, registry and own name. Effects with equal causes are one finding."""
     values: tuple[Any, ...] = ()
-    """What the effect is made of, itself first. The sweep starts here, and one of these may be the target's object."""
+    """The objects that make up the effect, its own first. The sweep starts here; one may be the target's object."""
     also: tuple[Any, ...] = ()
-    """What else it refers to, such as the locals of its frames. The sweep starts here too, but others may reach it."""
+    """What else it refers to, such as the locals of its frames. The sweep starts here too; others may hold these."""
     idents: frozenset[int] = frozenset()
     """The ident of the thread that the effect is. The locals of its frames belong to the effect."""
     held: Held | None = None
-    """The target's object that it belongs to, if the probe knows more than `values` show (a watched registration)."""
+    """The target's object that it belongs to, if the probe knows more than `values` shows (a watched registration)."""
     generation: int | None = None
-    """The generation that it belongs to, if the probe knows."""
+    """The generation that it belongs to; `None` if the probe does not know it."""
     is_certain: bool = False
     """Whether the probe knows that the target made it."""
     ends_with_owner: bool = False
     """Whether it ends when `values[0]` dies, like an unclosed file: a consequence of what keeps that object alive."""
     watches: tuple[Any, ...] = ()
-    """Objects of whose death the effect makes itself end, such as what a `weakref.finalize` watches."""
+    """Objects whose death ends the effect, such as the object that a `weakref.finalize` watches."""
     bars: bool = True
     """Whether every other reference to `values` exists because of the effect. It does not for an entry that may also be
     a global of a module: that module reaches it on its own."""
@@ -46,12 +46,12 @@ class Effect:
     """Further lines for the report, such as a thread's current stack."""
     advice: str = ""
     made_by: str = ""
-    """The function that registered it, if its calls are watched; and the slot that the call filled."""
+    """The function that registered it, if its calls are watched, and the slot that the call filled."""
     slot: tuple[int | str, ...] = ()
 
 
 class Scope(NamedTuple):
-    """What a probe may ask about the run."""
+    """What a probe can find out about the run."""
 
     owns: Callable[[str], bool]
     """Whether a module name belongs to the target's unit."""
@@ -77,7 +77,7 @@ class Probe:
     is_transient = False
     """Whether its effects may soon end by themselves, such as a thread that was asked to stop."""
     is_always_asked = False
-    """Whether some of its effects have no identity, so that it is asked although nothing is new."""
+    """Whether some of its effects have no identity, so that `effects` is called although nothing is new."""
     judges_older = True
     """Whether effects from before the run may be findings: threads show their origin, descriptor numbers do not."""
 
@@ -86,24 +86,27 @@ class Probe:
         self.scope = scope
 
     def identities(self) -> Iterable[Identity]:
-        """What is there now. Called in each round, so it must be cheap: a tuple that is returned again is not read."""
+        """The identities of the present effects. Called in each round, so it must be cheap.
+
+        If it returns the same tuple as before, nothing has changed, and the tuple is not read.
+        """
         return ()
 
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
-        """What is there now of some causes. Called after each line of a traced round, so it must be cheap."""
+        """The identities of the present effects of some causes. Called after each traced line, so it must be cheap."""
         del causes
         return self.identities()
 
     def effects(self) -> list[Effect]:
-        """Describe what is there now."""
+        """Describe the present effects."""
         return []
 
     def containers(self) -> Iterable[object]:
-        """Objects that merely list the effects, and so are not their holders."""
+        """Objects that merely list the effects: they do not count as holders."""
         return ()
 
     def emptied_later(self) -> Iterable[object]:
-        """Containers from which their library drops what is over in its own time: how long they are says nothing."""
+        """Containers from which a library removes finished entries later, so that their length proves nothing."""
         return ()
 
     def watched(self) -> Mapping[int, Cause]:
@@ -111,7 +114,7 @@ class Probe:
         return {}
 
     def collected(self, gone: Iterable[Identity]) -> Iterable[str]:
-        """Notes about effects that were there when the process began to settle, and gone when it had settled."""
+        """Notes about effects that existed when the process began to settle and were gone when it had settled."""
         del gone
         return ()
 

@@ -1,4 +1,4 @@
-"""Find what stands in registries by itself: an effect that ends with such an object is told as the registration."""
+"""Find objects that are registered themselves: an effect that ends with such an object is reported as registration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def slots(seen: Iterable[Member]) -> dict[str, Cause]:
 
 
 def registered(found: Iterable[Group]) -> dict[int, Cause]:
-    """The causes of registrations, by the ids of the registered objects and of the objects whose methods they are."""
+    """The causes of registrations, by the ids of the registered objects and of the objects whose methods are these."""
     things: dict[int, Cause] = {}
     for group in found:
         for value in (

@@ -12,33 +12,33 @@ DRAWN = (
     r"|(?<=\bpsm_)[0-9a-f]{8}\b"  # multiprocessing.shared_memory
     r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"  # uuid
 )
-"""The parts of names that libraries draw at random."""
+"""The parts of names that libraries choose at random."""
 _OPEN = re.compile(rf"{DRAWN}|\d+")
-"""What may differ from round to round: random parts and numbers."""
+"""The parts that may differ from round to round: random parts and numbers."""
 
 
 class Spelled(NamedTuple):
-    """Two spellings of a name. The other names present decide which one is used."""
+    """Two spellings of a name. The other names in the process decide which one is used."""
 
     exact: str
     open: str
     """With `*` for everything that may change from round to round."""
     is_loose: bool = False
-    """Whether the exact spelling counts only if several names agree on it, as with a port that the system chose."""
+    """Whether the exact spelling counts only if several names share it, as with a port that the system chose."""
 
 
 class Thing(NamedTuple):
-    """What a descriptor is."""
+    """The description of a descriptor."""
 
     type: str
     name: Spelled
-    """The type, and which one of that type."""
+    """The type, with the file or address."""
     detail: str
     """The same with its current numbers."""
 
 
 def settled(names: Iterable[Spelled]) -> dict[Spelled, str]:
-    """How to spell each name: exactly, unless another name differs from it only in numbers."""
+    """The spelling of each name: exact, unless another name differs from it only in numbers."""
     counts: dict[str, dict[str, int]] = {}
     together = list(names)
     for name in together:

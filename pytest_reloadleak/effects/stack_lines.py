@@ -10,16 +10,16 @@ from pytest_reloadleak.heap.failure import is_library
 
 
 def at(frame: types.FrameType) -> str:
-    """Where a frame is: `at path:line in function`."""
+    """The place of a frame as text: `at path:line in function`."""
     file, _ = foreign.code_location(frame.f_code)
     return f"at {path(file)}:{frame.f_lineno} in {foreign.code_text(frame.f_code)}"
 
 
 def path(file: str) -> str:
-    """A file as seen from the working directory; the whole path elsewhere, and the name alone of a library's.
+    """The path of a file relative to the working directory if it lies below; otherwise the whole path.
 
     Args:
-        file: the file as the code has it.
+        file: the file as its code object names it. A library's file is returned by its name alone.
     """
     if is_library(file):
         return os.path.basename(file)

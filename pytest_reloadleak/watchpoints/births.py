@@ -8,18 +8,18 @@ from typing import NamedTuple
 from pytest_reloadleak.holders.retention import Stack
 
 Blame = Callable[[], Stack]
-"""Returns the stack that made what has just appeared; empty where no traced line was running."""
+"""Returns the stack that made what has just appeared; empty if no traced line was running."""
 
 
 class Birth(NamedTuple):
-    """Something that appeared, as values."""
+    """A reference or effect that appeared, as values."""
 
     likeness: Hashable
     stack: Stack
 
 
 class Births:
-    """What appeared since the traced round began and is still there."""
+    """The references or effects that appeared since the traced round began and are still there."""
 
     __slots__ = ("_found",)
 
@@ -31,10 +31,10 @@ class Births:
         self._found[token] = Birth(likeness, stack)
 
     def keep(self, present: Collection[tuple[object, ...]]) -> None:
-        """Forget what is no longer there: a file that a line opened and another closed is no leak."""
+        """Forget births that are no longer present: a file that one line opened and another closed is no leak."""
         for token in [token for token in self._found if token not in present]:
             del self._found[token]
 
     def items(self) -> list[tuple[tuple[object, ...], Birth]]:
-        """Everything that is still there, in the order in which it appeared."""
+        """All births that are still present, in the order in which they appeared."""
         return list(self._found.items())

@@ -1,4 +1,4 @@
-"""Watch one container: a cheap fingerprint after each line, and its new items where that changed."""
+"""Watch one container: compute a cheap fingerprint after each line, and read the new items if it changed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.watchpoints.births import Births, Blame
 
 _MANY = 2000
-"""Items beyond which only the ends of a container are read."""
+"""The largest number of items that are read; of a larger container only the ends are read."""
 _ENDS = 64
 _NUMBER = re.compile(r"\d+")
 _IMMUTABLE = foreign.type_ids(tuple, frozenset, types.ModuleType, types.CodeType, types.FrameType)
 
 Likeness = tuple[str, str]
-"""What items of different generations have in common: type and name, without numbers."""
+"""The type and the name without numbers, which items of different generations share."""
 
 
 def likeness(o: Any) -> Likeness:
@@ -42,12 +42,12 @@ def _without_numbers(text: str) -> str:
 
 
 def can_change(o: object) -> bool:
-    """Whether an object can take another item; a module cannot, as its namespace is an object of its own."""
+    """Whether an object can take another item. A module cannot, since its namespace is an object of its own."""
     return not (foreign.is_exactly(o, _IMMUTABLE) or foreign.is_module(o))
 
 
 class Container:
-    """A container whose new items are watched. Holds the container while the round is traced, and none of its items.
+    """A container whose new items are watched. It holds the container while the round is traced, but no items.
 
     Args:
         container: a list, dict, set, deque, or any other object that refers to others.
@@ -73,7 +73,7 @@ class Container:
 
         Args:
             blame: returns the stack that made them.
-            returned: what the line returns.
+            returned: the value that the line returns.
         """
         del returned
         now = self._fingerprint(self._of)
@@ -94,7 +94,7 @@ class Container:
         self._before = set()
 
     def _items(self) -> Iterator[tuple[tuple[object, ...], Any]]:
-        """Every item with what identifies it: its address, and the key where it has one."""
+        """Every item, each with its identity: its address, and its key if it has one."""
         o = self._of
         for key in self._keys:
             if key in o:
@@ -123,9 +123,9 @@ def _children(o: Any) -> list[Any]:
 
 
 def _referents(o: Any) -> Iterator[Any]:
-    """What an object refers to, itself or by its attribute dict.
+    """The objects to which an object refers, directly or through its attribute dict.
 
-    Before 3.13 an instance has its attributes in itself until something asks for its dict, and then in the dict.
+    Before 3.13 an instance holds its attributes itself until something reads its dict; then the dict holds them.
     """
     for item in gc.get_referents(o):
         if type(item) is dict and references.is_namespace(o, item):
@@ -162,7 +162,7 @@ def _fingerprint_of(o: Any, keys: tuple[str, ...]) -> Callable[[Any], object]:
 
 def _of_dict(d: Any) -> object:
     last = next(dict.__reversed__(d), None) if dict.__len__(d) else None
-    # The last value too: a key may be set again, which leaves the length.
+    # It includes the last value, since setting a key again does not change the length.
     return dict.__len__(d), id(last), [id(value) for value in islice(dict.values(d), _ENDS)]
 
 

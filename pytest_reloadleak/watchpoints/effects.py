@@ -11,7 +11,7 @@ from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.watchpoints.births import Birth, Births, Blame
 
 _PREFIXES = frozenset({"of the target", "part"})
-"""Words before an identity by which a probe tells its certain effects from the others."""
+"""Words that a probe puts before an identity to distinguish certain effects from others."""
 
 
 class Listed:
@@ -19,7 +19,7 @@ class Listed:
 
     Args:
         probe: the probe.
-        causes: the causes of the findings that it led to.
+        causes: the causes of the findings on its effects.
     """
 
     __slots__ = ("_before", "_causes", "births", "probe")
@@ -42,16 +42,16 @@ class Listed:
         self._before = now
 
     def learn(self, told: Mapping[tuple[object, ...], Stack]) -> None:
-        """Note which stacks of another process made some of what appeared."""
+        """Note the stacks of another process that made some of the new effects."""
         for identity, birth in self.births.items():
             if identity in told:
                 self.births.add(identity, birth.likeness, told[identity])
 
     def close(self) -> None:
-        """Nothing to do: identities hold no object."""
+        """Do nothing: identities hold no object."""
 
     def by_cause(self) -> list[tuple[Cause, Birth]]:
-        """What appeared and is still there, with its cause, in the order in which it appeared."""
+        """The new effects that are still present, each with its cause, in the order in which they appeared."""
         born = self.births.items()
         if not born:
             return []
@@ -63,10 +63,10 @@ class Listed:
 
 
 def is_of(cause: Cause, finding: Cause) -> bool:
-    """Whether an effect's cause is that of a finding, whose path may leave open what differs between effects."""
+    """Whether an effect's cause is that of a finding, whose path may have `*` for what differs between effects."""
     if (cause.kind, cause.root, cause.registry) != (finding.kind, finding.root, finding.registry):
         return False
     if finding.path.startswith(cause.path):
-        return True  # a finding may add a state that comes later: a timer that was cancelled
+        return True  # the path of a finding may end in a later state, as for a timer that was cancelled
     pattern = ".*".join(map(re.escape, finding.path.split("*")))
     return re.fullmatch(pattern, cause.path, re.DOTALL) is not None

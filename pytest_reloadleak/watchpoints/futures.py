@@ -1,4 +1,4 @@
-"""Watch the futures that will call an object of the target: no list has them, so they are found from what they call."""
+"""Watch the futures that will call an object of the target. No list has them, so they are found from that object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_reloadleak.watchpoints.births import Births, Blame
 from pytest_reloadleak.watchpoints.natives import base_of
 
 PATH = "future with callback "
-"""How the path of such a finding begins."""
+"""The beginning of the path of such a finding."""
 _DEEPEST = 5
 """References from a future to a function: its list, an entry, a partial, a method."""
 _BETWEEN = foreign.type_ids(list, tuple, types.MethodType, functools.partial)
@@ -47,7 +47,7 @@ class Futures:
         asyncio = library() if base is not None else None
         if base is None or asyncio is None:
             return
-        # The count is cheap to read. Only where it changed does a pass over the heap look for futures.
+        # The reference count is cheap to read. Only if it changed does a pass over the heap look for futures.
         now = id(base), gc.getrefcount(base)
         if now == self._print:
             return
@@ -59,7 +59,7 @@ class Futures:
         self.births.keep(present)
 
     def close(self) -> None:
-        """Nothing to do: only numbers are kept."""
+        """Do nothing: this watch holds only numbers."""
 
 
 def _futures_of(base: Any, asyncio: Library) -> set[int]:

@@ -1,7 +1,7 @@
-"""Trace the lines of a generation that runs in a worker, and write down which of them make what a worker can leave.
+"""Trace the lines of a generation that runs in a worker, and record those that make something that outlives the worker.
 
 A worker leaves nothing in the process of the check: only files, shared memory and processes can outlive it. Each is
-written to a file when it appears, so that a worker that is killed has told what it made until then.
+written to a file when it appears, so that the record survives a worker that is killed.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from pytest_reloadleak.watchpoints.stacks import Ranks
 from pytest_reloadleak.watchpoints.tracers import tracer
 
 MODULE = __name__
-"""What a traced worker runs, in place of `serving`."""
+"""The module that a traced worker runs, in place of `serving`."""
 
 _open, _write, _close, _getpid = os.open, os.write, os.close, os.getpid
 _encode, _path = json.dumps, Path
 Told = dict[tuple[object, ...], Stack]
-"""Which stack made what, as values."""
+"""The stack that made each effect, by identity."""
 
 
 def job(project: Project, most_s: float) -> dict[str, Any]:
-    """The instructions of a traced worker, beside those that each worker has.
+    """The instructions of a traced worker, in addition to those of every worker.
 
     Args:
         project: what is first-party.
-        most_s: seconds that looking may take in all.
+        most_s: seconds that all looks together may take.
     """
     return {"root": project.root, "test_files": project.test_files, "most_s": most_s}
 
 
 def told(file: str) -> tuple[Told, str | None]:
-    """What a worker wrote down, and why it did not trace to its end, if it said so.
+    """What a worker recorded, and the reason why it did not trace to its end; `None` if it gave none.
 
     Args:
         file: the file; it may be missing.
@@ -91,12 +91,12 @@ def main(job: dict[str, Any]) -> None:
         observer.end()
         _append(job["told"], None, why)
 
-    atexit.register(end)  # before the target's hooks, and so run after them
+    atexit.register(end)  # registered before the target's hooks, so it runs after them
     serving.main(job, made)
 
 
 class _Written:
-    """What a function lists: each new entry is written down with the stack that made it."""
+    """Records each new entry that a function lists, with the stack that made it."""
 
     def __init__(self, file: str, identities: Callable[[], Iterable[Identity]]) -> None:
         self._file = file
@@ -105,7 +105,7 @@ class _Written:
         self._before = frozenset(identities())
 
     def look(self, blame: Blame, returned: object = None) -> None:
-        """Note what is new since the last look."""
+        """Note the entries that are new since the last look."""
         del returned
         if _getpid() != self._process:
             self._process = _getpid()
@@ -116,7 +116,7 @@ class _Written:
         self._before = now
 
     def _note_fork(self, blame: Blame) -> None:
-        """Note that this process was forked: a daemon's parent may have ended before it could tell."""
+        """Note that this process was forked: the parent of a daemon may have ended before it could record that."""
         for identity in children.dated([self._process]).items():
             _append(self._file, identity, blame(), is_own=True)
 

@@ -1,4 +1,4 @@
-"""Trace lines with `sys.monitoring` (3.12 and later), under a tool number of our own: coverage and debuggers go on."""
+"""Trace lines with `sys.monitoring` (3.12 and later) under a tool number of our own, beside coverage and debuggers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _get_ident = _thread.get_ident
 
 NAME = "pytest-reloadleak"
 _NUMBERS = (4, 3, 2, 5, 1, 0)
-"""Tool numbers, those first that have no meaning by convention."""
+"""Tool numbers. Those without a conventional meaning come first."""
 
 
 class Monitoring:
-    """Tells an observer of each line, call and return of traced code in all threads."""
+    """Notifies an observer of each line, call and return of traced code in all threads."""
 
     def __init__(self, observer: Follower) -> None:
         self._observer = observer
@@ -28,7 +28,7 @@ class Monitoring:
         self._codes: dict[int, types.CodeType] = {}
 
     def start(self) -> str | None:
-        """Begin to trace; returns why that is not possible."""
+        """Begin to trace. Returns the reason if that is not possible, else `None`."""
         monitoring = _monitoring()
         free = [number for number in _NUMBERS if monitoring.get_tool(number) is None]
         if not free:
@@ -53,7 +53,7 @@ class Monitoring:
         return None
 
     def stop(self) -> str | None:
-        """Stop; returns why the round was not traced to its end, if it was not."""
+        """Stop. Returns the reason if the round was not traced to its end, else `None`."""
         monitoring = _monitoring()
         if monitoring.get_tool(self._tool) != NAME:
             self._codes.clear()
@@ -106,7 +106,7 @@ def _monitoring() -> Any:
 
 
 def _register(tool: int, event: int, function: object) -> None:
-    """Register a callback by the interpreter's own function: a check may have replaced the one that programs call."""
+    """Register a callback with the interpreter's own function, since a check may have replaced that of programs."""
     function_of: Any = vars(_monitoring())["register_callback"]
     original = vars(function_of).get("__wrapped__") if type(function_of) is not _BUILTIN else None
     (original or function_of)(tool, event, function)

@@ -1,7 +1,7 @@
-"""Watch what C code is given: the references to an object that neither a container nor a local explains.
+"""Watch the references that C code takes: those to an object that neither a container nor a local explains.
 
 The next generation's object of the same name is looked up in the target's namespace as soon as it exists. Its reference
-count is cheap to read. Only where that changed are the visible references counted, in one pass over the heap.
+count is cheap to read. Only if the count changed, one pass over the heap counts the visible references.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pytest_reloadleak.model import Held
 from pytest_reloadleak.watchpoints.births import Births, Blame
 
 _BY_NAME = frozenset({"function", "class", "module"})
-"""Types of held objects that have a name of their own. Any other, such as a bound method or an instance, is found by
-what it refers to: its function or class."""
+"""Types of held objects that have a name of their own. Any other object, such as a bound method or an instance, is
+found through the function or class to which it refers."""
 
 _ANONYMOUS = "<"
-"""Occurs in the name of a lambda and of what a function defines: only the module has a name by which to find it."""
+"""Occurs in the names of lambdas and of local functions: for these, only the module can be found by name."""
 
 
 class Native:
@@ -50,7 +50,7 @@ class Native:
 
         Args:
             blame: returns the stack that made it.
-            returned: what the line returns: until the caller has it, only the interpreter refers to it.
+            returned: the value that the line returns. Until the caller has it, only the interpreter refers to it.
         """
         base = base_of(self._held.name)
         if base is None:
@@ -63,7 +63,7 @@ class Native:
             self._print = None  # the next look shows what the caller did with it
             return
         unseen = sum(max(count - _OWN, 0) for count in _counts(found))
-        if id(base) != self._id:  # just defined: what there is now is the interpreter's own
+        if id(base) != self._id:  # it was just defined, so its present references are the interpreter's own
             self._unseen = unseen if self._held.type in _BY_NAME else 0
         for number in range(self._unseen, unseen):
             self.births.add((id(base), number), None, blame())
@@ -99,7 +99,7 @@ def _weak(o: Any) -> weakref.ref[Any] | None:
 
 
 def base_of(name: str) -> Any:
-    """The object with a dotted name, the namespace of what has none; `None` if it does not exist."""
+    """The object with a dotted name, or the module's namespace for an anonymous name; `None` if there is none."""
     parts = name.partition(_ANONYMOUS)[0].rstrip(".").split(".")
     for count in range(len(parts), 0, -1):
         module = foreign.module_table().get(".".join(parts[:count]))
@@ -123,7 +123,7 @@ def _counts(objects: list[Any]) -> list[int]:
 
 
 def _unseen(o: Any) -> int:
-    """How many references to an object no visible object and no local of this thread explains."""
+    """The number of references to an object that neither a visible object nor a local of this thread explains."""
     seen = sum(
         1
         for referrer in gc.get_referrers(o)
@@ -151,4 +151,4 @@ def _locals() -> Iterator[Any]:
 
 
 _OWN = _counts([[]])[0]
-"""What is counted for an object to which only the list refers."""
+"""The count for an object to which only the list refers."""

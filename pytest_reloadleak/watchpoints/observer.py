@@ -1,7 +1,7 @@
-"""Follow each thread from line to line, and compare the watched things after each line.
+"""Follow each thread from line to line, and compare what is watched after each line.
 
 At each event something may be new. The line that made it is not the one that begins now, but the one that the thread
-was at until now: the line before it, the last line of a function that returned, or the line that called one.
+has just left: the line before it, the last line of a function that returned, or the line that called one.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pytest_reloadleak.watchpoints.births import Blame
 from pytest_reloadleak.watchpoints.stacks import Ranks
 
 _now_s = time.thread_time
-"""The time of this thread alone: on a busy machine a look takes no longer by it."""
+"""The processor time of this thread, so that a busy machine does not make a look longer."""
 _get_ident = _thread.get_ident
 _USUAL = 100
-"""Visits of one line after which it is looked at less often, as long as nothing appears there."""
+"""After this many visits of a line without a birth, only some of its visits cause a look."""
 _SELDOM = 50
 _PATIENCE_S = 5.0
 
 
 class Watch(Protocol):
-    """Something that is compared after each line."""
+    """A container or list of effects that is compared after each line."""
 
     def look(self, blame: Blame, returned: object = None) -> None:
         """Note what is new since the last look."""
@@ -38,7 +38,7 @@ class Watch(Protocol):
 
 
 class Follower(Protocol):
-    """Told of each line, call and return of traced code. Its methods must not raise: they run within the program."""
+    """Receives each line, call and return of traced code. Its methods must not raise: they run within the program."""
 
     ranks: Ranks
 
@@ -53,12 +53,12 @@ class Follower(Protocol):
 
 
 class Observer:
-    """Told of each line, call and return of traced code; tells the watches when to look, and who made what they find.
+    """Receives each line, call and return of traced code; lets the watches look, and gives them the stack to blame.
 
     Args:
         watches: what to compare.
         ranks: whose code is traced.
-        most_s: seconds that looking may take in all.
+        most_s: seconds that all looks together may take.
     """
 
     def __init__(self, watches: Iterable[Watch], ranks: Ranks, most_s: float) -> None:
@@ -71,7 +71,7 @@ class Observer:
         self._last = 0
         self._visits: dict[tuple[int, int], int] = {}
         self._is_behind = False
-        """Whether a line was passed over since the last look."""
+        """Whether a line ended without a look since the last one."""
         self._lock = _thread.allocate_lock()
 
     def begins(self, frame: types.FrameType) -> bool:
@@ -98,8 +98,8 @@ class Observer:
     def _turn(self) -> Iterator[bool]:
         """A block that one thread at a time runs; yields whether there is anything to do.
 
-        A thread that waits here does not become the one that ran last. The wait ends in any case: a process that was
-        forked meanwhile has the lock, but not the thread that would release it.
+        A thread that waits here does not become the thread that ran last. The wait is limited: a process forked
+        meanwhile has the lock, but not the thread that would release it.
         """
         if self.failure is not None or not self._lock.acquire(True, _PATIENCE_S):
             yield False
@@ -142,7 +142,7 @@ class Observer:
         self._watches = ()
 
     def _is_usual(self, ident: int, frame: types.FrameType, line: int) -> bool:
-        """Whether both the line that has run and the next one are of a long loop in which nothing appears."""
+        """Whether both the line that has run and the next one belong to a long loop in which nothing appears."""
         key = (id(frame.f_code), line)
         visits = self._visits[key] = self._visits.get(key, 0) + 1
         place = self._at.get(ident)
@@ -171,7 +171,7 @@ class Observer:
             self.stop("the round ran too many lines to look after each of them")
 
     def _blamed(self, ident: int) -> Stack:
-        """The stack that made what is new: the thread that ran last, since threads change places only now and then."""
+        """The stack that made what is new: that of the thread that ran last, since threads are rarely switched."""
         if self._is_behind:
             return ()
         place = self._at.get(self._last) or self._at.get(ident)

@@ -1,7 +1,7 @@
-"""Find the line of a reference that was made once: no further round makes it again, but the source shows who binds it.
+"""Find the line of a reference that was made once: no further round makes it again, but the source shows the binding.
 
-Only what can have bound an object of the target counts: an import, a definition, or an assignment of something else
-than a constant. Several such lines are all reported; more than a few would explain nothing.
+Only a statement that can have bound an object of the target counts: an import, a definition, or an assignment of
+anything but a constant. If there are several such lines, all are reported; more than a few would explain nothing.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Name(NamedTuple):
     key: str | int | None = None
     """The key, for an entry of the dict with that name."""
     is_inside: bool = False
-    """Whether the object of the target is inside what the name has."""
+    """Whether the object of the target is inside the object that the name is bound to."""
 
 
 def name_of(path: tuple[Any, ...]) -> Name | None:
-    """The name over which a path leads to an old object; `None` if it does not begin at a module's name.
+    """The name through which a path leads to an old object; `None` if it does not begin at a module's name.
 
     Args:
         path: the objects from a module to the old one.
@@ -82,7 +82,7 @@ def _binding(body: list[ast.stmt], name: Name, *, is_home: bool) -> Iterator[tup
             if _sets_key(node, name) or (is_home and classes == name.classes and _displays_key(node, name)):
                 yield node.lineno, function
         elif name.is_inside and _is_empty(_assigned(node)[1]):
-            continue  # something else filled it
+            continue  # other code filled it
         elif _sets_attribute(node, name.name) or (
             is_home and classes == name.classes and _binds(node, name.name)
         ):
@@ -107,7 +107,7 @@ def _statements(
 
 
 def _binds(node: ast.stmt, name: str) -> bool:
-    """Whether a statement binds a name to something that is no constant."""
+    """Whether a statement binds a name to anything but a constant."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         bound = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
         return name in bound or "*" in bound
@@ -129,7 +129,7 @@ def _assigned(node: ast.stmt) -> tuple[list[ast.expr], ast.expr | None]:
 
 
 def _is_empty(value: ast.expr | None) -> bool:
-    """Whether an expression makes a container or an instance with nothing of a program's in it: `[]`, `Bus()`.
+    """Whether an expression makes a container or an instance without contents: `[]`, `Bus()`.
 
     A callee whose name is spelled as a class makes an instance; a function may return anything.
     """
@@ -149,7 +149,7 @@ _CONTAINERS = frozenset({"defaultdict", "deque", "dict", "frozenset", "list", "s
 
 
 def _sets_attribute(node: ast.stmt, name: str) -> bool:
-    """Whether a statement sets an attribute of this name, on whatever object but `self`, which is an instance."""
+    """Whether a statement sets an attribute of this name on any object but `self`, which is an instance."""
     targets, value = _assigned(node)
     if value is not None and any(
         isinstance(part, ast.Attribute)

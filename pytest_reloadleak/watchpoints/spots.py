@@ -13,12 +13,14 @@ Path = tuple[int, tuple[Any, ...]]
 """A generation, and the objects from the root's value to one of its objects."""
 
 _NEAREST, _FARTHEST = 5, 3
-"""Watched containers of one holder: those next to the items, and those next to the root, where a chain grows."""
+"""The number of watched containers of one holder: those nearest to the items, and those nearest to the root, where a
+chain grows.
+"""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Spot:
-    """A container, and what its next item looks like. Lives only while a round is traced."""
+    """A container, with the likenesses of its next item. Lives only while a round is traced."""
 
     container: Any
     depth: int
@@ -29,11 +31,11 @@ class Spot:
 
     @property
     def likenesses(self) -> set[Likeness]:
-        """What the items of earlier generations look like."""
+        """The likenesses of the items of earlier generations."""
         return {likeness(child) for child in self.children.values()}
 
     def keys(self) -> tuple[str, ...]:
-        """The attributes of a namespace that hold the items; empty where each generation takes another one."""
+        """The names in a namespace that hold the items; empty if each generation uses another name."""
         if type(self.container) is not dict or not references.is_namespace(self.owner, self.container):
             return ()
         names = [

@@ -1,4 +1,4 @@
-"""Decide whose code a frame runs, and write a stack down as values."""
+"""Decide whose code a frame runs, and describe a stack as values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pytest_reloadleak.heap.own_objects import is_own
 from pytest_reloadleak.holders.retention import Place, Stack
 
 TARGET, FIRST_PARTY, OF_TESTS = range(3)
-"""Ranks: the line of the lowest one that a stack has is the site."""
+"""Ranks: the site is the line of the frame with the lowest rank in a stack."""
 DEEPEST = 20
-"""Frames of a stack that are kept, from the innermost."""
+"""The largest number of frames of a stack that are kept, from the innermost outwards."""
 _PLUMBING = ("importlib", "_pytest", "pluggy", "contextlib")
-"""Packages whose frames explain nothing: they run the target on behalf of the reload or of the test runner."""
+"""Packages whose frames explain nothing: they run the target for the reload or the test runner."""
 
 
 class Ranks:
@@ -47,7 +47,7 @@ class Ranks:
         return self._known[key]
 
     def _rank(self, file: str, module: str, frame: types.FrameType) -> int | None:
-        # Generated code, such as the `__init__` of a dataclass, has no line to show: its caller has.
+        # Generated code, such as the `__init__` of a dataclass, has no line to show, but its caller has one.
         if file.startswith("<") or is_own(frame):
             return None
         return self.of_file(file, is_target=self.owns(module) or file in self._files)
@@ -62,7 +62,7 @@ class Ranks:
             return None
 
     def above(self, frame: types.FrameType | None) -> types.FrameType | None:
-        """The innermost traced frame among some frame and its callers, as far as this tool's own frames."""
+        """The innermost traced frame among a frame and its callers, up to the first frame of this tool."""
         while frame is not None and not is_own(frame):
             if self.of(frame) is not None:
                 return frame

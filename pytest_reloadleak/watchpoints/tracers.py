@@ -1,4 +1,4 @@
-"""Choose the tracer that suits this interpreter, and import it only when a round is traced."""
+"""Choose the tracer for this interpreter, and import it only when a round is traced."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pytest_reloadleak.watchpoints.observer import Follower
 
 
 class Tracer(Protocol):
-    """Tells a follower of the lines that the process executes."""
+    """Notifies a follower of the lines that the process executes."""
 
     def start(self) -> str | None:
-        """Begin to trace; returns why that is not possible."""
+        """Begin to trace. Returns the reason if that is not possible, else `None`."""
 
     def stop(self) -> str | None:
-        """Stop; returns why the lines were not traced to the end, if they were not."""
+        """Stop. Returns the reason if the lines were not traced to the end, else `None`."""
 
 
 def tracer(follower: Follower) -> Tracer:
-    """The tracer that suits this interpreter."""
+    """The tracer for this interpreter."""
     if sys.version_info >= (3, 12):
         from pytest_reloadleak.watchpoints.monitoring import Monitoring
 

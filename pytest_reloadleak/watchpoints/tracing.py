@@ -1,4 +1,4 @@
-"""Trace lines with `sys.settrace` (3.10 and 3.11), and put back whoever traced."""
+"""Trace lines with `sys.settrace` (3.10 and 3.11), and put back the trace functions that were set before."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _displaced: Any = None
 
 
 class Tracing:
-    """Tells an observer of each line, call and return of traced code in this thread and in those that begin."""
+    """Notifies an observer of each line, call and return of traced code in this thread and in new ones."""
 
     def __init__(self, observer: Follower) -> None:
         self._observer = observer
         self._of_threads: Any = None
 
     def start(self) -> str | None:
-        """Begin to trace; returns why that is not possible."""
+        """Begin to trace. Returns the reason if that is not possible, else `None`."""
         global _current, _displaced  # noqa: PLW0603 - see there
         if type(sys.settrace) is not types.BuiltinFunctionType:
             return "a debugger replaced sys.settrace, so no line can be traced beside it"
@@ -38,18 +38,18 @@ class Tracing:
         return None
 
     def stop(self) -> str | None:
-        """Put back the previous trace functions; returns why the round was not traced to its end, if it was not."""
+        """Put back the previous trace functions. Returns the reason if the round was not traced to its end."""
         global _current, _displaced  # noqa: PLW0603 - as above
         previous, of_threads = _displaced, self._of_threads
         _displaced = self._of_threads = None
         if threading.gettrace() is _called:
             threading.settrace(of_threads)
         is_ours = sys.gettrace() is _called
-        if is_ours:  # before the observer goes: without it, the function would take itself out
+        if is_ours:  # before the observer goes: without it, the function would remove itself
             sys.settrace(previous)
         _current = None
         if is_ours and previous is not None and type(previous) not in _PYTHON:
-            _introduce(previous)  # last of all: from here on it hears of everything
+            _introduce(previous)  # last, since from here on it receives every event
         return None if is_ours else "the program set a trace function of its own while the round was traced"
 
 
@@ -57,10 +57,10 @@ _PYTHON = (types.FunctionType, types.MethodType)
 
 
 def _introduce(tracer: Any) -> None:
-    """Tell a tracer that is written in C, such as coverage's, of the frames that began during the traced round.
+    """Notify a tracer that is written in C, such as coverage's, of the frames that began during the traced round.
 
-    One in Python hears only of the frames that it has been told of. One in C hears that these end, and would take that
-    for the end of those further out, whose lines it then missed.
+    A tracer in Python receives events only of frames whose beginning it saw. A tracer in C also receives the ends of
+    the others. It would take these for the ends of outer frames, and then miss the lines of those.
     """
     stack: list[types.FrameType] = []
     frame: types.FrameType | None = gc.getframe(1)
@@ -78,8 +78,8 @@ def _introduce(tracer: Any) -> None:
 def _called(frame: types.FrameType, event: str, value: object) -> Any:
     """Trace the calls of traced code, the resumption of a generator included.
 
-    A frame from before the round tells the displaced tracer that it returns or yields, since it has its trace function.
-    So that tracer hears of its resumption too: coverage counts on seeing both.
+    A frame from before the round has the displaced tracer's function, so that tracer sees it return or yield. It must
+    also see the resumption: coverage relies on seeing both.
     """
     observer = _current
     if observer is None:

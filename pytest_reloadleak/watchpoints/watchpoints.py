@@ -24,12 +24,12 @@ from pytest_reloadleak.watchpoints.stacks import Ranks
 from pytest_reloadleak.watchpoints.tracers import tracer
 
 MOST = 100
-"""Containers that are watched at once: a report with more is read from its first findings."""
+"""The largest number of containers watched at once. A reader of a longer report begins with its first findings."""
 _INTERVAL_S = 0.25
-"""Meanwhile a thread runs on until it waits for something. So what is new is the work of the thread that ran last."""
+"""The switch interval of threads during the round: a thread runs until it waits, so what is new is its work."""
 _get_interval, _set_interval = sys.getswitchinterval, sys.setswitchinterval
 SHOWN = 5
-"""Sites of one finding that are reported."""
+"""The largest number of sites of one finding that are reported."""
 _NOT_AGAIN = "no line of the traced round made such a reference again: it was made once"
 _NO_LINE = "it appeared while no first-party line was running"
 _NATIVE = "only C code holds it, so no container shows when it was passed on"
@@ -43,14 +43,14 @@ class Made(NamedTuple):
 
 
 class Watchpoints:
-    """What is watched during one traced round.
+    """Everything watched during one traced round.
 
     Args:
         found: the retentions of the last look, each with the paths of its references.
         probes: the probes that list effects.
         ranks: whose code is traced.
         files: the target's source files.
-        most_s: seconds that looking may take in all.
+        most_s: seconds that all looks together may take.
     """
 
     def __init__(
@@ -132,28 +132,28 @@ class Watchpoints:
         """Stop tracing, and look a last time."""
         ended_early = self._tracer.stop() if self._is_tracing else None
         self.failure = self.failure or ended_early
-        if _get_interval() == _INTERVAL_S:  # else the program has set another one
+        if _get_interval() == _INTERVAL_S:  # otherwise the program has set its own
             _set_interval(self._interval_s)
         self.failure = self.failure or self._observer.failure
         self._observer.end()
 
     def learn(self, told: Mapping[tuple[object, ...], Stack], failure: str | None) -> None:
-        """Note what another process, in which the lines of the target ran, has seen.
+        """Take over what another process recorded, in which the lines of the target ran.
 
         Args:
             told: the stacks that made what appeared.
-            failure: why it did not trace to its end.
+            failure: why it did not trace to its end; `None` if it did.
         """
         self.failure = self.failure or failure
         for listed in self._listed:
             listed.learn(told)
 
     def fail(self, why: str) -> None:
-        """Note that the round did not come to its end."""
+        """Note why the round did not reach its end."""
         self.failure = self.failure or why
 
     def made(self) -> list[Made]:
-        """The lines of each finding, in order; lets go of every object."""
+        """The lines of each finding, in order. Releases every object."""
         for container in self._containers.values():
             container.close()
         born = [pair for listed in self._listed for pair in listed.by_cause()]
@@ -170,7 +170,7 @@ class Watchpoints:
             births = [birth for _, birth in self._natives[at].births.items()]
         stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
         name = self._names[at]
-        # A name of the target itself is bound in a namespace that no traced round can watch before it exists.
+        # A name of the target itself is bound in a new namespace, which no traced round can watch before it exists.
         if not stacks and name is not None and (name.file in self._files or len(retention.generations) == 1):
             stacks = lines(name, self._files, self._ranks)
         return Made(stacks, None if stacks else self._reason(retention, births))
@@ -187,18 +187,18 @@ class Watchpoints:
 
 
 def _is_of_target(retention: Retention) -> bool:
-    """Whether the target's own modules pile up in `sys.modules`: the probe lists those of others only."""
+    """Whether the target's own modules pile up in `sys.modules`. The probe lists only modules of others."""
     return retention.cause is not None and retention.cause.path == "sys.modules[*]"
 
 
 def _patched(retention: Retention) -> tuple[dict[str, Any], str] | None:
-    """Where a patch is in place: its paths may lead through the target, which has the previous patch's name as well."""
+    """The place of a patch. Its paths may lead through the target, which has the previous patch's name as well."""
     cause = retention.cause
     return patches.place_of(cause) if cause is not None and cause.kind == "patched-global" else None
 
 
 def _chosen(spots_of: list[tuple[Container, set[Likeness]]]) -> list[Birth]:
-    """What appeared in the container next to the items and looks like them; else what appeared there at all."""
+    """The births in the container next to the items, with an item's likeness; if there are none, all births there."""
     for container, likenesses in spots_of:
         found = [birth for _, birth in container.births.items() if birth.likeness in likenesses]
         if found:

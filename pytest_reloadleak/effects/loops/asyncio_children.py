@@ -1,4 +1,4 @@
-"""Know the parts of a child process that asyncio started: pipes, and what waits for its end on a loop or in a thread.
+"""Recognise the parts of a child process that asyncio started: its pipes, and the waiter on a loop or in a thread.
 
 All of them end with the child, so they belong to the child's finding.
 """
@@ -15,15 +15,15 @@ _TRANSPORT = ("asyncio.base_subprocess", "BaseSubprocessTransport")
 _PIPE = ("asyncio.transports", "BaseTransport")
 _WATCHERS = "asyncio.unix_events"
 _WAITS = frozenset({"_do_wait", "_do_waitpid"})
-"""Functions of the watchers of children: a reader of a pidfd (since 3.12), and the function of a thread before."""
+"""Functions that wait for children: the reader of a pidfd (since 3.12), and before that the function of a thread."""
 
 
 def is_part(callback: object, values: Iterable[Any]) -> bool:
     """Whether a reader or writer serves a child that has not ended.
 
     Args:
-        callback: what it calls. One of the program's may know a child, and is no part of it.
-        values: what the callback is made of.
+        callback: what it calls. A callback of the program may refer to a child, but is not a part of it.
+        values: the parts of the callback.
     """
     if waits(callback):
         return True
@@ -41,7 +41,7 @@ def waits(callback: object) -> bool:
 
 
 def waiting(handles: Iterable[Any]) -> dict[int, int]:
-    """The descriptors by which loops wait for the end of children: the child's number, by the descriptor's.
+    """The process ids of children, by the number of the descriptor through which a loop waits for the child's end.
 
     Args:
         handles: the handles of all loops.

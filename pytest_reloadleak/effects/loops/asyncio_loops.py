@@ -1,7 +1,7 @@
 """Find asyncio's event loops without help from the program, and list the pending work of each.
 
-A running loop is found through its thread. No list has a loop that is merely kept, so it is searched among the
-collector's objects when asyncio is first seen and at each inspection. From then on it is remembered, weakly.
+A running loop is found through its thread. No list has a loop that is merely kept, so this module searches the
+collector's objects when asyncio is first seen and at each inspection. It remembers the loops found weakly.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Entry:
     """One handle of a loop. Lives only while the process is inspected."""
 
     word: str
-    """What the loop uses it for."""
+    """The word for what the loop uses it for."""
     handle: Any
     callback: Any
-    """`None` if the handle was cancelled, or is the loop's own."""
+    """`None` if the handle was cancelled or belongs to the loop itself."""
     args: tuple[Any, ...] = ()
 
 
@@ -60,8 +60,8 @@ class LoopTable:
     def piling_up(self, threads_before: set[int]) -> set[int]:
         """Ids of the run's loops in threads with idents other than `threads_before`, if there is more than one.
 
-        Then the threads are what piles up, and the work on their loops ends with them. A single one is the program's,
-        and the first round may have started it.
+        Then the threads pile up, and the work on their loops ends with them. A single loop belongs to the program,
+        though the first round may have started it.
         """
         idents = {id(loop): field(loop, "_thread_id") for loop in self.loops() if self._is_new(loop)}
         apart = {key for key, ident in idents.items() if type(ident) is int and ident not in threads_before}
@@ -101,7 +101,7 @@ class LoopTable:
             for outer in outward(frame):
                 if outer.f_code is self._asyncio.run_forever:
                     yield dict(frame_locals(outer)).get("self")
-        # This very frame is among them: a cycle that would keep all callers with what they refer to.
+        # This frame is among them: the cycle would keep all callers and what they refer to.
         del frame, outer
         yield from self._in_new_modules()
 

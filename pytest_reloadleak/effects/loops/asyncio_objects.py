@@ -19,7 +19,7 @@ from pytest_reloadleak.heap import foreign, instances
 from pytest_reloadleak.heap.references import frame_locals
 
 _MOST = 64
-"""The most objects to follow from a handle or a coroutine."""
+"""The largest number of objects to follow from a handle or a coroutine."""
 _FRAMES = 8
 """Frames of a task that the report shows."""
 _DESCRIPTORS = foreign.type_ids(types.GetSetDescriptorType, types.MemberDescriptorType)
@@ -110,16 +110,16 @@ def of_task(asyncio: Library, task: Any, name: str) -> Any:
 
 
 def callbacks(future: Any) -> list[Any]:
-    """What a future calls when it is done."""
+    """The callbacks that a future calls when it is done."""
     pairs = field(future, "_callbacks")
     return [pair[0] for pair in list(pairs)] if type(pairs) is list else []
 
 
 def parts(asyncio: Library, start: Iterable[Any]) -> list[Any]:
-    """What callbacks are made of, as far as asyncio itself built it.
+    """The parts of callbacks that asyncio itself built, and the program's objects in them.
 
     asyncio calls the program's functions through objects of its own: futures that wake tasks, transports with a
-    protocol, functions with a callback in their closure. Those are followed; the program's own objects are not.
+    protocol, functions with a callback in their closure. These are followed; the program's own objects are not.
     """
     queue = collections.deque(start)
     seen: set[int] = set()
@@ -161,7 +161,7 @@ def _is_internal(module: str) -> bool:
 
 
 def _is_single(o: Any) -> bool:
-    """Whether `o` is not a collection: a callback is not made of its siblings in a list."""
+    """Whether `o` is not a collection, whose other items are not parts of a callback."""
     return not foreign.is_exactly(o, _COLLECTIONS)
 
 
@@ -211,7 +211,7 @@ def arguments(suspended: Any) -> list[Any]:
 
 
 def suspended_at(suspended: list[Any]) -> tuple[str, ...]:
-    """Where code is suspended, innermost first."""
+    """The places where code is suspended, innermost first."""
     frames = [object.__getattribute__(o, _STEPS[id(type(o))][0]) for o in reversed(suspended)]
     return tuple(stack_lines.at(frame) for frame in frames[:_FRAMES] if frame is not None)
 

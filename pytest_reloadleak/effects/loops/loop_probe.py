@@ -34,7 +34,7 @@ _monotonic = time.monotonic
 
 
 class Loops(Probe):
-    """Everything pending on event loops, wherever they run or are kept."""
+    """Everything pending on event loops, running or merely kept."""
 
     name = "tasks"
     kinds = ("pending-task", "live-timer")
@@ -164,7 +164,7 @@ class Loops(Probe):
         return None
 
     def _of_entry(self, entry: Entry, tasks: dict[int, Task], reached: set[int]) -> Iterator[Effect]:
-        """The effect of a handle. One of asyncio's that only serves a task counts as part of it, or not at all."""
+        """The effect of a handle. One of asyncio's that only serves a task is a part of the task, or does not count."""
         made_of = self._made_of(entry)
         reached.update(map(id, made_of))
         if entry.word in {"reader", "writer"} and asyncio_children.is_part(entry.callback, made_of):
@@ -190,7 +190,7 @@ class Loops(Probe):
         )
 
     def _cancelled(self, loops: list[Any]) -> Iterator[Effect]:
-        """Cancelled timers that something other than the loop keeps: the loop drops them in its own time."""
+        """Cancelled timers that something other than the loop keeps. The loop itself drops them later."""
         containers = [c for loop in loops for c in _containers(loop)]
         for handle in self._kept(self._cancelled_handles(), containers):
             serial = self._serials.of(handle, is_dated=False)
@@ -209,7 +209,7 @@ class Loops(Probe):
         return [handle for handle in timers if _is_cancelled(handle)]
 
     def _kept(self, objects: list[Any], containers: list[Any]) -> list[Any]:
-        """The objects that something outside the target keeps. What only an old generation keeps dies with it."""
+        """The objects that something outside the target keeps. Those that only an old generation keeps die with it."""
         owns = self.scope.owns
 
         def is_ignored(o: Any) -> bool:

@@ -34,7 +34,7 @@ class Task:
     held: Held | None
     """The target's object that it runs."""
     is_borrowed: bool = False
-    """Whether it runs a foreign function with or for the target. It may be older than the target's objects in it."""
+    """Whether it runs a foreign function with or for the target: it may be older than the target's objects in it."""
 
     @property
     def cause(self) -> Cause:
@@ -90,9 +90,9 @@ def top(task: Task, tasks: dict[int, Task]) -> Task:
 
 
 def effects(tasks: dict[int, Task], serials: Serials) -> Iterable[Effect]:
-    """Each task as an effect. One that only serves a task of the target has that task's cause, and is not counted.
+    """Each task as an effect. A task that only serves a task of the target has that task's cause and is not counted.
 
-    Nor is a foreign task: only the heap search can show whether it keeps objects of an old generation.
+    A foreign task is not counted either: only the heap search shows whether it keeps objects of an old generation.
     """
     for task in tasks.values():
         first = top(task, tasks)

@@ -1,4 +1,4 @@
-"""Number objects when they are first seen, so that one at the address of a dead one is not mistaken for it."""
+"""Number objects when they are first seen, so that a new object at the address of a dead one is not mistaken for it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Registry(NamedTuple):
     identities: Callable[[], Iterable[Identity]] | None = None
     """Identities of all entries, for registries so large that describing each entry is slow."""
     table: Table | None = None
-    """The list or dict whose entries these are, for registries that are only one: it is not read again while it is the
+    """The list or dict that has all entries, if the registry is a single one: it is not read again while it is the
     same."""
 
 

@@ -1,8 +1,8 @@
-"""Tell that a registry has not changed since it was read last, so that a round need not read each of its entries again.
+"""Tell whether a registry has changed since it was last read: if not, a round need not read its entries again.
 
-A table is compared by its fingerprint: the addresses of its keys and values and of their types. Where that is equal, so
-are the identities. What an identity names by its address may be another object, but only with the same identity. What
-it names by content is in the identity, which is kept, or kept beside it, so that nothing else can have its address.
+A table is compared by its fingerprint: the addresses of its keys and values and of their types. Equal fingerprints mean
+equal identities. An object that an identity names by address may be another one now, but its identity is the same. A
+text that an identity names by content is kept, so that no other object can have its address.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ class Snapshot:
         self._part = slice(None if table.newest is None else -table.newest, None)
         self._seen: object = None
         self._kept: list[object] = []
-        """What identities name by content without having it: texts, which hold nothing of the program."""
+        """The texts that identities name by content but do not contain. Texts hold nothing of the program."""
         self._found: list[Identity] = []
 
     def read(self) -> list[Identity]:
-        """The identities of the entries; the same list as before if they are the same. None of anything else."""
+        """The identities of the entries; the same list as before if they are the same; empty for any other object."""
         table: Any = self._table.get()
         kind = type(table)
         if not issubclass(kind, dict) and not issubclass(kind, list):
             return _NONE
         seen = fingerprint(table)
         if seen != self._seen:
-            # Before the entries are read: if a thread changes the table meanwhile, the next fingerprint differs.
+            # Taken before the entries are read: if a thread changes the table meanwhile, the next one differs.
             self._seen = seen
             if issubclass(kind, list):
                 self._found = self._table.identities(list.__getitem__(table, slice(None)))
@@ -53,13 +53,13 @@ class Snapshot:
         self._found = self._found if found == self._found else found
         if self._table.is_of_texts:
             self._kept = [o for pair in items for o in pair if foreign.is_atom(o)]
-        # Whether a tuple is an atom depends on its items: one at the address of another may be named differently.
+        # Whether a tuple is an atom depends on its items, so another tuple at its address may be named differently.
         if any(foreign.is_exactly(value, _TUPLES) for _, value in items):
             self._seen = None
 
 
 class ModuleTable:
-    """The identities of the modules in `sys.modules`, without the target's: those are new in each round, and no entry.
+    """The identities of the modules in `sys.modules`, without the target's, which are new in each round and no entries.
 
     Args:
         owns: whether a module name belongs to the target.
@@ -69,7 +69,7 @@ class ModuleTable:
         self._owns = owns
         self._seen: object = None
         self._own: frozenset[str] = frozenset()
-        """Names of the target's modules: copies, as each round may give them new names, which date what has them."""
+        """Names of the target's modules. Copies, since each round may rename them, and name strings date objects."""
         self._found: list[Identity] = []
 
     def read(self) -> list[Identity]:
@@ -87,7 +87,7 @@ class ModuleTable:
 
 
 class Listing:
-    """The identities of a registry that is neither: its entries are read each time."""
+    """The identities of a registry that is neither a table nor `sys.modules`: its entries are read each time."""
 
     def __init__(self, identities: Callable[[], Iterable[Identity]]) -> None:
         self._identities = identities
@@ -102,7 +102,7 @@ class Listing:
 
 
 def reader(registry: Registry, owns: Callable[[str], bool]) -> Callable[[], list[Identity]]:
-    """Returns the identities of a registry's entries: the same list as before where they are the same.
+    """A function that returns the identities of a registry's entries: the same list as before if they are the same.
 
     Args:
         registry: the registry.

@@ -38,7 +38,7 @@ from pytest_reloadleak.model import Held
 
 _get_ident = threading.get_ident
 _DEEPEST = 20
-"""Frames of a registration that are kept, from the innermost."""
+"""The largest number of frames that a record keeps, from the innermost outwards."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -140,7 +140,7 @@ class Watched(Probe):
         return record.watch.spelling, record.slot, record.entries, record.values() or ()
 
     def has_equal(self, number: int | str) -> bool:
-        """Whether some other entry is equal to one, so that undoing one undoes both."""
+        """Whether another entry is equal to an entry, so that undoing one undoes both."""
         keys = {key: record.equality for key, record in list(self._records.items())}
         return any(key != number and equality == keys.get(number) for key, equality in keys.items())  # type: ignore[arg-type]
 
@@ -162,7 +162,7 @@ class Watched(Probe):
         return found + self._older({record.entries[0] for record in present.values()})
 
     def _older(self, noted: set[int]) -> list[Effect]:
-        """Callbacks of `atexit` that the target registered before the check: each holds what it keeps."""
+        """Callbacks of `atexit` that the target registered before the check; each is the cause of what it keeps."""
         out = []
         for callback in _listed():
             held = owner([callback], self.scope.owns, self.scope.rename)

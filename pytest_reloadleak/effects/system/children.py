@@ -70,7 +70,7 @@ class Children(Probe):
             self._orphans.end()
 
     def containers(self) -> Iterable[object]:
-        """The lists in which `subprocess` and `multiprocessing` keep processes that nothing waited for."""
+        """The lists in which `subprocess` and `multiprocessing` keep processes that nothing has waited for."""
         return [o for o in (_attribute("subprocess", "_active"), _started()) if o is not None]
 
 
@@ -81,7 +81,7 @@ def present() -> dict[int, int | str]:
 
 
 def count() -> int:
-    """How many direct children there are. `psutil` would ask every process of the system for its parent."""
+    """The number of direct children. `psutil` would read the parent of every process of the system."""
     return 0 if _is_childless() else len(_direct())
 
 
@@ -92,7 +92,7 @@ def dated(pids: Iterable[int]) -> dict[int, int | str]:
 
 
 def _is_childless() -> bool:
-    """Whether the system says so, in one call that reaps no child."""
+    """Whether this process has no child, by one system call that reaps none."""
     if _waitid is None:
         return False
     try:
@@ -148,7 +148,7 @@ def _attribute(module: str, name: str) -> object:
 
 
 def _since(pid: int) -> int | str | None:
-    """When a process was started, in whichever unit; `None` if no process has this number."""
+    """The start time of a process, in a unit of the system; `None` if no process has this number."""
     try:
         with _open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[19])
@@ -185,7 +185,7 @@ class _Child:
         is_fork = bool(line) and line == _own_command()
         if known is not None and known.command is not None:
             line, is_fork = list(known.command), False
-        # A fork has the command line of its parent, the check's process, which says nothing of the child.
+        # A fork has the command line of its parent, the check's process, which does not describe the child.
         self.command = "a fork of the checked process" if is_fork else " ".join(line)
         self.name = self._name(line, is_fork, directory)
 

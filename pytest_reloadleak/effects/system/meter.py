@@ -23,23 +23,23 @@ clean check adds up to 1.4 MiB in five rounds (measured, 3.11)."""
 _BLOCKS_PER_MODULE, _BYTES_PER_MODULE = 25, 1024
 """The floors for a unit of many modules: 500 small ones leave 600 blocks and 90 KiB per round (measured, 3.11)."""
 _SPARED = 1
-"""Objects of the tool's own that may be gone by the end of some rounds, and rounds that may leave nothing."""
+"""Number of the tool's own objects that may be gone after some rounds, and of rounds that may leave nothing."""
 _OBJECTS_FLOOR = 2
-"""Objects per round for a closer look, which costs rounds that nobody asked for. Clean modules leave at most 2 in five
-rounds (98 modules, 3.11), but what a test does for the first time leaves ten. One more object near the target shows in
-the count of what its hosts have."""
+"""Objects per round that call for a closer look, which costs more rounds. Clean modules leave at most 2 in five rounds
+(98 modules, 3.11), but a test's first use of a library leaves ten. A single object near the target shows in the number
+of references from its hosts."""
 _AT_ONCE_BYTES = 160 * 1024
-"""Memory from malloc that some rounds may take at once: less counts only if most rounds took some."""
+"""Memory from malloc that some rounds may take at once. A smaller amount counts only if most rounds took some."""
 _STEP_BYTES = 4 * 1024
 _MAPPED_AT_ONCE_BYTES = 3 * 1024 * 1024
-"""The size by which the process may grow at once: Python takes memory by the MiB, by chance twice in two rounds."""
+"""Bytes by which the process may grow at once: Python takes memory by the MiB, sometimes twice in two rounds."""
 _LARGE_BLOCKS = 500_000
-"""Small blocks of a heap so large that counting its objects would slow a clean check noticeably: it takes half as long
-as a collection. A long test session with many plugins has 300,000."""
+"""From this many small blocks on, counting the objects would slow a clean check noticeably: it takes half as long as a
+collection. A long test session with many plugins has 300,000 blocks."""
 
 
 _SETTLED_ROUNDS = 5
-"""Rounds, each settled on a heap that is just not large, that a check may settle only to show their numbers."""
+"""Rounds that a check may settle only to show their numbers, at the cost that they have on the largest small heap."""
 
 
 class Grown(NamedTuple):
@@ -71,7 +71,7 @@ class Meter:
         """The tool's own share of `_numbers`."""
 
     def sample(self, number: int, *, is_quick: bool = False) -> Sample:
-        """Sample a settled round without what `unseen` actions left. `is_quick` skips the objects of a large heap."""
+        """Sample a settled round, minus what `unseen` actions left. `is_quick` skips the objects of a large heap."""
         has_objects = not (is_quick and self.is_large())
         references = self._references()
         taken = sample(number, lambda: self._memory(has_objects=has_objects))
@@ -84,7 +84,7 @@ class Meter:
         return sys.getallocatedblocks() >= _LARGE_BLOCKS
 
     def may_sample(self, rounds: int) -> bool:
-        """Whether so many rounds may each be settled and sampled: only where all that takes no longer than a few."""
+        """Whether each of some rounds may be settled and sampled: only if all together take no longer than a few."""
         return rounds * sys.getallocatedblocks() < _LARGE_BLOCKS * _SETTLED_ROUNDS
 
     def _memory(self, *, has_objects: bool) -> tuple[int | None, int, int | None]:
@@ -97,7 +97,7 @@ class Meter:
         )
 
     def unseen(self, action: Callable[[], None]) -> None:
-        """Run an action of the tool itself, and do not count what it leaves; on a large heap, its objects are."""
+        """Run an action of the tool itself, and do not count what it leaves, except its objects on a large heap."""
         was_enabled = settle.is_enabled()
         # A collection in between would free or untrack objects of the program.
         settle.put_back(enabled=False)
@@ -130,14 +130,18 @@ def _plus(own: _Numbers, before: _Numbers, after: _Numbers) -> _Numbers:
 def may_have_grown(
     first: Sample, last: Sample, rounds: int, modules: int, native_steps: Sequence[int] = ()
 ) -> bool:
-    """Whether some rounds, each of which reloads so many modules, made the process grow enough for a closer look.
+    """Whether some rounds made the process grow enough for a closer look.
 
-    `first` and `last` are the settled states before and after them. Where objects were not counted, blocks stand in for
-    them: an object has at least one. `native_steps` is the memory from malloc after each of these rounds, unsettled.
+    Args:
+        first: the settled state before the rounds.
+        last: the settled state after them. If objects were not counted, blocks stand in: an object has at least one.
+        rounds: the number of rounds.
+        modules: the number of modules that each round reloads.
+        native_steps: memory from malloc after each round, in bytes, unsettled.
     """
     blocks = _difference(first.blocks, last.blocks)
     is_counted = first.objects is not None and last.objects is not None
-    # A worker's client has no module here, and leaves ten blocks per round all the same (measured, 3.11).
+    # With the strategy `worker` no module is reloaded here, but each round leaves ten blocks (measured, 3.11).
     noise = _BLOCKS_PER_MODULE * max(modules, 1) * rounds
     objects = _difference(first.objects, last.objects) if is_counted else blocks - noise
     blocks_floor, native_floor_bytes = _floors(modules)
@@ -157,14 +161,14 @@ def may_have_grown(
 
 
 def _floors(modules: int) -> tuple[int, int]:
-    """Blocks, and bytes from malloc, that a round that reloads so many modules must leave to count as growth."""
+    """Blocks, and bytes from malloc, that a round must leave to count as growth if it reloads `modules` modules."""
     return max(_BLOCKS_FLOOR, _BLOCKS_PER_MODULE * modules), max(
         _NATIVE_FLOOR_BYTES, _BYTES_PER_MODULE * modules
     )
 
 
 def grown(samples: Sequence[Sample], modules: int) -> Grown:
-    """How much each of some settled rounds, which reload so many modules, made the process grow at least."""
+    """The least that each of some settled rounds made the process grow, if each reloads `modules` modules."""
     blocks_floor, native_floor_bytes = _floors(modules)
 
     def steps(numbers: list[int | None]) -> list[tuple[int, int]]:
@@ -185,7 +189,7 @@ def grown(samples: Sequence[Sample], modules: int) -> Grown:
 
 
 def _in_all(steps: list[tuple[int, int]]) -> int:
-    """The least that any round left, and at least 1, if at most `_SPARED` rounds left nothing and none less.
+    """The least that any round left, at least 1; 0 if more than `_SPARED` rounds left nothing, or if one left less.
 
     Args:
         steps: what was left from one sample to the next, and how many rounds were in between.

@@ -1,4 +1,4 @@
-"""Find processes whose parent has ended. The system gives them a new parent, so no list of this process has them.
+"""Find processes whose parent has ended. The system gives them a new parent, so this process no longer lists them.
 
 A variable of their environment identifies them: every process inherits it from the one that started it. A process that
 was forked and never executed a program shows the environment with which its program was started. So a check in its own
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 VARIABLE = "PYTEST_RELOADLEAK_CHECK"
 
 _LOAD = "/proc/loadavg"
-"""Its last field is the number that the system gave last."""
+"""Its last field is the process id that the system assigned last."""
 
 _listdir = os.listdir
 _open = open
@@ -30,15 +30,15 @@ class Marked:
         self._counts = _has_counter()
         self._newest = self._number_of_newest()
         self._strangers = set(_numbers())
-        """Processes that will never have the mark. Each is read once, so `running` costs one directory listing."""
+        """Processes that will never have the mark. Each is read only once, so `running` costs one directory listing."""
         self._has_others = False
         """Whether the last listing had a process that is no stranger."""
 
     def running(self) -> list[int]:
         """The numbers of the marked processes that run now.
 
-        Every process gets a new number, and the system tells the newest: while that is the same and all processes are
-        strangers, none can be marked, and nothing is listed.
+        Every process gets a new number, and the system shows the newest one. As long as that is the same and all
+        processes are strangers, none can be marked, so nothing is listed.
         """
         newest = self._number_of_newest()  # before the listing, which may then show more, but not less
         if newest is not None and newest == self._newest and not self._has_others:
@@ -49,7 +49,7 @@ class Marked:
         return found
 
     def _number_of_newest(self) -> bytes | None:
-        """The number that the system gave last, to a process or a thread; `None` if it does not tell."""
+        """The number that the system assigned last to a process or thread; `None` if it does not show it."""
         return (_read(_LOAD) or b"").rpartition(b" ")[2] or None if self._counts else None
 
     def _has_mark(self, pid: int) -> bool:
@@ -99,7 +99,7 @@ def _numbers() -> Iterable[int]:
 
 
 def _has_counter() -> bool:
-    """Whether the system's own `/proc` tells the newest number: where others stand in for it, theirs may be late."""
+    """Whether `/proc` is the kernel's own and shows the newest number. A substitute for it may be late."""
     try:
         is_own = _stat(_LOAD).st_dev == _stat("/proc/self").st_dev
     except OSError:

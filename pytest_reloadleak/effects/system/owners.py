@@ -26,7 +26,7 @@ _IN_DICT = (
     ("multiprocessing.connection", "_ConnectionBase", "_handle"),
     ("multiprocessing.shared_memory", "SharedMemory", "_fd"),
 )
-"""Python classes that keep the number in their dict."""
+"""Python classes that keep the number of their descriptor in their dict."""
 _SELECTORS = ("selectors", "BaseSelector")
 _POLLS = ("epoll", "kqueue", "devpoll")
 
@@ -68,7 +68,7 @@ def _sockets(sockets: list[Any]) -> list[tuple[object, Any]]:
 
 
 def _polls(selectors: list[Any]) -> Iterator[tuple[object, Any]]:
-    """The descriptors that selectors wait with. The collector tracks selectors, but not the objects inside them."""
+    """The descriptors of selectors. The collector tracks selectors, but not the objects inside them."""
     kinds = [cls for cls in (_class("select", poll) for poll in _POLLS) if cls is not None]
     for o in selectors:
         inner = dict.get(foreign.instance_dict(o) or {}, "_selector")
@@ -84,7 +84,7 @@ class Child:
     objects: list[Any] = field(default_factory=list)
     """The program's object for it first, then those that this object is made of."""
     descriptors: set[int] = field(default_factory=set)
-    """Pipes between this process and the child, and what waits for its end: they close with it."""
+    """Descriptors of the pipes to the child and of the waiter for its end: they close with it."""
     name: str | None = None
     """Its name, if `multiprocessing` gave it one."""
     command: tuple[str, ...] | None = None

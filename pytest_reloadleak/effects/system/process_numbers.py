@@ -28,13 +28,13 @@ class Sample(NamedTuple):
     mapped_bytes: int | None = None
     """The size of the process, with mappings that malloc does not know."""
     references: int | None = None
-    """References that the modules around the target have."""
+    """Number of references from the modules around the target."""
 
 
 def prepare() -> None:
-    """Import what inspects the process, before the target is loaded.
+    """Import the modules that inspect the process before the target is loaded.
 
-    Imported later, it could bind what the target has patched, such as `sys.stdout` in a default argument.
+    A later import could bind what the target has patched, such as `sys.stdout` in a default argument.
     """
     import faulthandler  # noqa: F401 - its functions are watched, so the module must be loaded
 

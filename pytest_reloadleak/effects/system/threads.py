@@ -45,7 +45,7 @@ class Threads(Probe):
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
         """The same, without the lock of `threading`: the line may have run while that was held."""
         if any(cause.type == _RAW for cause in causes):
-            _sleep(_START_S)  # nothing waits until a raw thread runs, so give it the time to begin
+            _sleep(_START_S)  # a raw thread may not have begun yet: nothing waits for that
         known = {ident: id(thread) for ident, thread in dict.copy(vars(threading)["_active"]).items()}
         return {(ident, known.get(ident, 0)) for ident in current_frames()}
 
@@ -79,7 +79,7 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
             advice=f"stop the {name} on unload; it still runs old code",
         )
     own = foreign.instance_dict(thread) or {}
-    # The frames do not say whose thread it is: a pool thread runs functions of different generations in turn.
+    # The frames do not show whose thread it is: a pool's thread runs functions of different generations in turn.
     values: tuple[Any, ...] = (thread, *(dict.get(own, key) for key in ("_target", "function")))
     is_timer = issubclass(type(thread), threading.Timer)
     label = dict.get(own, "_name")
