@@ -1412,8 +1412,8 @@ GROWTH = (
         "effects/system/meter.py",
         "references=_in_all(steps([s.references for s in samples])),",
         "references=0,",
-        "a text more in a table of a host's passes",
-        growing_by_one("constant-reload", "cache-reload"),
+        "an entry more in a host's cache passes",
+        growing_by_one("cache-reload"),
     ),
     Mutant(
         "names that others make are the target's",

@@ -73,6 +73,18 @@ def module_types(births: list[Birth]) -> set[int]:
     return {id(type(module)) for module in modules if module is not None}
 
 
+def drop(table: References, keys: set[int]) -> None:
+    """Remove entries with the room they take.
+
+    A dict from which entries are deleted keeps its size. Five rounds of a module of 10,000 functions left 2 MB in such
+    tables, which looked like a leak of the target.
+    """
+    if keys:
+        rest = {key: reference for key, reference in table.items() if key not in keys}
+        table.clear()
+        table.update(rest)
+
+
 def prune_between(births: list[Birth]) -> None:
     """Drop an object that the last round saw from all births between that round and the first that saw the object."""
     last = births[-1].tables()
@@ -80,8 +92,7 @@ def prune_between(births: list[Birth]) -> None:
     for birth in births[:-1]:
         for seen, table, present in zip(known, birth.tables(), last, strict=True):
             both = table.keys() & present.keys()
-            for key in both & seen:
-                del table[key]
+            drop(table, both & seen)
             seen.update(both)
 
 

@@ -14,7 +14,16 @@ from collections.abc import Callable, Collection, Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_reloadleak.generations.birth import Birth, Firsts, Noted, References, is_in, living, prune_between
+from pytest_reloadleak.generations.birth import (
+    Birth,
+    Firsts,
+    Noted,
+    References,
+    drop,
+    is_in,
+    living,
+    prune_between,
+)
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
@@ -242,8 +251,7 @@ class Ledger:
             return
         own = (self._codes, self._reused, self._classes)
         for table in (*own, *(t for birth in self.births for t in birth.tables())):
-            for key in [key for key, reference in table.items() if reference() is None]:
-                del table[key]
+            drop(table, {key for key, reference in table.items() if reference() is None})
         prune_between(self.births)
         # The last birth is the current one. The first one proves that others came before it.
         ends = {id(self.births[0]), id(self.births[-1])}

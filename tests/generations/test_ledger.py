@@ -580,3 +580,20 @@ def test_dates_stay_right_while_births_are_added_and_pruned():
             gc.collect()
             target.ledger.prune()
         assert {n: target.ledger.born(cls) for n, cls in kept.items()} == {n: n for n in kept}
+
+
+def test_what_died_leaves_no_room_behind():
+    """The room of old entries would look like memory that the target leaks."""
+    target = Target("".join(f"class C{n}: pass\ndef f{n}(): pass\n" for n in range(500)))
+    target.reimport()
+    for _ in range(3):
+        target.reimport()
+    gc.collect()
+
+    target.ledger.prune()
+
+    current = target.ledger.births[-1]
+    for birth in target.ledger.births[:-1]:
+        for table, present in zip(birth.tables(), current.tables(), strict=True):
+            assert sys.getsizeof(table) <= max(sys.getsizeof({}), sys.getsizeof(present) // 10)
+    assert sys.getsizeof(target.ledger._classes) <= sys.getsizeof(dict(target.ledger._classes))
