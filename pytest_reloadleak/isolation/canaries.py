@@ -1,8 +1,8 @@
 """Check canaries, whose outcome is certain: a leak that must be found, and a module beside it that must be clean.
 
-A debugger that keeps frames, a loader that keeps modules, a frozen or patched collector: whatever breaks the check of a
-target breaks these too, and then the verdict means nothing. The modules are created in memory, and only the heap is
-searched: together they cost about 60 % of a clean check of a small module, after a clean one 20 % (3.11, 3.13).
+A debugger that keeps frames, a loader that keeps modules, a frozen or patched collector: anything that breaks the check
+of a target breaks these too, and then the verdict is worthless. The modules are created in memory, and only the heap is
+searched. Together they cost about 60 % of a clean check of a small module, and 20 % after a clean check (3.11, 3.13).
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ def _importable() -> Iterator[None]:
 
 
 def defeated(*, was_clean: bool = False) -> str | None:
-    """Why checks in this process mean nothing; `None` if both canaries have the right outcome.
+    """Why the results of checks in this process are worthless; `None` if both canaries have the right outcome.
 
     Args:
-        was_clean: whether a check was clean. Then it serves as the clean canary itself; and as its verdict rested on
-            `is_any_alive` alone, that must be true of the leak, and no holder need be found.
+        was_clean: whether a check was clean. Then that check serves as the clean canary. Its verdict rested on
+            `is_any_alive` alone, so for the leak that must be true, but no holder need be found.
     """
     try:
         with _importable():
@@ -92,8 +92,8 @@ def _reloaded(ask: Callable[[Looking], _Answer], *, is_glance: bool = False) -> 
     """Reload both canaries until a generation is old enough to be judged, and return the answer of `ask`.
 
     Args:
-        ask: asks the looks of the run.
-        is_glance: whether to collect only what is young, as all of the canaries is.
+        ask: asks a question of the run's looks.
+        is_glance: whether to collect only young objects, as all objects of the canaries are.
     """
     rounds = GRACE + 1
     # They patch nothing and change no setting.
@@ -115,7 +115,7 @@ def _reloaded(ask: Callable[[Looking], _Answer], *, is_glance: bool = False) -> 
 
 
 FAILED = "the self-check failed with"
-"""What the reason says if a canary could not be checked at all: it was neither missed nor reported wrongly."""
+"""Beginning of the reason if a canary could not be checked at all, and so was neither missed nor reported wrongly."""
 
 
 def _unreliable(why: str) -> str:

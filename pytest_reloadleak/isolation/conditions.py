@@ -1,4 +1,4 @@
-"""Describe what a fresh interpreter would take over from this process: a fork of an earlier one must be its equal."""
+"""Describe what a fresh interpreter would inherit from this process: a fork must not differ from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STATUS = (
     *("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"),
     *("NoNewPrivs", "Seccomp", "Cpus_allowed", "Mems_allowed"),
 )
-"""Of the lines that Linux has on a process, those that its children inherit."""
+"""Lines in Linux's status of a process whose values its children inherit."""
 
 
 def can_fork() -> bool:
@@ -26,9 +26,9 @@ def can_fork() -> bool:
 
 
 def inherited() -> tuple[object, ...]:
-    """What a child process takes over from this one.
+    """What a child process inherits from this one.
 
-    Two equal values mean that an interpreter that starts at the first moment is like one that starts at the second.
+    Two equal values mean that interpreters started at the two moments do not differ.
     """
     here: tuple[object, ...] = ()
     with contextlib.suppress(OSError):  # the directory is gone

@@ -1,8 +1,8 @@
-"""Provide the files through which a parent and its worker talk: nameless ones where the system has them.
+"""Provide the files through which a parent and its worker communicate: nameless files if the system has them.
 
 A worker opens the parent's descriptor by its path below `/proc`. So nothing is left if the parent is killed, a full or
 emptied temporary folder costs no verdict, and a target that closes or writes every descriptor of its own process cannot
-reach the answer. Elsewhere the files are in a temporary folder.
+damage the answer. On other systems the files are in a temporary folder.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 _SAID = 40
-"""Characters of what a worker says about its progress."""
+"""The largest number of characters of a worker's progress message."""
 _OUTPUT_BYTES = 64 * 1024
-"""The end of the output that is read: a target may print any amount."""
+"""Number of bytes at the end of the output that are read: a target may print any amount."""
 
 
 class Exchange:
     """The files of one worker: `job`, `early`, `result` and `progress` by path, and `output` as a stream.
 
     Raises:
-        OSError: a file cannot be made: the disk is full, or this process may open no more.
+        OSError: a file cannot be made: the disk is full, or this process may open no more files.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Exchange:
         return self._folder / name
 
     def _nameless(self) -> Path | None:
-        """The path of a new file in memory; `None` where the system or a sandbox has none."""
+        """The path of a new file in memory; `None` if the system or a sandbox has none."""
         try:
             descriptor = os.memfd_create("reloadleak")
         except (AttributeError, OSError):  # not Linux, or a filter of system calls
@@ -63,10 +63,10 @@ class Exchange:
         return path if os.access(path, os.R_OK | os.W_OK) else None
 
     def answer(self, *, is_early: bool) -> bytes:
-        """What the worker wrote as its result; empty if it wrote nothing.
+        """The result that the worker wrote; empty if it wrote none.
 
         Args:
-            is_early: whether to read what it wrote before it removed holders on trial, which may have ended it.
+            is_early: whether to read the result that it wrote before the trial removals, which may have ended it.
         """
         try:
             return (self.early if is_early else self.result).read_bytes()
@@ -74,14 +74,14 @@ class Exchange:
             return b""
 
     def said(self) -> str:
-        """The round and the phase that the worker was in last; empty if it has said nothing."""
+        """The last round and phase of which the worker informed; empty if it has not begun."""
         try:
             return self.progress.read_text("utf-8", "replace")[:_SAID]
         except OSError:
             return ""
 
     def printed(self) -> str:
-        """The end of what the worker and its children printed."""
+        """The end of the output of the worker and its children."""
         omitted = max(self.output.seek(0, os.SEEK_END) - _OUTPUT_BYTES, 0)
         self.output.seek(omitted)
         data = self.output.read(_OUTPUT_BYTES)
@@ -90,7 +90,7 @@ class Exchange:
 
 
 def _output() -> BinaryIO:
-    """A nameless file for what the worker prints: on the disk, since a target may print any amount, else in memory."""
+    """A nameless file for the worker's output: on the disk, since a target may print any amount, else in memory."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

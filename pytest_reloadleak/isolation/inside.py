@@ -1,6 +1,6 @@
 """Check one target in this worker process, then end the process.
 
-Separate from `worker`, which starts it, to avoid that module's imports: for a small module, most of a check is imports.
+It is separate from `worker`, which starts it, to avoid that module's imports: they take most of a short check's time.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _mkdir, _FLAGS = os.mkdir, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 _PROOF_S = 10
-"""How long the trial removals may take. Then the system ends the process, and the report has none."""
+"""Seconds that the trial removals may take. After that the system ends the process, and the report has no proofs."""
 _alarm = vars(signal).get("setitimer")  # not on Windows, where the parent's time limit ends the process
 _signal = signal.signal
 
 
 def _end_in(seconds: float) -> None:
-    """Have the system end this process after some seconds, whatever it does; with 0, do not."""
+    """Let the system end this process after some seconds, whatever it does then; 0 cancels that."""
     if _alarm is not None:
         _signal(signal.SIGALRM, signal.SIG_DFL)
         _alarm(signal.ITIMER_REAL, seconds)
@@ -82,7 +82,7 @@ def main(job: dict[str, Any]) -> None:
         said = job["progress"]
 
         def say(number: int, phase: str) -> None:
-            """Write how far the check is, for a parent that shows it."""
+            """Write the round and the phase, for a parent that shows the progress."""
             with contextlib.suppress(Exception):  # whatever the target did to files, the check goes on
                 descriptor = _open(said, _FLAGS, 0o600)
                 _write_some(descriptor, f"{number} {phase}".encode())
@@ -98,8 +98,8 @@ def main(job: dict[str, Any]) -> None:
         check = _check(job["target"], job["preset"], settings, runner)
 
         def keep(report: Report) -> None:
-            """Write the report before the trial removals: whatever they do to the process, it is there."""
-            _end_fork_of(process)  # it must remove nothing: files and processes are not only its own
+            """Write the report before the trial removals, so that it survives whatever they do to the process."""
+            _end_fork_of(process)  # a fork must remove nothing: files and processes are not its own
             _write(job["early"], _encode(jsonfile.to_dict(report)))
             _end_in(_PROOF_S)
 
@@ -139,8 +139,8 @@ _BUILTINS_PAIRS = tuple(_BUILTINS.items())
 
 
 def _described(error: BaseException) -> str:
-    """Why the check failed. Builtins that the target replaced come back first, or nothing could be described."""
-    # Without a call: each function may be one that the target replaced.
+    """Why the check failed. Puts back the builtins that the target replaced, which the description needs."""
+    # This makes no call, since the target may have replaced any function.
     replaced = [name for name, own in _BUILTINS_PAIRS if name not in _SPACE or _SPACE[name] is not own]
     for name in replaced:
         _SPACE[name] = _BUILTINS[name]
@@ -154,13 +154,13 @@ def _described(error: BaseException) -> str:
 
 
 def _end_fork_of(process: int) -> None:
-    """End this process if the target forked it from the worker and it went on with the check: its answer is none."""
+    """End this process if the target forked it from the worker and it went on with the check: it must not answer."""
     if _getpid() != process:
         _exit(0)
 
 
 def _innermost(error: BaseException) -> str:
-    """Where an error was raised, for the report: file and line."""
+    """The file and line at which an error was raised, for the report."""
     trace = error.__traceback__
     if trace is None:
         return ""
@@ -170,14 +170,14 @@ def _innermost(error: BaseException) -> str:
 
 
 def _unless_unreliable(report: Report) -> Report:
-    """The report, made inconclusive if the canaries fail; they run last, since the target itself may break them."""
+    """The report, made inconclusive if the canaries fail. They run last, since the target itself may break them."""
     if report.outcome not in {"clean", "leaking", "known"}:
         return report
     reason = canaries.defeated(was_clean=report.outcome == "clean")
     if reason is None:
         return report
     if canaries.FAILED in reason and any(finding.proof is not None for finding in report.findings):
-        # Imports worked in all rounds. The trial removals broke what the target had put in their way.
+        # Imports worked in all rounds. The trial removals broke what the target had put into the import system.
         why = f"after holders were removed on trial, {reason.partition(': ')[2]}"
         return replace(report, notes=(*report.notes, why))
     notes = (*report.notes, f"the unreliable outcome was {report.outcome}: {report.reason}")
@@ -185,7 +185,7 @@ def _unless_unreliable(report: Report) -> Report:
 
 
 def _write(file: str, content: bytes) -> None:
-    """Write the answer, by functions that the target cannot have patched; the target may have removed the folder."""
+    """Write the answer with functions that the target cannot have patched. The target may have removed the folder."""
     try:
         descriptor = _open(file, _FLAGS, 0o600)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Let other tools know what runs in a worker: coverage the lines, and selectors by changed files the files.
+"""Tell other tools what runs in a worker: coverage gets the lines, and test selectors by changed files get the files.
 
 Coverage measures a worker as it does other subprocesses. The worker ends by `os._exit`, so it saves the data itself.
 `pytest-cov` combines the files of all processes.
@@ -53,7 +53,7 @@ def begin(config: str | None) -> None:
 
 
 def flush() -> None:
-    """Save what was measured, whoever started it: the interpreter is not going to end as others do."""
+    """Save the measurement of any coverage in this process, since `os._exit` will end the process."""
     coverage: Any = sys.modules.get("coverage")
     if coverage is None:
         return

@@ -1,6 +1,6 @@
-"""Run the workers of a session, several side by side, from servers where forks are possible.
+"""Run the workers of a session side by side, as forks of servers if forks are possible.
 
-One thread: a second one would be a thread of the tests' own process, and what waits for a process can wait for several.
+All this runs in one thread: a second one would be visible to the tests, and one thread can wait for several processes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pytest_reloadleak.isolation.server import Server, ServerEndedError
 from pytest_reloadleak.isolation.worker import CannotForkError, Job, Outcome, Worker, failed
 
 _POLL_S = 0.02
-"""How often to ask for the end of a worker where the system does not report it."""
+"""Seconds between two polls for the end of a worker, if the system does not report it."""
 _USED, _MOST_UNUSED = 2, 3
-"""From how many workers on a server was worth its start, and how many may not be worth it: then what a worker inherits
-changes too often in this session."""
+"""The number of workers that make a server worth its start, and the largest number of servers that were not worth it:
+with more, what a worker inherits changes too often in this session."""
 
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A check that was asked for."""
+    """A requested check."""
 
     name: str
     job: Job
@@ -36,12 +36,12 @@ class _Task:
     is_quiet: bool = False
     """Whether its worker must run alone."""
     inherited: tuple[object, ...] = ()
-    """What its worker took over."""
+    """What its worker inherited."""
 
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """Where one worker runs at a time."""
+    """A place for one worker at a time."""
 
     server: Server | None = None
     served: int = 0
@@ -64,7 +64,7 @@ class Pool:
         self._done: dict[str, tuple[_Task, Outcome | UsageError]] = {}
         self._is_serving = can_fork()
         self._unused = 0
-        """How many servers were replaced before they had served twice."""
+        """The number of servers that were replaced before they had served twice."""
 
     @property
     def waiting(self) -> int:
@@ -72,17 +72,17 @@ class Pool:
         return len(self._waiting)
 
     def expect(self, name: str, job: Job) -> None:
-        """Run a check as soon as there is a place, since its outcome will be asked for."""
+        """Run a check as soon as there is a place, since its outcome will be needed."""
         if not self._is_known(name):
             self._waiting.append(_Task(name, job))
 
     def outcome(self, name: str, job: Job, tick: Callable[[], float | None] = lambda: None) -> Outcome:
-        """The outcome of a check, which begins now if it has not yet.
+        """The outcome of a check, which begins now unless it has begun before.
 
         Args:
             name: the check's name.
             job: what it checks.
-            tick: called while it waits; returns after how many seconds it wants to be called again.
+            tick: called during the wait; returns the seconds until its next call.
 
         Raises:
             UsageError: the target does not exist or is refused.
@@ -111,7 +111,7 @@ class Pool:
         return next((place.worker.said() for place in places if place.worker is not None), "")
 
     def close(self) -> None:
-        """End what runs, and the servers."""
+        """End all workers and servers."""
         self._waiting.clear()
         self._done.clear()
         places, self._places = self._places, []
@@ -125,7 +125,7 @@ class Pool:
         return name in self._done or any(task.name == name for task in tasks)
 
     def _forget(self, name: str, is_unlike: Callable[[_Task], bool]) -> None:
-        """Drop what was begun early under other conditions than a check would find now."""
+        """Drop checks that were begun early if their workers inherited other conditions than the present ones."""
         if name in self._done and is_unlike(self._done[name][0]):
             del self._done[name]
         self._waiting = [task for task in self._waiting if task.name != name or not is_unlike(task)]
@@ -136,7 +136,7 @@ class Pool:
     # -- start --------------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Start what waits, where there is a place."""
+        """Start the waiting checks, as far as there are places."""
         while self._waiting:
             running = [place.task for place in self._places if place.task is not None]
             if running and any(task.is_quiet for task in (*running, self._waiting[0])):
@@ -156,12 +156,12 @@ class Pool:
         task.inherited = inherited()
         if self._is_serving:
             self._serve(place, task)
-        # Together: an interrupt of the start leaves the place free.
+        # Set together, so that an interrupt of the start leaves the place free.
         place.worker, place.task = Worker(task.job, place.server), task
         place.served += 1
 
     def _serve(self, place: _Place, task: _Task) -> None:
-        """Give a place a server whose forks are like fresh interpreters now, if it will have a second one to fork."""
+        """Give a place a server whose forks equal fresh interpreters now, if a second worker will need it."""
         server = place.server
         if server is not None:
             if server.conditions == task.inherited and server.fits():
@@ -183,7 +183,7 @@ class Pool:
     # -- end ----------------------------------------------------------------------------------------------------------
 
     def _wait(self, most_s: float | None) -> None:
-        """Wait until a worker ends or its time is over, or for at most so many seconds."""
+        """Wait until a worker ends or its time is over, but at most `most_s` seconds."""
         workers = [place.worker for place in self._places if place.worker is not None]
         waits_s = [worker.left_s() for worker in workers]
         if most_s is not None:
@@ -230,14 +230,14 @@ _ENDED_TWICE = (
 
 
 _TIMED = frozenset({"live-thread", "live-timer", "pending-task", "child-process"})
-"""Kinds of what the check gives some time to end: less of it, if others take theirs."""
+"""Kinds of effects that a check gives some time to end. Beside other workers, they get less of it."""
 
 
 def _needs_quiet(found: Outcome) -> bool:
-    """Whether another worker beside it may have changed a verdict.
+    """Whether another worker that ran at the same time may have changed a verdict.
 
-    The two share the folders for temporary files, ports, locks and processors. A hang is not waited for twice,
-    unless it wanted to run and could not.
+    Workers share temporary folders, ports, locks and processors. A hang is not tried again, unless the worker wanted to
+    run and got no processor.
     """
     from pytest_reloadleak.verdict import left
 

@@ -13,7 +13,7 @@ from pytest_reloadleak.isolation.server import Forked, ServerEndedError
 from pytest_reloadleak.strategies.workers import interpreter
 
 _ABORT_S = 2
-"""Seconds in which a worker that hangs may print where."""
+"""Seconds that a worker that hangs gets to print its stacks."""
 
 
 class Fresh:
@@ -41,12 +41,12 @@ class Fresh:
         )
         self.pid = self._process.pid
         self._descriptor: int | None = None
-        # Not before Linux 5.3, elsewhere, or where a filter of system calls refuses it.
+        # It does not exist before Linux 5.3 and on other systems, and a filter of system calls may refuse it.
         with contextlib.suppress(AttributeError, OSError):
             self._descriptor = os.pidfd_open(self.pid)
 
     def descriptor(self) -> int | None:
-        """A descriptor that can be read once it has ended; `None` where the system has none."""
+        """A descriptor that becomes readable when the worker has ended; `None` if the system has none."""
         return self._descriptor
 
     def status(self, timeout_s: float | None = None) -> int:
@@ -79,7 +79,7 @@ _LIMITS = {
     errno.EAGAIN: "; raise the limit of processes (ulimit -u)",
     errno.ENOMEM: "; raise the limit of memory (ulimit -v)",
 }
-"""What to do where the system starts no process."""
+"""What to do if the system starts no process, by error number."""
 
 
 def why_not_started(error: OSError) -> str:
@@ -88,7 +88,7 @@ def why_not_started(error: OSError) -> str:
 
 
 def waited_s(pid: int) -> float:
-    """How long a process has waited for a processor; 0 where the system does not say."""
+    """Seconds that a process has waited for a processor; 0 if the system does not show it."""
     try:
         with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
             return int(file.read().split()[1]) / 1e9
@@ -98,7 +98,7 @@ def waited_s(pid: int) -> float:
 
 def stop(process: Fresh | Forked) -> None:
     """End a worker that hangs. `SIGABRT` comes first, so that `faulthandler` prints where it hung."""
-    with contextlib.suppress(ProcessLookupError):  # it has just ended, and nobody had to ask how
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
         os.kill(process.pid, signal.SIGABRT)
     with contextlib.suppress(subprocess.TimeoutExpired, ServerEndedError):
         process.status(_ABORT_S)

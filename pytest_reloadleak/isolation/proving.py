@@ -14,7 +14,7 @@ def proven(check: Check, keep: Callable[[Report], None], report: Report) -> Repo
 
     Args:
         check: the check, which has not put anything back.
-        keep: gets the report before anything is removed, which may end the process.
+        keep: receives the report before anything is removed, since a removal may end the process.
         report: its report.
     """
     if report.outcome != "leaking":

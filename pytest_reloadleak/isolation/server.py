@@ -1,4 +1,4 @@
-"""Start workers as forks of a server, which has what they import. See `serving` for the server's side."""
+"""Start workers as forks of a server, which has imported what they need. See `serving` for the server's side."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REPLY_S = 60
 
 
 class ServerEndedError(Exception):
-    """The server of a worker has ended or does not answer, so nobody knows how the worker ended."""
+    """The server of a worker has ended or does not answer, so the end of the worker is not known."""
 
 
 class Server:
@@ -37,15 +37,15 @@ class Server:
 
     def __init__(self) -> None:
         self.conditions = inherited()
-        """What its forks take over."""
+        """What its forks inherit."""
         self._mark = orphans.token()
         self._marked = orphans.Marked(self._mark)
-        """It, and forks of it that have not begun: then they have marks of their own."""
+        """The server and its forks that have not begun; forks that have begun have marks of their own."""
         self._lines = b""
         self._is_ready: bool | None = None
-        """Whether forks are possible; `None` until it has been asked."""
+        """Whether forks are possible; `None` until the server has been asked."""
         self.is_unfit = False
-        """Whether it has said that its forks would differ from fresh interpreters."""
+        """Whether the server has said that its forks would differ from fresh interpreters."""
         self._exchange: Exchange | None = None
         self._files = contextlib.ExitStack()
         with contextlib.ExitStack() as handed_over:
@@ -58,7 +58,8 @@ class Server:
                 self._files.callback(os.close, self.replies)
                 self._exchange = Exchange()
                 self._process = self._started(requests, replies)
-                # One that somebody has stopped, even while it starts, goes on and sees that this process has ended.
+                # A server that somebody has stopped, even during its start, continues and notices the end of this
+                # process.
                 with contextlib.suppress(ImportError, AttributeError, OSError):
                     signal_at_end(requests, self._process.pid, signal.SIGCONT)
             except BaseException:
@@ -75,7 +76,7 @@ class Server:
             "mark": self._mark,
         }
         self._exchange.job.write_text(json.dumps(content), encoding="utf-8")
-        # The same kinds of standard streams as a worker has: its objects for them come from here.
+        # The same kinds of standard streams as those of a worker, which inherits the objects for them.
         return subprocess.Popen(  # noqa: S603 - our own interpreter with our own code
             interpreter.command(str(self._exchange.job)),
             stdin=subprocess.DEVNULL,
@@ -87,7 +88,7 @@ class Server:
         )
 
     def fits(self) -> bool:
-        """Whether a fork of it is now like a fresh interpreter."""
+        """Whether a fork would now equal a fresh interpreter."""
         if self._is_ready is None:
             try:
                 self._is_ready = self.line(_START_S).split()[0] == words.READY
@@ -146,7 +147,7 @@ class Server:
         self._is_ready = False
         self._process.kill()  # it has nothing to save, and may have been stopped
         self._process.wait()
-        # A fork that somebody has stopped would not see the end of its server.
+        # A fork that somebody has stopped would not notice the end of its server.
         for pid in self._marked.running():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -167,7 +168,7 @@ class Forked:
         self.pid = pid
 
     def descriptor(self) -> int | None:
-        """A descriptor that can be read once the worker, or its server, has ended."""
+        """A descriptor that becomes readable when the worker or its server has ended."""
         return self._server.replies
 
     def status(self, timeout_s: float | None = None) -> int:
@@ -179,11 +180,11 @@ class Forked:
         return int(self._server.line(timeout_s).split()[1])
 
     def release(self) -> None:
-        """Let the system give its number to another process."""
+        """Let the system assign the worker's process id to another process."""
         self._server.send(words.REAP.decode())
 
     def abandon(self) -> None:
-        """End the server, which does not know how the worker ended."""
+        """End the server, since the end of the worker is not known."""
         self._server.close()
 
 

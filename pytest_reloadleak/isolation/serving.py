@@ -1,8 +1,8 @@
 """Serve workers: an interpreter that has imported the tool, and nothing of any target, forks one for each check.
 
-Most of a short check would otherwise be the start of an interpreter and these imports. The server has one thread and
+Otherwise most of a short check would be the start of an interpreter and these imports. The server has one thread and
 executes no code of the project. It imports what every check imports before its target and no more, so that a target
-finds the modules of a fresh interpreter. It runs one worker at a time, and ends with its parent.
+finds the modules of a fresh interpreter. It runs one worker at a time and ends with its parent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pytest_reloadleak.isolation.words import CANNOT_START, ENDED, READY, REFUSE
 from pytest_reloadleak.tether import signal_at_end
 
 _ENVIRON = 50
-"""Where `/proc/self/stat` has the address of the environment with which the program was started, counted from 1."""
+"""Number, counted from 1, of the field of `/proc/self/stat` with the address of the program's first environment."""
 _WAKING = (signal.SIGCHLD, signal.SIGIO)
 
 
@@ -69,7 +69,7 @@ def _unfit(mark: str) -> str:
     """Why forks of this process would differ from fresh interpreters; empty if they would not."""
     if len(os.listdir("/proc/self/task")) > 1:
         return "another thread runs"
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: then the system tells of no end
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: then the system does not report ends
         return "the end of a child process is ignored (SIGCHLD)"
     if "coverage" in sys.modules or sys.gettrace() is not None or sys.getprofile() is not None:
         return "lines are traced"
@@ -81,7 +81,7 @@ def _unfit(mark: str) -> str:
 
 
 def _write_mark(old: str, new: str) -> None:
-    """Change the mark in the environment that the system shows of this process, and by which `orphans` finds it.
+    """Change the mark in the environment that the system shows of this process: `orphans` finds it by the mark.
 
     `os.environ` changes only what later programs get.
     """
@@ -113,7 +113,7 @@ def _taken_over(path: str, mark: str) -> dict[str, Any]:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
-    # Opened by the parent's path, it signals the end of the parent, and not of the server.
+    # Opened by the parent's path, it signals the end of the parent and not that of the server.
     tether = os.open(job["tether_path"], os.O_RDONLY | os.O_NONBLOCK)
     moved = fcntl.fcntl(tether, fcntl.F_DUPFD_CLOEXEC, job["tether"])
     os.close(tether)
@@ -127,24 +127,24 @@ def _taken_over(path: str, mark: str) -> dict[str, Any]:
 
 
 class _Requests:
-    """The requests of the parent, whose arrival and end wake this process by a signal."""
+    """The requests of the parent. A signal wakes this process when one arrives or the parent ends."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._rest = b""
         os.set_blocking(descriptor, False)
-        # An open file has one signal. The parent has asked for SIGCONT here, which lets a stopped server go on. For
-        # SIGIO, which a running one waits for, the pipe is opened once more.
+        # An open file can send one signal. The parent has chosen SIGCONT here, which continues a stopped server. A
+        # running server waits for SIGIO, so the pipe is opened once more.
         self._again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK)
         signal_at_end(self._again, os.getpid(), signal.SIGIO)
 
     def close(self) -> None:
-        """Let go of the pipe, in a fork."""
+        """Close the pipe, in a fork."""
         os.close(self.descriptor)
         os.close(self._again)
 
     def next(self) -> str:
-        """Wait for a request: the path of a job, or `words.REAP`. Ends this process with its parent."""
+        """Wait for a request: the path of a job, or `words.REAP`. Ends this process if the parent has ended."""
         while b"\n" not in self._rest:
             if not self._read():
                 os._exit(0)
@@ -154,9 +154,9 @@ class _Requests:
         return line.decode()
 
     def wait_for(self, worker: int) -> int:
-        """Wait for the end of a worker, and return its status as `subprocess` does; its number stays taken.
+        """Wait for the end of a worker, and return its status as `subprocess` does. Its process id stays assigned.
 
-        If the parent ends first, end the worker: a target that has closed its descriptors gets no signal.
+        If the parent ends first, end the worker: after a target has closed all descriptors, it gets no signal.
         """
         while True:
             ended = os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT | os.WNOHANG)
@@ -164,13 +164,13 @@ class _Requests:
                 return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
             signal.sigwait(_WAKING)
             if not self._read():
-                os.kill(worker, signal.SIGKILL)  # it may not have made its group yet
+                os.kill(worker, signal.SIGKILL)  # its process group may not exist yet
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(worker, signal.SIGKILL)
                 os._exit(0)
 
     def _read(self) -> bool:
-        """Read what is there; returns whether the parent still runs."""
+        """Read the available requests. Returns whether the parent still runs."""
         try:
             found = os.read(self.descriptor, 4096)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Read the stacks that `faulthandler` writes, and leave what a reader of the program needs: its own lines."""
+"""Read the stacks that `faulthandler` writes, and keep what a reader of the program needs: its own lines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BEGIN = re.compile(r"^Fatal Python error: .*$", re.MULTILINE)
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+")
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<name>.*)$')
 _MACHINERY = ("<frozen ", "<string>", PACKAGE, importlib.__file__)
-"""How the files of the import system, of the worker's command line and of the tool begin."""
+"""Beginnings of the file names of the import system, of the worker's command line and of the tool."""
 
 
 class Hang(NamedTuple):
-    """Where a worker hung."""
+    """The place where a worker hung."""
 
     output: str
-    """What the target printed, then the lines of its threads."""
+    """The output of the target, then the lines of its threads."""
     place: str | None
     """The innermost line of the thread that hung; `None` if it is not known."""
 
@@ -42,7 +42,7 @@ def of_hang(output: str) -> Hang:
 
 
 def _threads(text: str) -> Iterator[tuple[bool, list[str]]]:
-    """For each thread, whether it is the one that hung, and its lines, as terminals and editors link them."""
+    """For each thread: whether it is the one that hung, and its lines in the form that terminals and editors link."""
     is_current, found = False, list[str]()
     for line in text.splitlines():
         frame = _FRAME.match(line)

@@ -1,7 +1,7 @@
 """Run one check in its own process, so that a crash, exit or hang of the target ends nothing else.
 
 Parent and worker communicate through files, not pipes: a child that the target left running would inherit a pipe, and
-the parent would wait for the pipe to close. Only the process that was started answers, and only if it ends well.
+the parent would wait for the pipe to close. Only an answer of the started process counts, and only if it ends well.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from pytest_reloadleak.tether import Tether
 _INSIDE = "pytest_reloadleak.isolation.inside"
 _DAMAGED = "the worker's answer is damaged: the target may have written into it"
 _STARVED = 0.2
-"""The share of its time for which a starved worker waited for a processor: others had more than their part."""
+"""From this share of its time spent waiting for a processor, a worker is starved."""
 
 
 class CannotForkError(Exception):
-    """A fork could not be made like a fresh interpreter."""
+    """A fork could not be made equal to a fresh interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Outcome:
 
     report: Report
     output: str
-    """What the target printed; only its end if it is long."""
+    """The output of the target; only its end if it is long."""
     is_hang: bool = False
-    """Whether the worker was ended since its time was over."""
+    """Whether the worker was ended because its time was over."""
     is_starved: bool = False
     """Whether it spent much of that time waiting for a processor."""
     is_doubtful: bool = False
-    """Whether something was left out, since others on the machine do the like."""
+    """Whether something was left out because other programs on the machine do the same."""
     files: tuple[str, ...] = ()
     """The source files of the project's own modules that were loaded, if the job asks for them."""
 
@@ -74,11 +74,11 @@ class Job:
     extra: tuple[type[Probe], ...] = ()
     """Third-party probes, which the worker imports."""
     current_test: str | None = None
-    """What pytest calls the running test in the environment."""
+    """The value of pytest's environment variable for the running test."""
     wants_files: bool = False
-    """Whether something in the parent has to know on which files the outcome depends."""
+    """Whether the parent needs the files on which the outcome depends."""
     preset: str | None = None
-    """The preset whose host loads the target, as `presets.catalogue.packed` makes text of it."""
+    """The preset whose host loads the target, as text from `presets.catalogue.packed`."""
 
 
 def run(
@@ -103,10 +103,10 @@ def run(
 
 
 class _Ending(NamedTuple):
-    """How a worker ended. Only one that ended by itself has answered: a fork of it may have written as well."""
+    """The end of a worker. Only the answer of a worker that ended by itself counts: a fork may have written too."""
 
     reason: str
-    """Why there is no report, unless there is one."""
+    """Why there is no report; empty if there is one."""
     is_answer: bool = False
     is_hang: bool = False
     is_starved: bool = False
@@ -117,7 +117,7 @@ class Worker:
 
     Args:
         job: what it checks.
-        server: where it is forked; without one, or where a fork would differ, it is a fresh interpreter.
+        server: the server that forks it; without one, or if a fork would differ, it is a fresh interpreter.
     """
 
     def __init__(self, job: Job, server: Server | None = None) -> None:
@@ -136,7 +136,7 @@ class Worker:
             self._tether = Tether()
             self._files.callback(self._tether.close)
             self._process = self._forked(server) or self._fresh()
-            self._begun_s = time.perf_counter()  # the start of a server costs no worker any of its time
+            self._begun_s = time.perf_counter()  # the start of a server does not count against a worker
         except OSError as error:
             self._files.close()
             self._why = f"the worker could not be started: {why_not_started(error)}"
@@ -145,7 +145,7 @@ class Worker:
             raise
 
     def descriptor(self) -> int | None:
-        """A descriptor that can be read once the worker has ended; `None` if there is none."""
+        """A descriptor that becomes readable when the worker has ended; `None` if there is none."""
         return self._process.descriptor() if self._process is not None else None
 
     def is_running(self) -> bool:
@@ -153,7 +153,7 @@ class Worker:
         return self._process is not None and not _has_ended(self._process, 0)
 
     def said(self) -> str:
-        """The round and the phase that it is in; empty if it has said nothing."""
+        """The round and the phase that it is in; empty if it has not begun."""
         return self._exchange.said() if self._process is not None else ""
 
     def left_s(self) -> float:
@@ -190,7 +190,7 @@ class Worker:
         return Outcome(report, text, ending.is_hang, ending.is_starved, is_doubtful, files)
 
     def cancel(self) -> None:
-        """End it, with all that it started."""
+        """End it, with everything that it started."""
         if self._process is not None:
             self._end(self._process)
         self._files.close()
@@ -226,7 +226,7 @@ class Worker:
         try:
             return server.fork(str(self._exchange.job))
         except BaseException as error:
-            server.close()  # it may have forked a worker that nobody knows
+            server.close()  # it may have forked a worker of unknown process id
             self._end_marked()
             if isinstance(error, ServerEndedError):
                 return None
@@ -264,21 +264,21 @@ class Worker:
         return _of_status(status)
 
     def _end(self, process: Fresh | Forked) -> None:
-        """End it at once, with all that it started."""
+        """End it at once, with everything that it started."""
         end_group(process)
         process.abandon()
-        # Last: a fork that has just begun has no group yet, and goes on only if it had its mark when its server ended.
+        # Last: a fork that has just begun has no group, and goes on only if it has had its mark when its server ended.
         self._end_marked()
 
     def _end_marked(self) -> None:
-        """End the children that left the worker's session as well, as daemons do."""
+        """End also the children that left the worker's session, as daemons do."""
         for pid in self._started.running():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def _of_status(status: int) -> _Ending:
-    """How a worker with this status ended."""
+    """The end of a worker with some status."""
     if status < 0:
         return _Ending(f"the worker was killed by {_signal_name(-status)}")
     if status == CANNOT_ANSWER:
@@ -290,7 +290,7 @@ def _of_status(status: int) -> _Ending:
 
 
 def _has_ended(process: Fresh | Forked, timeout_s: float) -> bool:
-    """Wait for a process; returns whether it has ended. `Popen.wait` polls, most of the time of a short check."""
+    """Wait for a process. Returns whether it has ended. `Popen.wait` would poll, which delays a short check."""
     descriptor = process.descriptor()
     if descriptor is not None:
         return is_readable(descriptor, timeout_s)

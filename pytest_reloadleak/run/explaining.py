@@ -1,6 +1,6 @@
 """Perform one more round with the first-party lines traced, to name the line that made what was found.
 
-The findings are judged by then. Whatever the traced round does, they and the outcome stay as they are.
+The findings are judged before it. Nothing that the traced round does changes them or the outcome.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pytest_reloadleak.watchpoints.watchpoints import Made, Watchpoints
 
 _LEAST_S = 1.0
-"""Seconds that looking after each line may always take."""
+"""Seconds that the looks after all lines may take in any case."""
 _SHARE = 0.5
-"""How much of the time that the check took so far it may take."""
+"""The share of the check's time so far that the looks may take."""
 
 _now_s = time.perf_counter
 
@@ -54,7 +54,7 @@ class Explaining:
         self._told: str | None = None
         """The file to which a worker writes the lines of this round."""
         self.is_over = False
-        """Whether the round has failed, so that its remaining steps are left out."""
+        """Whether the round has failed, so that its remaining steps are skipped."""
 
     @contextmanager
     def round(self, found: Diagnosis, paths: Paths) -> Iterator[None]:
@@ -62,7 +62,7 @@ class Explaining:
 
         Args:
             found: the last look.
-            paths: the paths of its references; emptied here.
+            paths: the paths of its references. This method empties it.
         """
         errors, reload_s = list(self._subject.disposal.errors), self._observations.reload_s
         try:
@@ -112,7 +112,7 @@ class Explaining:
         self._told = strategy.trace_next(in_worker.MODULE, in_worker.job(self._project, most_s))
 
     def _end_worker(self) -> None:
-        """End the traced worker: only then is certain what it leaves, and only then has it told everything."""
+        """End the traced worker: only then is it certain what the worker leaves, and its record is complete."""
         strategy = self._subject.strategy
         if self._told is not None and strategy is not None:
             strategy.end_traced()
@@ -125,7 +125,7 @@ class Explaining:
         watchpoints.learn(*in_worker.told(self._told))
 
     def _place(self, found: Diagnosis, lines: Sequence[Made]) -> None:
-        """Put the lines into the retentions. What a probe knows already stays where the round shows nothing."""
+        """Put the lines into the retentions. A retention without a line keeps what its probe knows."""
         explained = [
             retention._replace(
                 stacks=surer(retention.stacks, made.stacks),
@@ -142,7 +142,7 @@ class Explaining:
         self._observations.found = found._replace(retentions=tuple(explained))
 
     def forgives(self, error: BaseException) -> bool:
-        """Whether an error of a step ends only the traced round: not one that ends the whole run."""
+        """Whether an error of a step ends only the traced round, and not the whole run."""
         if self._watchpoints is None or isinstance(error, (GeneratorExit, SystemExit)):
             return False
         if isinstance(error, KeyboardInterrupt) and self._subject.runner.is_interruptible:
@@ -155,7 +155,7 @@ class Explaining:
 def surer(known: tuple[Stack, ...], traced: tuple[Stack, ...]) -> tuple[Stack, ...]:
     """The stacks to report: those of the traced round, unless they contradict those of a watched function.
 
-    Such a function saw its caller. The traced round blames the thread that ran last, which may be another one where
+    A watched function saw its caller. The traced round blames the thread that ran last, which may be the wrong one if
     several are busy.
 
     Args:

@@ -1,8 +1,8 @@
-"""End a clean pass over a large heap with a glance: collect only what is young, and count what is left.
+"""End a clean pass over a large heap with a glance: collect only young objects, and count what is left.
 
-A full collection at the end of a pass takes as long as all else. What the rounds made is young, except for the one
-generation that the baseline's collection made old. So a glance is enough where it leaves no doubt; else a full
-collection follows, and all is as on a small heap.
+A full collection at the end of a pass takes as long as everything else. All objects of the rounds are young, except one
+generation that the baseline's collection made old. So a glance is enough if it leaves no doubt; otherwise a full
+collection follows, as on a small heap.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Glance:
         subject: what the run reloads.
         record: which generation was created when.
         settings: what to look for.
-        looks: the looks of the same run, which take over where anything is in doubt.
+        looks: the looks of the same run, which take over in case of doubt.
     """
 
     def __init__(self, subject: Subject, record: Record, settings: Settings, looks: Looking) -> None:
@@ -41,13 +41,13 @@ class Glance:
         self._before: Sample | None = None
 
     def pays(self, rounds: int) -> bool:
-        """Whether a glance after so many rounds is worth it: only where a collection takes long."""
+        """Whether a glance after some rounds is worth it: only if a collection takes long."""
         return rounds >= _LEAST and settle.HAS_AGES and self._looks.meter.is_large()
 
     def take_reference(self) -> None:
         """Take the numbers after the first round, whose outgoing generation only a full collection frees.
 
-        It is still there at the glance, so these numbers, unlike the baseline, include it as well.
+        That generation still exists at the glance. So these numbers must include it, unlike the baseline's.
         """
         settle.collect_youngest()
         settle.fill_free_lists()
@@ -60,7 +60,7 @@ class Glance:
             rounds: how many rounds the pass had.
 
         Returns:
-            False where anything is in doubt. Then the pass has not ended, and a full collection must follow.
+            False in case of doubt. Then the pass has not ended, and a full collection must follow.
         """
         record, looks, before = self._record, self._looks, self._before
         assert before is not None

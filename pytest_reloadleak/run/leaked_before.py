@@ -1,4 +1,4 @@
-"""Remember what earlier checks of this process left behind, while it lives.
+"""Remember what earlier checks of this process left behind, as long as it lives.
 
 A leak that stays once (`table.setdefault(...)`) is there before the next check of the same target begins, and that
 check sees nothing new. Without a memory, a leaking test would pass when it is run again.
@@ -32,10 +32,10 @@ class _Left:
     alive: list[weakref.ref[Any]]
     """Functions and classes of the generations that it kept."""
     modules: dict[str, _Stamp | None]
-    """Their modules with their files: nothing follows for an edited file, or for another one of the same name."""
+    """Their modules with their files. If a file was edited or replaced, the finding is forgotten."""
 
     def is_still_there(self, unit: Unit) -> bool:
-        """Whether it concerns a unit, its files are the same, and something that it kept is alive."""
+        """Whether it concerns a unit, its files are unchanged, and an object that it kept is alive."""
         return (
             any(map(unit.owns, self.modules))
             and all(_is_same(name, stamp) for name, stamp in self.modules.items())
@@ -54,9 +54,9 @@ def remember(
     Args:
         findings: all of them.
         ledger: records which generation created what.
-        kept: the generation that comes back when the check ends, which is no remainder.
-        strategy: the name of the strategy: another one may leave nothing behind.
-        nodeid: the test.
+        kept: the generation that comes back when the check ends, which is no remainder; `None` if there is none.
+        strategy: the name of the strategy. Another strategy may leave nothing behind.
+        nodeid: the node id of the test; `None` outside of pytest.
     """
     for finding in findings:
         if finding.growth != "bounded" or finding.known is not None:
@@ -105,7 +105,7 @@ def _file_of(module: str) -> object:
 
 
 def _is_same(module: str, stamp: _Stamp | None) -> bool:
-    """Whether a module comes from the same file as then, unchanged; of one that is not loaded, only the file counts."""
+    """Whether a module's file is the same and unchanged. If the module is not loaded, only the file is compared."""
     file = _file_of(module)
     return _stamp(stamp[0] if file is None and stamp is not None else file) == stamp
 

@@ -60,31 +60,31 @@ class Looking:
         self._settings = settings
         self.meter = Meter(self._references)
         self.first_pass: FirstPass | None = None
-        """What was known after the first pass; `None` until then."""
+        """The state after the first pass; `None` until then."""
         self.is_between = False
-        """Whether nobody looks before more rounds: then one collection is enough, and nothing is waited for."""
+        """Whether more rounds follow without a look: then settling collects once and waits for nothing."""
         self.is_glance = False
-        """Whether the next settling collects only what is young."""
+        """Whether the next settling collects only young objects."""
         self._is_confirmed = False
         """Whether the last collection of the settling followed another one."""
         self.paths: Paths = {}
-        """The paths of what the look found, until a round is traced. They hold the program's objects."""
+        """The paths that the last look found, kept for a traced round. They hold the program's objects."""
         self.trials: Trials | None = None
-        """The removals of what the last look found, if its claims are to be proven."""
+        """The removals of the holders that the last look found, if a proof follows."""
         self._living: list[tuple[int, weakref.ref[Any]]] = []
-        """Weak references to what it found, with the generations."""
+        """Weak references to what the last look found, with the generations."""
         self._judged = 0
         """The newest generation at the time of the last look of the run itself."""
         self._places: Places | None = None
         self.new_names: list[str] = []
-        """What appeared in the file system during the first pass, made by whomever."""
+        """Names that appeared in the file system during the first pass, whichever program made them."""
 
     def _references(self) -> int:
         namespaces = self._subject.namespaces().values()
         return near.references(namespaces) + references_to_classes(self._record.ledger, namespaces)
 
     def settle(self) -> None:
-        """Perform `Step.SETTLE`. After a second pass, only what was not alive after the first is waited for."""
+        """Perform `Step.SETTLE`. After a second pass, wait only for what was not alive after the first."""
         self._before_settling()
         release = self._subject.runner.release
         if self.is_glance:
@@ -107,7 +107,7 @@ class Looking:
         return 0 if self.is_between else self._record.unfinished()
 
     def _is_patient(self) -> bool:
-        """Whether anything is left that might still end: what was alive after the first pass will not."""
+        """Whether anything might still end. What was alive after the first pass will not."""
         return self.first_pass is None or self._record.unfinished(self.first_pass) > 0
 
     def _before_settling(self) -> None:
@@ -123,13 +123,13 @@ class Looking:
         """Take the numbers at the end of the warm-up."""
         if self._settings.looks_for(FILES) and self._subject.is_loaded_here:
             own = list(self._subject.namespaces().values())
-            # Before the sample: the names of a full folder take more memory than a leak.
+            # This precedes the sample: the names of a full folder take more memory than a leak.
             self._places = Places([*own, *near.neighbours(own)], self._subject.files())
         self._observations.samples = [self.meter.sample(0, is_quick=True)]
         self._record.note_renewed()
 
     def conclude(self, sample: Sample, search: Search) -> None:
-        """Note everything about the first pass but what is retained."""
+        """Note everything about the first pass except what is retained."""
         seen = self._observations
         seen.samples.append(sample)
         seen.not_reloaded = tuple(sorted(set(self._not_reloaded())))
@@ -155,7 +155,7 @@ class Looking:
         self.conclude(sample, search)
 
     def end_only_pass(self, rounds: int) -> None:
-        """End a run of one pass, such as a watched block: look at once where anything is retained."""
+        """End a run of one pass, such as a watched block: look at once if anything is retained."""
         self.end_first_pass(rounds)
         if self.is_suspicious():
             self._observations.found = self.look()
@@ -165,7 +165,7 @@ class Looking:
         return self.first_pass is not None and self.first_pass.is_suspicious
 
     def is_false_alarm(self) -> bool:
-        """Whether a look finds no holder where only one generation seemed to have one: more rounds would be wasted."""
+        """Whether a look finds no holder for the only suspected generation, so that more rounds would be wasted."""
         known = self.first_pass
         if known is None or known.effects or len(known.alive) > 1:
             return False
@@ -220,7 +220,7 @@ class Looking:
         """Look for the containers that grew in each settled round.
 
         Args:
-            growing: what was noted about containers in these rounds.
+            growing: the lengths of containers that were noted in these rounds.
         """
         seen = self._observations
         seen.is_alone = settle.is_alone()
@@ -238,9 +238,9 @@ class Looking:
         """Look at the heap and at the effects.
 
         Args:
-            grace: how many generations before the newest one may be alive.
-            paths: receives the paths of what is found.
-            plan: receives what a trial removal needs.
+            grace: number of generations before the newest one that may be alive.
+            paths: receives the paths that are found; `None` if nobody needs them.
+            plan: receives what a trial removal needs; `None` if none follows.
         """
         record = self._record
         search = self.search(grace)
@@ -267,7 +267,7 @@ class Looking:
         return found
 
     def alive(self) -> set[int]:
-        """Generations of which some object that the last look found is certainly alive."""
+        """Generations with an object that the last look found and that is certainly alive."""
         return {generation for generation, reference in self._living if reference() is not None}
 
     def _count_living(self) -> int:
@@ -280,7 +280,7 @@ class Looking:
             What was found among the generations that the last look judged, and what another removal needs.
 
         Raises:
-            LookupError: something could not be seen, so what is not found may be there.
+            LookupError: something could not be seen, so something that was not found may exist.
         """
         self._before_settling()
         release = self._subject.runner.release
@@ -302,12 +302,12 @@ class Looking:
         return is_suspicious(self.search(GRACE))
 
     def _note_blindness(self, search: Search) -> None:
-        """Note what could not be observed, and what the probes saw end."""
+        """Note what could not be observed, and the effects that the probes saw end."""
         self._observations.blind = [*self._record.effects.blind(), *search.lost]
         self._observations.note(*self._record.effects.collected, *unreadable.take())
 
     def search(self, grace: int) -> Search:
-        """What a look at the present process searches for; `grace` as for `look`."""
+        """The search of a look at the present process; `grace` as for `look`."""
         record, runner = self._record, self._subject.runner
         return Search(
             ledger=record.ledger,

@@ -1,4 +1,4 @@
-"""Define what a run observed, as values that hold no object of the program."""
+"""Define the observations of a run, as values that hold no object of the program."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Observations:
     native_steps: list[int] = field(default_factory=list)
     """Memory from malloc after each reload, in bytes, unsettled."""
     grown: Grown = field(default_factory=Grown)
-    """By how much each round of the second pass raised the process's numbers."""
+    """The least by which each round of the second pass raised the process's numbers."""
     accumulations: list[Accumulation] = field(default_factory=list)
     """The containers that grew in these rounds, if the numbers grew."""
     explained: float = 0.0
-    """Objects per round that these containers have, together and alone."""
+    """Tracked objects per round that only these containers keep alive, all together."""
     accounted: tuple[Frames, ...] = ()
-    """Where the target's code fills what the test runner keeps."""
+    """The lines of the target that fill what the test runner keeps."""
     survivors: tuple[Survivors, ...] = ()
     """The lines of the target whose allocations outlive each round, if no container explains the growth."""
     shares: MemoryShare = field(default_factory=MemoryShare)
@@ -42,7 +42,7 @@ class Observations:
     left: tuple[Left, ...] = ()
     """What the target leaves on the machine."""
     is_doubtful: bool = False
-    """Whether some of that was left out, since others on the machine leave the like."""
+    """Whether some of that was left out because other programs on the machine leave the same."""
     files: tuple[str, ...] = ()
     """The target's source files, if the numbers grew."""
     is_alone: bool = True
@@ -59,7 +59,7 @@ class Observations:
 
 
 UNEXPLAINED = 20
-"""Objects per round that growing containers may leave unexplained: what else refers to their items."""
+"""Objects per round that growing containers may leave unexplained: other objects that refer to their items."""
 
 
 def is_explained(seen: Observations) -> bool:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 Reloader = Callable[[], object]
 
 _PHASES = {Step.RELOAD: "reloading", Step.EXERCISE: "exercising", Step.SETTLE: "settling"}
-"""What the steps that may take long are called."""
+"""Names of the steps that may take long."""
 _TURNS = 3
-"""Turns of the check's own loop before the process settles: a running loop gets as many."""
+"""Turns of the check's own loop before the process settles. A running loop gets the same number."""
 _PATIENCE_S = 1.0
-"""How long tasks that are cancelled at the end may take to end, and then the threads of the loop's executor."""
+"""Seconds that the tasks cancelled at the end may take to end, and after them the threads of the loop's executor."""
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
-"""Names of what asyncio and trio raise in a waiting task to cancel it; their modules need not be loaded."""
+"""Names of the exceptions that cancel a waiting task of asyncio or trio, whose modules need not be loaded."""
 _now_s = time.monotonic  # the target may patch it
 
 
@@ -95,13 +95,13 @@ class Performer:
                     raise
 
     def _note(self, step: Step) -> None:
-        """Tell the test runner what is done now."""
+        """Tell the test runner which step begins."""
         if step in _PHASES:
             number = self._run.record.generation + (step is Step.RELOAD)
             self._run.subject.runner.progress(number, _PHASES[step])
 
     def _with_load(self, exercise: Callable[[], object] | None) -> Callable[[], object] | None:
-        """The exercise of a round, after what the host does with the fresh plugin."""
+        """The exercise of a round, preceded by what the host does with the fresh plugin."""
         load = self._run.subject.runner.loaded
         if load is None:
             return exercise
@@ -117,7 +117,7 @@ class Performer:
     def _awith_load(
         self, exercise: Callable[[], Awaitable[object]] | None
     ) -> Callable[[], Awaitable[object]] | None:
-        """The same on the running loop."""
+        """Do as `_with_load` does, on the running loop."""
         load = self._run.subject.runner.loaded
         if load is None:
             return exercise
@@ -151,7 +151,7 @@ class Performer:
             return
         import asyncio
 
-        # As `asyncio.run` does: tasks that outlive their loop complain when they are freed.
+        # As `asyncio.run` does, since tasks that outlive their loop complain when they are freed.
         left = asyncio.all_tasks(loop) if asyncio._get_running_loop() is None else set()
         for task in left:
             task.cancel()
@@ -163,7 +163,7 @@ class Performer:
             loop.close()
 
     def _turn(self) -> None:
-        """Give the loop that was created for coroutines a few turns: what they cancelled ends in the next one."""
+        """Give the loop that was created for coroutines a few turns, since cancelled tasks end in the next one."""
         if self._loop is not None:
             for _ in range(_TURNS):
                 self._loop.call_soon(self._loop.stop)
@@ -175,8 +175,8 @@ class Performer:
         """Call the due hooks of the outgoing generation. A hook that raises is noted, and the others still run.
 
         Args:
-            unused: the exercise, if the generation was loaded before the first round and so has not been exercised. It
-                comes first where a hook is due: a hook may undo what the exercise does, and complain if it did not.
+            unused: the exercise, if the generation was loaded before the first round and so has not been exercised. If
+                a hook is due, this calls the exercise first: the hook may undo what the exercise does, or else raise.
         """
         calls = self._run.subject.hooks_due()
         try:
@@ -219,7 +219,7 @@ class Performer:
             self._disposed(call, None)
 
     def _disposed(self, call: Call, error: BaseException | None) -> bool:
-        """Note how a hook ended; returns whether the error is the user's interrupt, which ends the whole run."""
+        """Note how a hook ended. Returns whether the error is the user's interrupt, which ends the whole run."""
         if error is not None:
             self._run.subject.disposal.raised(self._run.record.generation, call, failure_text(error))
         call.function, call.arguments = None, ()  # the hook's exception may keep a frame of ours alive
@@ -271,7 +271,7 @@ class Performer:
         raise RoundError(self._run.reloads.raised(text))
 
     def _wait_for(self, result: Awaitable[object]) -> None:
-        """Await on the check's own loop, the same for all rounds."""
+        """Await a result on the check's own loop, which is the same for all rounds."""
         import asyncio
 
         if asyncio._get_running_loop() is not None:
@@ -295,7 +295,7 @@ async def _awaited(result: Awaitable[object]) -> object:
 
 
 def _end_executor(loop: asyncio.AbstractEventLoop) -> None:
-    """Let the threads of a loop's executor end while the loop is still there; `asyncio` itself waits without limit."""
+    """Let the threads of a loop's executor end before the loop closes. `asyncio` itself would wait without limit."""
     executor = getattr(loop, "_default_executor", None)
     if executor is None:
         return
@@ -306,9 +306,9 @@ def _end_executor(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Whether an exception out of an `await` cancels the task that runs the check.
+    """Whether an exception from an `await` cancels the task that runs the check.
 
-    It may also come from a task that a hook cancelled and awaited; before 3.11 the two cannot be distinguished.
+    It may also come from a task that a hook cancelled and awaited. Before 3.11 the two cases cannot be distinguished.
     """
     if isinstance(error, GeneratorExit):
         return True
@@ -316,7 +316,7 @@ def _is_cancelled(error: BaseException) -> bool:
         return False
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or not isinstance(error, asyncio.CancelledError):
-        return True  # trio cancels only what is within a scope
+        return True  # trio cancels only tasks within a scope
     cancelling = getattr(asyncio.current_task(), "cancelling", None)
     return cancelling is None or cancelling() > 0
 

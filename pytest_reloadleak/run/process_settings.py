@@ -1,7 +1,7 @@
 """Keep the settings of the process that a target may change, and put them back for the tests that follow.
 
-Findings are about what piles up. A working directory, a signal handler or a log level that each reload sets again piles
-up nowhere, so no finding names it; but the next test would run with it.
+Findings are about things that pile up. A working directory, a signal handler or a log level that each reload sets again
+does not pile up, so no finding names it; but the next test would run with it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class ProcessSettings:
     """The settings of the process at the start of a check.
 
     Args:
-        is_targets: whether a module is the target's. Its own objects are not kept: they may be what leaks.
+        is_targets: whether a module is the target's. The target's objects are not kept, since they may leak.
         callables: names of the functions and classes of each module, without the target's.
-        spared: namespaces whose bindings to the target the caller renews, by their ids.
+        spared: ids of namespaces whose bindings to the target the caller renews.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ProcessSettings:
         self._parts = (HookLists(is_targets), Loggers(is_targets), Tables(is_targets), self._slots)
 
     def changed(self) -> list[str]:
-        """What the check's rounds changed and will be put back, in words for a note; empty if nothing."""
+        """The settings that the rounds changed and that will be put back, as text for a note; may be empty."""
         names = [one.name for one, _ in self._differing() if one.is_told]
         variables = sorted(name for name in self._variables())
         places = {one.place for one, _ in self._settings}
@@ -60,7 +60,7 @@ class ProcessSettings:
         return [*names, *(f"the environment variable {name}" for name in variables), *parts]
 
     def lost(self) -> list[str]:
-        """What the rounds changed and nobody can put back."""
+        """The settings that the rounds changed and that cannot be put back, as text for a note."""
         pairs = zip(self._streams, system.streams(), strict=True)
         streams = [
             f"where descriptor {number} leads" for number, (old, new) in enumerate(pairs) if old != new
@@ -72,7 +72,7 @@ class ProcessSettings:
         self._slots.leave(places)
 
     def put_back(self) -> None:
-        """Put back what was changed. Whatever cannot be is left as it is: a check must not fail for it."""
+        """Put back what was changed. A setting that resists stays as it is: a check must not fail for it."""
         for one, before in list(self._differing()):
             with contextlib.suppress(Exception):
                 one.write(before)
@@ -90,7 +90,7 @@ class ProcessSettings:
         self._settings.clear()
 
     def _differing(self) -> Iterator[tuple[Setting, object]]:
-        """The settings with another value than before, each with the value before."""
+        """The settings that have another value now, each with the earlier value."""
         for one, before in self._settings:
             if not is_same(read(one), before):
                 yield one, before

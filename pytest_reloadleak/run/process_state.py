@@ -36,7 +36,7 @@ class ProcessState:
             self._settings = ProcessSettings(subject.unit.owns, self.before, spared)
         self._gc_enabled = settle.is_enabled()
         self._frozen = settle.frozen_count()
-        # Wait for an import in another thread: else a half-finished one would be put back.
+        # Wait for an import in another thread, since otherwise a half-finished module would be put back.
         with imports_locked(subject.unit.loaded()):
             self.transaction = Transaction.begin(subject.unit)
 
@@ -65,8 +65,8 @@ class ProcessState:
         """Notes on the settings that the rounds changed: what `put_back` puts back, and what it cannot.
 
         Args:
-            told: the holders' paths of findings that stay once. They are left as they are: nothing would be there for
-                the next check, and a test that is run again would pass.
+            told: the holders' paths of bounded findings. Putting these places back would hide the leak from the next
+                check, so that a test would pass when it is run again.
         """
         if self._settings is None:
             return []

@@ -1,7 +1,7 @@
 """Order the steps of a run: warm up, settle, rounds, settle, look; a second pass if something was found.
 
-A run is a list of steps, performed at once, on an event loop, or spread over a loop in the user's test. The order is
-the same for all three and is defined only here.
+A run is a list of steps. They are performed at once, on an event loop, or spread over a loop in the user's test. The
+order is the same for all three and is defined only here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pytest_reloadleak.settings import Settings
 _WATCHED = 2
 """Rounds in which each line of the target is watched, once growth is known."""
 _LEAST_FOR_GROWTH = 3
-"""Settled rounds that must all leave the process larger: fewer may be chance."""
+"""Settled rounds that must all leave the process larger: fewer may do so by chance."""
 
 
 class Step(enum.Enum):
@@ -106,16 +106,16 @@ class Run:
                 return True
         else:
             yield from _rounds(rounds)
-        while self.record.lacks_rounds():  # even a leak would still be within the grace
+        while self.record.lacks_rounds():  # until then even a leak would be within the grace
             yield from _rounds(1)
         yield Step.SETTLE
         looks.end_first_pass(rounds)
         return False
 
     def _second_pass(self, rounds: int) -> Iterator[Step]:
-        """As many rounds again. What each holder took in them has its birthdays, so nothing settles in between.
+        """As many rounds again. Birthdays show what each holder took in them, so nothing settles in between.
 
-        Where a collection takes little, each round is settled for the report's series.
+        If a collection is cheap, each round is settled for the report's series.
         """
         meter = self.looks.meter
         if meter.may_sample(rounds):
@@ -129,7 +129,7 @@ class Run:
         ]
 
     def _pass_for_growth(self) -> Iterator[Step]:
-        """A second pass that watches for the cause of the process's growth."""
+        """A second pass that looks for the cause of the process's growth."""
         seen, modules = self.observations, len(self.subject.unit.loaded())
         growing, before = Growing(), seen.samples
         if self.looks.is_suspicious():
@@ -138,7 +138,7 @@ class Run:
             self.looks.take_look()
         else:
             if not self.looks.meter.is_large():
-                # One extra round replaces what the first look left in the caches of libraries that it called.
+                # One extra round replaces what the first look left in the caches of the libraries that it called.
                 yield from _rounds(1)
             yield from self._settled_rounds(
                 max(self.settings.rounds, _LEAST_FOR_GROWTH),
@@ -159,7 +159,7 @@ class Run:
             self.looks.take_growth(growing)
 
     def _watched_rounds(self, growing: Growing) -> Generator[Step, None, bool]:
-        """Rounds that show whose code adds to what grew; returns whether they could."""
+        """Rounds that show which code adds to the containers that grew. Returns whether they showed it."""
         if not self.subject.is_loaded_here:
             return False
         more = self.observations.grown
@@ -179,7 +179,7 @@ class Run:
         return seen.is_complete
 
     def _traced_rounds(self, growing: Growing, *, has_fillers: bool) -> Iterator[Step]:
-        """Rounds that show which allocations outlive them, and where what grew was allocated if nothing else does."""
+        """Rounds that show which allocations outlive them, and where new items come from if nothing else shows it."""
         surviving = Surviving(self.subject.files())
         with tracing():
             yield Step.SETTLE  # empties the free lists: objects from there are not traced
@@ -195,7 +195,7 @@ class Run:
         """One more round, whose lines are compared with what the last look found. The findings do not change."""
         self.looks.is_glance = settle.HAS_AGES
         with self.explaining.round(found, self.looks.paths):
-            # What was handed to a loop runs in its next turns. Only effects may end when the process settles.
+            # A loop runs in its next turns what it was given. Only effects may end when the process settles.
             last = Step.SETTLE if any(r.cause is not None for r in found.retentions) else Step.TURN
             for step in (*_rounds(1), last):
                 if not self.explaining.is_over:
@@ -235,8 +235,8 @@ class Run:
         """Rounds whose numbers become the report's series. On a larger heap only the middle and the end are settled.
 
         Args:
-            count: how many at most.
-            note: called before the first round with 0, and after the last one with their number.
+            count: the largest number of rounds.
+            note: called with 0 before the first round, and with the number of rounds after the last one.
             goes_on: whether the numbers so far leave a question that another round could answer. If not, the rounds
                 end, and the report keeps the first pass's numbers.
             by_type: counts the objects of each type before the first round, in the middle, and after the last.
@@ -245,7 +245,7 @@ class Run:
         due = range(count + 1) if meter.may_sample(count) else (count // 2, count)
         looks.is_between = looks.is_suspicious()
         looks.is_glance = settle.HAS_AGES and meter.is_large() and not looks.is_suspicious()
-        yield Step.SETTLE  # frees what the suspicion itself allocated, which is young
+        yield Step.SETTLE  # frees the young objects that the suspicion itself allocated
         looks.is_glance = False
         samples = [meter.sample(0)]
         self._note_types(by_type, 0)

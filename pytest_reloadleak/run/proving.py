@@ -9,10 +9,10 @@ from pytest_reloadleak.run.protocol import Run
 
 
 def proofs(run: Run) -> list[tuple[Retention, Proof]]:
-    """What the trial removal of each holder in the last look showed.
+    """The proof for each holder of the last look, by trial removal.
 
     Args:
-        run: a run that is over but for putting everything back; its last look prepared the removals.
+        run: a run that is over, except that nothing has been put back. Its last look prepared the removals.
 
     Raises:
         LookupError: what is left could not be seen.

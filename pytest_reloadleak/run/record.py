@@ -1,4 +1,4 @@
-"""Record which generation was created when, without keeping any alive except the original."""
+"""Record which generation was created when, keeping none alive except the original."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Record:
         """Let the probes begin, and date the effects that exist before the run."""
         self.effects.begin(self.scope)
         if self._subject.strategy is not None:
-            # The strategy itself asks its probes, also if nobody chose them.
+            # The strategy's own probes begin even if the user did not choose them, since the strategy uses them.
             for probe in self._subject.strategy.probes():
                 probe.scope = self.scope
         self.effects.note(None)
@@ -82,12 +82,12 @@ class Record:
         loaded = self._subject.loaded()
         fresh = [name for name in loaded if name not in transaction.modules]
         if len(fresh) == len(loaded) and not is_data_bound_elsewhere(self._subject.namespaces(), unit.owns):
-            return  # nothing of it is put back, so it is judged like any other
+            return  # no part of it is put back, so it is judged like any other
         self.original.entries = {id(sys.modules[name]) for name in loaded if name not in fresh}
         taken = [transaction]
         if fresh:
             taken.append(Transaction.begin(unit))
-            # None of these is put back, so what waits for a module's end happens as usual.
+            # None of these is put back, so callbacks that wait for a module's end run as usual.
             taken[-1].let_go(fresh)
         self._put_back = taken[-1].namespaces
         mine = {
@@ -98,11 +98,11 @@ class Record:
         self.original.containers = [*held, mine] if loaded else []
 
     def note(self) -> set[str]:
-        """Note the current generation; returns the modules that were executed again."""
+        """Note the current generation. Returns the modules that were executed again."""
         return self.ledger.note(self.generation, self._subject.entries())
 
     def next(self) -> set[str]:
-        """Note that a reload has ended; returns the modules that it executed again."""
+        """Note that a reload has ended. Returns the modules that it executed again."""
         self.generation += 1
         executed = self.note() | self._subject.proof()
         self.executed |= executed
@@ -119,7 +119,7 @@ class Record:
 
     def unload(self) -> None:
         """Unload the target: from now on even its last generation should be dead."""
-        # A namespace that all generations share is the original one, which the check keeps in order to put it back.
+        # A namespace that all generations share is the original one, which the check keeps to put it back.
         if self.original.count():
             self.shared = {
                 name: n for name, n in self._subject.namespaces().items() if self.ledger.markers.is_shared(n)
@@ -129,7 +129,7 @@ class Record:
 
     @property
     def first_loaded(self) -> int:
-        """The first generation that exists: the application's own reload may load the target for the first time."""
+        """The first generation that exists. The application's own reload may be the first to load the target."""
         is_there = bool(self._loaded_first) or not self._subject.is_loaded_here
         return self.first if is_there else self.first + 1
 
@@ -138,17 +138,17 @@ class Record:
         return self.generation - self.first <= GRACE
 
     def lacks_rounds(self) -> bool:
-        """The same, where the generation that was loaded first may stay beside the others, or may not exist."""
+        """Whether too few generations exist to judge, if the first one may stay beside the others or may not exist."""
         names = self._loaded_first
         is_replaced = any(name in self.executed or name not in sys.modules for name in names)
         is_judged = is_replaced or not self._subject.is_loaded_here
         return self.generation - self.first - (not is_judged) <= GRACE
 
     def unfinished(self, known: FirstPass | None = None) -> int:
-        """How many objects and effects that should be dead are alive: settling waits for them.
+        """The number of live objects and effects that should be dead. Settling waits for them.
 
         Args:
-            known: what a first pass left. More of the same is not waited for.
+            known: the state after the first pass; `None` before. What was alive then is not waited for.
         """
         if not self.ledger.births:
             return 0
@@ -161,11 +161,11 @@ class Record:
         return new + unfinished(self.effects, self.scope, self.first, limit, known.effects)
 
     def where(self, generation: int) -> str:
-        """The round that creates a generation, in words."""
+        """The round that creates a generation, as text."""
         return f"round {generation}" if generation > 0 else f"warm-up round {generation - self.first}"
 
     def retire(self) -> None:
-        """Remember which functions stay in namespaces that are put back: they are older than the next check."""
+        """Remember the functions that stay in namespaces that are put back: the next check must not judge them."""
         shared = [n for n, _ in self._put_back.values() if self.ledger.markers.is_shared(n)]
         if shared:
             ours = 1 + bool(self._put_back)  # this list

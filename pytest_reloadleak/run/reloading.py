@@ -45,7 +45,7 @@ class Reloading:
         self._record = record
         self._observations = observations
         self.is_measuring = True
-        """Whether to note the memory from malloc after each reload: reading it takes as long as a small reload."""
+        """Whether to note the memory from malloc after each reload, which takes as long as a small reload."""
 
     def begin(self) -> None:
         """Take the state of the process, load the target if it is not, and note its first generation.
@@ -66,7 +66,7 @@ class Reloading:
         self._subject.runner.begun(self._subject.unit)
 
     def _load(self, strategy: Strategy) -> None:
-        """Import the target if it is not loaded, and everything else that the strategy reloads."""
+        """Import the target if it is not loaded, and all other modules that the strategy reloads."""
         subject = self._subject
         self._state.prepare(strategy)
         for name in subject.unit.names:
@@ -83,7 +83,7 @@ class Reloading:
         self._state.transaction.widen(subject.unit)
 
     def _load_submodules(self) -> None:
-        """Import the modules below the target; leave out those that cannot be imported, with the reason."""
+        """Import the modules below the target. Those that cannot be imported are noted with the reason."""
         unit = self._subject.unit
         for name in unit.submodules:
             try:
@@ -99,7 +99,7 @@ class Reloading:
             self._observations.note(f"{unit.target} was reloaded with {len(loaded)} {noun} below it")
 
     def settings_note(self, told: Collection[str]) -> list[str]:
-        """A note on the settings of the process that `end` will put back, without what findings tell of: see there."""
+        """Notes on the settings of the process that `end` will put back: see `ProcessState.settings_note`."""
         return self._state.settings_note(told)
 
     def end(self) -> None:
@@ -152,7 +152,7 @@ class Reloading:
         self._subject.runner.reloaded()
 
     def _prepared(self, names: list[str]) -> ExitStack:
-        """Prepare one reload; returns its context: fresh bytecode, and the data that was handed over."""
+        """Prepare one reload. Returns its context: fresh bytecode, and the data that was handed over."""
         subject, record = self._subject, self._record
         record.effects.note(record.generation)
         self._note_others(record.ledger.replaced(subject.entries(names)))
@@ -196,5 +196,5 @@ class Reloading:
 
 def _reload(strategy: Strategy, names: list[str]) -> None:
     with imports_locked(names):
-        # Some may be missing: an import may just have failed.
+        # Some modules may be missing, since an import may just have failed.
         strategy.reload([name for name in names if name in sys.modules])

@@ -22,12 +22,12 @@ class Runner:
     release: Callable[[], None] = lambda: None
     """Releases the program's objects that the runner itself keeps: log records, recorded warnings."""
     begun: Callable[[Unit], None] = lambda _: None
-    """Called when the target is loaded, with the unit that will be reloaded."""
+    """Called with the unit that will be reloaded, when the target is loaded."""
     reloaded: Callable[[], None] = lambda: None
     """Called after each reload, before the exercise: refreshes the test module's bindings."""
     loaded: Callable[[], Any] | None = None
-    """Called after that, and before the exercise: does what the host does with a fresh plugin. It may be a coroutine
-    function."""
+    """Called after `reloaded` and before the exercise: does what the host does with a fresh plugin. It may be a
+    coroutine function."""
     ended: Callable[[], Any] | None = None
     """Called when the check is over, before anything is put back: ends the host. It may be a coroutine function."""
     unloaded: Callable[[], None] = lambda: None
@@ -35,19 +35,19 @@ class Runner:
     spared: Callable[[], Iterable[dict[str, Any]]] = list
     """Namespaces of the caller, whose bindings to the original generation are no leak."""
     helpers: Callable[[], Iterable[str]] = list
-    """Names of modules that only the tests import: of what they hold, a report says so."""
+    """Returns the names of modules that only the tests import: a report says so of holders there."""
     roots: Callable[[], list[Root]] = list
-    """Further roots with names that a reader knows, such as fixtures."""
+    """Returns further roots with names that a reader knows, such as fixtures."""
     given: Callable[[], Given | None] = lambda: None
-    """What the host gives to the plugin's own hooks, for cures."""
+    """Returns the arguments that the host passes to the plugin's own hooks, for cures."""
     hook: str = ""
-    """Where a cure goes, as the end of a sentence; empty where the target's imports tell."""
+    """The place for a cure, as the end of a sentence; empty if the target's imports show it."""
     undone: tuple[tuple[str, str], ...] = ()
-    """How what the host holds is released: patterns of holders' paths, with what to do."""
+    """Patterns of holders' paths in the host, each with what to do to release the reference."""
     keepers: Callable[[], Noise] = Noise
-    """What the runner and its plugins keep until the test ends and cannot release."""
+    """Returns what the runner and its plugins keep until the test ends and cannot release."""
     own: list[object] = field(default_factory=list)
-    """The tool's own objects that keep the original generation for the test; they are not holders."""
+    """The tool's own objects that keep the original generation for the test. They are not holders."""
     progress: Callable[[int, str], None] = lambda *_: None
     """Called when a step begins, with the number of the round and what is done."""
     plugins: tuple[str, ...] = ()
@@ -55,8 +55,8 @@ class Runner:
     probes: tuple[type[Probe], ...] = ()
     """Third-party probes."""
     is_interruptible: bool = True
-    """Whether a `KeyboardInterrupt` comes from the user, to end the whole run, and not from the target."""
+    """Whether a `KeyboardInterrupt` comes from the user and ends the whole run, and does not come from the target."""
     puts_settings_back: bool = True
-    """Whether the settings of the process are put back: others run in it later, and no code of the test reloads."""
+    """Whether to put back the settings of the process, since others run in it later. Not if the test's code reloads."""
     recognises_patches: bool = True
-    """Whether the functions of all modules are noted before the target is loaded, so that patches can be told."""
+    """Whether to note the functions of all modules before the target is loaded, so that patches can be recognised."""

@@ -24,8 +24,8 @@ class Subject:
         strategy: a built-in strategy, or `None` when the application's own reload is checked.
         runner: the test runner's part.
         disposal: the dispose hooks.
-        dependents: modules that depend on the target, to be imported with it, as a program would have them loaded.
-        earlier: modules that match the target's pattern but were there before the run.
+        dependents: modules that depend on the target, imported with it since a program would have them loaded.
+        earlier: modules that match the target's pattern but were loaded before the run.
     """
 
     unit: Unit
@@ -51,10 +51,10 @@ class Subject:
             self.unit = self.strategy.widen(self.unit)
 
     def loaded(self, names: list[str] | None = None) -> list[str]:
-        """Names of the unit's loaded modules, parents first, without those that were there before the run.
+        """Names of the unit's loaded modules, parents first, without those that were loaded before the run.
 
         Args:
-            names: all loaded modules of the unit, if they were just looked up.
+            names: all loaded modules of the unit, if the caller has just looked them up.
         """
         entries = ((n, sys.modules.get(n)) for n in (names if names is not None else self.unit.loaded()))
         return [name for name, module in entries if module is not None and not self.earlier.has(name, module)]
@@ -74,7 +74,7 @@ class Subject:
         return tuple(file for file in files if type(file) is str)
 
     def module(self, name: str) -> Any:
-        """What stands for a module of the target in the current round."""
+        """The object that stands for a module of the target in the current round."""
         return self.strategy.module(name) if self.strategy is not None else sys.modules.get(name)
 
     def proof(self) -> set[str]:
@@ -98,6 +98,6 @@ class Subject:
         return self.disposal.calls(names, self.unit.names, self.module)
 
     def failures(self) -> list[str]:
-        """What failed when generations were disposed of."""
+        """What failed in the disposal of generations."""
         elsewhere = self.strategy.failures if self.strategy is not None else []
         return list(dict.fromkeys((*self.disposal.errors, *elsewhere)))

@@ -1,4 +1,4 @@
-"""Keep the lists of the import system and the collector's callbacks; what other libraries added stays in them."""
+"""Keep the lists of the import system and the collector's callbacks. What other libraries add stays in them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ _LISTS = ("sys.path", "sys.meta_path", "sys.path_hooks", "gc.callbacks")
 class HookLists:
     """`sys.path`, `sys.meta_path`, `sys.path_hooks` and `gc.callbacks` at the start of a check.
 
-    A library that the target loads first stays loaded after the check. So its finders stay, and the folder from which
-    it came.
+    A library that the target is the first to load stays loaded after the check. So its finders and its folder stay too.
 
     Args:
         is_targets: whether a module is the target's.
@@ -35,13 +34,13 @@ class HookLists:
         }
 
     def changed(self) -> Iterator[str]:
-        """The lists to put back, in words for a note."""
+        """The lists to put back, as text for a note."""
         for name, (found, _) in self._kept.items():
             if _now(name) is not found or not is_same(_theirs(found), self._wanted(name)):
                 yield name
 
     def put_back(self) -> None:
-        """Put them back, and forget which finder was responsible for which folder if that changed."""
+        """Put the lists back, and empty the import system's cache of finders if they changed."""
         for name, (found, _) in self._kept.items():
             wanted = self._wanted(name)
             if _now(name) is not found:

@@ -1,4 +1,4 @@
-"""List the settings of the interpreter: hooks, streams, limits, the tracing of code, the collector's thresholds."""
+"""List the settings of the interpreter: hooks, streams, limits, trace functions, the collector's thresholds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NUMBERS = (
     ("the depth at which coroutines note their origin", "coroutine_origin_tracking_depth"),
     ("the flags with which extensions are loaded", "dlopenflags"),
 )
-"""What `sys.get...` reads and `sys.set...` writes; the older interpreters lack some."""
+"""Settings with functions `sys.get...` and `sys.set...`. Older interpreters lack some of them."""
 
 
 def settings() -> Iterator[Setting]:
-    """What belongs to the interpreter, or to the present thread."""
+    """The settings of the interpreter and of the present thread."""
     space = vars(sys)
     for name in (*_HOOKS, *_STREAMS, *_FLAGS):
         yield slot(f"sys.{name}", sys, name)

@@ -1,4 +1,4 @@
-"""List the settings of libraries that are loaded: none is imported for this."""
+"""List the settings of loaded libraries. This module imports none of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _warnings(module: Any) -> Iterator[Setting]:
 
 def _write_filters(module: Any, write: Callable[[Any], object], value: Any) -> None:
     write(value)
-    with vars(module)["catch_warnings"]():  # its end forgets what was decided by the other filters
+    with vars(module)["catch_warnings"]():  # its end drops the cached decisions of the other filters
         pass
 
 
@@ -76,7 +76,7 @@ _HAD_LOOP = "whether there was an event loop"
 
 
 def _policy(module: Any) -> Iterator[Setting]:
-    # The first one who asks for the policy makes asyncio choose one: no setting of the program's.
+    # The first read of the policy makes asyncio choose one, which is not a setting of the program.
     policy = vars(module).get("_event_loop_policy")
     if policy is None:
         return
@@ -87,7 +87,7 @@ def _policy(module: Any) -> Iterator[Setting]:
     if local is not None:
         yield Setting("the current event loop", partial(_loop, local), partial(setattr, local, "_loop"))
         name = "_set_called"
-        if hasattr(local, name):  # whoever asks for a loop gets one made until this is true
+        if hasattr(local, name):  # until this is true, reading the loop creates one
             yield Setting(
                 _HAD_LOOP, partial(getattr, local, name), partial(setattr, local, name), is_told=False
             )
@@ -123,7 +123,7 @@ def _tempfile(module: Any) -> Iterator[Setting]:
 
 
 def _chosen(module: Any, read: Callable[[], Any]) -> Any:
-    """The folder that the program chose; `None` too if it is the one that the first caller chooses by asking."""
+    """The folder that the program chose; `None` also if it is the default, which the first reader sets."""
     found, space = read(), vars(module)
     return None if type(found) is str and found in space["_candidate_tempdir_list"]() else found
 
@@ -138,7 +138,7 @@ def _faulthandler(module: Any) -> Iterator[Setting]:
     enable, disable = space["enable"], space["disable"]
 
     def write(is_enabled: bool) -> None:
-        # Where it wrote cannot be read. The first standard error is where pytest lets it write too.
+        # The file to which it wrote cannot be read. pytest lets it write to the first standard error too.
         enable(sys.__stderr__) if is_enabled else disable()
 
     yield Setting("faulthandler", space["is_enabled"], write)
@@ -170,7 +170,7 @@ def _random(module: Any) -> Iterator[Setting]:
 
 def _numpy(module: Any) -> Iterator[Setting]:
     space = vars(module)
-    # As a tuple, whose third part is an array: it is compared by identity, so that it is always written.
+    # The state is a tuple whose third part is an array. That is compared by identity, so it is always written.
     yield Setting("the state of numpy.random", space["get_state"], space["set_state"], is_told=False)
 
 

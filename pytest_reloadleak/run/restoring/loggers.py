@@ -16,14 +16,14 @@ _ASPECTS = {
     "filters": "the filters",
 }
 _MOST_NAMED = 3
-"""Loggers of one aspect that a note names one by one."""
+"""The largest number of loggers that a note names one by one."""
 
 
 class Loggers:
     """The loggers at the start of a check.
 
     Args:
-        is_targets: whether a module is the target's. A logger that has the target's handler is not kept.
+        is_targets: whether a module is the target's. A logger with a handler of the target is not kept.
     """
 
     def __init__(self, is_targets: Callable[[str], bool]) -> None:
@@ -34,7 +34,7 @@ class Loggers:
         ]
 
     def changed(self) -> Iterator[str]:
-        """What differs now, in words for a note."""
+        """The differences, as text for a note."""
         found: dict[str, list[str]] = {}
         for name, space, before in self._kept:
             now = _state(space)
@@ -50,7 +50,7 @@ class Loggers:
                     yield f"{_ASPECTS[aspect]} of the {'root logger' if not name else f'logger {name}'}"
 
     def put_back(self) -> None:
-        """Put back what differs. The lists stay the same lists: `logging` itself changes them in place."""
+        """Put back what differs. The lists stay the same objects, since `logging` itself changes them in place."""
         for _, space, before in self._kept:
             if is_same(before, _state(space)):
                 continue

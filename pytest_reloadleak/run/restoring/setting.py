@@ -10,23 +10,23 @@ from typing import Any, NamedTuple
 from pytest_reloadleak.heap import foreign
 
 ABSENT: Any = object()
-"""The value of an attribute that is not there."""
+"""The value of an attribute that does not exist."""
 UNREADABLE: Any = object()
-"""The value of what cannot be read."""
+"""The value of a setting that cannot be read."""
 _PLAIN = (str, int, float, bool, bytes)
 _SEVERAL = (tuple, frozenset, set)
 
 
 class Setting(NamedTuple):
-    """One setting: what it is called in a note, and how to read and write it."""
+    """One setting: its name in a note, and how to read and write it."""
 
     name: str
     read: Callable[[], Any]
     write: Callable[[Any], object]
     is_told: bool = True
-    """Whether a note names it: a state that nearly every code moves on is put back without a word."""
+    """Whether a note names it. A state that nearly all code changes, such as a random seed, is put back silently."""
     place: str = ""
-    """The dotted name of the attribute that it is, if it is one."""
+    """The dotted name of the attribute, if the setting is one."""
 
 
 def slot(text: str, owner: Any, name: str) -> Setting:
@@ -37,13 +37,13 @@ def slot(text: str, owner: Any, name: str) -> Setting:
 
 
 def whole_list(text: str, owner: Any, name: str) -> Setting:
-    """A setting that is a list: the list itself, and what is in it."""
+    """A setting that is a list: the list itself, and its items."""
     space = vars(owner)
     return Setting(text, partial(_content, space, name), partial(_refill, owner, name))
 
 
 def read(setting: Setting) -> Any:
-    """The value of a setting, `UNREADABLE` if that fails: the target may have put anything there."""
+    """The value of a setting; `UNREADABLE` if reading it fails, since the target may have put anything there."""
     try:
         return setting.read()
     except Exception:  # noqa: BLE001 - see above
@@ -51,7 +51,7 @@ def read(setting: Setting) -> Any:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values are the same setting; objects of the program are compared by identity."""
+    """Whether two values of a setting are the same. Objects of the program are compared by identity."""
     if one is other:
         return True
     if type(one) is not type(other):
@@ -62,7 +62,7 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def belongs(value: Any, is_targets: Callable[[str], bool]) -> bool:
-    """Whether a value is, or has in it, a function, class, method or instance of the target's."""
+    """Whether a value is or contains a function, class, method or instance of the target."""
     kind = type(value)
     if value is None or kind in _PLAIN:
         return False
@@ -88,7 +88,7 @@ def _set(owner: Any, name: str, value: Any) -> None:
 
 def _content(space: dict[str, Any], name: str) -> tuple[Any, ...]:
     found = space.get(name, ABSENT)
-    # In a tuple of its own: a program's list is compared by identity, its items one by one.
+    # The items are in a tuple of their own: a program's list is compared by identity, and its items one by one.
     return (found, tuple(found) if type(found) is list else ())
 
 

@@ -1,7 +1,7 @@
-"""Keep what other modules have where a target may put its own objects.
+"""Keep the objects of other modules in places where a target may put its own.
 
-A host that has room for one plugin, an entry with a constant key, or a function that the target replaced pile up
-nothing. But the next test would meet the last generation there, while `sys.modules` has the original again.
+A host with room for one plugin, an entry with a constant key, or a replaced function do not pile up. But the next test
+would find the last generation there, while `sys.modules` has the original again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FUNCTION = types.FunctionType
 _KINDS = foreign.type_ids(_FUNCTION, types.BuiltinFunctionType, type, type(None))
 _DEAD: Any = object()
 _MOST = 1000
-"""Entries of a table that are looked at: a host's table of plugins is short."""
+"""The largest number of entries of a table that is read: a host's table of plugins is short."""
 _OWN = frozenset({"__main__", __name__.partition(".")[0]})
 _COPIED = frozenset({"sys", "builtins"})
 """Modules of the standard library where a program leaves its own objects: the last exception, the last result."""
@@ -33,10 +33,10 @@ class _Space(NamedTuple):
     """The names of one module, instance or class, or the entries of one table."""
 
     path: str
-    """With `{}` where a name or key belongs."""
+    """The path of a name or entry, with `{}` for the name or key."""
     space: Any
     kept: dict[Any, Any]
-    """What it had. Of the target's own objects there is only a weak reference: they may be what leaks."""
+    """The objects that it had. The target's own objects are referred to weakly, since they may leak."""
     keys: tuple[Any, ...] | None
     """All names that it had; `None` if `kept` has all."""
 
@@ -47,7 +47,7 @@ class Slots:
     Args:
         is_targets: whether a module is the target's.
         callables: names of the functions and classes of each module, without the target's.
-        spared: namespaces whose bindings the caller itself renews, by their ids.
+        spared: ids of namespaces whose bindings the caller itself renews.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Slots:
         callables: Mapping[str, Collection[str]],
         spared: Collection[int],
     ) -> None:
-        self._is_targets = cache(is_targets)  # asked for each class, most of which come from few modules
+        self._is_targets = cache(is_targets)  # called for each class, but most come from few modules
         self._found: list[tuple[_Space, Any, Any]] | None = None
         self._spaces: list[_Space] = []
         for name, module in foreign.loaded_modules():
@@ -64,7 +64,7 @@ class Slots:
             if space is None or id(space) in spared or name.partition(".")[0] in _OWN or is_targets(name):
                 continue
             if is_standard(name) and name not in _COPIED:
-                # What the standard library has in its names is no object of a program's.
+                # The names of the standard library are not bound to objects of a program.
                 self._spaces.append(_Space(name + ".{}", space, dict(space), None))
                 continue
             if name in callables and not _is_near(space):
@@ -77,19 +77,19 @@ class Slots:
                     self._spaces += self._inside(f"{name}.{key}", value, name)
 
     def leave(self, places: Collection[str]) -> None:
-        """Leave some places as they are: a finding tells of them, and a check that follows must find them again."""
+        """Leave some places as they are: a finding names them, and the next check must find them again."""
         self._found = [found for found in self._overwritten() if _place(*found[:2]) not in places]
 
     def changed(self) -> Iterator[str]:
-        """Places that have other objects of the target's now, and can be put back."""
+        """Places that have other objects of the target now and that can be put back."""
         return (_place(one, key) for one, key, value in self._overwritten() if value is not _DEAD)
 
     def lost(self) -> Iterator[str]:
-        """Such places whose earlier object is gone."""
+        """Places that have other objects of the target now and whose earlier object is dead."""
         return (_place(one, key) for one, key, value in self._overwritten() if value is _DEAD)
 
     def put_back(self) -> None:
-        """Put back what they had."""
+        """Put back the earlier objects."""
         for one, key, value in self._overwritten():
             if value is _DEAD:
                 continue
@@ -108,12 +108,12 @@ class Slots:
             if id(type(value)) in _KINDS:
                 kept[key] = weakref.ref(value) if belongs(value, self._is_targets) else _held(value)
             elif not foreign.is_atom(value):
-                with contextlib.suppress(TypeError):  # not every type can be referred to weakly
+                with contextlib.suppress(TypeError):  # some types have no weak references
                     kept[key] = weakref.ref(value)
         return _Space(path, space, kept, tuple(space))
 
     def _inside(self, path: str, value: object, module: str, depth: int = 2) -> Iterator[_Space]:
-        """The tables, instances and classes that a module near the target has in its names."""
+        """The tables, instances and classes that are bound to names of a module near the target."""
         if type(value) is dict:
             if len(value) <= _MOST and all(type(key) is str for key in value):
                 yield self._space(path + "['{}']", value)
@@ -131,9 +131,9 @@ class Slots:
                     yield from self._inside(f"{path}.{foreign.text(key)}", part, module, depth - 1)
 
     def _overwritten(self) -> list[tuple[_Space, Any, Any]]:
-        """Each place that was overwritten, with what it had: `ABSENT` if nothing, `_DEAD` if that is gone.
+        """Each overwritten place with its earlier object: `ABSENT` if there was none, `_DEAD` if it is dead.
 
-        Looked up once: the rounds are over.
+        This is computed once, since the rounds are over.
         """
         if self._found is None:
             self._found = [found for one in self._spaces for found in self._readable(one)]
@@ -142,7 +142,7 @@ class Slots:
     def _readable(self, one: _Space) -> list[tuple[_Space, Any, Any]]:
         try:
             return list(self._differing(one))
-        except Exception:  # noqa: BLE001 - the hash of a key may be the program's, and raise anything
+        except Exception:  # noqa: BLE001 - the hash of a key may be the program's and raise anything
             return []
 
     def _differing(self, one: _Space) -> Iterator[tuple[_Space, Any, Any]]:
@@ -162,26 +162,26 @@ class Slots:
             yield from ((one, key, ABSENT) for key in self._added(one, now))
 
     def _added(self, one: _Space, now: Any) -> list[Any]:
-        """Names that the target's objects got, one each: several generations of one are a finding's."""
+        """Names that the target's objects got, one each. Several generations of one object are a finding instead."""
         before = set(one.kept if one.keys is None else one.keys)
         added = {key: now[key] for key in list(now) if key not in before and self._is_put(now[key])}
         names = [_qualified(value) for value in added.values()]
         return list(added) if len(set(names)) == len(names) else []
 
     def _is_put(self, value: object) -> bool:
-        """Whether the target put a value there: it is the target's, or a mock."""
+        """Whether the target put a value there: it belongs to the target, or is a mock."""
         if value is None or value is ABSENT:
             return False
         return belongs(value, self._is_targets) or foreign.class_module(type(value)) == "unittest.mock"
 
 
 def _held(value: Any) -> Any:
-    """A function or class, or a weak reference to one that may hold others: a closure may have the target's objects."""
+    """A function or class, or a weak reference to one that may hold others, as a closure holds objects."""
     return weakref.ref(value) if type(value) is _FUNCTION and value.__closure__ is not None else value
 
 
 def _is_near(space: dict[str, Any]) -> bool:
-    """Whether a module is not installed: a host, or another part of the project."""
+    """Whether a module is not installed, and so is a host or another part of the project."""
     file = foreign.text(space.get("__file__"))
     return bool(file) and not any(part in file for part in _INSTALLED)
 

@@ -26,13 +26,13 @@ _TIMERS = {
 }
 """The interval timers, and a clock that runs as each of them does."""
 _LATE_S = 0.5
-"""By how much a running timer may differ from what it was, less the time since."""
+"""Seconds by which a running timer may differ from its earlier value, minus the time since then."""
 
 
 def settings() -> Iterator[Setting]:
-    """What the system keeps for the process and can set again."""
+    """The settings that the system keeps for the process and can set again."""
     for what, read, write in (("user", "geteuid", "seteuid"), ("group", "getegid", "setegid")):
-        if read in vars(os):  # first: other settings can be put back by their owner only
+        if read in vars(os):  # first, since only their owner can put back the other settings
             yield Setting(f"the effective {what}", vars(os)[read], vars(os)[write])
     yield Setting("the working directory", _getcwd, _chdir)
     # On other systems the mask can be read only by setting it, which threads would see.
@@ -44,7 +44,7 @@ def settings() -> Iterator[Setting]:
 
 
 def streams() -> tuple[object, ...]:
-    """What the descriptors 0, 1 and 2 lead to: none of them can be put back."""
+    """The files of the descriptors 0, 1 and 2, none of which can be put back."""
     return tuple(_place(number) for number in range(3))
 
 
@@ -66,7 +66,7 @@ def _of_signals() -> Iterator[Setting]:
     if hasattr(signal, "pthread_sigmask"):
         mask = signal.pthread_sigmask
         yield Setting("the blocked signals", partial(_blocked, mask), partial(mask, signal.SIG_SETMASK))
-    if _get_ident() != _MAIN:  # only there can a handler be set
+    if _get_ident() != _MAIN:  # only the main thread can set a handler
         return
     for number in _signals:
         if _getsignal(number) is not None:
@@ -96,7 +96,7 @@ class _Clock:
         self._first: tuple[float, float] | None = None
 
     def read(self) -> tuple[float, float] | None:
-        """When it fires and how often then; `None` if it does not run. To move on or to have fired is no change."""
+        """The time at which it fires, and its interval; `None` if it does not run. The passing of time is no change."""
         left_s, interval_s = self._get(self._which)
         found = (self._now_s() + left_s, interval_s) if left_s else None
         if self._first is None:
@@ -108,12 +108,12 @@ class _Clock:
         if self._first is None:
             return False
         at_s, interval_s = self._first
-        if found is None:  # one that fires once is over then
+        if found is None:  # a timer that fires once is over by then
             return not interval_s and self._now_s() > at_s - _LATE_S
         return found[1] == interval_s and (bool(interval_s) or abs(found[0] - at_s) < _LATE_S)
 
     def write(self, value: tuple[float, float] | None) -> None:
-        """Let it fire when it would have; at once if that moment is over."""
+        """Let it fire at the earlier time, or at once if that time has passed."""
         if value is None:
             self._set(self._which, 0)
         else:
@@ -138,7 +138,7 @@ def _affinity(read: Any) -> frozenset[int]:
 
 
 def _limits() -> bytes:
-    """The limits as Linux tells them, in one text: the module `resource` need not be loaded for it."""
+    """The limits as Linux's own text, so that the module `resource` need not be loaded."""
     with open(_LIMITS, "rb") as file:
         return file.read()
 

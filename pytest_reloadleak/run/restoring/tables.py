@@ -1,4 +1,4 @@
-"""Keep tables of the standard library whose entries are plain values: no finding is about them, since nothing grows."""
+"""Keep tables of the standard library whose entries are plain values: no finding names them, since nothing grows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_reloadleak.heap.own_objects import is_of_tool
 _PLAIN = frozenset({str, int, bool, float, bytes, type(None)})
 _Dict = dict[Any, Any]
 _SILENT = ("_sysconfigdata", "objgraph", "psutil", "pympler")
-"""How the names of modules begin that checks themselves load, and that add no entry."""
+"""Beginnings of the names of modules that checks themselves load and that add no entry."""
 
 
 class _Table(NamedTuple):
@@ -29,8 +29,8 @@ class _Table(NamedTuple):
 class Tables:
     """The entries of some tables at the start of a check.
 
-    A library that the target loads first stays loaded after the check, and nobody knows who added an entry. So where
-    there is such a library, what was added stays.
+    A library that the target is the first to load stays loaded after the check, and an entry does not show who added
+    it. So if there is such a library, added entries stay.
 
     Args:
         is_targets: whether a module is the target's.
@@ -45,14 +45,14 @@ class Tables:
         ]
 
     def changed(self) -> Iterator[str]:
-        """The tables to put back, in words for a note."""
+        """The tables to put back, as text for a note."""
         keeps_more = self._has_library()
         for table, before in self._kept:
             if _differing(table.read(), before, keeps_more=keeps_more):
                 yield table.name
 
     def put_back(self) -> None:
-        """Put back what differs. The tables stay the same objects: others may have them."""
+        """Put back what differs. The tables stay the same objects, since others may refer to them."""
         keeps_more, has_changed = self._has_library(), False
         for table, before in self._kept:
             for key in _differing(table.read(), before, keeps_more=keeps_more):
@@ -68,7 +68,7 @@ class Tables:
         self._suffixes.clear()
 
     def _has_library(self) -> bool:
-        """Whether a module stays loaded that was not, and that is neither Python's nor the target's."""
+        """Whether a module that was not loaded before stays loaded and is neither Python's nor the target's."""
         return any(
             name not in self._modules
             and name.partition(".")[0] not in sys.stdlib_module_names
@@ -86,7 +86,7 @@ def _differing(now: _Dict, before: _Dict, *, keeps_more: bool) -> list[Any]:
         and all(map(is_, now, before))
         and all(map(is_, now.values(), before.values()))
     ):
-        return []  # nearly always, and thousands of entries
+        return []  # nearly always, and a table may have thousands of entries
     now, before = _plain(now), _plain(before)
     missing = [key for key in before if key not in now]
     return missing + [
@@ -99,10 +99,10 @@ def _tables() -> Iterator[_Table]:
         for attribute in attributes:
             yield from _of(name, foreign.namespace(module).get(attribute))
     space = foreign.namespace("mimetypes")
-    if space.get("inited") is True:  # who asks first lets it read the files of the system
+    if space.get("inited") is True:  # the first reader would make it read the files of the system
         for attribute in ("types_map", "common_types", "encodings_map", "suffix_map"):
             yield from _of("the MIME types", space.get(attribute))
-    csv: Any = foreign.namespace("csv")  # its own dialects are made when it is loaded
+    csv: Any = foreign.namespace("csv")  # its import creates its own dialects
     if csv:
         names, get = csv["list_dialects"], csv["get_dialect"]
         yield _Table(
@@ -119,7 +119,7 @@ def _of(name: str, table: object) -> Iterator[_Table]:
 
 
 def _plain(table: _Dict) -> _Dict:
-    """The entries whose keys and values are plain: what is in the others may be what leaks."""
+    """The entries whose keys and values are plain. Other entries may hold objects that leak."""
     return {key: value for key, value in table.items() if _is_plain(key) and _is_plain(value)}
 
 
