@@ -1323,9 +1323,9 @@ RUNNING = (
     ),
     Mutant(
         "kilobytes of a thousand",
-        "report/text/blocks.py",
-        "        number /= 1024\n",
-        "        number /= 1000\n",
+        "verdict/amounts.py",
+        "        value /= 1024\n",
+        "        value /= 1000\n",
         "sizes have the wrong unit",
         ("tests/report/test_terminal.py",),
     ),

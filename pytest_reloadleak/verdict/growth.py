@@ -9,9 +9,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from pytest_reloadleak.effects.system.meter import Grown
+from pytest_reloadleak.growth.survivors import Survivors
 from pytest_reloadleak.holders.container_growth import Accumulation, Frames
 from pytest_reloadleak.model import Finding, Kind, Site
 from pytest_reloadleak.run.observations import UNEXPLAINED, Observations, is_explained
+from pytest_reloadleak.verdict.amounts import amount, counted, size
 from pytest_reloadleak.verdict.signature import signature
 
 _RECORDS = 50
@@ -109,26 +111,27 @@ def _is_log(a: Accumulation) -> bool:
 
 
 def _log(a: Accumulation) -> str:
-    added = f"{a.bytes_per_round:g} bytes per round"
+    added = f"{size(a.bytes_per_round)} per round"
     if a.unit == "item":
-        added = f"{a.per_round:g} short texts or numbers per round, {a.bytes_per_round:g} bytes"
-    return f"{a.holder.path} grew by {added}: taken for a log, not for a leak"
+        added = f"{amount(a.per_round)} short texts or numbers per round, {size(a.bytes_per_round)}"
+    return f"{a.holder.path} grew by {added}: treated as a log, not as a leak"
 
 
 def _others(a: Accumulation) -> str:
     return (
-        f"{a.holder.path} grew by {a.per_round:g} {_counted(a)} per round, which other code adds by itself while no "
-        "code of the target runs: no leak of the target"
+        f"{a.holder.path} grew by {_counted(a)} per round, but other code adds them while no code of the target runs: "
+        "not a leak of the target"
     )
 
 
 def _counted(a: Accumulation) -> str:
-    return a.unit if a.per_round == 1 else f"{a.unit}s"
+    """How much one round adds: bytes of a buffer, else items."""
+    return size(a.per_round) if a.unit == "byte" else counted(a.per_round, a.unit)
 
 
 def _more(a: Accumulation) -> str:
-    retains = f", which retain {a.bytes_per_round:g} bytes" if a.unit == "item" else ""
-    return f"{a.per_round:g} more {_counted(a)} per round{retains}"
+    retains = f", {size(a.bytes_per_round)} in all" if a.unit == "item" else ""
+    return f"each round adds {_counted(a)}{retains}"
 
 
 def _kind(a: Accumulation, grown: Grown) -> Kind:
@@ -152,21 +155,17 @@ def _unattributed(seen: Observations, *, has_notes: bool) -> Grown:
     )
 
 
-def _blocks(count: float) -> str:
-    return "1 block" if count == 1 else f"{count:g} blocks"
-
-
 def _amount(grown: Grown) -> str:
     """How much each round left, in words."""
     parts = []
     if grown.objects:
-        parts.append(f"{grown.objects} more {'object' if grown.objects == 1 else 'objects'}")
+        parts.append(counted(grown.objects, "more object"))
     if grown.blocks:
-        parts.append(f"{grown.blocks} more small memory blocks")
+        parts.append(counted(grown.blocks, "more small memory block"))
     if grown.native_bytes:
-        parts.append(f"{grown.native_bytes} more bytes allocated by C code (malloc)")
+        parts.append(f"{size(grown.native_bytes)} more from malloc (large objects, or C code)")
     if grown.mapped_bytes and not grown.native_bytes:
-        parts.append(f"{grown.mapped_bytes} more bytes of mapped memory")
+        parts.append(f"{size(grown.mapped_bytes)} more mapped memory")
     return f"each round left at least {', '.join(parts) or 'one more reference'}"
 
 
@@ -239,7 +238,7 @@ def _of_survivors(
         return []
     kind: Kind = "object-growth" if seen.grown.objects else "memory-growth"
     blocks, size = sum(s.blocks for s, _ in left), sum(s.bytes for s, _ in left)
-    lines = [f"{_blocks(s.blocks)}, {s.bytes:g} bytes per round: {_line(site)}" for s, site in left if site]
+    lines = [f"{_line(site)} leaves {_left(s)} per round" for s, site in left if site]
     return [
         Finding(
             kind=kind,
@@ -249,7 +248,7 @@ def _of_survivors(
             site=left[0][1],
             details=(
                 _amount(seen.grown),
-                "no container that gets longer has it, as with a chain of objects",
+                "no container that gets longer holds it, so it is probably a chain of objects",
                 *lines[:_MOST_SURVIVORS],
             ),
             advice="cut the chain, or remove what this line adds, before the next reload",
@@ -258,7 +257,12 @@ def _of_survivors(
 
 
 def _line(site: Site) -> str:
-    return f"{os.path.basename(site.file)}:{site.line} {site.code}"
+    return f"{os.path.basename(site.file)}:{site.line}"
+
+
+def _left(s: Survivors) -> str:
+    """The bytes. The number of blocks says less: a free list may provide some of them."""
+    return size(s.bytes) if s.bytes > 0 else counted(s.blocks, "memory block")
 
 
 _MODULE = re.compile(r"sys\.modules\['([\w.]+)'\]")
@@ -287,7 +291,7 @@ def _unexplained(target: str, grown: Grown, site: Site | None) -> Finding:
     kind: Kind = "object-growth" if grown.objects else "memory-growth"
     lines = [
         _amount(grown),
-        "no known container explains it: look for a chain of objects, or memory allocated by C code",
+        "no known container holds it: look for a chain of objects, or memory that C code allocates",
     ]
     return Finding(
         kind=kind,

@@ -61,3 +61,18 @@ def test_every_kind_and_registry_has_a_section():
 def test_only_what_nothing_uses_is_left_out(source, kept):
     """A definition that does something when it is executed stays."""
     assert pruned({"plugin": source}) == {"plugin": kept}
+
+
+def test_what_a_run_measures_is_left_open():
+    """Amounts of memory differ between two runs of one program; what is counted does not."""
+    report = (
+        "  * host.raw grows by {} per reload (plugin.py:3)\n    kind    memory-growth 1ba49dd1, growing\n"
+    )
+    report += "    detail  each round adds 2 items, {} in all\n"
+
+    texts = {
+        catalogue.abridged(report.format(*sizes))
+        for sizes in [("4.8 MiB", "1.5 KiB"), ("5.1 MiB", "1.6 KiB")]
+    }
+
+    assert texts == {report.format("N MiB", "N KiB").rstrip()}

@@ -78,9 +78,9 @@ def test_what_survives_is_told_where_no_container_explains_it():
     (finding,), _ = judged(grown=Grown(references=2), survivors=left)
 
     assert (finding.kind, finding.holder, finding.site.line) == ("memory-growth", None, 3)
-    assert [line.partition(":")[0] for line in finding.details[2:]] == [
-        "2 blocks, 20000 bytes per round",
-        "1 block, 50 bytes per round",
+    assert [line.partition(" ")[2] for line in finding.details[2:]] == [
+        "leaves 19.5 KiB per round",
+        "leaves 50 bytes per round",
     ]
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 
@@ -284,9 +285,30 @@ def test_a_finding_without_a_holder_shows_its_trace():
     shown = terminal.text(report, verbose=False)
 
     assert "  * the process uses more memory after each reload" in shown.splitlines()
-    assert "    kind    memory-growth 7c1e9a04, growing by 512 per round" in shown.splitlines()
+    assert "    kind    memory-growth 7c1e9a04, growing" in shown.splitlines()
     assert "    holder " not in shown
     assert shown.endswith(f"    fix     {LISTENERS.advice}")
+
+
+def test_a_buffer_grows_by_bytes_and_a_list_by_items():
+    """A reload may add millions: no number has an exponent, and bytes have a unit."""
+    buffer = dataclasses.replace(
+        LISTENERS,
+        kind="memory-growth",
+        holder=dataclasses.replace(LISTENERS.holder, path="host.raw", type="bytearray"),
+        held=None,
+        generations=(),
+        per_round=5_000_000.0,
+    )
+    items = dataclasses.replace(buffer, holder=dataclasses.replace(LISTENERS.holder, path="host.kept[*]"))
+
+    shown = terminal.text(dataclasses.replace(LEAKING, findings=(buffer, items)), verbose=False)
+
+    assert re.findall(r"^  \* (.*?)(?: \(|$)", shown, re.MULTILINE) == [
+        "host.raw grows by 4.8 MiB per reload",
+        "host.kept[*] grows by 5,000,000 items per reload",
+    ]
+    assert re.findall(r"7c1e9a04, (.*)", shown) == ["growing", "growing by 5,000,000 per round"]
 
 
 def test_the_text_of_a_report_is_plain():

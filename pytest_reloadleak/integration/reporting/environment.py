@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+_INTERNAL = ("reload_leak_alone", "reload_leak_chosen")
+"""What node ids and the command's arguments choose: nobody gives it as an option."""
+
 
 def environment(config: pytest.Config) -> dict[str, Any]:
     """The session's environment as plain data for the JSON report.
@@ -19,8 +22,13 @@ def environment(config: pytest.Config) -> dict[str, Any]:
     options = {
         f"--{name.replace('_', '-')}": _plain(value)
         for name, value in sorted(vars(config.option).items())
-        if name.startswith("reload_leak_") and value not in (None, False, [], ())
+        if name.startswith("reload_leak_") and name not in _INTERNAL and value not in (None, False, [], ())
     }
+    chosen = getattr(config.option, "reload_leak_chosen", None)
+    if chosen:
+        options["targets"] = [
+            name if strategy is None else f"{name}[{strategy}]" for name, strategy in chosen
+        ]
     options.update(
         {
             name: _plain(value)
@@ -46,11 +54,15 @@ def lines(content: dict[str, Any]) -> list[str]:
     """The environment as lines for `-v`."""
     python = content["python"]
     plugins = ", ".join(f"{name} {number}" for name, number in content["plugins"].items())
-    options = " ".join(f"{name}={value}" for name, value in content["options"].items())
+    options = " ".join(f"{name}={_joined(value)}" for name, value in content["options"].items())
     return [
         f"reload-leak: {python['implementation']} {python['version']}, pytest {content['pytest']}; plugins: {plugins}",
         f"reload-leak: options: {options or 'all at their defaults'}",
     ]
+
+
+def _joined(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _ini_names(config: pytest.Config) -> list[str]:

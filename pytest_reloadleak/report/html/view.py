@@ -10,8 +10,8 @@ from pytest_reloadleak.model import Finding, Report, Series, Site
 from pytest_reloadleak.report import jsonfile
 from pytest_reloadleak.report.rules import RULES
 from pytest_reloadleak.report.sites import relative
-from pytest_reloadleak.report.text.blocks import size
 from pytest_reloadleak.report.text.facts import Fact, fact
+from pytest_reloadleak.verdict.amounts import size
 
 _WIDTH, _HEIGHT, _PAD = 180, 44, 4
 _SMALL = 1000

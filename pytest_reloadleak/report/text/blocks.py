@@ -11,6 +11,7 @@ from pytest_reloadleak.report.sites import relative
 from pytest_reloadleak.report.text.facts import fact
 from pytest_reloadleak.report.text.folding import folded
 from pytest_reloadleak.report.text.layout import LABEL, Line, Span, labelled, wrapped
+from pytest_reloadleak.verdict.amounts import amount, size
 from pytest_reloadleak.verdict.enumeration import phrase
 
 MOST_LINES = 25
@@ -59,8 +60,9 @@ def _parts(finding: Finding, verbose: bool, rootdir: str, width: int | None) -> 
         return _Part(weight, list(labelled(label, given, width)))
 
     yield _Part(9, _headline(finding, rootdir, width))
-    rate = f"growing by {finding.per_round:g} per round" if finding.growth == "growing" else "bounded"
-    yield part(8, "kind", f"{finding.kind} {finding.signature}, {rate}", *_numbers(finding.generations))
+    yield part(
+        8, "kind", f"{finding.kind} {finding.signature}, {_rate(finding)}", *_numbers(finding.generations)
+    )
     holder = finding.holder
     if holder is not None:
         yield part(
@@ -101,6 +103,16 @@ def _headline(finding: Finding, rootdir: str, width: int | None) -> list[Line]:
     variants = (whole, short._replace(place=whole.place), short)
     found = next((one for one in variants if width is None or len(one.text()) + 4 <= width), short)
     return list(wrapped("  * ", found.spans(), width, "    "))
+
+
+def _rate(finding: Finding) -> str:
+    """The growth, with the number of items: what has no items says in its first lines how much it is."""
+    if finding.growth == "bounded":
+        return "bounded"
+    is_amount = finding.kind.endswith("-growth") and (
+        finding.holder is None or not finding.holder.path.endswith("[*]")
+    )
+    return "growing" if is_amount else f"growing by {amount(finding.per_round)} per round"
 
 
 def _others(finding: Finding) -> str:
@@ -177,13 +189,3 @@ def _numbers(generations: tuple[int, ...]) -> Iterator[str | Span]:
     text = ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
     yield ","
     yield Span(f" generation{'s' if len(generations) > 1 else ''} {text}", is_whole=True)
-
-
-def size(size_bytes: int) -> str:
-    """Bytes with a unit."""
-    number = float(size_bytes)
-    for unit in ("bytes", "KiB", "MiB"):
-        if number < 1024 or unit == "MiB":
-            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1024
-    raise AssertionError("unreachable: the loop returns at its last unit")

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from pytest_reloadleak.model import Finding, Outcome, Report
 from pytest_reloadleak.report.short import worst_first
-from pytest_reloadleak.report.text.blocks import size
 from pytest_reloadleak.report.text.facts import fact
 from pytest_reloadleak.report.text.layout import Line, Span, plain, wrapped
 from pytest_reloadleak.settings import STRATEGIES
+from pytest_reloadleak.verdict.amounts import size
 from pytest_reloadleak.verdict.enumeration import parts
 from pytest_reloadleak.verdict.known import is_by_design
 

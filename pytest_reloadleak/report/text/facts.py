@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pytest_reloadleak.model import Finding
 from pytest_reloadleak.report.sites import relative
 from pytest_reloadleak.report.text.layout import Line, Span, plain
+from pytest_reloadleak.verdict.amounts import amount, counted, size
 
 _STILL = {
     "child-process": "still runs",
@@ -127,14 +128,14 @@ def _does(finding: Finding) -> tuple[str, str]:
 
 
 def _rate(finding: Finding) -> str:
-    return f", {finding.per_round:g} more per reload" if finding.growth == "growing" else ""
+    return f", {amount(finding.per_round)} more per reload" if finding.growth == "growing" else ""
 
 
 def _grows(finding: Finding) -> str:
     if finding.holder is not None:
-        noun = "item" if finding.per_round == 1 else "items"
-        return f"grows by {finding.per_round:g} {noun} per reload"
+        is_buffer = not finding.holder.path.endswith("[*]")
+        added = size(finding.per_round) if is_buffer else counted(finding.per_round, "item")
+        return f"grows by {added} per reload"
     if finding.kind == "memory-growth":
         return "uses more memory after each reload"
-    noun = "object" if finding.per_round == 1 else "objects"
-    return f"has {finding.per_round:g} {noun} more after each reload"
+    return f"has {counted(finding.per_round, 'more object')} after each reload"
