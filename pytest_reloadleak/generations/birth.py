@@ -73,8 +73,37 @@ def module_types(births: list[Birth]) -> set[int]:
     return {id(type(module)) for module in modules if module is not None}
 
 
-def drop(table: References, keys: set[int]) -> None:
-    """Remove entries with the room they take.
+def pruned(births: list[Birth], more: tuple[References, ...]) -> list[Birth]:
+    """Drop dead objects from all tables, and from the births what later ones make needless.
+
+    Args:
+        births: all births in order, at least one. Their tables are changed.
+        more: other tables of the same kind, which are changed as well.
+
+    Returns:
+        The births that are still needed.
+    """
+    for table in (*more, *(t for birth in births for t in birth.tables())):
+        _drop(table, {key for key, reference in table.items() if reference() is None})
+    _prune_between(births)
+    # The first birth proves that there were others before the current one, which is the last.
+    ends = {id(births[0]), id(births[-1])}
+    return [birth for birth in births if id(birth) in ends or any(birth.tables())]
+
+
+def _prune_between(births: list[Birth]) -> None:
+    """Drop what the last round saw from all births between it and the first that saw it: it is current anyway."""
+    last = births[-1].tables()
+    known: tuple[set[int], ...] = tuple(set() for _ in last)
+    for birth in births[:-1]:
+        for seen, table, present in zip(known, birth.tables(), last, strict=True):
+            both = table.keys() & present.keys()
+            _drop(table, both & seen)
+            seen.update(both)
+
+
+def _drop(table: References, keys: set[int]) -> None:
+    """Remove entries with the room that they take.
 
     A dict from which entries are deleted keeps its size. Five rounds of a module of 10,000 functions left 2 MB in such
     tables, which looked like a leak of the target.
@@ -83,17 +112,6 @@ def drop(table: References, keys: set[int]) -> None:
         rest = {key: reference for key, reference in table.items() if key not in keys}
         table.clear()
         table.update(rest)
-
-
-def prune_between(births: list[Birth]) -> None:
-    """Drop an object that the last round saw from all births between that round and the first that saw the object."""
-    last = births[-1].tables()
-    known: tuple[set[int], ...] = tuple(set() for _ in last)
-    for birth in births[:-1]:
-        for seen, table, present in zip(known, birth.tables(), last, strict=True):
-            both = table.keys() & present.keys()
-            drop(table, both & seen)
-            seen.update(both)
 
 
 class Firsts:

@@ -14,16 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_reloadleak.generations.birth import (
-    Birth,
-    Firsts,
-    Noted,
-    References,
-    drop,
-    is_in,
-    living,
-    prune_between,
-)
+from pytest_reloadleak.generations.birth import Birth, Firsts, Noted, References, is_in, living, pruned
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
@@ -249,13 +240,7 @@ class Ledger:
         """
         if not self.births:  # a watched block without a warm-up settles before its first generation
             return
-        own = (self._codes, self._reused, self._classes)
-        for table in (*own, *(t for birth in self.births for t in birth.tables())):
-            drop(table, {key for key, reference in table.items() if reference() is None})
-        prune_between(self.births)
-        # The last birth is the current one. The first one proves that others came before it.
-        ends = {id(self.births[0]), id(self.births[-1])}
-        self.births = [b for b in self.births if id(b) in ends or any(b.tables())]
+        self.births = pruned(self.births, (self._codes, self._reused, self._classes))
         self._firsts.clear()
         self.markers.prune()
         self._stamps.prune()
