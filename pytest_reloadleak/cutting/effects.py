@@ -17,6 +17,7 @@ from pytest_reloadleak.effects.registries.watched import Watched
 from pytest_reloadleak.effects.system.children import Children
 from pytest_reloadleak.effects.system.descriptors import Descriptors
 from pytest_reloadleak.effects.system.threads import Threads
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.search import Known, KnownEffect, Plan
 from pytest_reloadleak.holders.sweep import Cause
 
@@ -102,16 +103,11 @@ def _removal(probe: Probe, effect: Effect, cause: Cause) -> Any:
         return loops.removal(effect.values[0], cause.path)
     if type(probe) is Descriptors:
         return partial(
-            processes.close, int(effect.identity[0]), [r for o in effect.values if (r := _weak(o))]
+            processes.close,
+            int(effect.identity[0]),
+            [r for o in effect.values if (r := foreign.weak_reference(o))],
         )
     raise CannotCutError(f"there is no known way to end what the probe {probe.name} sees")
-
-
-def _weak(o: Any) -> weakref.ref[Any] | None:
-    try:
-        return weakref.ref(o)
-    except TypeError:
-        return None
 
 
 def _nothing() -> None:

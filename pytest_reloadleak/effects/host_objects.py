@@ -60,15 +60,15 @@ def with_tables(seen: Diagnosis) -> Diagnosis:
     """The diagnosis with the cure that removes each effect's object from the program's tables."""
     return seen._replace(
         retentions=tuple(
-            _beside(r, seen.beside.tables[r.cause])
-            if r.cause in seen.beside.tables and r.owner_cure is None and r.cause is not None
+            _with_table_cures(r, seen.effect_owners.tables[r.cause])
+            if r.cause in seen.effect_owners.tables and r.owner_cure is None and r.cause is not None
             else r
             for r in seen.retentions
         )
     )
 
 
-def _beside(retention: Retention, tables: Sequence[Table]) -> Retention:
+def _with_table_cures(retention: Retention, tables: Sequence[Table]) -> Retention:
     places = " and ".join(table.path for table in tables)
     return retention._replace(
         owner_cure="\n".join(table.cure for table in tables if table.cure is not None) or None,
@@ -81,8 +81,8 @@ def with_pools(seen: Diagnosis) -> Diagnosis:
     """The diagnosis with the threads, children and pipes of one pool as one effect, since ending the pool ends all."""
     of_pools: dict[int, list[Retention]] = {}
     for r in seen.retentions:
-        if r.cause is not None and r.cause in seen.beside.pools:
-            of_pools.setdefault(seen.beside.pools[r.cause], []).append(r)
+        if r.cause is not None and r.cause in seen.effect_owners.pools:
+            of_pools.setdefault(seen.effect_owners.pools[r.cause], []).append(r)
     left = list(seen.retentions)
     for effects in of_pools.values():
         if len(effects) > 1:

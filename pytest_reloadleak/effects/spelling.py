@@ -27,7 +27,7 @@ class Spelled(NamedTuple):
     """Whether the exact spelling counts only if several names share it, as with a port that the system chose."""
 
 
-class Thing(NamedTuple):
+class Description(NamedTuple):
     """The description of a descriptor."""
 
     type: str

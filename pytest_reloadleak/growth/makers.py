@@ -99,7 +99,7 @@ class Makers:
         used = _in_use() | _to_be_removed() if made else frozenset()
         families: dict[tuple[str, str, Stack], list[str]] = {}
         for path, (_, stack) in made.items():
-            if used.isdisjoint((path, _thing(path))):
+            if used.isdisjoint((path, _inode(path))):
                 families.setdefault((_split(path)[0], kind_of(path), stack[:1]), []).append(path)
         out = []
         for (folder, kind, _), paths in sorted(families.items()):
@@ -138,11 +138,11 @@ def _is_like(path: str, pattern: str) -> bool:
     return path.startswith(head) and path.endswith(tail)
 
 
-_Thing = tuple[int, int]
+_Inode = tuple[int, int]
 """Device and inode."""
 
 
-def _thing(path: str) -> _Thing:
+def _inode(path: str) -> _Inode:
     try:
         status = _lstat(path)
     except OSError:
@@ -150,9 +150,9 @@ def _thing(path: str) -> _Thing:
     return status.st_dev, status.st_ino
 
 
-def _in_use() -> frozenset[_Thing | str]:
+def _in_use() -> frozenset[_Inode | str]:
     """What this process has open, and the paths of sockets that are bound: found as descriptors."""
-    found: set[_Thing | str] = set()
+    found: set[_Inode | str] = set()
     for number in map(int, _listdir(_DESCRIPTORS)):
         try:
             status = _fstat(number)

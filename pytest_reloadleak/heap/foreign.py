@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from typing import Any
@@ -162,6 +163,12 @@ def namespace(module: str) -> dict[str, Any]:
     return module_dict(sys.modules.get(module)) or {}
 
 
+def loaded_class(module: str, name: str) -> Any:
+    """A class in the namespace of a loaded module; `None` if there is none of this name."""
+    found = dict.get(namespace(module), name)
+    return found if is_class(found) else None
+
+
 def module_table() -> dict[Any, Any]:
     """`sys.modules` itself."""
     return sys.modules
@@ -219,6 +226,14 @@ def slots(o: object) -> Iterator[tuple[str, object]]:
                 except Exception as error:  # noqa: BLE001 - as above
                     what = f"{type_name(o)}.{text(name)}"
                     unreadable.note(f"{what} could not be read: {exception_text(error)}")
+
+
+def weak_reference(o: Any) -> weakref.ref[Any] | None:
+    """A weak reference to an object; `None` if its type has none, such as a list or a class with slots only."""
+    try:
+        return weakref.ref(o)
+    except TypeError:
+        return None
 
 
 def own_code(function: object) -> types.CodeType | None:

@@ -34,10 +34,10 @@ def own_ids() -> set[int]:
     Each module is a root with a name of its own; reached through `sys.modules` it would be a mere item.
     """
     modules = [m for name, m in foreign.loaded_modules() if is_of_tool(name)]
-    return set(map(id, [sys.modules, *modules, *own_things()]))
+    return set(map(id, [sys.modules, *modules, *own_namespaces_and_classes()]))
 
 
-def own_things() -> list[Any]:
+def own_namespaces_and_classes() -> list[Any]:
     """The namespaces and classes of this tool, and of packages that were loaded only for it."""
     namespaces = [vars(m) for name, m in foreign.loaded_modules() if is_of_tool(name)]
     classes = [value for n in namespaces for value in n.values() if foreign.is_class(value)]

@@ -18,7 +18,7 @@ from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.holders import native, own_hold
 from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
 from pytest_reloadleak.holders.homes import Homes
-from pytest_reloadleak.holders.results.effect_owners import asked, beside
+from pytest_reloadleak.holders.results.effect_owners import objects_of_effects, owners_of_effects
 from pytest_reloadleak.holders.results.entries import joined_entries
 from pytest_reloadleak.holders.results.ownership import owned
 from pytest_reloadleak.holders.results.planning import fill
@@ -26,7 +26,7 @@ from pytest_reloadleak.holders.results.retentions import retentions
 from pytest_reloadleak.holders.results.skew import in_words, sights
 from pytest_reloadleak.holders.results.taken_data import is_taken
 from pytest_reloadleak.holders.retained import Retained, alive_generations, gather_with, is_suspicious
-from pytest_reloadleak.holders.retention import Beside, Diagnosis, Retention
+from pytest_reloadleak.holders.retention import Diagnosis, EffectOwners, Retention
 from pytest_reloadleak.holders.search import Search, sweep_of
 from pytest_reloadleak.holders.sizes import Reaches
 from pytest_reloadleak.holders.sweep import Arrival, Cause, Root
@@ -103,7 +103,7 @@ def _diagnosed(search: Search, retained: Retained) -> Diagnosis:
         skew, current = None, search.reported(search.ledger.current)
         if any(retention.is_binding and not retention.is_within for retention in retentions):
             skew = in_words(sights(search, retained), search.target, current)
-        return Diagnosis(generations, retentions, holders.consequences, skew, current, holders.beside)
+        return Diagnosis(generations, retentions, holders.consequences, skew, current, holders.effect_owners)
     finally:
         holders.close()
 
@@ -124,7 +124,7 @@ class _HolderSearch:
         self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of the owners of other effects, by the effect that keeps these owners."""
-        self.beside = Beside()
+        self.effect_owners = EffectOwners()
         self._note_consequences()
 
     def retentions(self) -> tuple[Retention, ...]:
@@ -222,8 +222,10 @@ class _HolderSearch:
         """Find what else refers to an object that belongs to one generation, and add the paths through it."""
         own = own_parts(self._groups.values(), self._retained.born.__getitem__)
         skip = {*map(id, self._own), *own, *self._retained.objects}
-        found = self._sweep.ways([*(parts[0][1][0] for parts in own.values()), *asked(self._search)], skip)
-        self.beside = beside(self._search, found)
+        found = self._sweep.ways(
+            [*(parts[0][1][0] for parts in own.values()), *objects_of_effects(self._search)], skip
+        )
+        self.effect_owners = owners_of_effects(self._search, found)
         arrivals = []
         for key, parts in own.items():
             known = {id(holder) for holder, _ in parts}
@@ -247,7 +249,9 @@ class _HolderSearch:
             if key not in explained and key not in only_kept and key not in self._retained.names
         }
         if missing:  # if the target is a module that this tool uses, the tool itself is a holder
-            left_out = native.led_to([*own_objects.own_things(), *self._search.ignored], self._sweep)
+            left_out = native.led_to(
+                [*own_objects.own_namespaces_and_classes(), *self._search.ignored], self._sweep
+            )
             missing = {key: o for key, o in missing.items() if key not in left_out}
         return missing
 

@@ -42,19 +42,19 @@ class Homes:
         guests = [arrival for arrival in arrivals if _is_over_a_name(arrival)]
         self._note_hosts({id(arrival.path[2]) for arrival in guests})
         for arrival in guests if depth < _DEEPEST else ():
-            thing = arrival.path[2]
-            if id(thing) not in self._homes:
-                self._homes[id(thing)] = None  # a way home must not lead over the object itself
-                self._homes[id(thing)] = self._way_home(thing, arrival.root, depth)
+            o = arrival.path[2]
+            if id(o) not in self._homes:
+                self._homes[id(o)] = None  # a way home must not lead over the object itself
+                self._homes[id(o)] = self._way_home(o, arrival.root, depth)
         return [self._over_home(arrival) for arrival in arrivals]
 
     def _over_home(self, arrival: Arrival) -> Arrival:
         way = self._homes.get(id(arrival.path[2])) if _is_over_a_name(arrival) else None
         return Arrival(way[0], (*way[1], *arrival.path[3:])) if way is not None else arrival
 
-    def _note_hosts(self, things: set[int]) -> None:
+    def _note_hosts(self, objects: set[int]) -> None:
         """Find the modules that have a name for some objects, in one pass over all namespaces."""
-        wanted = things - self._hosts.keys()
+        wanted = objects - self._hosts.keys()
         self._hosts.update((key, []) for key in wanted)
         for root in self._sweep.roots if wanted else ():
             namespace = foreign.module_dict(root.value) if root.kind == "sys.modules" else None
@@ -62,9 +62,9 @@ class Homes:
                 if id(value) in wanted and type(name) is str:
                     self._hosts[id(value)].append((root, name))
 
-    def _way_home(self, thing: Any, known: Root, depth: int) -> Way | None:
+    def _way_home(self, o: Any, known: Root, depth: int) -> Way | None:
         is_own = self._owns(known.path)
-        hosts = [host for host in self._hosts[id(thing)] if self._owns(host[0].path) is is_own]
+        hosts = [host for host in self._hosts[id(o)] if self._owns(host[0].path) is is_own]
         if not hosts:
             return None
         ranked = [
@@ -72,16 +72,16 @@ class Homes:
         ]
         best = min(range(len(hosts)), key=ranked.__getitem__)
         if ranked[best][0] == _GUEST:
-            deeper = self._deeper(thing, [host[0] for host in hosts], depth)
+            deeper = self._deeper(o, [host[0] for host in hosts], depth)
             if deeper is not None:
                 return deeper
         root = hosts[best][0]
-        return (root, (root.value, foreign.module_dict(root.value), thing)) if root is not known else None
+        return (root, (root.value, foreign.module_dict(root.value), o)) if root is not known else None
 
-    def _deeper(self, thing: Any, guests: list[Root], depth: int) -> Way | None:
+    def _deeper(self, o: Any, guests: list[Root], depth: int) -> Way | None:
         """The shortest way to an object if every module that names it took the name from another module."""
         skip = {*self._skip, *(id(foreign.module_dict(root.value)) for root in guests)}
-        found = [Arrival(*way) for way in self._sweep.ways([thing], skip)[id(thing)] if len(way[1]) > 2]
+        found = [Arrival(*way) for way in self._sweep.ways([o], skip)[id(o)] if len(way[1]) > 2]
         homes = [a for a in self.rehomed(found, depth + 1) if a.root.kind == "sys.modules"]
         best = min(homes, key=lambda a: (a.root.is_runner, len(a.path), a.root.path), default=None)
         return (best.root, best.path) if best is not None else None

@@ -99,7 +99,7 @@ class Table(NamedTuple):
     """Python that removes the present generation's object from it."""
 
 
-class Beside(NamedTuple):
+class EffectOwners(NamedTuple):
     """What keeps or owns the objects of effects, by the effects' cause."""
 
     tables: Mapping[Cause, tuple[Table, ...]] = MappingProxyType({})
@@ -120,7 +120,7 @@ class Diagnosis(NamedTuple):
     """Which module sees which generation, if they differ."""
     current: int = 0
     """The newest generation."""
-    beside: Beside = Beside()
+    effect_owners: EffectOwners = EffectOwners()
     """What keeps or owns the objects of effects."""
     notes: tuple[str, ...] = ()
     """What the test runner keeps, which is no leak."""

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-MOST_NODES = 40
 _STEPS = 20
 """Nodes of a trace at most; a longer one is cut in its middle."""
 _GENERATIONS = 7

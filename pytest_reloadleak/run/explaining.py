@@ -51,7 +51,7 @@ class Explaining:
         self._project = Project(settings.rootdir, settings.test_files)
         self._begun_s = _now_s()
         self._watchpoints: Watchpoints | None = None
-        self._told: str | None = None
+        self._record_file: str | None = None
         """The file to which a worker writes the lines of this round."""
         self.is_over = False
         """Whether the round has failed, so that its remaining steps are skipped."""
@@ -109,20 +109,20 @@ class Explaining:
 
         strategy = self._subject.strategy
         assert strategy is not None
-        self._told = strategy.trace_next(in_worker.MODULE, in_worker.job(self._project, most_s))
+        self._record_file = strategy.trace_next(in_worker.MODULE, in_worker.job(self._project, most_s))
 
     def _end_worker(self) -> None:
         """End the traced worker: only then is it certain what the worker leaves, and its record is complete."""
         strategy = self._subject.strategy
-        if self._told is not None and strategy is not None:
+        if self._record_file is not None and strategy is not None:
             strategy.end_traced()
 
     def _learn(self, watchpoints: Watchpoints) -> None:
-        if self._told is None:
+        if self._record_file is None:
             return
         from pytest_reloadleak.watchpoints import in_worker
 
-        watchpoints.learn(*in_worker.told(self._told))
+        watchpoints.learn(*in_worker.recorded(self._record_file))
 
     def _place(self, found: Diagnosis, lines: Sequence[Made]) -> None:
         """Put the lines into the retentions. A retention without a line keeps what its probe knows."""

@@ -29,7 +29,7 @@ MODULE = __name__
 
 _open, _write, _close, _getpid = os.open, os.write, os.close, os.getpid
 _encode, _path = json.dumps, Path
-Told = dict[tuple[object, ...], Stack]
+Recorded = dict[tuple[object, ...], Stack]
 """The stack that made each effect, by identity."""
 
 
@@ -43,13 +43,13 @@ def job(project: Project, most_s: float) -> dict[str, Any]:
     return {"root": project.root, "test_files": project.test_files, "most_s": most_s}
 
 
-def told(file: str) -> tuple[Told, str | None]:
+def recorded(file: str) -> tuple[Recorded, str | None]:
     """What a worker recorded, and the reason why it did not trace to its end; `None` if it gave none.
 
     Args:
         file: the file; it may be missing.
     """
-    births: Told = {}
+    births: Recorded = {}
     failure: str | None = "the worker ended before it could tell its lines"
     try:
         lines = _path(file).read_text(encoding="utf-8").splitlines()

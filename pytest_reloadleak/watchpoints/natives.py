@@ -69,7 +69,7 @@ class Native:
             self.births.add((id(base), number), None, blame())
         kept = [t for t, _ in self.births.items() if t[0] != id(base) or t[1] in range(unseen)]
         self.births.keep(kept)
-        self._found = [reference for o in found if (reference := _weak(o)) is not None]
+        self._found = [reference for o in found if (reference := foreign.weak_reference(o)) is not None]
         found.clear()
         self._id, self._unseen, self._print = id(base), unseen, self._fingerprint(base)
 
@@ -89,13 +89,6 @@ class Native:
     def close(self) -> None:
         """Forget the objects."""
         self._found = []
-
-
-def _weak(o: Any) -> weakref.ref[Any] | None:
-    try:
-        return weakref.ref(o)
-    except TypeError:
-        return None
 
 
 def base_of(name: str) -> Any:

@@ -276,7 +276,7 @@ def test_what_settling_closed_is_noted(tmp_path, monkeypatch):
 )
 def test_each_kind_of_descriptor_has_its_words(mode, link, name):
     """From the type and the system's link; a file below the working directory is told as from there."""
-    assert files.thing(mode, link, "/app").name.exact == name
+    assert files.described(mode, link, "/app").name.exact == name
 
 
 def test_numbers_are_told_where_they_agree():

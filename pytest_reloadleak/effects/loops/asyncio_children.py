@@ -28,7 +28,7 @@ def is_part(callback: object, values: Iterable[Any]) -> bool:
     if waits(callback):
         return True
     owner = callback.__self__ if type(callback) is types.MethodType else None
-    cls = _class(*_PIPE)
+    cls = foreign.loaded_class(*_PIPE)
     return cls is not None and issubclass(type(owner), cls) and any(map(_is_running, values))
 
 
@@ -59,13 +59,8 @@ def waiting(handles: Iterable[Any]) -> dict[int, int]:
 
 def _is_running(o: object) -> bool:
     """Whether an object is the transport of a child that has not ended."""
-    cls = _class(*_TRANSPORT)
+    cls = foreign.loaded_class(*_TRANSPORT)
     if cls is None or not issubclass(type(o), cls):
         return False
     own = foreign.instance_dict(o) or {}
     return dict.get(own, "_proc") is not None and dict.get(own, "_returncode") is None
-
-
-def _class(module: str, name: str) -> type | None:
-    found = dict.get(foreign.namespace(module), name)
-    return found if foreign.is_class(found) else None

@@ -252,7 +252,7 @@ class Watched(Probe):
             equality=equality_key(entries[0]),
             slot=slot,
             entries=tuple(map(id, values)),
-            references=tuple(map(_weak, values)),
+            references=tuple(map(foreign.weak_reference, values)),
         )
 
 
@@ -310,10 +310,3 @@ def _stack(frame: types.FrameType | None, scope: Scope) -> Stack:
             found.append(Place(foreign.code_location(code)[0], line, foreign.code_name(code), 0))
         frame = frame.f_back
     return tuple(found)
-
-
-def _weak(o: Any) -> weakref.ref[Any] | None:
-    try:
-        return weakref.ref(o)
-    except TypeError:  # an int, a list, or an instance that has only slots
-        return None

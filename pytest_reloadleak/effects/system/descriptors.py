@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.effects import spelling
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe, Scope
-from pytest_reloadleak.effects.spelling import Spelled, Thing
+from pytest_reloadleak.effects.spelling import Description, Spelled
 from pytest_reloadleak.effects.system import children, files, owners, sockets
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Cause
@@ -86,17 +86,17 @@ class Descriptors(Probe):
         of_children = _of_children()
         found = [one for one in found if one.number not in of_children]
         owned = owners.of_descriptors({one.number for one in found})
-        things = self._things(found, owned)
-        names = spelling.settled(thing.name for thing in things)
+        descriptions = self._descriptions(found, owned)
+        names = spelling.settled(description.name for description in descriptions)
         return [
-            _effect(one, thing, names[thing.name], owned.get(one.number, ()))
-            for one, thing in zip(found, things, strict=True)
+            _effect(one, description, names[description.name], owned.get(one.number, ()))
+            for one, description in zip(found, descriptions, strict=True)
         ]
 
     def collected(self, gone: Iterable[Identity]) -> Iterable[str]:
         """Notes about descriptors that were open when the process began to settle, and closed when it had settled."""
         links = [(key, self._earlier[key]) for key in gone if key in self._earlier]
-        names = [files.thing(int(key[3]), link, self._cwd).name.open for key, link in links]
+        names = [files.described(int(key[3]), link, self._cwd).name.open for key, link in links]
         return [f"relied on the collector to close: {name}" for name in sorted(set(names))]
 
     def blind(self) -> str | None:
@@ -118,7 +118,7 @@ class Descriptors(Probe):
         except OSError:  # closed meanwhile, or a system whose directory has no links
             return ""
 
-    def _things(self, found: list[_Open], owned: dict[int, tuple[Any, ...]]) -> list[Thing]:
+    def _descriptions(self, found: list[_Open], owned: dict[int, tuple[Any, ...]]) -> list[Description]:
         """Describe each one. `psutil` lists all sockets at once and, where there are no links, all files."""
         has_sockets = any(one.mode == stat.S_IFSOCK and not one.text for one in found)
         addresses = sockets.addresses() if has_sockets else {}
@@ -126,21 +126,23 @@ class Descriptors(Probe):
         if not all(links.values()):
             links = {**_paths(), **{number: link for number, link in links.items() if link}}
         of_loops = owners.of_loops()
-        things = []
+        descriptions = []
         for one in found:
             if one.number in of_loops:
                 name = "asyncio event loop"
-                detail = files.thing(one.mode, links.get(one.number, ""), self._cwd).type
-                things.append(Thing(name, Spelled(name, name), f"{detail} of an {name}"))
+                detail = files.described(one.mode, links.get(one.number, ""), self._cwd).type
+                descriptions.append(Description(name, Spelled(name, name), f"{detail} of an {name}"))
             elif one.mode == stat.S_IFSOCK and not one.text:
                 families = (owners.socket_family(o) for o in owned.get(one.number, ()))
                 known = addresses.get(one.number)
-                things.append(known or sockets.of_family(next((f for f in families if f is not None), None)))
+                descriptions.append(
+                    known or sockets.of_family(next((f for f in families if f is not None), None))
+                )
             elif one.mode == stat.S_IFSOCK:
-                things.append(Thing("socket", spelling.numbered(one.text), one.text))
+                descriptions.append(Description("socket", spelling.numbered(one.text), one.text))
             else:
-                things.append(files.thing(one.mode, links.get(one.number, ""), self._cwd))
-        return things
+                descriptions.append(files.described(one.mode, links.get(one.number, ""), self._cwd))
+        return descriptions
 
 
 def _listed(directory: str) -> list[_Open]:
@@ -190,14 +192,14 @@ def _of_children() -> set[int]:
     return {n for pid, child in owners.of_children().items() if pid in alive for n in child.descriptors}
 
 
-def _effect(one: _Open, thing: Thing, name: str, objects: tuple[Any, ...]) -> Effect:
+def _effect(one: _Open, description: Description, name: str, objects: tuple[Any, ...]) -> Effect:
     path = f"fd * {name}"
     owner = f", owned by a {foreign.type_name(objects[0])}" if objects else ""
     return Effect(
         one.identity,
-        Cause("open-fd", "fd", path, thing.type),
+        Cause("open-fd", "fd", path, description.type),
         objects,
         ends_with_owner=bool(objects),
-        details=(f"fd {one.number}: {thing.detail}{owner}",),
+        details=(f"fd {one.number}: {description.detail}{owner}",),
         advice=f"close the {path.replace('fd * ', '', 1)} on unload",
     )

@@ -7,7 +7,7 @@ import re
 import stat
 
 from pytest_reloadleak.effects import spelling
-from pytest_reloadleak.effects.spelling import Spelled, Thing
+from pytest_reloadleak.effects.spelling import Description, Spelled
 
 _DELETED = " (deleted)"
 _PTY = re.compile(r"/dev/(pts/\d+|ptmx|pts/ptmx)$")
@@ -15,7 +15,7 @@ _TERMINAL = re.compile(r"/dev/(tty.*|console)$")
 _BY_TYPE = {stat.S_IFBLK: "block device", stat.S_IFDIR: "directory", stat.S_IFREG: "file"}
 
 
-def thing(mode: int, link: str, directory: str) -> Thing:
+def described(mode: int, link: str, directory: str) -> Description:
     """Describe a descriptor.
 
     Args:
@@ -32,7 +32,7 @@ def thing(mode: int, link: str, directory: str) -> Thing:
     if mode == stat.S_IFIFO:
         return _at("fifo", link, directory) if os.path.isabs(link) else _plain("pipe")
     if mode == stat.S_IFCHR and _PTY.match(link):
-        return Thing("pty", Spelled("pty", "pty"), f"pty {link}")  # one call opens both ends
+        return Description("pty", Spelled("pty", "pty"), f"pty {link}")  # one call opens both ends
     if mode == stat.S_IFCHR:
         return _at("terminal" if _TERMINAL.match(link) else "device", link, directory)
     if mode in _BY_TYPE:
@@ -42,16 +42,16 @@ def thing(mode: int, link: str, directory: str) -> Thing:
     return _plain(spelling.open_numbers(link) or "descriptor")
 
 
-def _plain(kind: str) -> Thing:
-    return Thing(kind, Spelled(kind, kind), kind)
+def _plain(kind: str) -> Description:
+    return Description(kind, Spelled(kind, kind), kind)
 
 
-def _at(kind: str, path: str, directory: str) -> Thing:
+def _at(kind: str, path: str, directory: str) -> Description:
     if not path:
         return _plain(kind)
     called = _called(kind, spelling.file(path, directory))
-    return Thing(kind, called.name, f"{kind} {path}")
+    return Description(kind, called.name, f"{kind} {path}")
 
 
-def _called(kind: str, name: Spelled) -> Thing:
-    return Thing(kind, Spelled(f"{kind} {name.exact}", f"{kind} {name.open}"), f"{kind} {name.exact}")
+def _called(kind: str, name: Spelled) -> Description:
+    return Description(kind, Spelled(f"{kind} {name.exact}", f"{kind} {name.open}"), f"{kind} {name.exact}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_reloadleak.effects.loops import asyncio_children
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.foreign import loaded_class
 from pytest_reloadleak.heap.instances import instances, with_subclasses
 
 _FILENO = io.FileIO.fileno
@@ -33,9 +34,14 @@ _POLLS = ("epoll", "kqueue", "devpoll")
 
 def of_descriptors(numbers: Collection[int]) -> dict[int, tuple[Any, ...]]:
     """The program's objects for the descriptors `numbers`, the outermost first: a text file before its buffer."""
-    in_dict = [_class(module, name) for module, name, _ in _IN_DICT]
+    in_dict = [loaded_class(module, name) for module, name, _ in _IN_DICT]
     found = _instances(
-        io.FileIO, *_BUFFERED, io.TextIOWrapper, _class("_socket", "socket"), _class(*_SELECTORS), *in_dict
+        io.FileIO,
+        *_BUFFERED,
+        io.TextIOWrapper,
+        loaded_class("_socket", "socket"),
+        loaded_class(*_SELECTORS),
+        *in_dict,
     )
     files, *buffers, texts, sockets, selectors = found[: len(found) - len(in_dict)]
     owned: dict[int, list[Any]] = {}
@@ -63,13 +69,13 @@ def of_descriptors(numbers: Collection[int]) -> dict[int, tuple[Any, ...]]:
 def _sockets(sockets: list[Any]) -> list[tuple[object, Any]]:
     if not sockets:
         return []
-    fileno = foreign.class_dict(_class("_socket", "socket"))["fileno"]
+    fileno = foreign.class_dict(loaded_class("_socket", "socket"))["fileno"]
     return [(_called(fileno, o), o) for o in sockets]
 
 
 def _polls(selectors: list[Any]) -> Iterator[tuple[object, Any]]:
     """The descriptors of selectors. The collector tracks selectors, but not the objects inside them."""
-    kinds = [cls for cls in (_class("select", poll) for poll in _POLLS) if cls is not None]
+    kinds = [cls for cls in (loaded_class("select", poll) for poll in _POLLS) if cls is not None]
     for o in selectors:
         inner = dict.get(foreign.instance_dict(o) or {}, "_selector")
         for cls in kinds:
@@ -94,10 +100,10 @@ class Child:
 def of_children() -> dict[int, Child]:
     """What the program keeps of its `subprocess` and `multiprocessing` children, by their number."""
     popens, starters, processes, handles = _instances(
-        _class("subprocess", "Popen"),
-        _class("multiprocessing.popen_fork", "Popen"),
-        _class("multiprocessing.process", "BaseProcess"),
-        _class("asyncio.events", "Handle"),
+        loaded_class("subprocess", "Popen"),
+        loaded_class("multiprocessing.popen_fork", "Popen"),
+        loaded_class("multiprocessing.process", "BaseProcess"),
+        loaded_class("asyncio.events", "Handle"),
     )
     found: dict[int, Child] = {}
     for o in (*popens, *starters):
@@ -148,13 +154,6 @@ def _number(o: Any) -> int | None:
     return number if type(number) is int else None
 
 
-def _class(module: str, name: str) -> Any:
-    """A class of a module that is loaded; `None` otherwise."""
-    namespace = foreign.namespace(module)
-    cls = dict.get(namespace, name)
-    return cls if foreign.is_class(cls) else None
-
-
 def _instances(*classes: Any) -> list[list[Any]]:
     """Live instances of each class and its subclasses, found in one walk; none for `None`."""
     found: list[list[Any]] = [[] for _ in classes]
@@ -179,7 +178,7 @@ def _called(method: Any, o: Any) -> Any:
 
 def of_loops() -> set[int]:
     """Descriptors that `asyncio` event loops opened for themselves. Closing the loop closes them."""
-    (loops,) = _instances(_class("asyncio.base_events", "BaseEventLoop"))
+    (loops,) = _instances(loaded_class("asyncio.base_events", "BaseEventLoop"))
     found: set[int] = set()
     for loop in loops:
         own = foreign.instance_dict(loop) or {}
@@ -192,7 +191,7 @@ def of_loops() -> set[int]:
 
 def socket_family(o: Any) -> int | None:
     """The address family of a socket object; `None` for anything else."""
-    cls = _class("_socket", "socket")
+    cls = loaded_class("_socket", "socket")
     if cls is None or not issubclass(type(o), cls):
         return None
     family = foreign.class_dict(cls)["family"].__get__(o)

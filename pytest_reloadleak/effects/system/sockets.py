@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from pytest_reloadleak.effects.spelling import Spelled, Thing, numbered
+from pytest_reloadleak.effects.spelling import Description, Spelled, numbered
 
 _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _DYNAMIC = (32768, 65535)
@@ -14,7 +14,7 @@ _DYNAMIC = (32768, 65535)
 _open = open
 
 
-def addresses() -> dict[int, Thing]:
+def addresses() -> dict[int, Description]:
     """Describe the sockets of this process, by descriptor."""
     import psutil
 
@@ -26,34 +26,34 @@ def addresses() -> dict[int, Thing]:
     return {one.fd: described(one, dynamic) for one in found}
 
 
-def of_family(family: int | None) -> Thing:
+def of_family(family: int | None) -> Description:
     """Describe a socket that is not bound, or of a kind that the system does not list."""
     named = socket.AF_INET, socket.AF_INET6, None
     name = "socket" if family in named else f"socket of {_family_name(family)}"
-    return Thing("socket", Spelled(name, name), name)
+    return Description("socket", Spelled(name, name), name)
 
 
 def _family_name(family: int | None) -> str:
     return next((known.name for known in socket.AddressFamily if known.value == family), f"family {family}")
 
 
-def described(one: Any, dynamic: range = range(0)) -> Thing:
+def described(one: Any, dynamic: range = range(0)) -> Description:
     """Describe a connection of `psutil`'s. `dynamic` are the ports that the system chooses from."""
     state = f" {one.status}" if one.status != "NONE" else ""
     if one.family not in {socket.AF_INET, socket.AF_INET6}:
         name = f"unix socket {one.laddr or one.raddr}".rstrip()
-        return Thing("unix socket", numbered(name), name + state)
+        return Description("unix socket", numbered(name), name + state)
     kind = word = "socket" if one.type == socket.SOCK_STREAM else "UDP socket"
     here, there = _ends(one.laddr), _ends(one.raddr)
     detail = f"{word} {here}{f' to {there}' if there else ''}{state}".replace("  ", " ")
     if there:  # the system chose the port of the end that called, whichever it was
         exact, opened = (f"{_ends(one.laddr, d)} to {_ends(one.raddr, d)}" for d in (dynamic, range(65536)))
-        return Thing(kind, Spelled(f"{word} {exact}", f"{word} {opened}"), detail)
+        return Description(kind, Spelled(f"{word} {exact}", f"{word} {opened}"), detail)
     word += " listening on" if one.status == "LISTEN" else ""
     if not here:
-        return Thing(kind, Spelled(word, word), detail)
+        return Description(kind, Spelled(word, word), detail)
     opened = _ends(one.laddr, range(65536))
-    return Thing(kind, Spelled(f"{word} {here}", f"{word} {opened}", one.laddr.port in dynamic), detail)
+    return Description(kind, Spelled(f"{word} {here}", f"{word} {opened}", one.laddr.port in dynamic), detail)
 
 
 def _ends(address: Any, hidden: range = range(0)) -> str:

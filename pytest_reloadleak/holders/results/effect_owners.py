@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.holders.patches import is_standard
-from pytest_reloadleak.holders.retention import Beside, Table
+from pytest_reloadleak.holders.retention import EffectOwners, Table
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause, Way
 
@@ -23,48 +23,48 @@ _KINDS = frozenset({"child-process", "live-timer", "live-thread", "pending-task"
 _TABLES: tuple[type, ...] = (list, dict, set, collections.deque)
 
 
-def asked(search: Search) -> list[Any]:
+def objects_of_effects(search: Search) -> list[Any]:
     """The objects of effects that a table may keep."""
-    return [thing.value for thing in _things(search)]
+    return [one.value for one in _effect_objects(search)]
 
 
-def beside(search: Search, ways: Mapping[int, Iterable[Way]]) -> Beside:
+def owners_of_effects(search: Search, ways: Mapping[int, Iterable[Way]]) -> EffectOwners:
     """The tables of the program that keep such objects, and the target's pools that own them.
 
     Args:
         search: has the effects, and the target's namespaces.
         ways: every way to each of the objects, by its id.
     """
-    things = _things(search)
-    return Beside(
-        tables=_tables(things, search, ways),
-        pools={thing.cause: id(thing.value) for thing in things if thing.is_pool},
+    effect_objects = _effect_objects(search)
+    return EffectOwners(
+        tables=_tables(effect_objects, search, ways),
+        pools={one.cause: id(one.value) for one in effect_objects if one.is_pool},
     )
 
 
 def _tables(
-    things: Iterable[_Thing], search: Search, ways: Mapping[int, Iterable[Way]]
+    effect_objects: Iterable[_EffectObject], search: Search, ways: Mapping[int, Iterable[Way]]
 ) -> dict[Cause, tuple[Table, ...]]:
     found: dict[Cause, dict[int, list[Way]]] = {}
     counts: dict[tuple[Cause, int], int] = {}
-    for thing in things:
-        for way in ways.get(id(thing.value), ()):
+    for one in effect_objects:
+        for way in ways.get(id(one.value), ()):
             if _is_table(way, search):
                 key = id(way[1][-2])
-                found.setdefault(thing.cause, {}).setdefault(key, []).append(way)
-                known = counts.get((thing.cause, key), 0)
+                found.setdefault(one.cause, {}).setdefault(key, []).append(way)
+                known = counts.get((one.cause, key), 0)
                 # Only the present generation's pool is known by name, so the others are counted by type.
-                counts[thing.cause, key] = known + 1 if not thing.is_pool else max(known, _alike(way[1]))
+                counts[one.cause, key] = known + 1 if not one.is_pool else max(known, _alike(way[1]))
     out = {}
     for cause, of_cause in found.items():
         # A single place that each generation takes over is no table.
-        several = [_table(one, search) for key, one in of_cause.items() if counts[cause, key] > 1]
+        several = [_table(group, search) for key, group in of_cause.items() if counts[cause, key] > 1]
         if several:
             out[cause] = tuple(sorted(several, key=lambda table: table.path))
     return out
 
 
-class _Thing(NamedTuple):
+class _EffectObject(NamedTuple):
     """What ends or owns an effect."""
 
     cause: Cause
@@ -72,20 +72,20 @@ class _Thing(NamedTuple):
     is_pool: bool
 
 
-def _things(search: Search) -> list[_Thing]:
+def _effect_objects(search: Search) -> list[_EffectObject]:
     """The objects of effects, and the target's pools that own these; each once."""
     from pytest_reloadleak.cures.effects.open_things import pool_of  # only what leaks needs a cure
 
-    found: dict[tuple[Cause, int], _Thing] = {}
+    found: dict[tuple[Cause, int], _EffectObject] = {}
     for cause, reference in search.effect_objects:
         o = reference() if cause.kind in _KINDS else None
         if o is None:
             continue
-        found[cause, id(o)] = _Thing(cause, o, is_pool=False)
+        found[cause, id(o)] = _EffectObject(cause, o, is_pool=False)
         for namespace in search.namespaces.values():
             pool = pool_of(o, namespace)
             if pool is not None:
-                found[cause, id(pool)] = _Thing(cause, pool, is_pool=True)
+                found[cause, id(pool)] = _EffectObject(cause, pool, is_pool=True)
     return list(found.values())
 
 

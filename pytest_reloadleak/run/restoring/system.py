@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from pytest_reloadleak.holders.roots import SIGNAL_NAMES
 from pytest_reloadleak.run.restoring.setting import Setting
 
 _MAIN = threading.main_thread().ident
@@ -70,7 +71,7 @@ def _of_signals() -> Iterator[Setting]:
         return
     for number in _signals:
         if _getsignal(number) is not None:
-            name = f"the handler of {_signal_name(number)}"
+            name = f"the handler of {SIGNAL_NAMES.get(number, f'signal {number}')}"
             yield Setting(name, partial(_getsignal, number), partial(_signal, number))
     for timer, now_s in _TIMERS.items():
         if timer in vars(signal):
@@ -165,10 +166,3 @@ def _set_limits(text: bytes) -> None:
         if name is not None and line not in now:
             soft, hard = (-1 if word == b"unlimited" else int(word) for word in line[len(name) :].split()[:2])
             resource.setrlimit(space[_NAMES[name]], (soft, hard))
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
