@@ -11,13 +11,13 @@ import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_reloadleak.generations.birth import Birth, Firsts, Noted, References, is_in, living, pruned
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
+from pytest_reloadleak.generations.specs import Specs
 from pytest_reloadleak.generations.stamps import Stamps
 from pytest_reloadleak.generations.walk import Found, functions_of, namespaces_of, site_of, walk
 from pytest_reloadleak.heap import foreign
@@ -51,7 +51,7 @@ class Ledger:
         self._walked: set[int] = set()
         self._renewed: set[int] = set()
         self._stamps = Stamps()
-        self._specs: dict[str, weakref.ref[Any]] = {}
+        self._specs = Specs()
         self._handed_out = HandedOut(is_in_place=is_in_place)
         self._firsts = Firsts()
 
@@ -106,7 +106,7 @@ class Ledger:
     ) -> bool:
         fresh = not self.markers.is_known(namespace, module)
         emptied = not fresh and self.markers.is_emptied(namespace)
-        executed = self._is_executed_again(name, namespace) and not fresh
+        executed = self._specs.note(name, namespace) and not fresh
         if not fresh and not executed and not emptied and self._invents(name):
             return False  # one module per round: one that is still here is an earlier round's, not current
         self._stamps.note(birth.generation, namespace, is_first=len(self.births) == 1)
@@ -168,15 +168,6 @@ class Ledger:
         )
         return not is_old and is_in(self._codes, function.__code__)
 
-    def _is_executed_again(self, name: str, namespace: dict[str, Any]) -> bool:
-        """Whether `importlib.reload` ran: it gives the module a new spec each time."""
-        spec = dict.get(namespace, "__spec__")
-        if type(spec) is not ModuleSpec:
-            return False
-        known = self._specs.get(name)
-        self._specs[name] = weakref.ref(spec)
-        return known is not None and known() is not spec
-
     def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
@@ -227,9 +218,7 @@ class Ledger:
         for name, module in modules:
             if (namespace := foreign.module_dict(module)) is None or not self.markers.count(name):
                 continue
-            known, spec = self._specs.get(name), dict.get(namespace, "__spec__")
-            is_reexecuted = known is not None and type(spec) is ModuleSpec and known() is not spec
-            if is_reexecuted or not self.markers.is_home(namespace):
+            if self._specs.is_new(name, namespace) or not self.markers.is_home(namespace):
                 out.append(name)
         return out
 

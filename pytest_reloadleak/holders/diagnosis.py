@@ -222,9 +222,8 @@ class _HolderSearch:
         """Find what else refers to an object that belongs to one generation, and add the paths through it."""
         own = own_parts(self._groups.values(), self._retained.born.__getitem__)
         skip = {*map(id, self._own), *own, *self._retained.objects}
-        found = self._sweep.ways(
-            [*(parts[0][1][0] for parts in own.values()), *objects_of_effects(self._search)], skip
-        )
+        wanted = [*(parts[0][1][0] for parts in own.values()), *objects_of_effects(self._search)]
+        found = self._sweep.ways(wanted, skip)
         self.effect_owners = owners_of_effects(self._search, found)
         arrivals = []
         for key, parts in own.items():
@@ -249,9 +248,8 @@ class _HolderSearch:
             if key not in explained and key not in only_kept and key not in self._retained.names
         }
         if missing:  # if the target is a module that this tool uses, the tool itself is a holder
-            left_out = native.led_to(
-                [*own_objects.own_namespaces_and_classes(), *self._search.ignored], self._sweep
-            )
+            others = [*own_objects.own_namespaces_and_classes(), *self._search.ignored]
+            left_out = native.led_to(others, self._sweep)
             missing = {key: o for key, o in missing.items() if key not in left_out}
         return missing
 
