@@ -14,18 +14,18 @@ from pytest_reloadleak.heap.own_objects import adopt, is_of_tool
 from pytest_reloadleak.model import TypeGrowth
 
 _MOST = 20
-"""Types that a report lists."""
+"""The largest number of types that a report lists."""
 _SKIPPED = frozenset({"tuple", "frame", "cell"})
-"""Types whose number is chance: the collector untracks tuples, and frames come and go with the tool's own."""
+"""Types whose number is random: the collector untracks tuples, and frames come and go with the tool's own calls."""
 _READS = frozenset({"__getattribute__", "__name__"})
-"""What makes it unsafe to ask a class for its name, if its metaclass defines it."""
+"""Attributes that make it unsafe to read a class's name, if its metaclass defines them."""
 
 Names = dict[int, "tuple[weakref.ref[type], str | None]"]
-"""The names of types by their ids, each with its type: another one may have the id later. `None` for the tool's own."""
+"""By a type's id, the type and its name. The type, since another one may get the id later; `None` for the tool's."""
 
 
 class ByType:
-    """Notes how many objects of each type there are before some rounds, between them and after. Keeps numbers only."""
+    """Counts the objects of each type before, between and after some rounds. It keeps only numbers."""
 
     def __init__(self, rounds: int) -> None:
         self._due = {0, rounds // 2, rounds}
@@ -33,7 +33,7 @@ class ByType:
         self._names: Names = {}
 
     def is_due(self, number: int) -> bool:
-        """Whether to count after this round: three counts tell what grows from what was left once."""
+        """Whether to count after this round: three counts distinguish growth from what was left once."""
         return number in self._due
 
     def note(self, number: int) -> None:
@@ -56,10 +56,10 @@ def _counted(names: Names) -> dict[str, int]:
     """Numbers of objects by the short name of their type.
 
     Args:
-        names: what is known of the types; gets what is learned. Naming a type takes longer than counting its objects.
+        names: the known names, to which new ones are added. Naming a type takes longer than counting its objects.
     """
     objects = gc.get_objects()
-    # Counted by address. Each type is asked for its name once, and a hostile one, or our own, is not.
+    # Counted by address. Each type's name is read once; that of a hostile type, or of our own, is not.
     found: dict[str, int] = {}
     for position, count in counted(objects).items():
         kind = type(objects[position])
@@ -89,7 +89,7 @@ def _name(example: Any) -> str | None:
 
 def _is_named_safely(kind: Any) -> bool:
     """Whether the plain read of a class's name, which objgraph does, runs no code of the program."""
-    # Empty for a class that is its own type, and that the collector has emptied.
+    # It is empty for a class that is its own type and that the collector has cleared.
     mro = foreign.mro(type(kind))
     metaclasses = [cls for cls in mro if cls is not type and cls is not object]
     return len(metaclasses) < len(mro) and all(

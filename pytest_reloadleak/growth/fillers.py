@@ -1,4 +1,4 @@
-"""Find out whose code makes containers and memory grow: the target's, or that of others while none of it runs."""
+"""Find out whose code makes containers and memory grow: the target's, or other code while none of the target's runs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.holders.retention import Stack
 
 _MOST = 200
-"""Containers that are watched: each is asked for its length after each line."""
+"""The largest number of watched containers: the length of each is read after each line."""
 
 _PIECE_BYTES = 8 * 1024
-"""Memory that a line takes at once, from which it may be the line to report."""
+"""From this much memory at once on, a line may be the one to report."""
 
 Watched = tuple[Any, Callable[[Any], int]]
-"""A container and what reads its length."""
+"""A container and the function that reads its length."""
 
 
 class Share(NamedTuple):
     """What some rounds added to one number."""
 
     by_target: int
-    """While code of the target was on the stack."""
+    """The part added while code of the target was on the stack."""
     by_others: int
     frames: Frames
     """The stack of the first line of the target that added to it."""
@@ -36,7 +36,7 @@ class MemoryShare(NamedTuple):
     native_bytes: int = 0
     mapped_bytes: int = 0
     frames: Frames = ()
-    """The stack of the line that took most; empty if no line took a piece."""
+    """The stack of the line that took most; empty if no line took `_PIECE_BYTES` at once."""
 
 
 class Fillers:
@@ -44,7 +44,7 @@ class Fillers:
 
     Args:
         watched: the containers, those that grew most first.
-        has_memory: whether memory is asked for after each line, and not only where the target's code begins and ends.
+        has_memory: whether to read the memory after each line, and not only where the target's code begins and ends.
     """
 
     def __init__(self, watched: Sequence[Watched], *, has_memory: bool = False) -> None:
@@ -62,7 +62,7 @@ class Fillers:
         return [length(o) for o, length in self._watched]
 
     def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
-        """Charge what has changed to the target or to others."""
+        """Attribute the changes to the target or to other code."""
         if is_edge or self._has_memory:
             self._look_at_memory(is_inside=is_inside, stack=stack)
         now = self._lengths()
@@ -91,7 +91,7 @@ class Fillers:
         return MemoryShare(True, native, mapped, self._most_frames)
 
     def close(self) -> dict[int, Share]:
-        """Release the containers; returns the shares by the containers' ids."""
+        """Release the containers. Returns the shares by the containers' ids."""
         self.look(is_inside=False, is_edge=True, stack=tuple)
         found = {
             id(o): Share(self._inside[at], self._outside[at], self._frames.get(at, ()))

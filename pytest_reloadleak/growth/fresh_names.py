@@ -1,4 +1,4 @@
-"""Spell names of which each round makes a new one, so that the part that is made anew is open: `job-*.lock`."""
+"""Spell names of which each round makes a new one, with `*` for the part that differs: `job-*.lock`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RANDOM = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z0-9_]*")
 _DRAWN = 8
-"""Characters that `tempfile` and `multiprocessing` draw. By chance some names agree in the first or last of them."""
+"""Number of random characters of `tempfile` and `multiprocessing`. Names may agree by chance in some of them."""
 
 
 def opened(names: Sequence[str]) -> list[str]:
@@ -33,7 +33,7 @@ def opened(names: Sequence[str]) -> list[str]:
 
 
 def _differing(names: Sequence[str]) -> str:
-    """What the names have in common, with whole numbers and whole drawn parts left out."""
+    """The text that the names have in common, with `*` for whole numbers and whole random parts."""
     first = names[0]
     head = _common(names)
     tail = _common([name[head:][::-1] for name in names])
@@ -46,5 +46,5 @@ def _differing(names: Sequence[str]) -> str:
 
 
 def _common(names: Sequence[str]) -> int:
-    """How many characters all names begin with."""
+    """The number of characters with which all names begin."""
     return sum(1 for _ in takewhile(lambda drawn: len(set(drawn)) == 1, zip(*names, strict=False)))

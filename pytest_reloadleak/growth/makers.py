@@ -22,9 +22,9 @@ from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.retention import GRACE, Stack
 
 ROUNDS = 4
-"""Rounds that are watched: two whose names should be gone, as a program may keep those of the generation before."""
+"""Number of watched rounds: the names of two should be gone, since a program may keep those of the last generation."""
 _MANY = 1000
-"""Names in a folder that is listed only after a line that changed it, and where the target's code begins and ends."""
+"""A folder with more names is listed only after a line that changed it, and where the target's code begins and ends."""
 
 _listdir, _fstat, _lstat, _open = os.listdir, os.fstat, os.lstat, open
 _realpath, _split = os.path.realpath, os.path.split
@@ -33,7 +33,7 @@ _DESCRIPTORS = "/dev/fd"
 
 
 class Left(NamedTuple):
-    """What one line of the target leaves in the file system, as values."""
+    """The names that one line of the target leaves in the file system, as values."""
 
     kind: str
     """`file`, `directory`, `link`, `socket`, `fifo`, `segment` or `semaphore`."""
@@ -58,15 +58,15 @@ class Makers:
         self._before = frozenset(new)
         self._folders = sorted({_split(path)[0] for path in new})
         self._times: dict[str, tuple[int, int]] = {}
-        """When each folder was changed last, and when it was listed."""
+        """The times of each folder's last change and of its listing, in ns."""
         self._names = {folder: self._listed(folder) for folder in self._folders}
         self._made: dict[str, tuple[int, Stack]] = {}
         self._others: list[str] = []
-        """What appeared while no code of the target ran."""
+        """The paths that appeared while no code of the target ran."""
         self.round = 0
         """Number of the watched round."""
         self.is_doubtful = False
-        """Whether names that the target may have made were left out, since others make such names too."""
+        """Whether names that the target may have made were left out because other programs make such names too."""
 
     def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
         """Note the names that a line of the target has made."""
@@ -91,9 +91,9 @@ class Makers:
         return last_change_ns(folder) == before_ns and before_ns < listed_ns - TICK_NS
 
     def found(self) -> list[Left]:
-        """What stays although its generation is gone, more with each round.
+        """The names that stay although their generation is gone, more with each round.
 
-        What is open or has a finalizer is left to the probes that see its user.
+        A name that is open or has a finalizer is left to the probes, which see its user.
         """
         made = {path: born for path, born in self._made.items() if is_own(path)}
         used = _in_use() | _to_be_removed() if made else frozenset()
@@ -115,7 +115,7 @@ class Makers:
         return out
 
     def _may_be_others(self, pattern: str, rounds: Collection[int], count: int) -> bool:
-        """Whether others, who make such names while no code of the target runs, may have made these while it ran."""
+        """Whether other programs may have made these names, since such names appear while the target does not run."""
         others = sum(1 for path in self._others if _is_like(path, pattern))
         return others > 0 and (others >= min(ROUNDS, count) or len(rounds) < ROUNDS)
 
@@ -132,7 +132,7 @@ def _name(paths: list[str]) -> str:
 
 
 def _is_like(path: str, pattern: str) -> bool:
-    """Whether a path may be one of those that a pattern stands for."""
+    """Whether a path matches a pattern."""
     head, _, tail = pattern.partition("*")
     tail = tail.rpartition("*")[2]
     return path.startswith(head) and path.endswith(tail)
@@ -151,7 +151,7 @@ def _inode(path: str) -> _Inode:
 
 
 def _in_use() -> frozenset[_Inode | str]:
-    """What this process has open, and the paths of sockets that are bound: found as descriptors."""
+    """The open files of this process, and the paths of bound sockets: the probe for descriptors finds these."""
     found: set[_Inode | str] = set()
     for number in map(int, _listdir(_DESCRIPTORS)):
         try:
@@ -164,7 +164,7 @@ def _in_use() -> frozenset[_Inode | str]:
 
 
 def _lines(path: str) -> list[str]:
-    """The lines of one of the system's lists; none where the system has no such list."""
+    """The lines of one of the system's lists; empty if the system has no such list."""
     try:
         with _open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.read().splitlines()
@@ -173,7 +173,7 @@ def _lines(path: str) -> list[str]:
 
 
 def _to_be_removed() -> frozenset[str]:
-    """The paths that a finalizer of the `weakref` module was given, as that of a `TemporaryDirectory` is."""
+    """The paths among the arguments of finalizers of `weakref`, such as that of a `TemporaryDirectory`."""
     finalize = foreign.namespace("weakref").get("finalize")
     if finalize is None or not foreign.is_class(finalize):
         return frozenset()

@@ -1,11 +1,10 @@
-"""Count the objects and keys that the target's hosts have: a number that a single entry more changes.
+"""Count the objects and keys of the target's hosts: a single new entry changes this number.
 
-The process's own numbers do not show one text more in a table: its memory comes from blocks that are in stock. But what
-the target's code fills, it reaches by a name, so it lies in one of the few modules that the target refers to. A walk
-from those that ends after some thousand objects is cheap enough for each check. It may be wrong (a host notes each
-reload by itself), since it only decides whether to look closer. But a check that looks closer runs more rounds than
-were asked for, so a list may gain short texts, numbers and objects that are there already: hosts have logs, and tests
-count rounds in them.
+The process's own numbers do not show one more text in a table: its memory comes from blocks in stock. But the target's
+code reaches by a name what it fills, so that lies in one of the few modules that the target refers to. A walk from
+these that ends after some thousand objects is cheap enough for each check. It may be wrong (a host notes each reload by
+itself), since it only decides whether to look closer. But a closer look runs more rounds than the user chose. So a list
+may gain short texts, numbers and objects that existed before: hosts have logs, and tests count rounds in lists.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, lengths
 
 _MOST = 2000
-"""Objects to visit."""
+"""The largest number of objects to visit."""
 _SLICE = 64
 _PAGE_BYTES = 4096
 _LONG_BYTES = 256
-"""A longer text is no line of a log."""
+"""A longer text does not count as a line of a log."""
 _UNTRACKED = (tuple, dict, *lengths.BUFFERS)
 _LIBRARY = sys.stdlib_module_names
 _BUILTINS = vars(builtins)
@@ -32,7 +31,7 @@ _OWN = __name__.partition(".")[0]
 
 
 def references(namespaces: Iterable[dict[str, Any]]) -> int:
-    """How many objects, and keys of dicts and sets, the modules around the target have, nested ones included.
+    """The number of objects and of keys of dicts and sets in the modules around the target, nested ones included.
 
     Args:
         namespaces: the target's present namespaces.
@@ -65,7 +64,7 @@ def references(namespaces: Iterable[dict[str, Any]]) -> int:
 
 
 def _keys(o: Any) -> int:
-    """How many keys a dict or set has, those of a subclass included, and how many pages the bytes of a buffer fill."""
+    """The number of keys of a dict or set, also of a subclass, or of pages that the bytes of a buffer fill."""
     kind = type(o)
     if issubclass(kind, dict):
         return dict.__len__(o)
@@ -92,7 +91,7 @@ def neighbours(own: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _names(value: Any) -> Iterable[str]:
-    """Names that may be those of modules that a value of the target's leads to."""
+    """Names of the modules to which a value of the target may lead."""
     if type(value) is types.ModuleType:
         yield foreign.module_name(foreign.module_dict(value) or {})
     elif type(value) is types.FunctionType:

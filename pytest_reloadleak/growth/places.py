@@ -1,13 +1,13 @@
 """List the folders where programs leave what should not outlive them: temporary files, shared memory, locks, sockets.
 
-A clean check lists them once before the rounds, and after them only those that have changed. Nothing that the program
-can see is replaced. Rejected:
+A clean check lists them once before the rounds, and after them only those that have changed. It replaces nothing that
+the program can see. Rejected:
 
-- stand-ins for `open`, `os.open` and the like: the program sees another function than without the check;
-- an audit hook: it cannot be removed, so every later event of the process would pay for it, and it does not hear of
+- stand-ins for `open`, `os.open` and similar functions: the program sees another function than without the check;
+- an audit hook: it cannot be removed, so every later event of the process would pay for it, and it gets no events for
   FIFOs, shared memory and semaphores;
-- a list in each round: in a busy folder of temporary files it takes milliseconds;
-- the birth of a file, or its owner: other programs of the same user make files in the same moment.
+- a listing in each round: in a busy folder of temporary files it takes milliseconds;
+- the birth or the owner of a file: other programs of the same user make files at the same moment.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from pytest_reloadleak.heap import foreign
 SEGMENTS = "/dev/shm"  # noqa: S108 - where Linux lists shared memory
 _RUNNING = ("/var/tmp", "/run", "/run/lock")  # noqa: S108 - only listed
 _MOST = 5000
-"""Names in a folder that is still listed: it takes some milliseconds."""
+"""The largest number of names of a folder that is listed, which takes some milliseconds."""
 _MOST_BELOW = 200
-"""Names in a folder whose own folders are looked into where they have changed."""
+"""The largest number of names of a folder whose subfolders are listed too if they have changed."""
 _MOST_NAMED = 20
-"""Folders that the names of the target and its host lead to."""
+"""The largest number of folders that names of the target and its host lead to."""
 TICK_NS = 50_000_000
-"""A change this short before a look may have another one after it, with the same time: clocks of file systems tick."""
+"""A change this short before a look may be followed by another one with the same time: file systems' clocks tick."""
 _SKIPPED = frozenset({"__pycache__", ".pytest_cache", ".git"})
 
 _scandir, _stat, _lstat = os.scandir, os.stat, os.lstat
 _realpath, _isabs, _dirname = os.path.realpath, os.path.isabs, os.path.dirname
 _geteuid: Any = vars(os).get("geteuid")
-"""Not on Windows, where these folders have no such use."""
+"""`None` on Windows, where these folders are not used in this way."""
 _now_ns = time.time_ns
 
 
@@ -58,13 +58,13 @@ class Places:
                 self._first[folder] = (changed, names)
 
     def new(self, least: int) -> list[str]:
-        """The paths of this user's that the rounds may have made, and that were not there.
+        """The new paths of this user that the rounds may have made.
 
-        Other programs make files in the same folders. So a folder counts if as many new things of one kind are in it as
-        there were rounds, all of them changed since the rounds began: a look at other rounds costs rounds.
+        Other programs make files in the same folders. So a folder counts only if it has at least `least` new names of
+        one kind, all changed since the rounds began: a closer look costs more rounds.
 
         Args:
-            least: how many new names a folder must have.
+            least: number of new names that a folder must have.
         """
         groups: dict[tuple[str, str], list[str]] = {}
         for path in self._new():
@@ -83,7 +83,7 @@ class Places:
         return sorted(path for path in dict.fromkeys(found) if is_own(path))
 
     def _below(self, folder: str, names: Collection[str]) -> list[str]:
-        """What is new in the folders of a folder, as the times of its files say."""
+        """The new names in the subfolders of a folder, by the times of the files."""
         found: list[str] = []
         for name in names if len(names) <= _MOST_BELOW else ():
             path = f"{folder}/{name}"
@@ -109,7 +109,7 @@ def listed(folder: str) -> frozenset[str] | None:
 
 
 def is_own(path: str) -> bool:
-    """Whether something is at a path and belongs to this user."""
+    """Whether a path exists and belongs to this user."""
     try:
         return bool(_lstat(path).st_uid == _geteuid())
     except OSError:
@@ -117,7 +117,7 @@ def is_own(path: str) -> bool:
 
 
 def kind_of(path: str) -> str:
-    """What is at a path, in one word; '' if there is nothing."""
+    """The kind of a path, in one word; '' if it does not exist."""
     try:
         mode = _lstat(path).st_mode
     except OSError:
@@ -130,13 +130,13 @@ def kind_of(path: str) -> str:
 
 
 def temporary() -> str:
-    """The folder that `tempfile` uses. Asking it could make a file."""
+    """The folder that `tempfile` uses. Its own function could create a file."""
     known = foreign.namespace("tempfile").get("tempdir")
     return _realpath(known if type(known) is str else spelling.temporary())
 
 
 def last_change_ns(path: str, *, is_folder: bool = False) -> int | None:
-    """When a path was changed last; `None` if it is not there, or no folder although one is asked for."""
+    """The time of a path's last change, in ns; `None` if it does not exist, or if it is no folder but must be one."""
     try:
         status = _lstat(path)
     except OSError:

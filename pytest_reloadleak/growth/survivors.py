@@ -1,7 +1,7 @@
 """Find the lines of the target whose allocations outlive each round, whatever holds them.
 
-A chain has no container that gets longer, and text in it no object that the collector knows. But the memory of each
-piece was allocated while a line of the target ran, and one round more leaves more of them.
+A chain has no container that gets longer, and the collector does not track text in it. But the memory of each link was
+allocated while a line of the target ran, and each further round leaves more links.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pytest_reloadleak.effects.system.allocations import MACHINERY, traces
 from pytest_reloadleak.holders.container_growth import Frames
 
 ROUNDS = 4
-"""Settled rounds to trace. The first two fill what always holds just the previous generation."""
+"""Settled rounds to trace. The first two fill containers that always hold just the previous generation."""
 _COMPARED = 3
 _LEAST_BYTES = 256
-"""Bytes per round by which the same number of allocations must grow: a text that counts gets longer too, now and then.
+"""Bytes per round by which the same number of allocations must grow: the text of a counter grows too, now and then.
 """
 
 
 class Survivors(NamedTuple):
-    """What one line of the target leaves in each round."""
+    """The allocations that one line of the target leaves in each round."""
 
     frames: Frames
     blocks: float

@@ -17,19 +17,19 @@ from pytest_reloadleak.watchpoints.tracers import tracer
 
 _get_ident, _now_s = threading.get_ident, time.perf_counter
 BUDGET_S = 0.5
-"""Time for the looks of some watched rounds. When it is used up, a look follows only where the target's code begins and
-ends: a target that runs a hundred thousand lines would take minutes."""
+"""Seconds for the looks of some watched rounds. When they are used up, looks follow only where the target's code begins
+and ends: a target that runs a hundred thousand lines would take minutes."""
 
 
 class Watcher(Protocol):
     """Looks at something that the target's code may change."""
 
     def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
-        """Compare with the look before.
+        """Compare with the previous look.
 
         Args:
-            is_inside: whether code of the target was on a stack since then.
-            is_edge: whether the target's code has just begun or ended, and not only a line of it.
+            is_inside: whether code of the target has been on a stack since then.
+            is_edge: whether the target's code has just begun or ended, and not only one of its lines.
             stack: returns the stack of the line that was executed since then.
         """
 
@@ -41,14 +41,14 @@ class _Lines:
         self.ranks = Ranks(owns, lambda _: None)
         self._watcher = watcher
         self._depths: dict[int, int] = {}
-        """How many frames of the target each thread runs."""
+        """The number of frames of the target that each thread runs."""
         self._at: dict[int, int] = {}
         """The line of the target that each thread executes, in the innermost of these frames."""
         self.failure: str | None = None
         self._left_s = BUDGET_S
 
     def begins(self, frame: types.FrameType) -> bool:
-        """Look at what the caller's line did, unless the frame is none of the target's."""
+        """Look at what the caller's line did, unless the frame runs no code of the target."""
         if self.ranks.of(frame) is None:
             return False
         thread = _get_ident()
@@ -59,7 +59,7 @@ class _Lines:
         return True
 
     def at(self, frame: types.FrameType, line: int) -> None:
-        """Look at what the line before did."""
+        """Look at what the previous line did."""
         thread = _get_ident()
         self._depths.setdefault(thread, 1)  # it ran before the first event
         self._look(frame, thread)
@@ -103,7 +103,7 @@ class _Lines:
 
 
 class Watching:
-    """Whether the lines were seen. Known when the block is over."""
+    """Whether the lines were seen. It is known when the block is over."""
 
     is_complete = False
 
@@ -117,7 +117,8 @@ def watching(owns: Callable[[str], bool], watcher: Watcher) -> Iterator[Watching
         watcher: looks.
 
     Yields:
-        What says afterwards whether the lines were seen: not if the program or a debugger takes the tracer's place.
+        An object that says after the block whether the lines were seen: not if the program or a debugger replaced the
+        tracer.
     """
     lines, seen = _Lines(owns, watcher), Watching()
     traced = tracer(lines)

@@ -21,7 +21,7 @@ from pytest_reloadleak.strategies.imports.unit import module_names
 
 
 def loaded(session: pytest.Session, plugins: tuple[str, ...]) -> list[str]:
-    """Sorted names of the loaded first-party modules that can be reloaded, without what belongs to the tests."""
+    """Sorted names of the loaded first-party modules that can be reloaded, without those of the tests."""
     own = project_of(session.config)
     tests = OwnModules(session).names()
     names = [name for name in module_names() if name not in tests]
@@ -42,7 +42,7 @@ def wanted_again(config: pytest.Config) -> list[tuple[str, str]]:
 def imported_by(session: pytest.Session, module: ModuleType) -> list[str]:
     """First-party modules that a test module imports, in the order of its imports.
 
-    The import statements are read, since bindings are not enough: `import app.views` binds `app`.
+    It reads the import statements, since bindings are not enough: `import app.views` binds `app`.
     """
     try:
         tree = parsed(importlib.util.decode_source(Path(str(module.__file__)).read_bytes()))

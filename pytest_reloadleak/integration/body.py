@@ -24,7 +24,7 @@ from pytest_reloadleak.model import PASSING, Report
 MODULE = "reload_leak_module"
 """Attribute of an item: returns the module of the current round by name."""
 FAILURE = "reload_leak_failure"
-"""Attribute of an item: how the report of its failure looks."""
+"""Attribute of an item: the form in which its failure is reported."""
 
 Maker = Callable[[], tuple[Check, Bindings]]
 _NO_FAILURES = (
@@ -42,7 +42,7 @@ class Body:
     Args:
         item: the test.
         original: its function.
-        failed_subtests: how many subtests of the item have failed so far: these raise nothing.
+        failed_subtests: returns the number of subtests of the item that have failed so far, which raise nothing.
         accepted: marks the findings that the team accepts.
     """
 

@@ -43,7 +43,7 @@ class Targets(pytest.Collector):
         return parent
 
     def resolve(self) -> None:
-        """Find out which items there are. Separate from `collect`, whose errors pytest takes for a broken test file.
+        """Find the items. This is separate from `collect`, whose errors pytest takes for a broken test file.
 
         Raises:
             UsageError: a target does not exist or is refused, or there is nothing to check.
@@ -65,7 +65,7 @@ class Targets(pytest.Collector):
             self._assert_something_is_checked()
 
     def collect(self) -> Iterable[pytest.Item]:
-        """One item per target and strategy, and one per pattern that matches only what is refused."""
+        """One item per target and strategy, and one per pattern that matches only refused modules."""
         plugins = self.plugins()
         for target, strategy in self._pairs:
             yield TargetItem.make(self, target, strategy, self.options, plugins)
@@ -107,7 +107,7 @@ class Targets(pytest.Collector):
         return [Target(name) for name in automatic_targets.loaded(self.session, self.plugins())]
 
     def _assert_something_is_checked(self) -> None:
-        """Refuse a run with the flag in which nothing is checked: it would pass, and prove nothing."""
+        """Refuse a run with the flag in which nothing is checked: it would pass and prove nothing."""
         items = self.session.items
         is_other = self.session.testsfailed or self.config.getoption("lf", False) or not items
         checks = _marked(items) or any(map(_checks_by_hand, items))

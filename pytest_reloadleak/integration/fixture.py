@@ -94,7 +94,7 @@ class ReloadLeaks:
         return self._watches[-1]
 
     def _end(self) -> None:
-        """Fail the test if a check of it never ran: it would pass whatever leaks."""
+        """Fail the test if one of its checks never ran: otherwise it would pass whatever leaks."""
         __tracebackhide__ = True
         idle = [one for one in self._begun if inspect.getcoroutinestate(one) == inspect.CORO_CREATED]
         for one in idle:
@@ -109,7 +109,7 @@ class ReloadLeaks:
             pytest.fail(text, pytrace=False)
 
     def _check(self, target: str, keywords: dict[str, Any]) -> tuple[Check, Callable[[Report], Report]]:
-        """The check, and what marks the findings that the team accepts in its report."""
+        """The check, and a function that marks the findings in its report that the team accepts."""
         __tracebackhide__ = True
         config = self._item.config
         if config.getoption("reload_leak_check") is False:
@@ -193,7 +193,7 @@ class Watch:
         self._ran = 0
         self._is_judged = False
         self.is_used = False
-        """Whether its block was entered, or an error has said that it must be."""
+        """Whether its block was entered, or an error has told the user to enter it."""
 
     def __enter__(self) -> Self:
         __tracebackhide__ = True

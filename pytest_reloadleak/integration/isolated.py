@@ -1,4 +1,4 @@
-"""Run the checks of target items in workers, several at once, which live as long as nothing but such items runs."""
+"""Run the checks of target items in workers, several at once. The workers end before any other test runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POOL = pytest.StashKey[Pool]()
 _TAKEN_S = pytest.StashKey[float]()
 _FILES = pytest.StashKey[tuple[str, ...]]()
 _AHEAD = 32
-"""Items for each worker whose checks may begin before their turn, so that a slow one keeps no worker idle."""
+"""Number of items for each worker whose checks may begin before their turn, so that a slow one keeps no worker idle."""
 
 
 def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[str, Job]]) -> Outcome:
@@ -35,7 +35,7 @@ def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[st
         config.stash[_POOL] = Pool(jobs)
         config.add_cleanup(lambda: release(config))
     pool = config.stash[_POOL]
-    # Not at each item: to ask the others whether they are foreseeable takes time.
+    # Not for each item: computing whether the following ones are foreseeable takes time.
     if jobs > 1 and pool.waiting < _AHEAD * jobs // 2:
         pool.expect(item.nodeid, job)
         for name, other in islice(following, _AHEAD * jobs):
@@ -51,7 +51,7 @@ def outcome(item: pytest.Item, job: Job, jobs: int, following: Iterable[tuple[st
 
 
 def duration_s(item: pytest.Item) -> float:
-    """How long an item's check took; 0 if it was not checked in a worker."""
+    """Seconds that an item's check took; 0 if it was not checked in a worker."""
     return item.stash.get(_TAKEN_S, 0.0)
 
 
@@ -61,7 +61,7 @@ def wants_files(config: pytest.Config) -> bool:
 
 
 def files(item: pytest.Item) -> tuple[str, ...]:
-    """The files that an item's worker loaded, if its job asked for them and the check came to its end."""
+    """The files that an item's worker loaded, if its job asked for them and the check ended."""
     return item.stash.get(_FILES, ())
 
 

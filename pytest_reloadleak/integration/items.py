@@ -1,4 +1,4 @@
-"""Make targets test items, which pytest reports like any other test."""
+"""Turn targets into test items, which pytest reports like any other test."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Target:
 
 
 class _NoFunction:
-    """What an item has for a function: pytest looks up the names in the text of a `skipif` in its globals."""
+    """Stands in for an item's function, in whose globals pytest looks up the names of a `skipif` text."""
 
     __globals__: ClassVar[dict[str, object]] = {}
 
@@ -70,7 +70,7 @@ class _Item(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The file that annotations and editors show, and the headline."""
-        # pytest shows a headline that ends a node id with `::` in place of dots, as if it named classes.
+        # pytest replaces the dots of a headline that ends a node id with `::`, as if it named classes.
         headline = f"{self.nodeid} " if "." in self.nodeid.partition("[")[0] else self.nodeid
         return self.path, 0, headline
 
@@ -175,10 +175,10 @@ class TargetItem(_Item):
         try:
             return self._inapplicable() is None and self.job() is not None
         except UsageError:
-            return False  # it says so in its own turn
+            return False  # the item reports that in its own turn
 
     def _following(self) -> Iterator[tuple[str, Job]]:
-        """The next items whose checks may begin now, until another test comes, which must find no worker."""
+        """The next items whose checks may begin now, up to the next other test, which must find no worker."""
         items = iter(self.session.items)
         for one in items:
             if one is self:
@@ -210,7 +210,7 @@ class TargetItem(_Item):
 
     @cached_property
     def _preset(self) -> Preset | None:
-        """The preset that the options name for this target, or that it looks like."""
+        """The preset that the options name for this target, or that its source fits."""
         if not self.options.preset:
             return None
         from pytest_reloadleak.presets.catalogue import chosen  # only who names a preset needs them
@@ -243,7 +243,7 @@ class TargetItem(_Item):
         return ()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The report at its place, without a traceback through this plugin."""
+        """The report, with a place but without a traceback through this plugin."""
         error = excinfo.value
         if isinstance(error, ReloadLeakError):
             self.__dict__["reload_leak_shown"] = True
@@ -271,11 +271,11 @@ class RefusedItem(_Item):
 
 
 _NEEDS_SETUP = ("AppRegistryNotReady: ", "ImproperlyConfigured: ", "Working outside of application context")
-"""What Django and Flask say to code that is imported before they are set up."""
+"""Beginnings of the errors of Django and Flask for code that is imported before they are set up."""
 
 
 def _with_hint(report: Report) -> Report:
-    """The report of a worker; if the target needs what the tests set up, with what to do."""
+    """The report of a worker, with a hint if the target needs what the tests set up."""
     if report.error is None or not any(text in report.error for text in _NEEDS_SETUP):
         return report
     hint = (

@@ -157,7 +157,7 @@ def _hosting(item: pytest.Function, marker: pytest.Mark, names: list[str], defau
         item: the test.
         marker: its marker.
         names: its targets.
-        default: the preset of the options, for a test that says nothing of how its one target is reloaded.
+        default: the preset of the options, for a test with one target that does not say how to reload it.
     """
     given = marker.kwargs.get("preset")
     says = {"preset", "host", "reload", "dispose"}.intersection(marker.kwargs)
@@ -309,7 +309,7 @@ def imported(names: Iterable[str]) -> object:
 
 
 def _made(make: Callable[[], _Value]) -> _Value:
-    """What `make` returns; if it raises a `UsageError`, the test fails with this line and no traceback."""
+    """The result of `make`. If it raises a `UsageError`, the test fails with this line and no traceback."""
     try:
         return make()
     except UsageError as error:

@@ -42,7 +42,7 @@ class Options:
     isolation: str
     timeout_s: float
     jobs: int
-    """How many isolated checks run at once."""
+    """The number of isolated checks that run at once."""
     force: bool
     unload: bool
     probes: tuple[str, ...]
@@ -78,7 +78,7 @@ class Options:
             raise pytest.UsageError(str(error)) from None
 
     def described(self) -> str:
-        """How targets are checked, for one line."""
+        """One line that says how targets are checked."""
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
         warmup = f" after {self.warmup} of warm-up" if self.warmup else ""
         where = "in this process" if self.isolation == "none" else "each in a process of its own"
@@ -96,7 +96,7 @@ def _given(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
 
 
 def _jobs(config: pytest.Config) -> int:
-    """How many isolated checks run at once: one in a process of pytest-xdist, of which there are several themselves."""
+    """The number of isolated checks that run at once: one in each process of pytest-xdist."""
     where, given = _given(config, "jobs", "auto")
     try:
         number = _cores() if given == "auto" else whole_number(where, given, least=1, is_text=True)

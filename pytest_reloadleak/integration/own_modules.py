@@ -1,6 +1,6 @@
-"""Tell the modules of the tests from the project's: test files, conftests, plugins, and helpers that only they import.
+"""Distinguish the tests' modules from the project's: test files, conftests, plugins, and helpers only of these.
 
-What belongs to the tests is never a target by itself. What it keeps of the generation from before the check is its own.
+A module of the tests is never an automatic target. It may keep objects of the generation from before the check.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_reloadleak.strategies.dependencies.importers import source_imports
 from pytest_reloadleak.strategies.dependencies.project import Project
 
 _RECORDED = "reload_leak_test_modules"
-"""Attribute of the session: names of the modules of all collected tests, also of those that were deselected."""
+"""Attribute of the session: names of the modules of all collected tests, deselected ones included."""
 _FOLDERS = frozenset({"tests", "test"})
 
 
@@ -61,7 +61,7 @@ class OwnModules:
         return found - _imported(found, self._project) if found else found
 
     def namespaces(self) -> list[dict[str, Any]]:
-        """The globals of all of them."""
+        """The globals of all modules of the tests."""
         return [n for name in self.names() if (n := foreign.namespace(name))]
 
     def _files(self) -> Iterator[tuple[str, str]]:
@@ -88,7 +88,7 @@ def _is_below(file: str, directory: str) -> bool:
 
 
 def _folder(path: str) -> str:
-    """A folder's path as all paths below it begin."""
+    """A folder's path with a separator at its end, with which all paths below it begin."""
     return path.rstrip(os.sep) + os.sep
 
 
@@ -106,14 +106,14 @@ def _is_of_tests(folder: str, project: Project) -> bool:
 
 
 def _imported(names: set[str], project: Project) -> set[str]:
-    """Those of some modules that a module of the project imports which is none of them and no test."""
+    """Those of some modules that another module of the project imports, if that is no test."""
     leaves = {name.rpartition(".")[2] for name in names}
     words = re.compile("|".join(rf"\b{re.escape(leaf)}\b" for leaf in sorted(leaves)))
     found: set[str] = set()
     for name, file in list(_files()):
         if name not in names and _is_below(file, project.root) and project.owns(name):
             found |= names & import_records.imported_by(name)
-            if words.search(_text(file)):  # few sources have to be parsed
+            if words.search(_text(file)):  # so that only few sources are parsed
                 found |= names & source_imports(name)
     return found
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def shown(text: str, message: str, path: str, line: int) -> TerminalRepr:
-    """A failure that is shown as `text` alone.
+    """A failure that is shown as `text` only.
 
     Args:
-        text: the whole text, which a traceback would be otherwise.
+        text: the whole text, in place of a traceback.
         message: one line for the summary.
         path: the file to show.
         line: its line, from 1.
     """
-    # pytest's own classes, since xdist passes on no others.
+    # pytest's own classes, since xdist transfers no others.
     entry = ReprEntry(text.split("\n"), None, None, None, "value")
     crash = ReprFileLocation(path, line, message)
     return ReprExceptionInfo(ReprTraceback([entry], None, "value"), crash)

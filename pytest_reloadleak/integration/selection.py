@@ -14,7 +14,7 @@ from pytest_reloadleak.integration import places
 from pytest_reloadleak.settings import STRATEGIES, unknown_strategy
 
 ROOT = "reload-leak"
-"""The node id of the items' parent: theirs are `reload-leak::<target>[<strategy>]`."""
+"""The node id of the items' parent. Those of the items are `reload-leak::<target>[<strategy>]`."""
 
 _NAME = re.compile(r"(?P<target>[^\[\]:]+)(?:\[(?P<strategy>[^\[\]]*)\])?$")
 _ALONE, _CHOSEN = "reload_leak_alone", "reload_leak_chosen"
@@ -25,11 +25,11 @@ class Selection:
     """Items that the command line names."""
 
     chosen: tuple[tuple[str, str | None], ...] = ()
-    """Target and strategy of each; without a strategy, those of the options are meant."""
+    """Target and strategy of each; `None` stands for the strategies of the options."""
     is_alone: bool = False
-    """Whether nothing else is named, so that no test is collected."""
+    """Whether the command line names nothing else, so that no test is collected."""
     has_no_items: bool = False
-    """Whether single tests are named, and nothing asks for targets but settings: as when an editor runs a test."""
+    """Whether single tests are named and only settings ask for targets, as when an editor runs a test."""
 
     def __bool__(self) -> bool:
         return bool(self.chosen)
@@ -41,7 +41,7 @@ def take(config: pytest.Config) -> Selection:
     Raises:
         UsageError: a node id names a strategy that does not exist.
     """
-    # The processes of xdist get the options, but find other arguments in place of none.
+    # The processes of xdist get the options, but their list of arguments is never empty.
     chosen = list(getattr(config.option, _CHOSEN, ()))
     rest = []
     for argument in config.args:
@@ -51,7 +51,7 @@ def take(config: pytest.Config) -> Selection:
         else:
             chosen.append(found)
     is_given = config.getoption("reload_leak_check") or config.getoption("reload_leak_target")
-    # An editor's options are those of the project, as the ini file's are.
+    # Options from an editor are settings of the project, as those of the ini file are.
     is_given = bool(is_given) and not _is_editor(config)
     are_tests = bool(rest) and all("::" in argument for argument in rest)
     is_alone = bool(chosen) and (getattr(config.option, _ALONE, False) or not rest)
@@ -64,7 +64,7 @@ def take(config: pytest.Config) -> Selection:
 
 
 def _is_editor(config: pytest.Config) -> bool:
-    """Whether VS Code or PyCharm runs what somebody clicked on."""
+    """Whether VS Code or PyCharm started this run."""
     return config.pluginmanager.has_plugin("vscode_pytest") or "_jb_runner_tools" in sys.modules
 
 
@@ -88,7 +88,7 @@ def _read(argument: str) -> tuple[str, str | None] | None:
         if strategy is not None and strategy not in STRATEGIES:
             raise UsageError(f"{argument!r}: {unknown_strategy(strategy, is_option=True)}")
         return target, strategy
-    # Editors put the item's own file before its name.
+    # Editors prefix the item's name with its file.
     if strategy in STRATEGIES and _is_place(folder, target):
         return target, strategy
     return None

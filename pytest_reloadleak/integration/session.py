@@ -24,7 +24,7 @@ from pytest_reloadleak.strategies.imports import targets
 
 _USAGE = "reload_leak_usage"
 _LONGEST = 200
-"""Characters of the line that lists the targets."""
+"""The largest number of characters of the line that lists the targets."""
 
 
 class Session(Collected):
@@ -39,7 +39,7 @@ class Session(Collected):
         self.strategy = self.options.strategies[0]
         self._usage: str | None = None
         self._failed_subtests: Counter[str] = Counter()
-        """How many subtests of each test failed."""
+        """The number of failed subtests of each test."""
         self._targets: Targets | None = None
         super().__init__(config)
         _keep_node_ids(config)
@@ -56,7 +56,7 @@ class Session(Collected):
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Add the collector of the targets behind all test files, and let it resolve them when its turn comes."""
+        """Add the collector of the targets after all test files, and let it resolve the targets in its turn."""
         if isinstance(collector, Targets):
             self._resolve(collector)
         report = yield
@@ -76,7 +76,7 @@ class Session(Collected):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
-        """Collect the tests after all where a target can only be found through the directories of the tests."""
+        """Collect the tests after all if a target can be found only through the directories of the tests."""
         if not self.selection.is_alone:
             return
         try:
@@ -192,7 +192,7 @@ class Session(Collected):
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Say how long a check took that was begun before its item's turn."""
+        """Report the duration of a check that was begun before its item's turn."""
         report = yield
         if call.when == "call" and isinstance(item, TargetItem):
             report.duration = max(report.duration, isolated.duration_s(item))
@@ -218,7 +218,7 @@ class Session(Collected):
 
 
 def _unreported(item: pytest.Function) -> int:
-    """How many subtests of a `unittest` test failed: before Python 3.11 it reports them when the test is over."""
+    """The number of failed subtests of a `unittest` test, which before Python 3.11 are reported after the test."""
     errors = getattr(getattr(item.instance, "_outcome", None), "errors", None) or ()
     return sum(1 for _, error in errors if error is not None)
 
@@ -235,7 +235,7 @@ def _plugin_modules(config: pytest.Config) -> tuple[str, ...]:
 
 
 def _keep_node_ids(config: pytest.Config) -> None:
-    """Show the items' node ids as they are, in whatever directory pytest was started: they name no file."""
+    """Show the items' node ids unchanged, whatever the working directory: they name no file."""
     relative = config.cwd_relative_nodeid
 
     def shown(nodeid: Any) -> Any:

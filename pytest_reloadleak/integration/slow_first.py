@@ -1,7 +1,7 @@
-"""Let the processes of pytest-xdist begin with the slowest targets, by how long each took in earlier runs.
+"""Let the processes of pytest-xdist begin with the slowest targets, by the times of earlier runs.
 
 A slow target that comes last keeps one process busy while the others have nothing to do. The controller reads the times
-from pytest's cache and sends them: all processes must collect the same order, on whatever machine they are.
+from pytest's cache and sends them, since all processes must collect the same order, even on other machines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pytest_reloadleak.integration.selection import ROOT
 _CACHED = "reloadleak/durations"
 _SENT = "reload_leak_durations"
 _MOST = 20_000
-"""Items whose times are kept; the oldest go first."""
+"""The largest number of items whose times are kept; the oldest are dropped first."""
 _T = TypeVar("_T")
 
 
@@ -33,7 +33,7 @@ class SlowFirst:
         self._taken_s: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note how long a target took."""
+        """Note the time of a target."""
         if report.when == "call" and not report.skipped and report.nodeid.startswith(f"{ROOT}::"):
             self._taken_s[report.nodeid] = round(report.duration, 3)
 
@@ -54,7 +54,7 @@ class SlowFirst:
         slowest = sorted(targets, key=lambda item: -known.get(item.nodeid, 0.0))
         processes = int(sent.get("workercount", 1))
         first = max(len(items) // processes // 4, 2)
-        # Only where a batch begins with targets: it may be one of tests.
+        # Only if the first batch begins with targets: it may consist of tests.
         dealt = in_batches(slowest, processes, first if places[0] == 0 else 0)
         for index, item in zip(places, dealt, strict=True):
             items[index] = item
@@ -68,7 +68,7 @@ class SlowFirst:
         cache.set(_CACHED, dict([*before.items(), *self._taken_s.items()][-_MOST:]))
 
     def _known(self) -> dict[str, float]:
-        """The times of earlier runs; none where the cache is off or damaged."""
+        """The times of earlier runs; empty if the cache is off or damaged."""
         cache = getattr(self._config, "cache", None)
         found = cache.get(_CACHED, None) if cache is not None else None
         if not isinstance(found, dict):
@@ -77,15 +77,15 @@ class SlowFirst:
 
 
 def in_batches(slowest: Sequence[_T], processes: int, first: int) -> list[_T]:
-    """The order in which each process begins with its share of the slowest.
+    """The order in which each process begins with its share of the slowest items.
 
-    xdist first sends each process a batch of consecutive items, and then goes on in small ones. In descending order the
-    first process would get all of the slowest.
+    xdist first sends each process a batch of consecutive items, and then small batches. In descending order the first
+    process would get all of the slowest items.
 
     Args:
-        slowest: in descending order.
-        processes: how many share them.
-        first: the size of the first batches; 0 if these are none of their items.
+        slowest: the items in descending order.
+        processes: the number of processes that share them.
+        first: the size of the first batches; 0 if these contain none of the items.
     """
     if len(slowest) < processes * first:
         first = 0

@@ -1,4 +1,4 @@
-"""Follow one target of a running program: date its generations, say which are alive, and name their holders."""
+"""Follow one target of a running program: date its generations, find those that are alive, and name their holders."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ class Followed:
     def __init__(self, name: str) -> None:
         self.name = name
         self._unit = Unit((name,))
-        # Watches within each other, and a check of the same target, have markers of other names.
+        # Nested watches, and a check of the same target, need markers with other names.
         self._ledger = Ledger(self._unit.owns)
         self._ledger.markers = Markers(f"{MARKER}{next(_numbers)}__")
         self.generation = -1
         """Number of the current generation: 0 is the first that the watch has seen."""
         self.is_untold = False
-        """Whether it was reloaded since somebody was told of it."""
+        """Whether it has been reloaded since its last notification."""
 
     def entries(self) -> list[tuple[str, object]]:
         """Name and `sys.modules` entry of each loaded module."""
         return [(name, sys.modules[name]) for name in self._unit.loaded() if name in sys.modules]
 
     def note(self, outgoing: str | None = None) -> list[tuple[str, object]]:
-        """Note a generation if there is a new one; returns the modules that are new or were executed again.
+        """Note a generation if there is a new one. Returns the modules that are new or were executed again.
 
         Args:
-            outgoing: a module that is about to be executed again; IPython has emptied its namespace by then.
+            outgoing: a module that is about to be executed again. IPython has emptied its namespace by then.
         """
         entries, ledger = self.entries(), self._ledger
         if any(name == outgoing and self._is_emptied(name, module) for name, module in entries):
@@ -67,23 +67,23 @@ class Followed:
         return [(name, module) for name, module in entries if name in replaced or name in added]
 
     def _is_emptied(self, name: str, module: object) -> bool:
-        """Whether a module that was noted has lost its marker, and with it everything else."""
+        """Whether a noted module has lost its marker, since the program emptied its namespace."""
         namespace, markers = foreign.module_dict(module), self._ledger.markers
         return namespace is not None and markers.count(name) > 0 and markers.of(namespace) is None
 
     def count_old(self) -> int:
-        """How many objects of generations before the current one are alive, garbage included: cheap."""
+        """The number of live objects of generations before the current one, garbage included. Cheap."""
         return sum(self._ledger.older(self.generation, but=None).values()) if self._ledger.births else 0
 
     def is_clean(self) -> bool:
-        """Whether nothing but garbage is left of these generations. The cost follows the size of the target."""
+        """Whether only garbage is left of these generations. The cost follows the size of the target."""
         search = self._search(0)
         if not search.shared and not self.count_old():
             return True
         return is_clean(search)
 
     def told(self, *, is_clean: bool) -> StillAlive:
-        """What to tell, once garbage is freed; `is_clean` if there is nothing else."""
+        """The state to notify of, after garbage was freed. `is_clean` says that nothing else is left."""
         self.is_untold = False
         self._ledger.prune()
         alive = () if is_clean else tuple(sorted(alive_generations(self._search(0))))
@@ -102,10 +102,10 @@ class Followed:
         )
 
     def report(self, grace: int) -> Report:
-        """What holds the old generations, after a search of the heap.
+        """The holders of the old generations, after a search of the heap.
 
         Args:
-            grace: how many generations before the current one may be alive.
+            grace: number of generations before the current one that may be alive.
         """
         ledger, unit = self._ledger, self._unit
         search = self._search(grace)
@@ -113,7 +113,7 @@ class Followed:
         effects = EffectLedger([Threads(), Loops()])
         effects.begin(scope)
         try:
-            effects.note(None)  # nobody saw when they began: their objects date them
+            effects.note(None)  # the watch did not see when they began, so their objects date them
             seen = Observations(found=observe(search, effects, scope, -1), blind=list(search.lost))
         finally:
             effects.end()
@@ -139,5 +139,5 @@ class Followed:
         return {name: namespace for name, namespace in found.items() if namespace is not None}
 
     def end(self) -> None:
-        """Take the markers away."""
+        """Remove the markers."""
         self._ledger.markers.remove()

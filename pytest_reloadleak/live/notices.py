@@ -2,11 +2,11 @@
 
 Three things show it, and none sees all ways to reload:
 
-- The import system asks each finder before it executes a module: `importlib.reload`, and an import after the name was
-  dropped. A finder that finds nothing hears of both, before the outgoing generation is replaced.
+- The import system asks each finder before it executes a module: in `importlib.reload`, and in an import after the name
+  was dropped. A finder that finds nothing notices both, before the outgoing generation is replaced.
 - An import holds a lock of the module and drops it at its end. The end of the lock is the end of the execution.
-- A module object dies when it is replaced, and its spec when it is reloaded. A host that loads files by itself asks no
-  finder.
+- A module object dies when it is replaced, and its spec when it is reloaded. This shows hosts that load files by
+  themselves and ask no finder.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Notices:
 
     Args:
         owns: whether a module is watched.
-        beginning: hears the name of a watched module that may be about to be executed.
-        ended: hears the name of a watched module that was imported.
-        changed: hears the name of a watched module that has lost its module object or its spec. It may be called at
-            any moment of any thread, so it must take no lock.
+        beginning: called with the name of a watched module that may be about to be executed.
+        ended: called with the name of a watched module that was imported.
+        changed: called with the name of a watched module that has lost its module object or its spec. The call may come
+            at any moment in any thread, so it must take no lock.
     """
 
     def __init__(self, owns: Callable[[str], bool], beginning: Heard, ended: Heard, changed: Heard) -> None:
@@ -85,7 +85,7 @@ class Notices:
 
 
 class _Finder:
-    """Finds nothing, but hears what is looked for: see `importlib.abc.MetaPathFinder`."""
+    """Finds nothing, but notices what the import system looks for: see `importlib.abc.MetaPathFinder`."""
 
     def __init__(self, owns: Callable[[str], bool], asked: Heard) -> None:
         self._owns = owns
@@ -94,7 +94,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> None:
-        """Hear of a module that is looked for."""
+        """Notice a module that the import system looks for."""
         del path, target
         if type(name) is str and self._owns(name):
             self._asked(name)
@@ -106,6 +106,6 @@ def is_executing(name: str) -> bool:
 
 
 def _lock_of(name: str) -> object:
-    """The lock that the import of a module holds; `None` where it holds none, as at the beginning of a reload."""
+    """The lock that the import of a module holds; `None` if it holds none, as at the beginning of a reload."""
     reference = _LOCKS.get(name)
     return reference() if reference is not None else None

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pytest_reloadleak")
 _SOON_S = 0.1
-"""When to look at a module that was replaced without an import: its execution may not have ended."""
+"""Seconds before the look at a module that was replaced without an import: its execution may not have ended."""
 _PATIENCE_S = 2.0
-"""How long the end of the watch waits for work that is under way."""
+"""Seconds that the end of the watch waits for work that is under way."""
 _MOST = 3
-"""Graces after which somebody is told although reloads go on."""
+"""Number of graces after which a notification comes although reloads go on."""
 _BUSY_S = 0.25
-"""How long a reload waits at most while another thread notes or explains; then its own note comes later."""
+"""Seconds that a reload waits while another thread notes or explains. After that its own note comes later."""
 _now_s = time.monotonic
 
 OnReload = Callable[[StillAlive], object]
@@ -50,8 +50,8 @@ class ProcessWatch:
 
     Args:
         names: targets and globs.
-        grace_s: how long an old generation may live.
-        on_reload: what is told; `None` to log it.
+        grace_s: seconds that an old generation may live.
+        on_reload: receives the notifications; `None` to log them.
         explain_on: the number of a signal upon which the holders are written to standard error.
     """
 
@@ -110,7 +110,7 @@ class ProcessWatch:
             self._told = {}
 
     def look(self) -> tuple[StillAlive, ...]:
-        """Look now, without waiting for the grace: what is alive of each target that was reloaded."""
+        """Look now, without waiting for the grace. Returns what is alive of each target that was reloaded."""
         self._note(is_patient=True)
         return self._looked(lambda followed: followed.generation > 0)
 
@@ -149,7 +149,7 @@ class ProcessWatch:
         return any(fnmatchcase(name, glob) for glob in self._globs)
 
     def _beginning(self, name: str) -> None:
-        """Note the outgoing generation while it is there, unless an earlier note has it."""
+        """Note the outgoing generation while it exists, unless an earlier note has it."""
         self._note(but=name)
         self._worker.arm(_SOON_S)
 
@@ -158,11 +158,11 @@ class ProcessWatch:
         self._note()
 
     def _note(self, *, is_patient: bool = False, but: str | None = None) -> None:
-        """Note new generations, or let the worker do it if somebody is busy or a module is being executed.
+        """Note new generations, or let the worker do it if another thread is busy or a module is being executed.
 
         Args:
-            is_patient: whether to wait for who is busy.
-            but: a module that is about to be executed, but not yet.
+            is_patient: whether to wait for the other thread.
+            but: a module whose execution is about to begin; `None` if there is none.
         """
         if not self._lock.acquire(timeout=-1 if is_patient else _BUSY_S):
             self._worker.arm(_SOON_S)
@@ -200,7 +200,7 @@ class ProcessWatch:
     # -- what is done later -------------------------------------------------------------------------------------------
 
     def _work(self) -> float | None:
-        """Do what is due, in the worker's thread; returns the seconds until the next look."""
+        """Do what is due, in the worker's thread. Returns the seconds until the next look, or `None`."""
         try:
             return self._do()
         except Exception:  # noqa: BLE001 - the program goes on
@@ -229,7 +229,7 @@ class ProcessWatch:
         return None
 
     def _looked(self, is_due: Callable[[Followed], bool]) -> tuple[StillAlive, ...]:
-        """Look which generations are alive. A collection follows only where it is not certain that none is."""
+        """Find the generations that are alive. A collection follows only if it is not certain that none is."""
         with self._lock:
             due = [followed for followed in self._followed.values() if is_due(followed)]
             clean = {followed.name for followed in due if followed.is_clean()}
@@ -260,13 +260,13 @@ class ProcessWatch:
         return ", ".join((*self._names, *self._globs))
 
     def _ask(self, *_: object) -> None:
-        """Handle the signal: the worker explains, as the program may be in the middle of anything."""
+        """Handle the signal. The worker explains, since the program may be at any point."""
         self._is_asked = True
         self._worker.arm(0)
 
 
 def _sentence(one: StillAlive, grace_s: float) -> str:
-    """What is logged of a reload."""
+    """The log message for a reload."""
     if not one.generations:
         return f"{one.target} was reloaded (generation {one.current}): no older generation is alive"
     many = len(one.generations) > 1

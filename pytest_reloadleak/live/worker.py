@@ -13,14 +13,14 @@ _now_s = time.monotonic
 
 
 class Worker:
-    """Calls a function when something is due. Between that, there is no thread.
+    """Calls a function when something is due. While nothing is due, there is no thread.
 
-    `arm` may be called at any moment of any thread, such as by a weak reference's callback in the middle of a
-    collection. So it takes no lock that its own thread may hold already, and uses nothing of `threading`, whose locks
-    the interrupted code may hold.
+    `arm` may be called at any moment in any thread, for example by a weak reference's callback during a collection. So
+    it takes no lock that its own thread may hold already, and does not use `threading`, whose locks the interrupted
+    code may hold.
 
     Args:
-        work: called when something is due; returns in how many seconds to be called again, or `None`.
+        work: called when something is due; returns the seconds until the next call, or `None`.
     """
 
     def __init__(self, work: Callable[[], float | None]) -> None:
@@ -34,11 +34,11 @@ class Worker:
         self._ident: int | None = None
 
     def arm(self, delay_s: float) -> None:
-        """Make something due after some seconds; what is due earlier stays so."""
+        """Make something due after some seconds, unless something is due earlier."""
         due_s, known_s = _now_s() + delay_s, self._due_s
         if known_s is None or due_s < known_s:
             self._due_s = due_s
-        if self._process != os.getpid():  # a fork leaves the thread behind, and its locks as they were
+        if self._process != os.getpid():  # a fork has no copy of the thread, but its locks in their state
             self._process, self._running = os.getpid(), _thread.allocate_lock()
         self._start()
         with suppress(RuntimeError):  # it rings already
@@ -60,7 +60,7 @@ class Worker:
                 self._running.release()
 
     def _launch(self) -> None:
-        """Start the thread that works, from one that nobody knows: it holds no lock of `threading`."""
+        """Start the thread that works, from a raw thread, which holds no lock of `threading`."""
         try:
             threading.Thread(target=self._run, name="pytest-reloadleak watch", daemon=True).start()
         except RuntimeError:  # as above
@@ -82,5 +82,5 @@ class Worker:
         finally:
             self._ident = None
             running.release()
-        if self._due_s is not None:  # armed after the last look at it
+        if self._due_s is not None:  # armed after this thread last read it
             self._start()

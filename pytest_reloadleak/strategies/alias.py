@@ -75,7 +75,7 @@ class Alias(Single):
             raise
 
     def outgoing(self, names: list[str]) -> list[str]:
-        """Only the newest alias: the older ones were disposed before."""
+        """Only the newest alias, since the older ones were disposed of earlier."""
         tops = [self._current(name) for name in self._names]
         return [
             name
@@ -84,7 +84,7 @@ class Alias(Single):
         ]
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """The original always stays under this strategy, so it is reported only if an alias imports from it."""
+        """The original always stays under this strategy. So it is reported only if an alias imports from it."""
         aliases = [name for name in unit.loaded() if not _owns_original(unit, name)]
         used = {name for alias in aliases for name in bound_modules(alias) if _owns_original(unit, name)}
         return super().not_reloaded(unit, [name for name in same if name in used or name in aliases])

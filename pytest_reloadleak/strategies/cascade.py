@@ -23,7 +23,7 @@ from pytest_reloadleak.strategies.strategy import Strategy
 
 ACCEPT = "__reload_accept__"
 """A module that defines this name accepts updates of its dependencies. It is not reloaded, and the search for
-dependents stops at it. `True` accepts any update; a list of module names accepts updates of those; a function accepts
+dependents stops there. `True` accepts any update; a list of module names accepts updates of those; a function accepts
 any, and is called with the fresh modules by name."""
 
 
@@ -115,10 +115,10 @@ class Closure(NamedTuple):
 
         reached = graph.dependents(needs, mine, stops)
         names = {*mine, *reached}
-        for name in reached:  # one path stopped at it, but another reached it
+        for name in reached:  # one path stopped at it, but another path reached it
             accepting.pop(name, None)
         islands = graph.islands([name for name in nodes if name in names], needs)
-        # A circle is entered where it was before: at the module whose import ended last.
+        # A circle is entered where its import entered it: at the module whose import ended last.
         order = [name for island in islands for name in (island[-1], *island[:-1])]
         libraries = {
             other.partition(".")[0]
@@ -135,7 +135,7 @@ def dependents(target: str, project: Project) -> list[str]:
 
 
 def loaded_with(target: str, project: Project) -> list[str]:
-    """What a program would have loaded with a target: its dependents, and the modules that accept updates of it."""
+    """The modules that a program would have loaded with a target: its dependents, and those that accept its updates."""
     closure = Closure.of(Unit((target,)), project)
     return _others(target, [*closure.order, *closure.accepting])
 
@@ -161,7 +161,7 @@ def _accept(name: str, modules: list[str]) -> None:
 
 
 def _submodules_left(modules: list[str]) -> dict[str, dict[str, Any]]:
-    """For each reloaded package, its submodules that stay: only loading binds them, and they are not loaded again."""
+    """For each reloaded package, its submodules that stay: nothing binds them, since they are not loaded again."""
     out: dict[str, dict[str, Any]] = {}
     for name, module in foreign.loaded_modules():
         parent, _, leaf = name.rpartition(".")

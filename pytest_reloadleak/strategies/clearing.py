@@ -1,8 +1,8 @@
 """Make the import system forget a module, and report what still holds it: `clear_cache`.
 
-It does what Node's proposed `module.clearCache()` promises and its reviewers asked for (reload facts, rows 9 to 15):
-resolution and loading are separate; it drops every reference that the import system keeps, not only that of the first
-parent; and it reports the references that it cannot drop.
+It does what Node's proposed `module.clearCache()` promises and its reviewers asked for (reload facts, rows 9 to 15).
+Resolution and loading are separate. It drops every reference that the import system keeps, and not only that of the
+first parent. It reports the references that it cannot drop.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _unit(name: str, project: Project) -> Unit:
 
 
 def _forget_finders(directories: list[str]) -> None:
-    """Drop the finders and what they keep elsewhere: the listing of a zip file outlives its finder."""
+    """Drop the finders and their global caches: the listing of a zip file outlives its finder."""
     for directory in directories:
         finder = sys.path_importer_cache.pop(directory, None)
         invalidate = getattr(finder, "invalidate_caches", None)
@@ -99,7 +99,7 @@ def _assert_types(name: object, **switches: object) -> None:
 
 
 def _unload(unit: Unit, modules: list[str]) -> tuple[list[str], tuple[Remaining, ...]]:
-    """Drop the loaded modules of a unit; returns their names and remaining holders."""
+    """Drop the loaded modules of a unit. Returns their names and remaining holders."""
     ledger = Ledger(unit.owns)
     modules = _dropped(unit, modules, ledger)
     search = Search(

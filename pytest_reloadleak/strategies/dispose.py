@@ -25,7 +25,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 @dataclass(slots=True, eq=False, repr=False)
 class Call:
-    """One hook of one generation; exists only while that generation is disposed."""
+    """One hook of one generation. Lives only while that generation is disposed of."""
 
     where: str
     """The hook's name in messages."""
@@ -55,7 +55,7 @@ class Disposal:
         self._pending: set[str] = set()
         self._data: dict[str, dict[str, Any]] = {}
         self.errors: list[str] = []
-        """What went wrong, in order."""
+        """The errors of hooks, in order."""
         self._reached: set[str] = set()
         """Modules whose own hook was called, there or through another module that has the same hook."""
 
@@ -135,7 +135,7 @@ class Disposal:
         return []
 
     def never_called(self, names: Iterable[str]) -> list[str]:
-        """Those modules that define a hook which no round called, because no round dropped the module."""
+        """The modules that define a hook which no round called, because no round dropped the module."""
         return [name for name in names if name not in self._reached and HOOK in foreign.namespace(name)]
 
     def raised(self, generation: int, call: Call, text: str) -> None:
@@ -143,10 +143,10 @@ class Disposal:
         self.errors.append(f"disposing generation {generation}: {call.where} raised: {text}")
 
     def handover(self, names: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-        """What the outgoing generation put into `data`, by module, for the next one; it is not kept here any longer.
+        """The data of the outgoing generation for the next one, by module. This object no longer keeps it afterwards.
 
-        The outgoing modules lose the data that they had received. Otherwise an object that is handed on would lead,
-        through its class and the namespace of that class, to the data before it, and so to all data ever handed on.
+        The outgoing modules lose the data that they had received. Otherwise an object that is handed over would lead,
+        through its class and that class's namespace, to the previous data, and so to all data ever handed over.
 
         Args:
             names: the outgoing modules.
@@ -157,7 +157,7 @@ class Disposal:
         return {name: {DATA: content} for name, content in data.items()}
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self._data.clear()
         self._pending.clear()
         self._hook = self._fallback = None
@@ -186,12 +186,12 @@ def _accepted(function: Any, arguments: tuple[Any, ...], *, is_own: bool) -> tup
 
 
 _disposed: dict[int, tuple[weakref.ref[ModuleSpec], set[str]]] = {}
-"""The hooks that have disposed an execution of a module, by the id of its spec: every import and `importlib.reload`
-gives a new one. An original comes back disposed, and the next check must not dispose it again."""
+"""The hooks that have disposed of an execution of a module, by the id of its spec, which is new after every import and
+`importlib.reload`. An original comes back disposed, and the next check must not call the hook again."""
 
 
 def _was_disposed(name: str, hook: str) -> bool:
-    """Whether a hook has disposed the present execution of a module; from now on the answer is yes."""
+    """Whether a hook has already disposed of the present execution of a module. Notes that it does so now."""
     spec = foreign.namespace(name).get("__spec__")
     if type(spec) is not ModuleSpec:
         return False

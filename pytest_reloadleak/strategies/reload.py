@@ -33,8 +33,8 @@ def _is_substitute(name: str, names: list[str]) -> bool:
 
 def in_order(names: list[str]) -> list[str]:
     """Modules of a unit, each after its submodules and after the modules whose objects it binds."""
-    # In any other order, `from .base import Base` would bind the old `Base`. In a circle of imports one module must be
-    # first and keeps an old object: that is a property of the circle, and is reported.
+    # In any other order, `from .base import Base` would bind the old `Base`. In a circle of imports one module must
+    # come first and keeps an old object. That is a property of the circle, so it is reported.
     done: dict[str, None] = {}
     under_way: set[str] = set()
 

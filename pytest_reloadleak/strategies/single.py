@@ -20,7 +20,7 @@ class Single(Strategy):
         self._project = project
 
     def not_reloaded(self, unit: Unit, same: list[str]) -> list[str]:
-        """Also first-party modules that the unit depends on, directly or not: the reload looks complete but is not."""
+        """Includes the first-party modules that the unit depends on: without them the reload is not complete."""
         # This is "transitive staleness" (reload facts, row 21). Modules are found by what names are bound to, which
         # costs next to nothing; no sources are read.
         found: dict[str, None] = {}

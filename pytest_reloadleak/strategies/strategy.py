@@ -27,14 +27,14 @@ class Strategy:
         """Prepare for a check, before the target is imported."""
 
     def end(self) -> None:
-        """Undo what `begin` did, whatever happened since."""
+        """Undo what `begin` did, whatever has happened since."""
 
     def widen(self, unit: Unit) -> Unit:
         """The unit with everything else that this strategy reloads; called once, after the target is imported."""
         return unit
 
     def reload(self, names: list[str]) -> None:
-        """Reload the unit once; what the target's code raises goes to the caller.
+        """Reload the unit once. Exceptions of the target's code reach the caller.
 
         Args:
             names: the target's modules, parents first.
@@ -50,14 +50,14 @@ class Strategy:
         return set()
 
     def trace_next(self, module: str, job: dict[str, Any]) -> str | None:
-        """Have the process of the next generation trace the lines that it executes.
+        """Let the process of the next generation trace the lines that it executes.
 
         Args:
             module: the module whose `main` that process calls.
             job: its instructions.
 
         Returns:
-            The file to which it writes what it saw; `None` if the lines of the target run in this process.
+            The file for its record; `None` if the lines of the target run in this process.
         """
         del module, job
         return None

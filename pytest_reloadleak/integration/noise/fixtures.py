@@ -21,10 +21,10 @@ def values(item: pytest.Item) -> dict[str, Any]:
 
 
 def finalizers(definition: Any) -> Iterator[object]:
-    """The list of what pytest will call when the scope of a fixture (a `FixtureDef`) ends."""
+    """The list of functions that pytest will call when the scope of a fixture (a `FixtureDef`) ends."""
     yield definition._finalizers
 
 
 def finalizers_of_nodes(state: Any) -> Iterator[object]:
-    """Lists of what pytest will call, kept in its `SetupState`, when the test, class, module or session ends."""
+    """The lists in a `SetupState` of functions that pytest will call when the test, class, module or session ends."""
     yield from (entry[0] for entry in state.stack.values())

@@ -1,4 +1,4 @@
-"""Release what pytest need not keep during the test, each time that the check settles."""
+"""Release what pytest need not keep during the test. A check does this each time that it settles."""
 
 from __future__ import annotations
 

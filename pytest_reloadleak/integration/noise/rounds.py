@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def undoing_patches(fixtures: Iterable[object]) -> Iterator[None]:
-    """Undo what `monkeypatch` and `mocker` do inside the block, but not what fixtures did with them before."""
+    """Undo what `monkeypatch` and `mocker` do inside the block, but not what fixtures did with them earlier."""
     with ExitStack() as stack:
         for value in fixtures:
             if _is(value, "_pytest.monkeypatch", "MonkeyPatch"):

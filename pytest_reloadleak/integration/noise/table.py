@@ -1,8 +1,8 @@
-"""Define the keepers as data: what keeps the program's objects until the test ends, how to recognise it, and its note.
+"""Define the keepers as data: each type that keeps the program's objects until the test ends, and the note on it.
 
-A keeper is recognised by its type. `kept` finds its own objects through which nothing else is reached. `places` finds
-attributes and items of the program that it replaced and will put back. A keeper with neither is responsible for what
-only it and other objects of the runner reach.
+`kept` finds the keeper's own objects, which only it reaches. `places` finds the attributes and items of the program
+that it replaced and will put back. A keeper with neither is responsible for what only it and other objects of the
+runner reach.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compare a finished session with the baseline: say what is fixed, fail if strict, rewrite the file if asked."""
+"""Compare a finished session with the baseline: list what is fixed, fail if strict, rewrite the file on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UPDATE = "--reload-leak-update-baseline"
 
 
 class Ending(NamedTuple):
-    """What the session says about the baseline, and the exit status that it asks for."""
+    """The lines about the baseline, and the exit status that the session should have."""
 
     lines: tuple[str, ...] = ()
     status: pytest.ExitCode | None = None
@@ -72,7 +72,7 @@ def _update(
         )
         return Ending((why,), refused)
     text = updated(baseline, compared, gone, datetime.date.today().isoformat())
-    parse(text, where)  # what is written can be read: a mistake of ours must not cost the team its file
+    parse(text, where)  # the new text can be read: a mistake of ours must not cost the team its file
     try:
         if text != baseline.text:
             write_whole(path, text)
@@ -85,7 +85,7 @@ def _update(
 
 
 def _changes(file: str, compared: Comparison, gone: list[Entry]) -> Iterator[str]:
-    """What an update wrote: a line for the file, and one for each entry that came, moved or went."""
+    """The lines about an update: one for the file, and one for each entry that was added, moved or removed."""
     before = {entry.signature: renamed(entry, gone) for entry in compared.new}
     moved = [entry for entry in compared.new if before[entry.signature] is not None]
     left = [entry for entry in gone if entry not in before.values()]

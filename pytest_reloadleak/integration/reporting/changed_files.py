@@ -1,7 +1,7 @@
-"""Tell pytest-testmon, which selects tests by changed files, on which files each target depends.
+"""Tell pytest-testmon, which selects tests by changed files, the files on which each target depends.
 
-It measures what runs in pytest's own process. So it takes an item that is checked in a worker for one that depends on
-nothing, and leaves it out forever.
+It measures only pytest's own process. So without this, an item that is checked in a worker would seem to depend on no
+file, and testmon would never select it again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pytest_reloadleak.integration.items import TargetItem
 from pytest_reloadleak.integration.selection import parse
 
 _FOUND = "nodes_files_lines"
-"""Attribute of a report: the lines of each file by test, of all tests since the last report that had some."""
+"""Attribute of a report: the lines of each file, by test, of all tests since the last report with this attribute."""
 
 
 def affected(config: pytest.Config) -> list[tuple[str, str]]:

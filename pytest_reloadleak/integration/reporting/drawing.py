@@ -1,4 +1,4 @@
-"""Draw graphs with Graphviz, where it is installed."""
+"""Draw graphs with Graphviz, if it is installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 _SECONDS = 30
-"""For one drawing; a graph of 40 nodes takes a fraction of one."""
+"""Time limit for one drawing. A graph of 40 nodes takes a fraction of a second."""
 
 
 def drawer() -> str | None:

@@ -1,7 +1,7 @@
 """Put the outcomes and findings into JUnit files so that they fit the family's schema.
 
-Under `xunit2`, pytest's default, a test case has no properties, and strict readers refuse the whole file. There they go
-to the suite, and name the target. Under the other families they are with their test case.
+In the family `xunit2`, pytest's default, a test case has no properties, and strict readers refuse a file that has some.
+So the suite gets the properties, which then name the target. In the other families the test case gets them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 PREFIX = "reload_leak_"
-"""How the names of the properties begin."""
+"""Beginning of the names of the properties."""
 
 Property = tuple[str, str]
 
@@ -41,11 +41,11 @@ def _is_strict(config: pytest.Config) -> bool:
 
 
 class Written:
-    """What becomes of the JUnit file: pytest would end with a traceback, and print no finding.
+    """Handles a JUnit file that cannot be written: pytest would end with a traceback and print no finding.
 
     Args:
-        path: where it is written.
-        tell: takes a line for the summary.
+        path: the path of the file.
+        tell: receives a line for the summary.
     """
 
     def __init__(self, path: str, tell: Callable[[str], None]) -> None:
@@ -54,7 +54,7 @@ class Written:
 
     @classmethod
     def register(cls, config: pytest.Config, tell: Callable[[str], None]) -> None:
-        """Register it where such a file is written."""
+        """Register it if such a file is written."""
         path = getattr(config.option, "xmlpath", None)
         if path:
             config.pluginmanager.register(cls(str(path), tell), "reloadleak-junit-written")
@@ -89,7 +89,7 @@ class Suite:
 
     @classmethod
     def register(cls, config: pytest.Config, checks: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
-        """Register it where the file needs it. Arguments as for the class."""
+        """Register it if the family of the file needs it. Arguments as for the class."""
         if _is_strict(config):
             config.pluginmanager.register(cls(config, checks), "reloadleak-junit")
 
@@ -100,7 +100,7 @@ class Suite:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Give them to the suite before pytest writes the file."""
+        """Add the properties to the suite before pytest writes the file."""
         from _pytest.junitxml import xml_key
 
         xml = self._config.stash.get(xml_key, None)

@@ -39,7 +39,7 @@ class Outputs:
                 # The target may change the working directory.
                 self.paths[name] = Path(os.path.abspath(given))
         xml = os.path.expanduser(os.path.expandvars(config.getoption("xmlpath", None) or ""))
-        if xml and Path(xml).absolute().parent.is_dir():  # pytest makes missing directories
+        if xml and Path(xml).absolute().parent.is_dir():  # pytest creates missing directories
             assert_writable(xml, "--junitxml")  # pytest tries it when all is done, and fails with a traceback
         # A report would replace the files of these options as well.
         others = dict([baseline, ("--junitxml", config.getoption("xmlpath", None))])
@@ -66,7 +66,7 @@ class Outputs:
 
 
 def _failure(path: Path, text: str) -> str | None:
-    """Write a file; returns why it could not be written."""
+    """Write a file. Returns the reason if it could not be written, else `None`."""
     try:
         write_whole(path, text)
     except OSError as error:
@@ -75,7 +75,7 @@ def _failure(path: Path, text: str) -> str | None:
 
 
 def _assert_distinct(paths: Mapping[str, Path]) -> None:
-    """Raise if two options name the same file: only what was written last would be left."""
+    """Raise if two options name the same file: only the last report would be left."""
     first: dict[str, str] = {}
     for option, path in paths.items():
         other = first.setdefault(os.path.realpath(path), option)
@@ -86,7 +86,7 @@ def _assert_distinct(paths: Mapping[str, Path]) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path leads to a device, a pipe or an open descriptor, which is written as it is and not replaced."""
+    """Whether a path leads to a device, a pipe or an open descriptor, which is written to and not replaced."""
     if path.exists() and not path.is_file():
         return True
     return path.is_absolute() and path.parts[1:2] in {("dev",), ("proc",)} and path.exists()
@@ -97,11 +97,11 @@ _NAMED = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def _write_stream(path: Path, data: bytes) -> None:
-    """Write to a stream, without waiting for a reader of a named pipe that nobody reads."""
+    """Write to a stream, without waiting for a reader of a named pipe."""
     found = _DESCRIPTOR.fullmatch(str(path))
     number = int(found[1]) if found else _NAMED.get(str(path))
     if number is not None:
-        # The descriptor itself: another one of the same file would have a place of its own in it.
+        # Use the descriptor itself: another one of the same file would have its own position in the file.
         sys.stdout.flush()
         descriptor = os.dup(number)
     else:
@@ -183,7 +183,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _mode(path: Path) -> int:
-    """The permissions of the file so far, or those of a new file: `mkstemp` gives only the owner any."""
+    """The permissions of the existing file, or those of a new one. `mkstemp` gives permissions only to the owner."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:

@@ -1,4 +1,4 @@
-"""Show how far a long check is: on a line of the terminal that vanishes, and in the logs of CI every 30 seconds.
+"""Show the progress of a long check: on a line of the terminal that vanishes, and in the logs of CI every 30 seconds.
 
 A process of pytest-xdist has no terminal. Its controller knows which items run, and shows those.
 """
@@ -18,7 +18,7 @@ from pytest_reloadleak.integration.selection import ROOT
 from pytest_reloadleak.report.progress import line
 
 _PATIENCE_S = 2.0
-"""How long a check may take before anything is shown."""
+"""Seconds that a check may take before anything is shown."""
 _EVERY_S, _LOG_EVERY_S = 0.5, 30.0
 _LINE = pytest.StashKey["Line"]()
 
@@ -34,16 +34,16 @@ class Line:
     def __init__(self, reporter: Any, capture: Any) -> None:
         self._reporter, self._capture = reporter, capture
         self._width = 0
-        """Columns of the line below which it is shown."""
+        """Number of columns of the line above it."""
         self._is_shown = False
         self.is_terminal = bool(reporter.isatty) and os.environ.get("TERM", "") != "dumb"
 
     def show(self, text: str) -> None:
-        """Show a text in place of the one before."""
+        """Replace the text that is shown."""
         self.hide()
         writer = self._reporter._tw
         self._width = writer.width_of_current_line
-        # Below a line that pytest has begun, such as one of dots.
+        # It goes below a line that pytest has begun, such as a line of dots.
         begin = "\n" if self._width else "\r"
         self._write(f"{begin}{text[: max(writer.fullwidth - 1, 1)]}")
         self._is_shown = True
@@ -66,7 +66,7 @@ class Line:
         kept = vars(writer).get("_current_line")
         with self._uncaptured():
             writer.write(text, flush=True)
-        if kept is not None:  # by it pytest places its percentages, and our text is not part of its line
+        if kept is not None:  # pytest uses it to place its percentages, and our text is not part of its line
             writer._current_line = kept
 
     @contextlib.contextmanager
@@ -78,7 +78,7 @@ class Line:
 
 
 def line_of(config: pytest.Config) -> Line | None:
-    """The line of a session; `None` if it has nowhere to be shown."""
+    """The line of a session; `None` if there is no terminal and no log for it."""
     if _LINE not in config.stash:
         reporter = config.pluginmanager.getplugin("terminalreporter")
         if reporter is None:
@@ -115,10 +115,10 @@ class Progress:
         self._begun_s = self._logged_s = time.monotonic()
 
     def tick(self, said: Callable[[], str]) -> float | None:
-        """Show how far the check is, if it is time to; returns in how many seconds it will be again.
+        """Show the progress of the check if that is due. Returns the seconds until it is due again, or `None`.
 
         Args:
-            said: asks for the number of the round and the phase.
+            said: returns the number of the round and the phase.
         """
         if self._line is None:
             return None
@@ -135,7 +135,7 @@ class Progress:
         return left_s if left_s > 0 else _LOG_EVERY_S
 
     def step(self, number: int, phase: str) -> None:
-        """Show a step of a check in this process, which has no other moment to do it."""
+        """Show a step of a check in this process, which can show it only between steps."""
         self.tick(lambda: f"{number} {phase}")
 
     def end(self) -> None:
@@ -148,7 +148,7 @@ class Progress:
 
 
 class Controller:
-    """Shows what the processes of pytest-xdist check, by a thread: the controller waits, and runs no test.
+    """Shows in a thread what the processes of pytest-xdist check. The controller itself runs no test.
 
     Args:
         config: pytest's configuration.
@@ -157,7 +157,7 @@ class Controller:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._running: dict[str, float] = {}
-        """Since when each item runs, by node id."""
+        """The start time of each running item, by node id."""
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -177,7 +177,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Give way to what pytest writes, and forget an item that has ended."""
+        """Hide the line before pytest writes, and forget an item that has ended."""
         self._written(lambda: self._running.pop(report.nodeid, None) if report.when != "setup" else None)
 
     @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""Show each leak of a target once, where several strategies are compared and find the same ones."""
+"""Show each leak of a target once, if several strategies are compared and find the same leaks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Repeated:
         self._width: int | None = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Leave all reports in full with `-v`."""
+        """Show all reports in full with `-v`."""
         self._is_verbose = config.get_verbosity() > 0
         self._width = width_of(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Shorten the failure of a check that found what an earlier one did."""
+        """Shorten the failure of a check that found the same as an earlier one."""
         checks: list[dict[str, Any]] = getattr(report, "reload_leak_checks", [])
         crash = getattr(report.longrepr, "reprcrash", None)
         if self._is_verbose or not report.failed or len(checks) != 1 or crash is None:
@@ -43,11 +43,11 @@ class Repeated:
             text = f"{check['target']} ({check['strategy']}) leaks on reload: {what} as with {earlier}, shown above"
             text = "\n".join(map(plain, wrapped("", [Span(text)], self._width, "  ")))
             report.longrepr = places.shown(text, crash.message, crash.path, crash.lineno)
-            vars(report)["reload_leak_shown"] = False  # nothing draws the whole report in its place
+            vars(report)["reload_leak_shown"] = False  # so that nothing draws the whole report instead
 
 
 def _leak(finding: dict[str, Any]) -> _Leak:
-    """What makes a finding the same under another strategy, whose signature differs."""
+    """The facts that a finding shares with the same leak under another strategy, where its signature differs."""
     holder, held, site = (finding[name] or {} for name in ("holder", "held", "site"))
     place = (site.get("file"), site.get("line"))
     return (

@@ -20,7 +20,7 @@ from pytest_reloadleak.report.text import closing, layout
 from pytest_reloadleak.settings import STRATEGIES
 
 _COLLECTED = "reload_leak_collected"
-"""Key of what an xdist worker collected, in its output."""
+"""Key in the output of an xdist worker for the items that it collected."""
 _ENDED = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 
 
@@ -43,7 +43,7 @@ class Collected:
         self.config = config
         self.checks: list[dict[str, Any]] = []
         self._by_test: dict[tuple[str, str], tuple[int, list[dict[str, Any]]]] = {}
-        """For each test and process, how often it ran and what it found last."""
+        """For each test and process, the number of its runs and the checks of the last run."""
         self.inapplicable: list[dict[str, str]] = []
         self._items: dict[str, tuple[str, str]] = {}
         """Target and strategy of each collected item that checks, by node id."""
@@ -72,7 +72,7 @@ class Collected:
             config.pluginmanager.register(HtmlPage(), "reloadleak-html-page")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which items check something: each must have an entry in the end."""
+        """Note the items that check something: each must have an entry in the end."""
         for item in session.items:
             marker = item.get_closest_marker("reloadable")
             if marker is not None and self.config.pluginmanager.has_plugin("reloadleak-session"):
@@ -89,7 +89,7 @@ class Collected:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what an xdist worker collected; a worker that died sends nothing, but the others collected the same."""
+        """Take what an xdist worker collected. A worker that died sends nothing, but the others collected the same."""
         sent: Mapping[str, Any] = getattr(node, "workeroutput", {}).get(_COLLECTED, {})
         self._items.update({nodeid: (str(pair[0]), str(pair[1])) for nodeid, pair in sent.items()})
 
@@ -102,7 +102,7 @@ class Collected:
         if found:
             self._take(report, found)
         self.inapplicable += getattr(report, "reload_leak_inapplicable", ())
-        # What failed without an entry: its setup failed, or an xdist worker died ("???", with no phase of its own).
+        # Tests that failed without an entry: their setup failed, or an xdist worker died ("???", without a phase).
         if found or not report.failed:
             if report.when == "call" or report.skipped:
                 self._done.add(report.nodeid)
@@ -112,7 +112,7 @@ class Collected:
         self._failed.setdefault(report.nodeid, lines[0] if lines else "no reason was given")
 
     def _take(self, report: pytest.TestReport, checks: list[dict[str, Any]]) -> None:
-        """Add the checks of a test. What an item found when it runs again replaces what it found before."""
+        """Add the checks of a test. If an item runs again, its new checks replace the earlier ones."""
         test = (report.nodeid, getattr(report, "worker_id", ""))
         attempts, old = self._by_test.get(test, (0, []))
         # Some plugins report the last run only: the item has counted the others.
@@ -190,7 +190,7 @@ class Collected:
         return None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show what the gate has to say."""
+        """Show the gate's lines."""
         if self.checks:
             self.summarise(terminalreporter)
 
@@ -202,7 +202,7 @@ class Collected:
             terminalreporter.write_line(counts.line(self.checks))
 
     def summarise(self, terminal_reporter: pytest.TerminalReporter) -> None:
-        """Show what the gate has to say, with annotations for GitHub."""
+        """Show the gate's lines, with annotations for GitHub."""
         verbosity, rootdir = self.config.get_verbosity(), str(self.config.rootpath)
         writer, width = terminal_reporter._tw, styled.width_of(self.config)
         styled.fit_summary(terminal_reporter)
@@ -229,7 +229,7 @@ class Collected:
             self._write_job_summary(terminal_reporter, root)
 
     def _unused_ignores(self) -> list[str]:
-        """A line per pattern that matched nothing; of the option or ini file, a run may be of a part of the project."""
+        """A line for each pattern that matched nothing. One of the option or ini file may apply to what did not run."""
         gate = gate_of(self.config)
         own = [
             f"{check['nodeid']}: {note}"

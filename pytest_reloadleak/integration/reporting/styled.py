@@ -1,4 +1,4 @@
-"""Draw reports on a terminal, through pytest's own writer: in its colours, if it has any, and in its width."""
+"""Draw reports on a terminal through pytest's own writer, in its width and with its colours if it has any."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _LOOKS: Mapping[Style, dict[str, bool]] = {
     "code": {"green": True},
 }
 _NARROWEST = 40
-"""Below this, wrapped text is harder to read than lines that the terminal breaks."""
+"""Below this width, wrapped text is harder to read than lines that the terminal breaks."""
 
 
 def width_of(config: pytest.Config) -> int:
-    """Columns of the terminal; where this process has none, as an xdist worker, what the environment says, else 80."""
+    """Columns of the terminal. Without one, as in an xdist worker, those of the environment, or 80."""
     if config.pluginmanager.has_plugin("terminalreporter"):
         return max(config.get_terminal_writer().fullwidth, _NARROWEST)
     return max(shutil.get_terminal_size().columns, _NARROWEST)
@@ -42,7 +42,7 @@ def draw(writer: TerminalWriter, lines: Iterable[Line]) -> None:
 
 
 class Drawn(ReprExceptionInfo):
-    """A failure that draws itself for the terminal that shows it. To whatever stores it, it is pytest's own class."""
+    """A failure that draws itself for the terminal that shows it. When stored, it looks like pytest's own class."""
 
     def __init__(self, plain: ReprExceptionInfo, drawer: Callable[[TerminalWriter], None]) -> None:
         super().__init__(plain.reprtraceback, plain.reprcrash)
@@ -56,7 +56,7 @@ class Drawn(ReprExceptionInfo):
 
 
 def drawn(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Let a failure that is a report of ours draw itself."""
+    """Let a failure draw itself if it is a report of this plugin."""
     plain = report.longrepr
     if not getattr(report, "reload_leak_shown", False) or not isinstance(plain, ReprExceptionInfo):
         return
@@ -86,7 +86,7 @@ def _lines(config: pytest.Config, report: Report, width: int) -> Iterable[Line]:
 
 
 def fit_summary(reporter: pytest.TerminalReporter) -> None:
-    """Shorten the messages of the short summary to what has room beside the node id, before pytest cuts them."""
+    """Shorten the messages of the short summary to the room beside the node id, before pytest cuts them."""
     config = reporter.config
     if config.get_verbosity() > 1 or any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")):
         return  # pytest shows them whole

@@ -1,6 +1,6 @@
 """Find which modules must be reloaded when one is, and in which order, from names alone.
 
-Not `graphlib`, which refuses circles: here a circle is one island, in the order in which it was entered.
+Rejected: `graphlib`, which refuses circles. Here a circle is one island, in the order in which it was entered.
 """
 
 from __future__ import annotations

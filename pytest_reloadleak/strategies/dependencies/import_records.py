@@ -1,9 +1,9 @@
 """Record which module imports which while a program runs: names only.
 
-Import statements are better read from the source, but the source does not show imports by a name that is made up at
-run time. Two places see those: the finders, which are asked when a module is loaded for the first time, and
-`importlib.import_module`, which is called for loaded modules too. `builtins.__import__` is left alone: it runs for
-every import statement, and would show no more than the source does.
+Import statements are better read from the source, but the source does not show imports by a computed name. Two places
+see those: the finders, which the import system calls when a module is first loaded, and `importlib.import_module`,
+which is called for loaded modules too. `builtins.__import__` is left alone: it runs for every import statement, and
+would show no more than the source does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SELF = __name__.partition(".")[0]
 
 
 class _Finder:
-    """Finds nothing, but notes which module asks: see `importlib.abc.MetaPathFinder`."""
+    """Finds nothing, but notes the importing module: see `importlib.abc.MetaPathFinder`."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None

@@ -1,7 +1,7 @@
 """Find what a module depends on: from its source, its recorded imports, and what its names are bound to.
 
-Each misses what another sees: the source misses a name that is made up at run time, the record misses what was
-imported before it began, the bindings miss what a function imports late.
+Each misses what another one sees: the source misses a computed name, the record misses earlier imports, and the
+bindings miss what a function imports late.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def dependencies(names: Iterable[str]) -> dict[str, set[str]]:
     out = {}
     for name, needs in known.items():
         more = (bound_modules(name) | data[name]) - needs
-        # A binding does not count if its home depends on the module: the home put it there, as a plugin fills a slot.
+        # A binding does not count if its home depends on the module: the home made the binding, as a plugin fills a
+        # slot.
         above = graph.dependents(known, [name], lambda *_: False) if more else {}
         out[name] = needs | more.difference(above)
     return out
@@ -44,7 +45,7 @@ def bound_modules(name: str) -> set[str]:
             home = value.__module__
         elif foreign.is_class(value):
             home = foreign.class_module(value)
-        # A submodule that its package has as an attribute only because it was imported does not count.
+        # A submodule does not count if its package has it as an attribute only because it was imported.
         if type(home) is str and not (foreign.is_module(value) and home == f"{name}.{key}"):
             found.add(home)
     return found - {name, ""}
@@ -90,17 +91,17 @@ def source_imports(name: str) -> set[str]:
 
 
 class _Source(NamedTuple):
-    """What a source text imports."""
+    """The imports of a source text."""
 
     modules: frozenset[str] = frozenset()
     members: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each `from base import members`: the members may be submodules."""
     is_all: bool = False
-    """Whether no import uses a name that is made up at run time."""
+    """Whether no import uses a computed name."""
 
 
 def _read(name: str) -> _Source:
-    """What the source of a loaded module imports; nothing if the source cannot be read."""
+    """The imports of a loaded module's source; empty if the source cannot be read."""
     module = sys.modules.get(name)
     package = (foreign.module_dict(module) or {}).get("__package__")
     spec = spec_of(module)
@@ -118,7 +119,7 @@ def _read(name: str) -> _Source:
 
 @lru_cache(maxsize=4096)
 def _parsed(source: str, package: str | None) -> _Source:
-    """What a source imports, cached: each target of a session asks for all modules of the project."""
+    """The imports of a source, cached, since each target of a session needs all modules of the project."""
     modules: set[str] = set()
     members: list[tuple[str, tuple[str, ...]]] = []
     is_all = True

@@ -49,7 +49,7 @@ class Project(NamedTuple):
         directory = dirname(path)
         if _is_below(path, realpath(self.root)) and not _is_installed(directory):
             return True
-        # Last, as it takes 14 ms; not for the standard library, which never belongs to the project's distribution.
+        # This comes last, since it takes 14 ms. The standard library never belongs to the project's distribution.
         return not _is_of_library(directory) and path in _distribution_files(self.root)
 
     def rank(self, file: str) -> int | None:

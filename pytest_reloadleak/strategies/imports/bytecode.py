@@ -4,10 +4,9 @@ Python trusts a `.pyc` whose recorded size and *whole-second* modification time 
 edit of the same size within the same second (reload facts, E10). Such a `.pyc` is recognised because it is no younger
 than its source, to the nanosecond. While there is one, the bytecode cache of that source is neither read nor written.
 
-Nothing else changes meanwhile. Without `sys.implementation.cache_tag`, the import system would have no bytecode cache
-at all (PEP 421), but a host that asks `importlib.util` for a path then gets an error: IPython's autoreload stops
-working without a word. Deleting the file would touch the user's disk, and a cache prefix compiles every dependency
-again. So only the loader itself gets another answer, and only for these sources.
+So only the loader gets another answer, and only for these sources. Rejected: removing `sys.implementation.cache_tag`,
+since a host that asks `importlib.util` for a path then gets an error (IPython's autoreload silently stops working);
+deleting the file, which changes the user's disk; a cache prefix, which compiles every dependency again.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _get_code = SourceFileLoader.get_code.__code__
 
 
 def doubtful_sources(modules: Iterable[str]) -> set[str]:
-    """The sources of those loaded `modules` that have a `.pyc` that may be older than they are."""
+    """The sources of those loaded `modules` whose `.pyc` may be older than the source."""
     namespaces = (foreign.module_dict(sys.modules.get(name)) for name in modules)
     sources = (namespace.get("__file__") for namespace in namespaces if namespace is not None)
     return {source for source in sources if type(source) is str and _is_doubtful(source)}
@@ -67,6 +66,6 @@ def fresh(modules: Iterable[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        sources.clear()  # what wrapped this function meanwhile, and stays, calls it for ever
+        sources.clear()  # code that wrapped this function meanwhile may go on calling it
         if _loaders.cache_from_source is cache_from_source:
             _loaders.cache_from_source = original

@@ -1,4 +1,4 @@
-"""Find what stands behind a name under which nothing can be imported: a definition, or a folder not in `sys.path`.
+"""Find what a name that cannot be imported may mean: a definition, or a module in a folder that is not in `sys.path`.
 
 Nothing is imported.
 """
@@ -19,14 +19,14 @@ from pytest_reloadleak.heap.sources import parsed
 _Finder = Callable[[str], "ModuleSpec | None"]
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _MOST = 8
-"""Modules that hand a name on by import, one to the next, before the search ends."""
+"""The largest number of modules that import a name from one another, before the search ends."""
 
 _FOLDERS = (".", "src")
-"""Where a project's modules are, although the command `pytest` does not look there."""
+"""Folders where a project may have its modules although the command `pytest` does not look there."""
 
 
 class Definition(NamedTuple):
-    """What a dotted name stands for if it is no module."""
+    """The meaning of a dotted name that is no module."""
 
     kind: str
     """`class`, `function` or `name`."""
@@ -35,7 +35,7 @@ class Definition(NamedTuple):
 
 
 def definition_of(name: str, find: _Finder) -> Definition | None:
-    """What a dotted name stands for: `None` unless its first parts are a module that binds the next one.
+    """The meaning of a dotted name; `None` unless its first parts are a module that binds the next part.
 
     Args:
         name: such as `package.module.Thing`, or a method of it.

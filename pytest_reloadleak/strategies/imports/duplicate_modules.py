@@ -1,6 +1,6 @@
 """Find two live modules from one file, such as `mod` and `src.mod` with two roots on the path.
 
-Each is executed and has its own state, and a reload of one leaves the other as it is (reload facts, row 18). Neither
+Each is executed and has its own state, and a reload of one does not change the other (reload facts, row 18). Neither
 need be old, so this is no finding. It is a note, since a user who edits the file expects the edit in both.
 """
 

@@ -1,7 +1,7 @@
-"""Recognise the modules that a pattern matched before the check began: they are no generations of its target.
+"""Recognise the modules that matched a pattern before the check began: they are no generations of its target.
 
-Another check, or the program itself, may have left some of them loaded, such as the application that leaked last. They
-belong to the target only from the round on that executes them again.
+Another check, or the program itself, may have left them loaded, such as the application that leaked last. They belong
+to the target only from the round on that executes them again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pytest_reloadleak.strategies.imports.unit import Unit, is_glob, spec_of
 
 
 class Earlier:
-    """The modules that were there before, by ids: the check's transaction keeps them alive, so no id is used again.
+    """The modules that were loaded before, by id. The check's transaction keeps them alive, so no id is used again.
 
     Args:
         unit: the target's modules; only those that match a pattern count.
@@ -27,5 +27,5 @@ class Earlier:
             self._known = {name: (id(module), id(spec_of(module))) for name, module in matching.items()}
 
     def has(self, name: str, module: object) -> bool:
-        """Whether a module was there before, and has not been executed again: each execution gives it a new spec."""
+        """Whether a module was loaded before and has not been executed again. Each execution gives it a new spec."""
         return self._known.get(name) == (id(module), id(spec_of(module)))

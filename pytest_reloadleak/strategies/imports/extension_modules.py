@@ -38,7 +38,7 @@ class _Finder:
         return self._modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
-        """Only give the module its own spec back, which the import system has just replaced."""
+        """Only put back the module's own spec, which the import system has just replaced."""
         namespace = foreign.module_dict(module) or {}
         spec = self._specs[namespace["__spec__"].name]
         namespace["__spec__"] = spec

@@ -17,7 +17,7 @@ from pytest_reloadleak.strategies.imports.finder import in_front
 
 
 class _Finder:
-    """Asks the finders behind it, and prepares the loaders that they find: see `importlib.abc.MetaPathFinder`."""
+    """Calls the finders behind it, and prepares the loaders that they find: see `importlib.abc.MetaPathFinder`."""
 
     def __init__(self, names: Mapping[str, Mapping[str, Any]]) -> None:
         self._names = dict(names)
@@ -27,7 +27,7 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec of a module that is to receive names. A caller may ask for the spec and never load the module."""
-        given = self._names.pop(name, None)  # removed while other finders are asked, which may ask this one
+        given = self._names.pop(name, None)  # other finders may call this one meanwhile
         if given is None:
             return None
         try:
@@ -58,16 +58,16 @@ class _Finder:
 
         try:
             loader.exec_module = exec_module
-        except AttributeError:  # a loader with slots: its modules receive no names
+        except AttributeError:  # the loader has slots, so its modules receive no names
             return
         self._loaders.append(loader)
 
     def take(self, name: str) -> Mapping[str, Any]:
-        """The names for a module; they are handed out once."""
+        """The names for a module. They are returned only once."""
         return self._names.pop(name, {})
 
     def end(self) -> None:
-        """Give the loaders their own method back."""
+        """Remove the replaced method from the loaders."""
         for loader in self._loaders:
             vars(loader).pop("exec_module", None)
 

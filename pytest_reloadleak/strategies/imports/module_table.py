@@ -1,8 +1,8 @@
 """Detect that `sys.modules` itself was replaced, and put it back.
 
-Import statements continue with the interpreter's own table, but `importlib.import_module` uses the replacement: each
-then loads modules that the other does not see (reload facts, row 5). A check would judge one table while the program
-uses two, so the check ends with an error, as if the reload had raised.
+Import statements keep using the interpreter's own table, but `importlib.import_module` uses the replacement. Each then
+loads modules that the other does not see (reload facts, row 5). A check would judge one table while the program uses
+two, so the check ends with an error, as if the reload had raised.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from pytest_reloadleak.errors import RoundError
 
 @contextmanager
 def kept_table(table: dict[str, Any], when: str) -> Iterator[None]:
-    """The block must leave `sys.modules` the same object.
+    """Check that the block does not replace `sys.modules`.
 
     Args:
         table: the table that the check began with.
         when: the part of the check that runs in the block, for messages.
 
     Raises:
-        RoundError: the table was replaced, in the block or before it. This hides the block's own error, a consequence.
+        RoundError: the table was replaced, in the block or before it. It replaces an error of the block, which is a
+            consequence.
     """
     _assert_kept(table, f"before {when}")
     try:

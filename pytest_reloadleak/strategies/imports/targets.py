@@ -26,13 +26,13 @@ PROCESS_WIDE = frozenset({
     "encodings", "enum", "functools", "gc", "importlib", "io", "logging", "multiprocessing", "os", "re", "runpy",
     "signal", "site", "sys", "threading", "types", "typing", "warnings", "weakref", "zipimport",
 })  # fmt: skip
-"""Modules of the standard library that own process-wide state: a second copy splits it, and `isinstance`, `except` and
+"""Modules of the standard library that own process-wide state. A second copy splits it, and `isinstance`, `except` and
 pickling no longer agree between the two (reload facts, E33 and E34)."""
 
 _RUNNERS = frozenset({"pytest", "_pytest", "pluggy", "py", "iniconfig", "xdist", "execnet"})
 _SELF = "pytest_reloadleak"
 _DEPTH = 12
-"""Levels of packages below a target. A link to a directory above would never end."""
+"""The largest number of package levels below a target: a link to a parent directory would never end."""
 _IMPORT_SYSTEM = frozenset({"_frozen_importlib", "_frozen_importlib_external"})
 """The specs' names of `importlib._bootstrap` and its other half, which execute modules."""
 
@@ -64,7 +64,7 @@ def find(name: str) -> ModuleSpec | None:
 
 
 def _namespace(name: str, path: Iterable[str]) -> ModuleSpec | None:
-    """The spec of a namespace package in a package that is not loaded, which the import system looks for in vain."""
+    """The spec of a namespace package in a package that is not loaded. The import system itself does not find it."""
     places: list[str] = []
     for place in path:
         finder = pkgutil.get_importer(place)
@@ -326,7 +326,7 @@ def _definition(name: str) -> Definition | None:
 
 
 def _never_reloadable(spec: ModuleSpec) -> str | None:
-    """What a module is that Python cannot execute again; `None` for any other."""
+    """The kind of a module that Python cannot execute again; `None` for any other module."""
     loader = spec.loader
     if spec.origin == "built-in" or _is(loader, importlib.machinery.BuiltinImporter):
         return "a builtin module"

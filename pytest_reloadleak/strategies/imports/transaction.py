@@ -96,7 +96,7 @@ class Transaction:
 
 def _put_back(namespace: dict[Any, Any], saved: dict[Any, Any]) -> None:
     """Restore a namespace key by key, since code that runs in it meanwhile must not see it empty."""
-    # Keys that are no strings may raise when hashed; copying a dict hashes none, so here it is emptied and copied.
+    # Keys that are no strings may raise when hashed. Copying a dict hashes no key, so here it is emptied and copied.
     if _odd_keys(namespace) != _odd_keys(saved):
         namespace.clear()
         namespace.update(saved)

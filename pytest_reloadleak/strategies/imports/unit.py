@@ -14,7 +14,7 @@ from pytest_reloadleak.heap import foreign
 
 _WILD = frozenset("*?[")
 _BREAK = "\n"
-"""Separates names. No file or package can be imported that has it in its name, but a program may make such a name."""
+"""Separates names. No importable file or package has it in its name, though a program may invent such a name."""
 
 
 def is_glob(name: str) -> bool:
@@ -49,7 +49,7 @@ class Unit:
         return bool(self.invented) and _owns(self.invented, module)
 
     def invents(self, module: str) -> bool:
-        """Whether a pattern of the unit stands for a module's name, which the application invents."""
+        """Whether a pattern of the unit matches a module's name, which the application invents."""
         return any(is_glob(name) and fnmatchcase(module, name) for name in (*self.names, *self.invented))
 
     def rename(self, text: str) -> str:
@@ -107,7 +107,7 @@ def module_names(beginnings: tuple[str, ...] = ("",)) -> list[str]:
 
 
 def _beginning(table: dict[Any, Any], beginnings: tuple[str, ...]) -> list[str] | None:
-    """The names that begin so; `None` where each must be looked at. A search in one text is several times faster."""
+    """The names with such beginnings; `None` if each must be tested. A search in one text is several times faster."""
     names = list(table)
     try:
         text = f"{_BREAK}{_BREAK.join(names)}{_BREAK}"
