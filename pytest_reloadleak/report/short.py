@@ -19,9 +19,13 @@ def line(report: Report, *, names_target: bool = False, room: int | None = None)
         room: columns that the line may take, as far as words can be left out; `None` for all of it.
     """
     before = f"{report.target}: " if names_target else ""
-    variants = [f"{before}{text}" for text in _variants(report)]
+    whole = list(_variants(report))
     if room is None:
-        return variants[0]
+        return f"{before}{whole[0]}"
+    variants = [f"{before}{text}" for text in whole]
+    variants += (
+        whole if before else []
+    )  # the leak says more than the target, which the test names in its own way
     return next((text for text in variants if len(text) <= room), variants[-1])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_reloadleak.model import Report
 from pytest_reloadleak.report.text.blocks import block
+from pytest_reloadleak.report.text.facts import short_path
 from pytest_reloadleak.report.text.layout import LABEL, Line, Span, plain, wrapped
 
 SHORT_FINDINGS = 10
@@ -47,14 +48,24 @@ def lines(report: Report, *, verbose: bool, rootdir: str | None, width: int | No
     """The whole report as lines of styled text. Arguments as for `text`."""
     # What went wrong is one line, also for who searches for it.
     yield from wrapped("", [Span(headline(report))], width if report.findings else None, "  ")
-    shown = report.findings if verbose else report.findings[:SHORT_FINDINGS]
+    # What nobody expects comes first; beside it, a line says enough of what is known.
+    ordered = sorted(report.findings, key=lambda finding: finding.known is not None)
+    is_brief = not verbose and any(finding.known is None for finding in ordered)
+    told = [finding for finding in ordered if not is_brief or finding.known is None]
+    shown = told if verbose else told[:SHORT_FINDINGS]
     for finding in shown:
         yield ()
         yield from block(finding, verbose=verbose, rootdir=rootdir or ".", width=width)
-    if len(shown) < len(report.findings):
+    if len(shown) < len(told):
         yield ()
-        more = len(report.findings) - len(shown)
+        more = len(told) - len(shown)
         yield (Span(f"  ... and {more} more {'finding' if more == 1 else 'findings'} (-v shows all)"),)
+    if len(told) < len(ordered):
+        yield ()
+        for finding in ordered[len(told) :]:
+            path = short_path(finding) if finding.holder is not None else "the process"
+            text = f"{finding.kind} {finding.signature}, {path}: {finding.known}"
+            yield from wrapped("  known: ", [Span(text)], width, " " * 4)
     if report.growth_by_type and verbose:
         yield ()
         most = ", ".join(f"{one.per_round} {one.type}" for one in report.growth_by_type[:_GROWN_SHOWN])

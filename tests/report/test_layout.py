@@ -13,6 +13,7 @@ from pytest_reloadleak.model import Finding, Held, Holder, Report, Site
 from pytest_reloadleak.report import short, terminal
 from pytest_reloadleak.report.text import closing
 from pytest_reloadleak.report.text.blocks import MOST_LINES
+from pytest_reloadleak.report.text.facts import short_path
 from pytest_reloadleak.report.text.folding import folded
 from pytest_reloadleak.report.text.layout import Span, plain, wrapped
 
@@ -210,8 +211,43 @@ def test_colour_marks_holder_old_code_and_line():
 
 
 def closed(*reports):
+    """The closing section as one text, without the line on cures."""
+    return closing_of(*reports).partition("\ncures")[0]
+
+
+def closing_of(*reports):
     """The closing section as one text."""
     return "\n".join(map(plain, closing.lines(reports, rootdir="/project", width=90)))
+
+
+def test_the_closing_says_where_a_cure_goes():
+    """A report alone does not tell what a dispose hook is. Without a cure there is nothing to paste."""
+    cured, other = (dataclasses.replace(FINDING, cure=cure) for cure in ("host.listeners.clear()", None))
+
+    shown = closing_of(dataclasses.replace(REPORT, findings=(cured,)))
+    assert "\ncures      paste each into the dispose hook of its module: __reload_dispose__(data)" in shown
+    assert "cures" not in closing_of(dataclasses.replace(REPORT, findings=(other,)))
+
+
+def test_a_long_path_is_short_in_a_key_fact():
+    """Its beginning and its last steps say where to look; the line `holder` has the whole."""
+    long = (
+        "web.app.router.context(.__wrapped__.__closure__['original'])*.__closure__['nested']._routes[*].call"
+    )
+    holder = Holder(root="sys.modules", path=long, type="list")
+
+    assert short_path(dataclasses.replace(FINDING, holder=holder)) == "context...['nested']._routes[*].call"
+
+
+def test_a_summary_drops_the_target_before_it_drops_the_leak():
+    """The node id of a test stands beside it."""
+    finding = dataclasses.replace(FINDING, together_with=())
+    report = dataclasses.replace(REPORT, findings=(finding,))
+    whole = short.line(report)
+
+    assert short.line(report, names_target=True) == f"{REPORT.target}: {whole}"
+    assert short.line(report, names_target=True, room=len(whole)).startswith(f"{REPORT.target}: ")
+    assert short.line(report, names_target=True, room=20).startswith("plugins.weather") is False
 
 
 def test_nothing_is_closed_where_nothing_leaks():

@@ -290,6 +290,20 @@ def test_a_finding_without_a_holder_shows_its_trace():
     assert shown.endswith(f"    fix     {LISTENERS.advice}")
 
 
+def test_what_is_known_follows_what_is_not():
+    """Beside a leak that nobody expects, a line says enough of what is known; `-v` shows all of it."""
+    known = dataclasses.replace(LISTENERS, signature="00000001", known="at most 128 results")
+    new = dataclasses.replace(LISTENERS, signature="00000002")
+    report = dataclasses.replace(LEAKING, findings=(known, new))
+
+    brief = terminal.text(report, verbose=False)
+    assert "  known: retained-generation 00000001, listeners[*]: at most 128 results" in brief.splitlines()
+    assert brief.index("00000002") < brief.index("00000001")
+    assert "    known   at most 128 results" in terminal.text(report, verbose=True)
+    alone = terminal.text(dataclasses.replace(report, outcome="known", findings=(known,)), verbose=False)
+    assert "    known   at most 128 results" in alone
+
+
 def test_a_buffer_grows_by_bytes_and_a_list_by_items():
     """A reload may add millions: no number has an exponent, and bytes have a unit."""
     buffer = dataclasses.replace(

@@ -25,6 +25,10 @@ _WORDS: dict[Outcome, str] = {
     "clean": "clean",
 }
 _HANG = " " * 11
+_WHERE = (
+    "paste each into the dispose hook of its module: __reload_dispose__(data), or the function that its host calls "
+    "on unload"
+)
 
 
 class _Leak(NamedTuple):
@@ -62,6 +66,8 @@ def lines(reports: Sequence[Report], *, rootdir: str, width: int | None) -> Iter
     if len(leaks) > _MOST:
         yield (Span(f"{_HANG}and {len(leaks) - _MOST} more"),)
     yield from wrapped("fix first  ", _first(leaks, rootdir), width, _HANG)
+    if any(leak.finding.cure is not None for leak in leaks):
+        yield from wrapped("cures      ", [Span(_WHERE)], width, _HANG)
 
 
 def fix_first(reports: Sequence[Report], *, rootdir: str) -> str:

@@ -32,6 +32,11 @@ _ENTRIES = {
 """What an entry of a registry does; of any other one, it stays registered."""
 _BEGINNING = re.compile(r"[\w.]+")
 """The attributes at the beginning of a path."""
+_STEP = re.compile(r"\.\w+|\[[^]]*\]|<[^>]*>|\([^)]*\)\*?|.")
+_LONGEST = 48
+"""Characters of a short path: beside what it keeps, that fills a line. The line `holder` has the whole path."""
+_TAIL = 32
+"""Characters of its end that stay, as far as whole steps go."""
 
 
 class Fact(NamedTuple):
@@ -97,7 +102,18 @@ def short_path(finding: Finding) -> str:
         return path
     names = found[0].strip(".").split(".")
     rest = path[found.end() :]
-    return f"{names[-1] if rest else '.'.join(names[-2:])}{rest}"
+    text = f"{names[-1] if rest else '.'.join(names[-2:])}{rest}"
+    return text if len(text) <= _LONGEST else f"{names[-1]}...{_end(rest).lstrip('.')}"
+
+
+def _end(steps: str) -> str:
+    """The last steps of a path, at least one."""
+    *others, last = _STEP.findall(steps)
+    for step in reversed(others):
+        if len(step) + len(last) > _TAIL:
+            break
+        last = step + last
+    return last
 
 
 def generations(finding: Finding) -> str:
