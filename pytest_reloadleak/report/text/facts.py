@@ -108,11 +108,11 @@ def short_path(finding: Finding) -> str:
 
 def _end(steps: str) -> str:
     """The last steps of a path, at least one."""
-    *others, last = _STEP.findall(steps)
+    *others, last = (match[0] for match in _STEP.finditer(steps))
     for step in reversed(others):
         if len(step) + len(last) > _TAIL:
             break
-        last = step + last
+        last = f"{step}{last}"
     return last
 
 
