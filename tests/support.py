@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 HOST = """
@@ -108,6 +109,14 @@ def errors(result: pytest.RunResult) -> list[str]:
     """The lines with which pytest refused to run."""
     lines = [*result.outlines, *result.errlines]
     return [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this id runs; one that ended but was not reaped yet does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def assert_no_traceback(result: pytest.RunResult) -> None:

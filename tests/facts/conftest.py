@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import pytest
+import scenario_support
 from cases import run
 
 from pytest_reloadleak import measure_reload
@@ -65,6 +66,13 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with run.importable(tmp_path):
         yield Place(tmp_path)
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program of small modules."""
+    with scenario_support.program(tmp_path) as it:
+        yield it
 
 
 @pytest.fixture

@@ -16,13 +16,6 @@ from pytest_reloadleak.errors import RoundError
 BOTH = ("reimport", "reload")
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
-
-
 HANDS_OVER = """\
 import host
 count = globals().get("__reload_data__", {"count": 0})["count"] + 1

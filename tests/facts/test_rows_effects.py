@@ -6,20 +6,12 @@ import importlib
 import sys
 
 import pytest
-import scenario_support as support
 from scenario_support import found
 
 from pytest_reloadleak.heap import settle
 
 BOTH = ("reimport", "reload")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what a descriptor is, is told by /proc")
-
-
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
 
 
 LOOPED = """\

@@ -25,13 +25,6 @@ SHARING = {
 }
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
-
-
 def children():
     """The processes that this one has started and that still run."""
     return {process.pid for process in psutil.Process().children(recursive=True)}

@@ -16,13 +16,6 @@ from pytest_reloadleak.report.audit import audit
 BOTH = ("reimport", "reload")
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
-
-
 VERSIONS = {"t": "def f(): pass\n", "utils": "from t import f\n"}
 
 

@@ -19,13 +19,6 @@ from pytest_reloadleak import UsageError, clear_cache
 LOGS = "import host\nhost.log.append(__name__)\n"
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
-
-
 def fresh(name, **keywords):
     """Clear a module and import it again."""
     clear_cache(name, **keywords)

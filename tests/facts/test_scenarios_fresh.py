@@ -17,13 +17,6 @@ from pytest_reloadleak.errors import RoundError
 LOGS = "import host\nhost.log.append(__name__)\n"
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
-
-
 PACKAGE = {
     "app.__init__": "from app import a, b\n",
     "app.a": "from app.shared import C\ndef late():\n    from app import shared\n    return shared\n",

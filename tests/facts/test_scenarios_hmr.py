@@ -23,13 +23,6 @@ BOTH = ("reimport", "reload")
 PAIR = {"dep": COUNTER, "app": f"import dep\n{COUNTER}\ndef both():\n    return bump(), dep.bump()\n"}
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A program of small modules."""
-    with support.program(tmp_path) as it:
-        yield it
-
-
 # -- node-code-reload -------------------------------------------------------------------------------------------------
 
 CALLS = {

@@ -136,56 +136,56 @@ class Handler(Thing):
         return True
 
 
-def started(iterator: Iterator[Any]) -> Iterator[Any]:  # noqa: D103
+def started(iterator: Iterator[Any]) -> Iterator[Any]:
     next(iterator)
     return iterator
 
 
-def in_context(thing: object, count: int = 1) -> contextvars.Context:  # noqa: D103
+def in_context(thing: object, count: int = 1) -> contextvars.Context:
     context = contextvars.Context()
     for number in range(count):
         context.run(contextvars.ContextVar(f"v{number}").set, thing if number == count - 1 else number)
     return context
 
 
-def in_thread_local(thing: object) -> threading.local:  # noqa: D103
+def in_thread_local(thing: object) -> threading.local:
     local = threading.local()
     local.item = thing
     return local
 
 
-def in_queue(thing: object) -> Any:  # noqa: D103
+def in_queue(thing: object) -> Any:
     made: queue.SimpleQueue[object] = queue.SimpleQueue()
     made.put(thing)
     return made
 
 
-def second_tee(thing: object) -> Any:  # noqa: D103
+def second_tee(thing: object) -> Any:
     first, second = itertools.tee([1, 2, 3, thing])
     list(first)
     return second
 
 
-def thrown(thing: object) -> Any:  # noqa: D103
+def thrown(thing: object) -> Any:
     async def ticking() -> Any:
         yield
 
     return ticking().asend(thing)
 
 
-def connection(thing: Any) -> Any:  # noqa: D103
+def connection(thing: Any) -> Any:
     made = sqlite3.connect(":memory:")
     made.row_factory = thing
     return made
 
 
-def element(thing: Any, name: str) -> ElementTree.Element:  # noqa: D103
+def element(thing: Any, name: str) -> ElementTree.Element:
     made = ElementTree.Element("a")
     setattr(made, name, thing)
     return made
 
 
-def element_above(thing: Any) -> ElementTree.Element:  # noqa: D103
+def element_above(thing: Any) -> ElementTree.Element:
     made = ElementTree.Element("a")
     made.append(element(thing, "text"))
     return made
@@ -195,13 +195,13 @@ class Buffer(bytearray):
     """Bytes that refer to something."""
 
 
-def buffer(thing: object) -> memoryview:  # noqa: D103
+def buffer(thing: object) -> memoryview:
     made = Buffer(b"a")
     made.item = thing
     return memoryview(made)
 
 
-def finalized(thing: Any) -> Any:  # noqa: D103
+def finalized(thing: Any) -> Any:
     made = weakref.finalize(Thing, thing)
     made.atexit = False
     return made._registry[made]

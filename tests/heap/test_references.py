@@ -48,46 +48,46 @@ class Trouble:
         raise RuntimeError("__bool__")
 
 
-def module(thing):  # noqa: D103
+def module(thing):
     made = types.ModuleType("made")
     made.item = thing
     return made
 
 
-def instance(thing):  # noqa: D103
+def instance(thing):
     holder = Thing()
     holder.item = thing
     return holder
 
 
-def slotted(thing):  # noqa: D103
+def slotted(thing):
     holder = Slotted()
     holder.item = thing
     return holder
 
 
-def defaulted(thing):  # noqa: D103
+def defaulted(thing):
     def function(item=thing):
         pass
 
     return function
 
 
-def keyword_defaulted(thing):  # noqa: D103
+def keyword_defaulted(thing):
     def function(*, item=thing):
         pass
 
     return function
 
 
-def closing_over(thing):  # noqa: D103
+def closing_over(thing):
     def function():
         return thing
 
     return function
 
 
-def annotated(thing):  # noqa: D103
+def annotated(thing):
     def function():
         pass
 
@@ -95,7 +95,7 @@ def annotated(thing):  # noqa: D103
     return function
 
 
-def decorated(thing):  # noqa: D103
+def decorated(thing):
     def function():
         pass
 
@@ -103,11 +103,11 @@ def decorated(thing):  # noqa: D103
     return function
 
 
-def cell(thing):  # noqa: D103
+def cell(thing):
     return types.CellType(thing)
 
 
-def suspended(thing):  # noqa: D103
+def suspended(thing):
     def generator(item):
         yield
 
@@ -116,7 +116,7 @@ def suspended(thing):  # noqa: D103
     return made
 
 
-def coroutine(thing):  # noqa: D103
+def coroutine(thing):
     @types.coroutine
     def pause():
         yield
@@ -129,7 +129,7 @@ def coroutine(thing):  # noqa: D103
     return made
 
 
-def async_generator(thing):  # noqa: D103
+def async_generator(thing):
     async def generator(item):
         yield
 
@@ -139,7 +139,7 @@ def async_generator(thing):  # noqa: D103
     return made
 
 
-def raised(thing):  # noqa: D103
+def raised(thing):
     def fail(item):
         raise LookupError
 
@@ -149,7 +149,7 @@ def raised(thing):  # noqa: D103
         return error
 
 
-def cached(argument, result=None):  # noqa: D103
+def cached(argument, result=None):
     results = [result]
 
     @functools.lru_cache
@@ -160,11 +160,11 @@ def cached(argument, result=None):  # noqa: D103
     return function
 
 
-def a_class(**namespace):  # noqa: D103
+def a_class(**namespace):
     return type("Made", (), namespace)
 
 
-def with_key(thing):  # noqa: D103
+def with_key(thing):
     return {thing: 1}
 
 

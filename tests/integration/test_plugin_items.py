@@ -2,9 +2,8 @@ import os
 import time
 import xml.etree.ElementTree as ET
 
-import psutil
 import pytest
-from support import CURED, LEAKY, assert_no_traceback, target
+from support import CURED, LEAKY, assert_no_traceback, is_running, target
 
 NODEIDS = ["reload-leak::leaky[reimport]", "reload-leak::cured[reimport]"]
 
@@ -630,14 +629,6 @@ def test_a_target_that_ignores_signals_is_ended_all_the_same(project):
     project.check(*target("deaf"), "--reload-leak-timeout=1.5").assert_outcomes(failed=1)
 
     assert not is_running(int((project.path / "pid").read_text()))
-
-
-def is_running(pid):
-    """Whether a process of this id runs; one that ended but was not reaped yet does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def gone_soon(pid):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import is_running
 
 from pytest_reloadleak.isolation import serving
 from pytest_reloadleak.isolation.pool import Pool
@@ -47,14 +48,6 @@ def server(write):
 def job(name, timeout_s=60):
     """The job of a check of a module."""
     return Job(name, SETTINGS, timeout_s)
-
-
-def is_alive(pid):
-    """Whether a process runs."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def eventually(condition, seconds=20):
@@ -179,7 +172,7 @@ def test_a_child_in_a_session_of_its_own_is_ended(write, server, tmp_path):
         """
     )
     Worker(job(name), server).outcome()
-    assert eventually(lambda: not is_alive(int((tmp_path / "child").read_text())))
+    assert eventually(lambda: not is_running(int((tmp_path / "child").read_text())))
     assert server.fits()
 
 
@@ -323,16 +316,16 @@ def told(file, count, *, are_alive=True):
     """The numbers of processes, as soon as a file has so many."""
     assert eventually(lambda: file.exists() and len(file.read_text().split()) == count)
     numbers = [int(word) for word in file.read_text().split()]
-    assert not are_alive or all(map(is_alive, numbers))
+    assert not are_alive or all(map(is_running, numbers))
     return numbers
 
 
 def assert_ended(numbers):
     """These processes end, and are ended here if they do not."""
     try:
-        assert eventually(lambda: not any(map(is_alive, numbers)))
+        assert eventually(lambda: not any(map(is_running, numbers)))
     finally:
-        for pid in filter(is_alive, numbers):
+        for pid in filter(is_running, numbers):
             os.kill(pid, signal.SIGKILL)
 
 

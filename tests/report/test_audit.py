@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support import CURED, LEAKY, Project
+from support import CURED, LEAKY
 
 from pytest_reloadleak.report.audit import audit, table, verdict
 from pytest_reloadleak.settings import STRATEGIES
@@ -18,12 +18,6 @@ APP = {
     "app/db.py": "from app.config import TABLE\n\ndef get(): return TABLE\n",
     "tests/test_app.py": "import app.db\n\ndef test_app(): assert app.db.get() == {}\n",
 }
-
-
-@pytest.fixture
-def project(pytester, monkeypatch):
-    """A project to run pytest in."""
-    return Project(pytester, monkeypatch)
 
 
 def audited(project, *arguments):

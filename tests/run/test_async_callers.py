@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import CURED, LEAKY, Project
+from support import CURED, LEAKY
 
 TEST = """
     import importlib
@@ -32,12 +32,6 @@ TEST = """
             return await reload_leaks.acheck("plugin", rounds=2)
         await check()
 """
-
-
-@pytest.fixture
-def project(pytester, monkeypatch):
-    """A project to run pytest in."""
-    return Project(pytester, monkeypatch)
 
 
 @pytest.mark.parametrize(("mark", "plugin", "count"), [("asyncio", "asyncio", 3), ("anyio", "anyio", 6)])

@@ -8,18 +8,11 @@ import sys
 from textwrap import indent
 
 import pytest
-from program import found, program, state
+from program import found, state
 
 from pytest_reloadleak import measure_reload
 
 T = "import base\nbase.count.append(1)\nmine = [1]\ndef f(): pass\nlog.calls.append((len(mine), len(base.count)))\n"
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A `Program`; what it writes is the test's."""
-    with program(tmp_path, monkeypatch) as place:
-        yield place
 
 
 def aliases():

@@ -3,20 +3,13 @@
 import sys
 
 import pytest
-from program import found, program, state
+from program import found, state
 
 PACKAGE = {
     "app.__init__": "",
     "app.t": "def f(): pass\nclass Base: pass\nTABLE = {'key': 1}\n",
     "app.alone": "",
 }
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A `Program`; what it writes is the test's."""
-    with program(tmp_path, monkeypatch) as place:
-        yield place
 
 
 # -- each way to depend -----------------------------------------------------------------------------------------------

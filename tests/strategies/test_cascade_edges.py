@@ -4,15 +4,7 @@ import importlib
 import sys
 
 import pytest
-from program import found, program, state
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A `Program`; what it writes is the test's."""
-    with program(tmp_path, monkeypatch) as place:
-        yield place
-
+from program import found, state
 
 # -- libraries --------------------------------------------------------------------------------------------------------
 

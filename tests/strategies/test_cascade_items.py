@@ -51,37 +51,30 @@ def test_without_the_tests_imports_nobody_is_known_to_depend(app):
     app.check(CASCADE, *target("app.base")).assert_outcomes(passed=2)
 
 
-def test_a_late_dependent_of_an_unloaded_target_is_reloaded(app):
-    """Its import in a function has not run when the tests are collected."""
-    app.write(
-        {
-            "app/late.py": "import host\ndef on_event():\n    from app import base\nhost.listeners += [on_event]\n",
-            "test_it.py": "import app.late\ndef test_it(): pass\n",
-        }
-    )
+HIDDEN = {
+    "an import in a function, which has not run when the tests are collected": """
+        import host
+        def on_event():
+            from app import base
+        host.listeners += [on_event]
+    """,
+    "an import by a computed name, which was recorded in the session and in the worker": """
+        import importlib, host
+        importlib.import_module(".".join(["app", "base"]))
+        def on_event(): pass
+        host.listeners += [on_event]
+    """,
+}
+
+
+@pytest.mark.parametrize("source", HIDDEN.values(), ids=HIDDEN)
+def test_a_dependent_whose_import_no_binding_shows_is_reloaded(source, app):
+    """Its names are bound to nothing of the target."""
+    app.write({"app/hidden.py": source, "test_it.py": "import app.hidden\ndef test_it(): pass\n"})
 
     app.check(CASCADE, *target("app.base")).assert_outcomes(passed=1, failed=1)
 
-    assert [f["held"]["name"] for f in app.checks()[0]["findings"]] == ["app.late.on_event"]
-
-
-def test_an_import_by_a_made_up_name_is_recorded_while_tests_are_collected(app):
-    """`app.dynamic` holds nothing of the target; that it imports it was seen, in the session and in the worker."""
-    app.write(
-        {
-            "app/dynamic.py": """
-                import importlib, host
-                importlib.import_module(".".join(["app", "base"]))
-                def on_event(): pass
-                host.listeners += [on_event]
-            """,
-            "test_it.py": "import app.dynamic\ndef test_it(): pass\n",
-        }
-    )
-
-    app.check(CASCADE, *target("app.base")).assert_outcomes(passed=1, failed=1)
-
-    assert [f["held"]["name"] for f in app.checks()[0]["findings"]] == ["app.dynamic.on_event"]
+    assert [f["held"]["name"] for f in app.checks()[0]["findings"]] == ["app.hidden.on_event"]
 
 
 def test_who_accepts_updates_is_loaded_beside_the_target_as_well(app):

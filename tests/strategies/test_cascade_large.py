@@ -5,17 +5,10 @@ import random
 import sys
 
 import pytest
-from program import program, state
+from program import state
 
 COUNT = 300
 NAMES = [f"big.m{number:03}" for number in range(COUNT)]
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A `Program`; what it writes is the test's."""
-    with program(tmp_path, monkeypatch) as place:
-        yield place
 
 
 def graph(seed):

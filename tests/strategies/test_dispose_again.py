@@ -8,7 +8,6 @@ import sys
 
 import pytest
 from cases import run
-from support import Project
 
 from pytest_reloadleak import measure_reload
 from pytest_reloadleak.check import Check, settings_for
@@ -40,12 +39,6 @@ def program(tmp_path):
             return importlib.import_module("host")
 
         yield write
-
-
-@pytest.fixture
-def project(pytester, monkeypatch):
-    """A project to run pytest in."""
-    return Project(pytester, monkeypatch)
 
 
 @pytest.mark.parametrize("strategy", ["reimport", "decache", "reload"])

@@ -141,8 +141,8 @@ class Watched(Probe):
 
     def has_equal(self, number: int | str) -> bool:
         """Whether another entry is equal to an entry, so that undoing one undoes both."""
-        keys = {key: record.equality for key, record in list(self._records.items())}
-        return any(key != number and equality == keys.get(number) for key, equality in keys.items())  # type: ignore[arg-type]
+        keys: dict[int | str, object] = {key: record.equality for key, record in list(self._records.items())}
+        return any(key != number and equality == keys.get(number) for key, equality in keys.items())
 
     def effects(self) -> list[Effect]:
         """Entries that may be the target's."""

@@ -35,12 +35,12 @@ class Plugin(Hosted):
 
     def reload(self) -> None:
         """Do as the command `!plugin reload` does."""
-        self.host["bot"].plugin_manager.reload_plugin_by_name(self._plugin)  # type: ignore[attr-defined]
+        self.host["bot"].plugin_manager.reload_plugin_by_name(self._plugin)  # type: ignore[attr-defined]  # the host has them
 
     def unload(self, module: Any) -> None:
         """Do as `!plugin deactivate` does: it calls the plugin's `deactivate`."""
         del module
-        manager: Any = self.host["bot"].plugin_manager  # type: ignore[attr-defined]
+        manager: Any = self.host["bot"].plugin_manager  # type: ignore[attr-defined]  # the host has them
         if manager.plugins[self._plugin].is_activated:
             manager.deactivate_plugin(self._plugin)
 

@@ -52,7 +52,7 @@ class Plugin(Hosted):
     def unload(self, module: Any) -> None:
         """Do as the command `unload` does: it removes the plugin and calls its `die`."""
         del module
-        for callback in self.host["irc"].removeCallback(self._name):  # type: ignore[attr-defined]
+        for callback in self.host["irc"].removeCallback(self._name):  # type: ignore[attr-defined]  # the host has them
             callback.die()
 
     def close(self) -> None:

@@ -53,7 +53,7 @@ class Plugin(Hosted):
     def unload(self, module: Any) -> None:
         """Call the plugin's `shutdown`, and unregister its commands, rules and jobs."""
         del module
-        if self._handler is not None and self.host["bot"].has_plugin(self._handler.name):  # type: ignore[attr-defined]
+        if self._handler is not None and self.host["bot"].has_plugin(self._handler.name):  # type: ignore[attr-defined]  # the host has them
             self._handler.shutdown(self.host["bot"])
             self._handler.unregister(self.host["bot"])
 

@@ -38,7 +38,7 @@ class Tasks(Hosted):
             beat: Any = importlib.import_module("celery.beat")
             self.host[name] = beat.Scheduler(app, lazy=True)
         if name in self.host:
-            self.host[name].setup_schedule()  # type: ignore[attr-defined]
+            self.host[name].setup_schedule()  # type: ignore[attr-defined]  # the host has them
 
 
 class Celery(Preset):
