@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pytest_reloadleak.check import Check
@@ -71,6 +72,7 @@ def main(job: dict[str, Any]) -> None:
     `os._exit`: a thread that the target left running must not keep a finished worker alive, and a check must not run
     the target's `atexit` hooks.
     """
+    # One function, so that the check lives until the exit: freeing it earlier could run code of the target.
     import faulthandler
 
     faulthandler.enable()
@@ -79,17 +81,8 @@ def main(job: dict[str, Any]) -> None:
     measuring.begin(job["coverage"])
     settings = replace(Settings(**job["settings"]), proves=True)
     try:
-        said = job["progress"]
-
-        def say(number: int, phase: str) -> None:
-            """Write the round and the phase, for a parent that shows the progress."""
-            with contextlib.suppress(Exception):  # whatever the target did to files, the check goes on
-                descriptor = _open(said, _FLAGS, 0o600)
-                _write_some(descriptor, f"{number} {phase}".encode())
-                _close(descriptor)
-
         runner = Runner(
-            progress=say,
+            progress=partial(_say, job["progress"]),
             plugins=job["plugins"],
             probes=tuple(_imported(name) for name in job["probes"]),
             is_interruptible=False,
@@ -131,6 +124,14 @@ def main(job: dict[str, Any]) -> None:
         with contextlib.suppress(Exception):  # the target may have put anything there
             stream.flush()
     _exit(status)
+
+
+def _say(file: str, number: int, phase: str) -> None:
+    """Write the round and the phase to a file, for a parent that shows the progress."""
+    with contextlib.suppress(Exception):  # whatever the target did to files, the check goes on
+        descriptor = _open(file, _FLAGS, 0o600)
+        _write_some(descriptor, f"{number} {phase}".encode())
+        _close(descriptor)
 
 
 _SPACE = vars(builtins)
