@@ -33,7 +33,7 @@ from pytest_reloadleak.presets.web.flask import Flask
 from pytest_reloadleak.strategies.imports import targets
 
 AUTO = "auto"
-"""Stands for the preset that the target looks like, if there is one."""
+"""Stands for the preset that fits the target's source, if there is one."""
 BUILTIN: tuple[Preset, ...] = (
     # -- applications
     HomeAssistant(),
@@ -92,7 +92,7 @@ def named(given: object, extra: Iterable[Preset] = ()) -> Preset | None:
 
 
 def fitting(source: Source, extra: Iterable[Preset] = ()) -> Preset | None:
-    """The preset of the host whose plugin a source looks like, if that host is installed; nothing is imported."""
+    """The preset that fits a source, if its host is installed. Nothing is imported."""
     return next((one for one in (*extra, *BUILTIN) if one.fits(source) and _is_installed(one)), None)
 
 
@@ -121,7 +121,7 @@ def opened(preset: Preset, target: str, options: Mapping[str, object]) -> Hosted
     Args:
         preset: the preset.
         target: the target's name.
-        options: the host's objects that the test gave.
+        options: the host's objects from the test, by name.
 
     Raises:
         UsageError: the preset takes no object of such a name.
@@ -151,7 +151,7 @@ def packed(preset: Preset) -> str:
 
 
 def unpacked(text: str) -> Preset:
-    """The preset that `packed` made text of; it comes from the process that started this one."""
+    """The preset of a text from `packed`, made in the process that started this one."""
     preset: Preset = pickle.loads(base64.b64decode(text))  # noqa: S301 - our own parent wrote it
     return preset
 

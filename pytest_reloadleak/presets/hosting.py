@@ -28,7 +28,7 @@ class Hosting:
     Args:
         preset: the preset.
         hosted: the host with its plugin.
-        note: what the report says of it; `None` for the preset's name.
+        note: the note for the report; `None` for one with the preset's name.
         again: opens the host again, for a further strategy of the same test.
     """
 
@@ -47,13 +47,13 @@ class Hosting:
 
     @classmethod
     def none(cls, target: str) -> Hosting:
-        """What `auto` means for a target that is no plugin of a known host: nothing but a note."""
+        """The hosting for a target that is no plugin of a known host under `auto`: it only adds a note."""
         note = f"preset auto: {target} looks like a plugin of no known host that is installed"
         return cls(Preset(), Hosted(), note)
 
     @classmethod
     def of(cls, preset: Preset, target: str, options: Mapping[str, object] = MappingProxyType({})) -> Hosting:
-        """The host of a preset for one target; `options` are the host's objects that the test gave.
+        """The host of a preset for one target; `options` are the host's objects from the test.
 
         Raises:
             UsageError: the preset takes no such object.
@@ -63,7 +63,7 @@ class Hosting:
 
     @property
     def reload(self) -> Reloader | None:
-        """The host's own reload; `None` where a strategy reloads."""
+        """The host's own reload; `None` if a strategy reloads."""
         return self._hosted.reload if self.preset.reloads else None
 
     def disposal(self) -> Disposal:
@@ -72,7 +72,7 @@ class Hosting:
         return Disposal(self._hosted.unload if is_defined else None)
 
     def runner(self, runner: Runner) -> Runner:
-        """A test runner's part with the host's objects among the roots, and the words of its cures."""
+        """A test runner's part, with the host's objects among the roots and as names for cures."""
         roots = runner.roots
         return replace(
             runner,
@@ -128,7 +128,7 @@ class Hosting:
         return self._hosted.close()
 
     def fitting(self, strategies: list[Any]) -> list[Any]:
-        """Those of several strategies by which the host's plugins can be reloaded; a single one is left to `check`."""
+        """The strategies that can reload the host's plugins. `check` judges a single one."""
         if len(strategies) == 1:
             return strategies
         return [name for name in strategies if inapplicable(self.preset, name) is None]
@@ -149,7 +149,7 @@ def inapplicable(preset: Preset, strategy: str, *, is_first: bool = True) -> str
     Args:
         preset: the host's preset.
         strategy: the strategy.
-        is_first: whether the target is checked under no other strategy before: a host that reloads is checked once.
+        is_first: whether this is the target's first strategy: a host that reloads by itself is checked once.
     """
     if preset.reloads and not is_first:
         return f"{preset.name} itself reloads its plugins, whatever the strategy"

@@ -14,8 +14,8 @@ class Hosted:
 
     Attributes:
         host: the host's objects by the names under which reports show them, such as `bot`. It may be filled late.
-        names: the modules as which the host itself loads the plugin, if it does not use the target's name. It may be a
-            pattern, if each load has a name of its own.
+        names: the names under which the host itself loads the plugin, if these differ from the target's name. A pattern
+            if each load has another name.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Hosted:
         self.names: tuple[str, ...] = ()
 
     def reload(self) -> Any:
-        """Load the next generation by the host's own means, once the last one is unloaded: see `Preset.reloads`."""
+        """Load the next generation by the host's own means, after the last one was unloaded: see `Preset.reloads`."""
 
     def load(self, module: Any) -> Any:
         """Do what the host does with a plugin that was just imported, and what its users do.
@@ -42,26 +42,26 @@ class Hosted:
         del module
 
     def close(self) -> Any:
-        """End what was opened for the check; the last generation is unloaded by then."""
+        """End what was opened for the check. The last generation has been unloaded by then."""
 
 
 class Preset:
     """How to check the plugins of one host. A subclass defines the attributes and `fits` and `open`.
 
     Attributes:
-        name: what `preset=` takes.
+        name: the value of `preset=`.
         aliases: further names, such as those of forks with the same API.
         modules: the host's modules, of which one must be installed.
-        takes: names of the objects that a test may give in `host=`; a marked test's own fixture of this name is used by
-            itself. Empty if any name will do.
-        reloads: whether the host itself reloads its plugins. Else a strategy of the check reloads the module.
+        takes: names of the objects that a test may give in `host=`. A marked test's fixture with such a name is used
+            without that. Empty if any name is allowed.
+        reloads: whether the host itself reloads its plugins. Otherwise a strategy of the check reloads the module.
         hook: the hook in which a plugin undoes what it did, as the end of a sentence. Cures may use the host's objects
             by their names in `Hosted.host`, so these are best the names of the hook's parameters.
-        undone: how a plugin undoes what it did by the host's own means: a pattern of the holder's path, such as
-            `bus.listeners*`, and what to do, as a sentence. It takes the place of a cure that changes the holder.
+        undone: how a plugin undoes what it did with the host's own means: a pattern of the holder's path, such as
+            `bus.listeners*`, and what to do, as a sentence. It replaces a cure that changes the holder.
         is_given: whether the hook receives the host's objects under their names.
-        has_methods: whether that may be a method of the plugin's own class.
-        known: what the host itself keeps of a plugin, with the reason.
+        has_methods: whether the hook may be a method of the plugin's own class.
+        known: references that the host itself keeps to a plugin, with the reasons.
     """
 
     name = ""
@@ -81,7 +81,7 @@ class Preset:
         return False
 
     def open(self, target: str, source: Source, options: Mapping[str, object]) -> Hosted:
-        """Make a host for one check of a target; here the host is imported.
+        """Make a host for one check of a target. This imports the host.
 
         Args:
             target: the plugin's module.

@@ -1,4 +1,4 @@
-"""Look at the source of a target without importing it."""
+"""Read the source of a target without importing it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pytest_reloadleak.strategies.imports import targets
 
 
 def file_of(target: str) -> Path | None:
-    """The file of a module, of a package its `__init__.py`; `None` if it has none. Nothing is imported."""
+    """The file of a module, or the `__init__.py` of a package; `None` if it has none. Nothing is imported."""
     spec = targets.find(target)
     return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 def described(target: str, suffix: str, preset: str) -> tuple[Path, str]:
-    """The file that describes a plugin, and the plugin's name: hosts look for such files, and not for modules.
+    """The file that describes a plugin, and the plugin's name. Some hosts look for such files, not for modules.
 
     Args:
         target: the plugin's module.
-        suffix: how the file's name ends.
-        preset: the preset that asks, for the message.
+        suffix: the end of the file's name.
+        preset: the name of the preset, for the message.
 
     Raises:
         UsageError: no such file beside the module names it.
@@ -43,10 +43,10 @@ def described(target: str, suffix: str, preset: str) -> tuple[Path, str]:
 
 
 class Source:
-    """What the source of a module shows: whom it imports, and what it defines.
+    """The imports and definitions in the source of a module.
 
     Args:
-        text: the source; what cannot be parsed shows nothing.
+        text: the source. One that cannot be parsed has neither.
     """
 
     def __init__(self, text: str) -> None:
@@ -58,7 +58,7 @@ class Source:
 
     @classmethod
     def of(cls, target: str) -> Source:
-        """The source of a target; without any if it has no file, as with a package of several."""
+        """The source of a target; empty if it has no file, as a namespace package."""
         try:
             spec = targets.find(target)
             path = spec.origin if spec is not None and spec.has_location else None

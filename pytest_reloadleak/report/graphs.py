@@ -8,14 +8,14 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 _STEPS = 20
-"""Nodes of a trace at most; a longer one is cut in its middle."""
+"""The largest number of nodes of a trace. A longer trace is cut in its middle."""
 _GENERATIONS = 7
-"""Generations that are drawn: side by side they fill 1,200 pixels."""
+"""The largest number of generations that are drawn: side by side they fill 1,200 pixels."""
 _ALSO = 2
 _WIDTH = 44
-"""Characters of a label's line."""
+"""The largest number of characters in a line of a label."""
 _LINES = 4
-"""Lines of a label."""
+"""The largest number of lines of a label."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _RED, _GREY = "#c62828", "#616161"
 
@@ -67,7 +67,7 @@ def _trace(finding: Mapping[str, Any]) -> Generator[str, None, str]:
     if finding["held"] is None and finding["holder"] is not None and trace[-1] != "[*]":
         trace.append("[*]")  # a buffer that grows has no items: its trace ends with the holder
     at = _held_at(finding, trace)
-    # A holder and what it holds are two nodes, however short the trace.
+    # A holder and the object that it holds are two nodes, however short the trace is.
     names, edges = _nodes(trace[:at])
     cut = finding.get("cut_at")
     red = cut if cut is not None and 0 < cut < at else max(at - 1, 0)
@@ -92,9 +92,9 @@ def _trace(finding: Mapping[str, Any]) -> Generator[str, None, str]:
 
 
 def _nodes(steps: list[str]) -> tuple[list[str], list[str]]:
-    """The objects on the way to the held one, by their paths, and the names of the references that lead to each.
+    """The paths of the objects on the way to the held one, and the names of the references that lead to each.
 
-    The last reference leads to the held object, which is no node of this list.
+    The last reference leads to the held object, which is not in the first list.
     """
     if len(steps) < 2:
         return steps, ["", ""]
@@ -125,7 +125,7 @@ def _held_at(finding: Mapping[str, Any], trace: list[str]) -> int:
 
 
 def _kept(count: int) -> list[int]:
-    """Numbers of the nodes that are drawn: the ends of a long way say most."""
+    """Numbers of the nodes that are drawn: those at both ends of a long trace say most."""
     if count <= _STEPS:
         return list(range(count))
     return [*range(_STEPS // 2), *range(count - _STEPS // 2, count)]
@@ -209,5 +209,5 @@ def _escaped(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Text without what no XML document may contain."""
+    """Text without the characters that no XML document may contain."""
     return _CONTROL.sub("?", text)

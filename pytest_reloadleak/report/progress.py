@@ -1,4 +1,4 @@
-"""Say in one line how far a check is. A pure function of numbers and words."""
+"""Describe the progress of a check in one line. A pure function of numbers and words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ def line(what: str, taken_s: float, said: str = "", rounds: int = 0, warmup: int
 
     Args:
         what: target and strategy, as in the node id, or how many checks run.
-        taken_s: how long it has run.
-        said: the number of the round and the phase, as the check says it; empty if it has said nothing yet.
+        taken_s: seconds since its start.
+        said: the check's own text with the number of the round and the phase; empty before the first.
         rounds: counted rounds of the first pass.
         warmup: rounds of the warm-up.
     """

@@ -18,7 +18,7 @@ class Piece(NamedTuple):
     site: int
     """The number of the site, from 0."""
     is_around: bool
-    """Whether they only surround the line: the source before and after it, and the stack."""
+    """Whether these lines only surround the site: the source before and after it, and the stack."""
     lines: list[Line]
 
 
@@ -33,7 +33,7 @@ def parts(finding: Finding, *, verbose: bool, rootdir: str, width: int | None) -
 
     Args:
         finding: the finding.
-        verbose: whether to show the stack of each, and the reason where there is no site.
+        verbose: whether to show the stack of each site, and the reason if there is no site.
         rootdir: the directory to which files are relative.
         width: columns of a line; `None` for no limit.
     """
@@ -57,7 +57,7 @@ def parts(finding: Finding, *, verbose: bool, rootdir: str, width: int | None) -
 def _excerpt(site: Site, width: int | None) -> tuple[list[Line], list[Line], list[Line]]:
     """The source before the line, the line with a marker, and the source after it.
 
-    Only the bare line where the lines around it are not known.
+    If the lines around it are not known, this is only the line itself.
     """
     if site.excerpt_line is None or not site.excerpt:
         return [], _source(f"{_INDENT}> ", site.code, width), []
@@ -76,7 +76,7 @@ def _excerpt(site: Site, width: int | None) -> tuple[list[Line], list[Line], lis
 
 
 def _source(first: str, text: str, width: int | None) -> list[Line]:
-    """The marked line: all of it, in several lines if need be."""
+    """The whole marked line, in several lines if necessary."""
     if width is None or len(first) + len(text) <= width:
         return [(Span(first), Span(text, "place"))]
     indent = text[: len(text) - len(text.lstrip())]
@@ -97,7 +97,7 @@ def _stack(site: Site, rootdir: str, width: int | None) -> Iterator[Line]:
 
 
 def relative(file: str, rootdir: str) -> str:
-    """The path of a file as seen from a directory, or the whole path where it lies elsewhere."""
+    """The path of a file relative to a directory, or the whole path if it lies elsewhere."""
     try:
         found = os.path.relpath(file, rootdir)
     except ValueError:  # another drive

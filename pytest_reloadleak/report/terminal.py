@@ -12,7 +12,7 @@ from pytest_reloadleak.report.text.layout import LABEL, Line, Span, plain, wrapp
 SHORT_FINDINGS = 10
 """Findings shown without `-v`; the others are counted."""
 _GROWN_SHOWN = 10
-"""Types that grew, with `-v`."""
+"""The largest number of types that grew, with `-v`."""
 
 
 def text(
@@ -46,7 +46,7 @@ def _verb(report: Report) -> str:
 
 def lines(report: Report, *, verbose: bool, rootdir: str | None, width: int | None) -> Iterator[Line]:
     """The whole report as lines of styled text. Arguments as for `text`."""
-    # What went wrong is one line, also for who searches for it.
+    # An error is one line, so that a search finds the whole of it.
     yield from wrapped("", [Span(headline(report))], width if report.findings else None, "  ")
     # What nobody expects comes first; beside it, a line says enough of what is known.
     ordered = sorted(report.findings, key=lambda finding: finding.known is not None)

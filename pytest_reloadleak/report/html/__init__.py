@@ -1,1 +1,1 @@
-"""Show a session as one page that needs nothing else: no host, no other file."""
+"""Show a session as one self-contained page, which needs no server and no other file."""

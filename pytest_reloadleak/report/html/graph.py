@@ -1,4 +1,4 @@
-"""Make a drawing of Graphviz fit the page: small, in the page's colours, and without names that occur twice."""
+"""Make a drawing of Graphviz fit the page: small, in the page's colours, and without duplicate names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOURS = {
 _TAG = re.compile(r"<[^>]*>")
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _ORDINARY = re.compile(r' stroke="currentColor"| fill="none"|</?g\b[^>]*>|\n')
-"""What the page's style says anyway, and groups, which have no meaning without their names."""
+"""Attributes that the page's style sets anyway, and groups, which have no meaning without their names."""
 
 
 def fitted(svg: str) -> str | None:
@@ -45,7 +45,7 @@ def fitted(svg: str) -> str | None:
     move = re.search(r"translate\([^)]*\)", text)
     inner = _ORDINARY.sub("", text[head.end() : -len("</svg>")])
     inner = re.sub(r"^<text\b.*?</text>", "", inner)  # the graph's title, which the page has above
-    # Half as long, and as good to the eye; the text between the tags stays as it is.
+    # Rounded numbers halve the length and look the same. The text between the tags does not change.
     inner = _TAG.sub(lambda tag: _NUMBER.sub(lambda number: f"{float(number[0]):.0f}", tag[0]), inner)
     group = f'<g transform="{move[0]}">' if move is not None else "<g>"
     return f'<svg class="graph" {size} aria-hidden="true" focusable="false">{group}{inner}</g></svg>'

@@ -17,9 +17,9 @@ from pytest_reloadleak.settings import STRATEGIES
 NEEDS = "pip install 'pytest-reloadleak[html]'"
 """The command that installs what the page needs."""
 _OPEN = 12
-"""Findings up to which each is unfolded from the beginning."""
+"""Up to this many findings, each is unfolded from the beginning."""
 _STEP = re.compile(r"(?<=[\w\])'\"])(?=[.\[(/])")
-"""Where a path may break."""
+"""The positions at which a path may break."""
 
 
 def is_possible() -> bool:
@@ -28,7 +28,7 @@ def is_possible() -> bool:
 
 
 class Session(NamedTuple):
-    """What a page is about."""
+    """The content of a page."""
 
     checks: Sequence[Mapping[str, Any]]
     """Entries of the JSON report's `checks`."""
@@ -39,7 +39,7 @@ class Session(NamedTuple):
     environment: Mapping[str, Any]
     """Options, plugins and versions."""
     version: str
-    """That of this tool."""
+    """The version of this tool."""
     rootdir: str
     """The directory to which files are relative."""
 
@@ -54,7 +54,7 @@ def document(session: Session) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     rows = session.rows or ()
-    # A path breaks at its steps, and a name only where nothing else helps.
+    # A path breaks at its steps, and a name only if nothing else helps.
     templates.filters["stepped"] = lambda text: Markup("<wbr>").join(_STEP.split(str(text)))
     shown = view.checks_of(session.checks, session.graphs, session.rootdir)
     here = files("pytest_reloadleak.report.html")

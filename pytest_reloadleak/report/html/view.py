@@ -15,7 +15,7 @@ from pytest_reloadleak.verdict.amounts import size
 
 _WIDTH, _HEIGHT, _PAD = 180, 44, 4
 _SMALL = 1000
-"""A plot is as high as this part of its values at least."""
+"""The height of a plot covers at least the largest value divided by this."""
 _PLOTS = (
     ("objects", "objects"),
     ("native_bytes", "native bytes"),
@@ -33,11 +33,11 @@ class Plot:
 
     title: str
     points: str
-    """As an SVG `polyline` takes them."""
+    """The points of an SVG `polyline`."""
     first: str
     last: str
     change: str
-    """From the first to the last, with its sign."""
+    """The difference from the first to the last value, with its sign."""
     rounds: str
     is_flat: bool
     """Whether all values are the same."""
@@ -50,7 +50,7 @@ class Step:
 
     text: str
     roles: tuple[str, ...]
-    """Of `root`, `holder` and `held`."""
+    """Some of `root`, `holder` and `held`."""
     is_cut: bool
     """Whether this reference was removed on trial."""
 
@@ -73,13 +73,13 @@ class Leak:
     finding: Finding
     fact: Fact
     title: str
-    """What its kind means."""
+    """The meaning of its kind."""
     steps: tuple[Step, ...]
     sources: tuple[Source, ...]
     cost: str
     held: str
     together: tuple[tuple[str, str], ...]
-    """Signature and id of the others that must go too; no id where they are not on the page."""
+    """Signature and id of the findings that must go too. The id is empty for a finding that is not on the page."""
     graph: str | None
     """The graph as SVG."""
 
@@ -91,7 +91,7 @@ class Check:
     id: str
     report: Report
     test: str
-    """The test that checks the target; empty where the target is a test item of its own."""
+    """The test that checks the target; empty if the target is a test item of its own."""
     leaks: tuple[Leak, ...]
     plots: tuple[Plot, ...]
     reload_ms: str
@@ -202,7 +202,7 @@ def _plot(title: str, known: list[tuple[int, int]], *, is_bytes: bool) -> Plot:
     rounds, values = [r for r, _ in known], [v for _, v in known]
     low, high = min(values), max(values)
     across = (_WIDTH - 2 * _PAD) / max(rounds[-1] - rounds[0], 1)
-    # A few bytes more or less are no slope.
+    # A difference of a few bytes is no slope.
     up = (_HEIGHT - 2 * _PAD) / max(high - low, high / _SMALL, 1)
     dots = [(_PAD + (r - rounds[0]) * across, _HEIGHT - _PAD - (v - low) * up) for r, v in known]
     first, last = (size(v) if is_bytes else f"{v:,}" for v in (values[0], values[-1]))

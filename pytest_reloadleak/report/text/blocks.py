@@ -15,10 +15,10 @@ from pytest_reloadleak.verdict.amounts import amount, size
 from pytest_reloadleak.verdict.enumeration import phrase
 
 MOST_LINES = 25
-"""Lines of a finding without `-v`: a screen shows it whole."""
+"""The largest number of lines of a finding without `-v`, so that a screen shows all of it."""
 _SHORT_DETAILS = 3
 _RELOADS_A_DAY = 500
-"""A working day with autoreload; the line says so, and readers scale it to their own."""
+"""Reloads of a working day with autoreload. The line states the number, so that readers can scale it."""
 _TYPES_SHOWN = 4
 
 
@@ -26,7 +26,7 @@ class _Part(NamedTuple):
     """Lines that are shown or left out together."""
 
     weight: int
-    """How much they say: the parts with the least are left out first, where there is no room."""
+    """Their importance: without room for all parts, those with the least weight are left out first."""
     lines: list[Line]
 
 
@@ -35,7 +35,7 @@ def block(finding: Finding, *, verbose: bool, rootdir: str, width: int | None) -
 
     Args:
         finding: what to show.
-        verbose: whether to show all of it, in as many lines as it takes.
+        verbose: whether to show everything, in any number of lines.
         rootdir: the directory to which files are relative.
         width: columns of a line; `None` for no limit.
     """
@@ -98,7 +98,7 @@ def _parts(finding: Finding, verbose: bool, rootdir: str, width: int | None) -> 
 
 
 def _headline(finding: Finding, rootdir: str, width: int | None) -> list[Line]:
-    """The key fact: with the whole path if that fits on a line, else as much of it and of the file as fits."""
+    """The key fact, with the whole path if that fits on a line, otherwise with shortened path and file."""
     whole, short = (fact(finding, rootdir=rootdir, is_short=is_short) for is_short in (False, True))
     variants = (whole, short._replace(place=whole.place), short)
     found = next((one for one in variants if width is None or len(one.text()) + 4 <= width), short)
@@ -141,7 +141,7 @@ def _trace(finding: Finding, width: int | None) -> Iterator[Line]:
 
 
 def _cost(finding: Finding, verbose: bool) -> Iterator[tuple[str, str]]:
-    """What one reload costs through this holder, and with `-v` what that consists of; each with its label."""
+    """The cost of one reload through this holder, and with `-v` its parts; each with a label."""
     generations = len(finding.generations)
     if finding.growth != "growing" or not finding.retained_bytes or not generations:
         return

@@ -16,7 +16,7 @@ from pytest_reloadleak.verdict.enumeration import parts
 from pytest_reloadleak.verdict.known import is_by_design
 
 _MOST = 8
-"""Leaks that are listed; the others are counted."""
+"""The largest number of leaks that are listed; the others are counted."""
 _WORDS: dict[Outcome, str] = {
     "leaking": "leaking",
     "error": "with an error",
@@ -32,7 +32,7 @@ _WHERE = (
 
 
 class _Leak(NamedTuple):
-    """What one holder does, in all checks that found it."""
+    """The leak through one holder, in all checks that found it."""
 
     finding: Finding
     """The worst of them."""
@@ -41,7 +41,7 @@ class _Leak(NamedTuple):
     """Those that hold the same code, in the check of `finding`."""
 
     def cost(self) -> float:
-        """Bytes per old generation: of what grows, per reload."""
+        """Bytes per old generation; for a growing leak, bytes per reload."""
         generations = len(self.finding.generations)
         return (self.finding.retained_bytes or 0) / generations if generations else 0.0
 
@@ -91,12 +91,12 @@ def _checked(reports: Sequence[Report]) -> str:
 
 
 def _order(strategy: str) -> tuple[int, str]:
-    """That of all lists of strategies; one of the application's own comes last."""
+    """The position of a strategy in all lists; the application's own reload comes last."""
     return (STRATEGIES.index(strategy) if strategy in STRATEGIES else len(STRATEGIES)), strategy
 
 
 def _leaks(reports: Sequence[Report]) -> list[_Leak]:
-    """What leaks, what to fix first at the front: what grows, in most targets, proven, and at the highest cost."""
+    """The leaks in the order in which to fix them: growing, in most targets, proven, with the highest cost."""
     found: dict[tuple[str, str, str], list[tuple[Finding, Report]]] = {}
     for report in reports:
         if report.outcome == "leaking":
@@ -123,7 +123,7 @@ def _leak(group: list[tuple[Finding, Report]]) -> _Leak:
 
 
 def _clarity(pair: tuple[Finding, Report]) -> tuple[bool, bool, bool]:
-    """How well the finding of one check shows what others find too."""
+    """Sort key: how well a check's finding represents a leak that other checks find too."""
     finding, report = pair
     return finding.growth == "growing", report.strategy != "alias", finding.proven is True
 
@@ -134,7 +134,7 @@ def _weight(leak: _Leak) -> tuple[bool, int, bool, float]:
 
 
 def _places(leak: _Leak, rootdir: str) -> Iterator[Span]:
-    """Where to go: the line of the leak, and those of the others that hold the same code."""
+    """The lines to go to: that of the leak, and those of the others that hold the same code."""
     said = [fact(finding, rootdir=rootdir) for finding in (leak.finding, *leak.others)]
     places = parts(list(dict.fromkeys(one.place or one.who for one in said)))
     for number, place in enumerate(places):

@@ -1,4 +1,4 @@
-"""Say the key fact of a finding: what keeps or leaves how much, and where the line is."""
+"""State the key fact of a finding: what keeps or leaves how much, and at which line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STILL = {
     "pending-task": "is still pending",
     "open-fd": "stays open",
 }
-"""What an effect does though it should have ended."""
+"""By kind of effect: what it still does although it should have ended."""
 _ENTRIES = {
     "contextvars": "stays set",
     "os.environ": "stays set",
@@ -29,7 +29,7 @@ _ENTRIES = {
         "is left behind",
     ),
 }
-"""What an entry of a registry does; of any other one, it stays registered."""
+"""By registry: what an entry does. An entry of any other registry stays registered."""
 _BEGINNING = re.compile(r"[\w.]+")
 """The attributes at the beginning of a path."""
 _STEP = re.compile(r"\.\w+|\[[^]]*\]|<[^>]*>|\([^)]*\)\*?|.")
@@ -40,7 +40,7 @@ _TAIL = 32
 
 
 class Fact(NamedTuple):
-    """The parts of a sentence: who, does what, to how much that is old, and where."""
+    """The parts of a sentence: subject, verb, number of old objects, and place."""
 
     who: str
     does: str
@@ -75,7 +75,7 @@ def fact(finding: Finding, *, rootdir: str = ".", is_short: bool = False) -> Fac
         where = f"{name}:{line}" if line is not None else name
     if finding.holder is None:
         return Fact("the process", does, old, where)
-    # A descriptor has another number in each generation, which says nothing.
+    # A descriptor has another number in each generation, so the number is left out.
     path = finding.holder.path.removeprefix("fd * ")
     if path == "native":
         return Fact("C code", does, old, where)
@@ -83,7 +83,7 @@ def fact(finding: Finding, *, rootdir: str = ".", is_short: bool = False) -> Fac
 
 
 def place_of(finding: Finding) -> tuple[str, int | None] | None:
-    """File and line to show: where the finding was made, else where what it holds is defined."""
+    """File and line to show: those of the site, else those of the held object's definition."""
     if finding.site is not None:
         return finding.site.file, finding.site.line
     if finding.held is not None and finding.held.file is not None:

@@ -1,4 +1,4 @@
-"""Fold lines of Python inside of brackets, where a line may end: a folded cure can be pasted as it stands."""
+"""Fold lines of Python inside brackets, where a line may end, so that a folded cure can be pasted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _INDENT = "        "
 
 
 def folded(line: str, width: int | None) -> list[str]:
-    """A line of code as lines of at most this width, as far as there are brackets to fold in.
+    """A line of code as lines of at most this width, as far as its brackets allow.
 
     Args:
         line: a logical line, or the head of a compound statement.
@@ -33,7 +33,7 @@ def folded(line: str, width: int | None) -> list[str]:
 
 
 def _breaks(line: str) -> list[tuple[int, int]]:
-    """Columns at which a new line may begin: inside of brackets, after a space or the bracket; with their number."""
+    """Columns at which a new line may begin, inside brackets and after a space or the bracket, with their depth."""
     out: list[tuple[int, int]] = []
     depth = end = 0
     try:
@@ -45,5 +45,5 @@ def _breaks(line: str) -> list[tuple[int, int]]:
                 out.append((token.end[1], depth))
             end = token.end[1]
     except (tokenize.TokenError, IndentationError, SyntaxError):
-        return []  # the line alone is no whole statement: leave it as it is
+        return []  # the line alone is no whole statement, so it is not folded
     return out

@@ -16,14 +16,14 @@ class Span(NamedTuple):
     text: str
     style: Style = ""
     is_whole: bool = False
-    """Whether it never breaks, not even at its spaces."""
+    """Whether it never breaks, even at its spaces."""
 
 
 Line = tuple[Span, ...]
 """One line without its end."""
 
 LABEL = 12
-"""Columns of a label with the space before and behind it."""
+"""Columns of a label with the spaces before and after it."""
 
 _WORD = re.compile(r"""(?:\[(?:'[^'\n]*'|"[^"\n]*")\]|\S)+""")
 """A word: a key in quotes may hold spaces."""
@@ -34,11 +34,11 @@ _PART = re.compile(r"/?[^/]+/?|/+")
 
 
 class _Piece(NamedTuple):
-    """What stands together on one line."""
+    """Text that stays together on one line."""
 
     spans: list[Span]
     is_word: bool
-    """Whether a space comes before it, where it does not begin a line."""
+    """Whether a space comes before it, unless it begins a line."""
 
     def columns(self) -> int:
         return sum(len(span.text) for span in self.spans)
@@ -68,13 +68,13 @@ def labelled(label: str, spans: Iterable[Span], width: int | None) -> Iterator[L
 def wrapped(first: str, spans: Iterable[Span], width: int | None, hang: str) -> Iterator[Line]:
     """The lines of a paragraph.
 
-    A word that is longer than a line goes on at a step of its path, two columns further in.
+    A word that is longer than a line breaks at a step of its path, and continues two columns further in.
 
     Args:
-        first: what comes before the first line.
+        first: the text before the first line.
         spans: the text.
         width: columns of a line; `None` for one line.
-        hang: what comes before each other line.
+        hang: the text before each other line.
     """
     line, used, is_empty = [Span(first)], len(first), True
     for piece in _pieces(spans, None if width is None else max(width - len(hang), 8)):
@@ -91,7 +91,7 @@ def wrapped(first: str, spans: Iterable[Span], width: int | None, hang: str) -> 
 
 
 def _pieces(spans: Iterable[Span], room: int | None) -> list[_Piece]:
-    """Words; of a word that has no room on a line, the steps. What follows without a space belongs to the last one."""
+    """The words, or the steps of a word without room on a line. Text without a space before it joins the last piece."""
     out: list[_Piece] = []
     is_glued = False
     for span in spans:
@@ -115,7 +115,7 @@ def _parts(word: str) -> list[str]:
 
 
 def _joined(line: list[Span]) -> Line:
-    """The line with neighbours of one style put together."""
+    """The line with neighbours of one style joined."""
     out: list[Span] = []
     for span in line:
         if out and out[-1].style == span.style:
