@@ -15,7 +15,7 @@ _HEADER = """\
 _TABLE = re.compile(r"[ \t]*\[\[[ \t]*findings[ \t]*\]\][ \t]*(#.*)?\r?\n?")
 
 _TOKEN = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#""")
-"""What may contain or hide a quote: an opening of a long string, a whole short string, or a comment."""
+"""Text that may contain a quote: the opening of a long string, a whole short string, or a comment."""
 _CLOSING = {'"""': re.compile(r'(?:\\.|[^\\])*?"""', re.DOTALL), "'''": re.compile(r".*?'''", re.DOTALL)}
 
 
@@ -26,7 +26,7 @@ def updated(baseline: Baseline, compared: Comparison, gone: Iterable[Entry], tod
         baseline: the baseline before.
         compared: how this session's checks differ from it.
         gone: entries of targets that no longer exist. A new finding that is the same leak under another name of its
-            target takes over reason and day.
+            target gets the reason and the day of the old entry.
         today: the day for new entries, as YYYY-MM-DD.
     """
     gone = list(gone)
@@ -60,8 +60,8 @@ def _table(entry: Entry) -> str:
 def _chunks(baseline: Baseline) -> tuple[str, list[str]]:
     """The text before the first table, and the text of each table with the comment lines right above it.
 
-    A writer of TOML attaches a comment above a table to the table before, and drops it with that. So the text is cut at
-    the headings instead, which leaves every byte of an entry as the team wrote it.
+    A writer of TOML attaches a comment above a table to the previous table, and drops it together with that. So this
+    module cuts the text at the headings, which leaves every byte of an entry as the team wrote it.
     """
     lines = baseline.text.splitlines(keepends=True)
     starts = list(_headings(lines))
@@ -76,7 +76,7 @@ def _chunks(baseline: Baseline) -> tuple[str, list[str]]:
     if not begins:
         return baseline.text, []
     if begins[0] == 0 and starts[0] > 0:
-        # Comment lines at the very top belong to the file if an empty line or nothing separates them: keep them there.
+        # Comment lines at the very top belong to the file if an empty line follows them, or if nothing does.
         begins[0] = starts[0]
     ends = [*begins[1:], len(lines)]
     header = "".join(lines[: begins[0]])

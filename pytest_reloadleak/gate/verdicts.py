@@ -11,7 +11,7 @@ from pytest_reloadleak.model import Finding, Outcome, Report
 from pytest_reloadleak.verdict.known import BY_DESIGN, is_by_design
 
 UNUSED = "matched no finding; remove it"
-"""How the note on a marker's or call's pattern ends that is not needed any more."""
+"""The end of the note on a pattern of a marker or call that is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Gate:
         ignores: patterns of findings that do not fail, from options and ini file.
         own: the same from the marker or call.
         baseline: known findings; `None` without a baseline.
-        expects: patterns of leaks that must be there.
+        expects: patterns of leaks that must be found.
         accepts_new: whether this run updates the baseline, so that new findings do not fail.
-        is_audit: whether strategies are compared, so that what one leaves by design does not fail.
+        is_audit: whether strategies are compared, so that a leak that is part of a strategy does not fail.
     """
 
     rootdir: str = "."
@@ -54,7 +54,7 @@ class Gate:
             if not any(pattern.matches(finding, self.rootdir) for finding in findings)
         ]
         changed = replace(report, findings=findings)
-        if report.outcome in {"error", "inconclusive"}:  # what was not found may be there
+        if report.outcome in {"error", "inconclusive"}:  # a finding that is missing may exist
             return changed
         unused = (
             f"{ignore.origin} {ignore.pattern.text} {UNUSED}"

@@ -1,4 +1,4 @@
-"""Name the references of C types, which have no attribute that could be asked for them.
+"""Name the references of C types that no attribute shows.
 
 `map`, `itertools.chain`, `operator.itemgetter` or a `SimpleQueue` show what they hold to the collector only.
 What each type of the standard library holds is data here, by the type's name, so nothing is called: an iterator asked

@@ -28,7 +28,7 @@ _MODULE_DICT = vars(types.ModuleType)["__dict__"].__get__
 _ATOMS = frozenset(
     map(id, (str, bytes, int, float, complex, bool, type(None), type(...), type(NotImplemented), range))
 )
-"""Ids of the types that are compared by value: two equal ones are never two versions of a thing. Ids, because
+"""Ids of the types that are compared by value: two equal objects are never two versions of one. Ids, because
 `type(o) in (str, ...)` would call `__eq__` or `__hash__` of a hostile metaclass."""
 
 _GETTERS = frozenset(map(id, (types.GetSetDescriptorType, types.MemberDescriptorType)))

@@ -173,7 +173,7 @@ class _HolderSearch:
         unbound, original = [], self._search.original
         for together in within.values():
             generations = {self._retained.born[id(arrival.path[-1])] for arrival in together}
-            # A collection that each generation made for itself is one cause, whatever it holds and however much.
+            # A collection that each generation made for itself is one cause, whatever it holds.
             is_one = len(together) > 1 and len(generations) == 1
             for arrival in together[:1] if is_one else together:
                 trace = self._read_trace(arrival, below)

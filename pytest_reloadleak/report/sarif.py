@@ -120,7 +120,7 @@ def _physical(file: str, line: int) -> dict[str, Any]:
 
 
 def _notifications(checks: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What could not be judged: code scanning must not take it for clean."""
+    """The checks that could not be judged: code scanning must not take them for clean."""
     for check in checks:
         if check["outcome"] in {"error", "inconclusive"}:
             yield {

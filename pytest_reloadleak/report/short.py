@@ -11,7 +11,7 @@ _WORST = ("growing", "bounded")
 
 
 def line(report: Report, *, names_target: bool = False, room: int | None = None) -> str:
-    """What is wrong, what matters most first.
+    """What is wrong, the most important part first.
 
     Args:
         report: a report whose outcome does not pass.
@@ -39,13 +39,13 @@ def place(report: Report) -> tuple[str, int] | None:
 
 
 def worst_first(report: Report) -> list[Finding]:
-    """The findings that nobody expects, those that grow first; all of them if each is expected."""
+    """The unexpected findings, growing ones first; all findings if each is expected."""
     unknown = [finding for finding in report.findings if finding.known is None]
     return sorted(unknown or report.findings, key=lambda finding: _WORST.index(finding.growth))
 
 
 def _variants(report: Report) -> Iterator[str]:
-    """The line, from the whole to the shortest that still helps."""
+    """The versions of the line, from the complete one to the shortest that still helps."""
     worst = worst_first(report)
     if report.outcome != "leaking" or not worst:
         outcome = "leaks" if report.outcome == "leaking" else report.outcome

@@ -48,7 +48,7 @@ def lines(report: Report, *, verbose: bool, rootdir: str | None, width: int | No
     """The whole report as lines of styled text. Arguments as for `text`."""
     # An error is one line, so that a search finds the whole of it.
     yield from wrapped("", [Span(headline(report))], width if report.findings else None, "  ")
-    # What nobody expects comes first; beside it, a line says enough of what is known.
+    # Unexpected findings come first. Beside them, one line for each known finding is enough.
     ordered = sorted(report.findings, key=lambda finding: finding.known is not None)
     is_brief = not verbose and any(finding.known is None for finding in ordered)
     told = [finding for finding in ordered if not is_brief or finding.known is None]

@@ -18,7 +18,7 @@ _REGISTRIES = {
     "file": ("files", "remove the file"),
     "link": ("files", "remove the link"),
 }
-"""The registry of each kind of thing, and what to do on unload."""
+"""By kind of name: the registry of the finding, and what to do on unload."""
 REGISTRIES = frozenset({*(registry for registry, _ in _REGISTRIES.values()), "tempfile"})
 """The registries of what all programs on the machine share."""
 _SHOWN = 5

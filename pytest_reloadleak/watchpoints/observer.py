@@ -129,7 +129,7 @@ class Observer:
         self._last = ident
 
     def end(self) -> None:
-        """Look a last time, and let go of every frame."""
+        """Look a last time, and release every frame."""
         with self._turn() as is_mine:
             if is_mine:
                 self._look(_get_ident())

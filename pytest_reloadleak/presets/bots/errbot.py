@@ -1,4 +1,4 @@
-"""Check plugins of errbot, by the bot of its own test tools, which talks to nobody."""
+"""Check plugins of errbot with the bot of its own test tools, which has no connection."""
 
 from __future__ import annotations
 

@@ -98,13 +98,13 @@ class Script(Session):
         self._file = str(file)
 
     def reload(self) -> None:
-        """Execute the script, which has the name `__main__` meanwhile, and then the cell."""
+        """Execute the script, which has the name `__main__` during that, and then the cell."""
         shell: Any = self.host["shell"]
         magics = shell.magics_manager.registry["ExecutionMagics"]
         # %run itself shows what a script raises, and goes on.
         magics.run(f'"{self._file}"', runner=partial(shell.safe_execfile, raise_exceptions=True))
         module = shell._main_mod_cache[self._file]
-        module.__name__ = "__main__"  # %run removes it, and so what the script's classes say of their module
+        module.__name__ = "__main__"  # %run removes it, and with it the module name of the script's classes
         enter(self._name, module)
         self.execute(self._cell)
 

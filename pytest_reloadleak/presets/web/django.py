@@ -36,7 +36,7 @@ class Part(Hosted):
             template.Engine(libraries={"reload_leak": module.__name__}).from_string("{% load reload_leak %}")
 
     def unload(self, module: Any) -> None:
-        """Let Django forget the URLconf and what it derived from the models, as every reloader of these must."""
+        """Empty Django's caches of the URLconf and of what it derived from the models, as every reloader must."""
         urls: Any = importlib.import_module("django.urls")
         apps: Any = importlib.import_module("django.apps").apps
         del module
@@ -69,7 +69,7 @@ class Django(Preset):
         return source.imports("django") and (is_part or registers)
 
     def open(self, target: str, source: Source, options: Mapping[str, object]) -> Part:
-        """Set Django up by the project's settings; without any, by few of its own: no database is asked."""
+        """Set Django up with the project's settings, or else with minimal ones. No database is used."""
         del target, source, options
         conf: Any = importlib.import_module("django.conf")
         if not conf.settings.configured and "DJANGO_SETTINGS_MODULE" not in os.environ:

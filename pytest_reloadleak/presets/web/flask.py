@@ -13,7 +13,7 @@ _FACTORIES = ("create_app", "make_app")
 
 
 class Application(Hosted):
-    """A module of Flask. In each round its application is made and asked for a page."""
+    """A module of Flask. In each round its application is created and handles one request."""
 
     def load(self, module: Any) -> None:
         """Make the application, or register the blueprints with a new one, and handle one request."""

@@ -215,5 +215,5 @@ DEFAULTS: dict[str, Any] = {
     "the current event loop": None,
     _HAD_LOOP: False,
 }
-"""What a setting is as long as nobody sets it: for a library that the target loads first, and for asyncio's policy,
-which the first one who asks for it makes."""
+"""The defaults of settings: for a library that the target is the first to load, and for asyncio's policy, which the
+first read creates."""

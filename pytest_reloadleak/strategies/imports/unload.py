@@ -10,10 +10,10 @@ from pytest_reloadleak.strategies.imports.unit import reloadable
 
 
 def unload(names: list[str]) -> None:
-    """Drop modules from `sys.modules` and from their parents' attributes; extension modules stay where they are.
+    """Drop modules from `sys.modules` and from their parents' attributes. Extension modules stay.
 
     A parent that is dropped too keeps its attributes: the import system no longer finds it, and code that continues
-    with the old version, such as a thread in the middle of a call, still has it whole.
+    with the old version, such as a thread in the middle of a call, needs all of it.
 
     Args:
         names: the unit's loaded modules.

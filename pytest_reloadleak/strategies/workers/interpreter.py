@@ -11,7 +11,7 @@ BOOT = (
     "job=json.load(file);file.close();del file;sys.path[:]=job['path'];"
     "import importlib;importlib.import_module(job['module']).main(job)"
 )
-"""The code it starts with: it must set the parent's `sys.path` before it can import this package."""
+"""The code of the interpreter: it must set the parent's `sys.path` before it can import this package."""
 
 
 def command(job: str) -> list[str]:

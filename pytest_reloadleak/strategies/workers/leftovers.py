@@ -31,7 +31,7 @@ class WorkerLeftovers(Probe):
         """Note what one worker may have left.
 
         Args:
-            folder: where temporary files go, those of earlier workers too.
+            folder: the folder for temporary files, which has those of earlier workers too.
             segments: names of the shared memory segments that it made.
         """
         generation = self.generation()
@@ -45,7 +45,7 @@ class WorkerLeftovers(Probe):
         return [(str(path),) for path in self._found if os.path.lexists(path)]
 
     def effects(self) -> list[Effect]:
-        """The files that still exist, if several workers left such: a cache or lock of a fixed name is made once."""
+        """The files that still exist, if several workers left some: a cache or lock of a fixed name is made once."""
         effects = [
             _effect(path, registry, generation)
             for path, (registry, generation) in self._found.items()
@@ -57,7 +57,7 @@ class WorkerLeftovers(Probe):
         return [effect for effect in effects if len(makers[effect.cause]) > 1]
 
     def remove(self) -> None:
-        """Remove the shared memory, as the check started the workers. The files go with their folder."""
+        """Remove the shared memory, since the check started the workers. The files are removed with their folder."""
         for path, (registry, _) in self._found.items():
             if registry == _MEMORY:
                 path.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ class WorkerLeftovers(Probe):
 
 
 def files(folder: Path, known: Collection[Path]) -> Iterator[Path]:
-    """What is in a folder, and in those of its directories that are known; a new directory counts as one."""
+    """The entries of a folder and of its known directories. A new directory counts as one entry."""
     try:
         found = sorted(folder.iterdir())
     except OSError:  # the target may do anything to it
@@ -77,11 +77,11 @@ def files(folder: Path, known: Collection[Path]) -> Iterator[Path]:
 
 
 def identities(folder: Path, known: Collection[Path], segments: Iterable[str]) -> list[Identity]:
-    """What a worker has made so far, as the probe identifies it.
+    """The identities, as those of the probe, of what a worker has made so far.
 
     Args:
-        folder: where its temporary files go.
-        known: what earlier workers left there.
+        folder: the folder for its temporary files.
+        known: the entries that earlier workers left there.
         segments: names of the shared memory segments that it made.
     """
     return [(str(path),) for path in (*files(folder, known), *map(_segment, segments))]

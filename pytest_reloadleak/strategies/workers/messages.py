@@ -3,7 +3,7 @@
 A message itself consists of plain values, so it can always be read. The user's objects travel in it as separate
 pickles: an object that cannot be passed causes one clear error, and the next message can still be read.
 
-Not `multiprocessing.connection`, which does the same: each worker would import it, and a target that uses
+Rejected: `multiprocessing.connection`, which does the same. Each worker would import it, and a target that uses
 `multiprocessing` would be loaded into a process unlike that of its program.
 """
 
@@ -39,7 +39,7 @@ def receive(stream: IO[bytes]) -> Any:
 
 
 def pack(value: object, what: str) -> bytes:
-    """Pickle an object of the user's, to be put into a message.
+    """Pickle an object of the user's for a message.
 
     Args:
         value: the object.
@@ -86,7 +86,7 @@ class _MissingError(Exception):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Imports no module of the target: one that is not loaded on this side must stay so."""
+    """Imports no module of the target: a module that is not loaded on this side must not be loaded."""
 
     def __init__(self, content: bytes, is_missing: Callable[[str], bool]) -> None:
         super().__init__(io.BytesIO(content))

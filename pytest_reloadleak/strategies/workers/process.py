@@ -21,16 +21,16 @@ class Process:
 
     Args:
         job: its instructions.
-        folder: where its temporary files go.
-        file: the file to which the instructions are written here.
+        folder: the folder for its temporary files.
+        file: the file to which this class writes the instructions.
     """
 
     def __init__(self, job: dict[str, Any], folder: Path, file: Path) -> None:
         variables = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
         self._lost = ""
-        """Why it takes no more requests; empty while it does."""
+        """Why it accepts no more requests; empty as long as it does."""
         self.was_slow = False
-        # The end of the requests tells only a worker that waits for one: a target that spins would outlive a killed
+        # Only a worker that waits for a request notices their end: a target in an endless loop would outlive a killed
         # pytest.
         self._tether = Tether()
         try:
@@ -80,7 +80,7 @@ class Process:
             return f"was killed by signal {-status}"
 
     def stop(self, patience_s: float) -> dict[str, Any]:
-        """Let it dispose and end; returns its last answer."""
+        """Let it dispose and end. Returns its last answer."""
         said: dict[str, Any] = {"data": {}, "errors": [], "segments": [], "threads": []}
         try:
             said = self.request("end")[1]
@@ -100,7 +100,7 @@ class Process:
         self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream is not None:
-                with contextlib.suppress(OSError):  # it tries in vain to send the rest
+                with contextlib.suppress(OSError):  # closing tries to send the rest
                     stream.close()
         self._tether.close()
 

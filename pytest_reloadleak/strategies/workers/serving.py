@@ -26,7 +26,7 @@ from pytest_reloadleak.strategies.workers import messages
 
 
 def main(job: dict[str, Any], made: list[str] | None = None) -> None:
-    """Serve until told to end.
+    """Serve until a request says to end.
 
     Args:
         job: `targets`, the modules to import, and `tether`, the descriptor that ends this process with its parent.
@@ -42,7 +42,7 @@ def main(job: dict[str, Any], made: list[str] | None = None) -> None:
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes to the check, taken away from the target: what the target prints goes to standard error."""
+    """The pipes to the check, which the target no longer has: its output goes to standard error."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -95,7 +95,7 @@ class Served:
         self._disposal = Disposal()
 
     def run(self) -> None:
-        """Answer until `end`, or until the check is gone."""
+        """Answer until the request `end`, or until the check has ended."""
         actions: dict[str, Callable[..., Any]] = {
             "load": self._load,
             "kind": self._kind,
@@ -148,7 +148,7 @@ class Served:
         return messages.pack(self._find(module, path), f"{module}.{path}")
 
     def _call(self, module: str, path: str, content: bytes) -> tuple[bool, bytes]:
-        """Call a function; returns whether its result was awaited, and the result."""
+        """Call a function. Returns whether its result was awaited, and the result."""
         args, kwargs = messages.unpack(content, f"an argument of {module}.{path}", _is_missing)
         result = self._find(module, path)(*args, **kwargs)
         is_awaitable = inspect.isawaitable(result)
@@ -168,7 +168,7 @@ class Served:
         return self._loop.run_until_complete(wait())
 
     def _end(self) -> dict[str, Any]:
-        """Dispose; returns the data to hand over, the errors, the segments that were made and the lasting threads."""
+        """Dispose. Returns the data to hand over, the errors, the new segments and the remaining threads."""
         calls = self._disposal.calls(children_first(self._unit.loaded()), self._unit.names)
         errors = [text for call in calls for text in self._disposed(call)]
         errors += self._disposal.errors
@@ -202,7 +202,7 @@ class Served:
 
 
 def _raised(error: BaseException) -> tuple[bytes | None, str]:
-    """What was raised, if it can be pickled, and its text with the user's frames."""
+    """An exception if it can be pickled, and its text with the user's frames."""
     if isinstance(error, TargetError):
         return None, str(error)
     text = failure_text(error)
@@ -220,7 +220,7 @@ def _lasting_threads() -> list[str]:
 
 
 def _is_missing(module: str) -> bool:
-    """Whether a module of the target must not be imported here: never, as this process exists to load it."""
+    """Whether a module of the target must not be imported here: never, since this process exists to load it."""
     del module
     return False
 

@@ -4,8 +4,9 @@ The outgoing worker is drained (it answers a pending request), disposes, and end
 loads the target with the data handed over, and callers wait meanwhile. Nothing of the target is loaded here. The check
 watches what a worker may leave behind: processes without a parent, shared memory and temporary files.
 
-Not a sub-interpreter (`concurrent.interpreters`, since 3.14), which would start faster: it shares descriptors, child
-processes, environment and working directory with its host, where leftovers of a generation stay: `docs/strategies.md`.
+Rejected: a sub-interpreter (`concurrent.interpreters`, since 3.14), which would start faster. It shares descriptors,
+child processes, environment and working directory with its host, where leftovers of a generation stay: see
+`docs/strategies.md`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from pytest_reloadleak.strategies.workers.leftovers import WorkerLeftovers
 from pytest_reloadleak.strategies.workers.process import Process
 
 _PATIENCE_S = 5.0
-"""How long a worker may take to end: its non-daemon threads are waited for."""
+"""Seconds that a worker may take to end, which includes the end of its non-daemon threads."""
 _IMPATIENCE_S = 0.5
-"""The same for workers after one that took longer: what delays one delays the others, and it is already reported."""
+"""The same for workers after one that took longer: the same cause delays the others, and it is already reported."""
 
 
 class Worker(Strategy):
@@ -48,7 +49,7 @@ class Worker(Strategy):
         self._patience_s = _PATIENCE_S
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._traced: dict[str, Any] = {}
-        """What the next worker is told beside what each is, if it is traced."""
+        """The additional instructions of the next worker, if it is traced."""
 
     def begin(self) -> None:
         """Create a folder for the workers' temporary files, which shows that they are theirs."""
@@ -79,7 +80,7 @@ class Worker(Strategy):
             self._replace(self._stop())
 
     def trace_next(self, module: str, job: dict[str, Any]) -> str:
-        """Have the next worker run another module, which traces what it serves."""
+        """Let the next worker run another module, which traces what it serves."""
         assert self._folder is not None
         told = str(Path(self._folder.name, "told"))
         self._traced = {**job, "module": module, "told": told}
@@ -104,7 +105,7 @@ class Worker(Strategy):
         return set(self._unit.names)
 
     def outgoing(self, names: list[str]) -> list[str]:
-        """None here: nothing in this process is reloaded, and the worker disposes its own modules."""
+        """None: this process reloads nothing, and the worker disposes of its own modules."""
         del names
         return []
 
@@ -118,7 +119,7 @@ class Worker(Strategy):
         return RemoteModule(self, name)
 
     def request(self, *message: Any) -> Any:
-        """Ask the present worker, and wait for the answer.
+        """Send a request to the present worker, and wait for the answer.
 
         Raises:
             Exception: what the target raised there, if it can be pickled; its cause is a `TargetError` that names the
@@ -173,7 +174,7 @@ class Worker(Strategy):
         return Path(self._folder.name, "temporary")
 
     def _stop(self) -> dict[str, bytes]:
-        """Drain and end the present worker; returns the data that it handed over."""
+        """Drain and end the present worker. Returns the data that it handed over."""
         process, self._process = self._process, None
         if process is None:
             return {}
