@@ -110,7 +110,7 @@ def parse(text: str, where: str) -> Baseline:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
-            f"{where} is not valid TOML: {error}; mend it, or restore it from version control"
+            f"{where} is not valid TOML: {error}; fix it, or restore it from version control"
         ) from None
     unknown = sorted(set(data) - {"findings"})
     if unknown:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_reloadleak.holders.retention import Retention
-from pytest_reloadleak.model import Finding, Kind
+from pytest_reloadleak.model import Finding, Holder, Kind
 
 _ENDS_ITSELF = (
     "as it is, a dispose hook cannot end it: let its code read a flag, as in `while not stop.wait(1):` with "
     "`stop = threading.Event()`, and call stop.set() in the dispose hook; where it waits for a queue, put an item that "
     "tells it to end"
 )
+_LONGEST = 80
+"""Characters of a path that a sentence repeats."""
 _NAMELESS = "give it a name in the target, by which the dispose hook can end it"
 _WHY_NO_CURE = {
     "live-thread": _ENDS_ITSELF,
@@ -71,7 +73,7 @@ def _sentence(kind: Kind, retention: Retention) -> str:
         if not module:  # an object of the interpreter, such as an exception with its traceback
             return (
                 f"{holder.path} was bound once, and its {held.name} still leads to the old version; clear the name "
-                "before the reload, or bind it anew afterwards"
+                "before the reload, or bind it again afterwards"
             )
         return (
             f"{holder.path} was bound once and still points to the old version; look up {held.name} at the point of "
@@ -91,4 +93,9 @@ def _sentence(kind: Kind, retention: Retention) -> str:
         return (
             f"each generation keeps the previous one through {holder.path}; do not carry the old object over"
         )
-    return f"remove {held.name} from {holder.path} before the reload, replace the previous entry, or hold it weakly"
+    return f"remove {held.name} from {_place(holder)} before the reload, replace the previous entry, or hold it weakly"
+
+
+def _place(holder: Holder) -> str:
+    """The holder's path; if that is long, a word for it, since the line of the holder has it."""
+    return holder.path if len(holder.path) <= _LONGEST else "its holder"

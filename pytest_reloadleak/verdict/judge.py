@@ -104,6 +104,17 @@ class Knowledge(NamedTuple):
     """Whether the process is not the check's own, so that no removal is tried."""
 
 
+_EFFECTS: frozenset[Kind] = frozenset(
+    (
+        "child-process",
+        "live-timer",
+        "live-thread",
+        "pending-task",
+        "registration",
+        "open-fd",
+        "patched-global",
+    )
+)
 _IN_PROCESS = "not tried, as the check shares this process"
 
 
@@ -249,12 +260,18 @@ def _reason(findings: list[Finding], generations: tuple[int, ...], rounds: int) 
     if generations:
         what = f"{_count(len(generations), 'old generation')} still alive after {_count(rounds, 'reload')}"
     else:
-        what = f"{_count(rounds, 'reload')} left effects or data behind; no old code is retained"
+        what = f"{_count(rounds, 'reload')} left {_left(findings)} behind; no old code is retained"
     if growing in {0, len(findings)}:
         how = _count(len(findings), "growing finding" if growing else "bounded finding")
     else:
         how = f"{_count(len(findings), 'finding')}, {growing} growing"
     return f"{what}: {how}" + (f", {known} known" if known else "")
+
+
+def _left(findings: list[Finding]) -> str:
+    """What stays, where no old generation does."""
+    is_data = {finding.kind not in _EFFECTS for finding in findings}
+    return "effects and data" if len(is_data) > 1 else "data" if True in is_data else "effects"
 
 
 def _count(number: int, noun: str) -> str:

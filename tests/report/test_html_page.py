@@ -129,6 +129,15 @@ def test_the_page_shows_what_a_report_says():
         assert part in text
 
 
+def test_what_is_known_follows_what_is_not():
+    """A reader who opens the page sees first what nobody expects."""
+    known = dataclasses.replace(FINDING, signature="00000001", known="at most 128 results")
+    text = rendered(dataclasses.replace(REPORT, findings=(known, FINDING)))
+
+    shown = re.findall(r'id="(finding-0-\d)" data-kind="[\w-]+" data-growth="\w+"( data-known)?', text)
+    assert shown == [("finding-0-1", ""), ("finding-0-0", " data-known")]
+
+
 def test_a_marked_test_is_told_from_the_target_that_it_checks():
     """Both have one target, so the page names the test."""
     page = rendered(REPORT, dataclasses.replace(REPORT, nodeid="tests/test_weather.py::test_forecast"))

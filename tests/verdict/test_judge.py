@@ -115,9 +115,7 @@ def test_what_is_left_of_a_generation_that_is_gone_retains_none():
     verdict = judged(effect, Later(5, MORE))
 
     assert (verdict.outcome, verdict.retained_generations) == ("leaking", ())
-    assert (
-        verdict.reason == "5 reloads left effects or data behind; no old code is retained: 1 growing finding"
-    )
+    assert verdict.reason == "5 reloads left effects behind; no old code is retained: 1 growing finding"
     alive = judged(LIST, Later(5, MORE))
     assert alive.retained_generations == LIST.generations
     assert alive.reason.startswith("5 old generations still alive after 5 reloads")

@@ -116,6 +116,7 @@ def _check(number: int, report: Report, graphs: Mapping[tuple[int, int], str], r
         _leak(f"finding-{number}-{at}", finding, names, graphs.get((number, at)), rootdir)
         for at, finding in enumerate(report.findings)
     ]
+    leaks.sort(key=lambda leak: leak.finding.known is not None)  # what nobody expects comes first
     reloads = report.rounds + report.warmup
     return Check(
         id=f"check-{number}",
