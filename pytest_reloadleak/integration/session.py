@@ -249,4 +249,8 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    """A list of names, as many of them as there is room for."""
+    if len(text) <= _LONGEST:
+        return text
+    whole = text[:_LONGEST].rpartition(", ")[0]
+    return f"{whole}, ..." if whole else f"{text[:_LONGEST]}..."
