@@ -87,7 +87,7 @@ def is_in_turn(item):
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch):
-    """Checks of this process wait for its threads in vain: under xdist there is one that never ends."""
+    """Do not wait for the threads of this process: under xdist there is one that never ends."""
     monkeypatch.setattr(settle, "PATIENCE_S", 0.02)
 
 

@@ -85,7 +85,7 @@ def visible(page):
 
 
 def test_it_renders_and_asks_for_nothing(opened):
-    """Every finding is shown; no script complains, and no host is asked for anything."""
+    """The page shows every finding, its script logs no error, and it sends no request."""
     page = opened(*leaking())
 
     assert page.said == []

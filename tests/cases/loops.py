@@ -59,7 +59,7 @@ def socketpair():
     pairs.append(socket.socketpair())
     return pairs[-1][0]
 """
-"""A host whose loop runs only when it is told to."""
+"""A host whose loop runs only on request."""
 
 RUNNING = """\
 import asyncio, concurrent.futures, threading

@@ -352,4 +352,4 @@ INNOCENTS = {
         host.seen.append(True)
     """,
 }
-"""Targets that leave nothing, or one thing once."""
+"""Targets that leave nothing, or one descriptor or process once."""

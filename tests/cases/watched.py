@@ -1,4 +1,4 @@
-"""Registrations that cannot be listed: leaking twins and their cured ones, and what merely looks like one.
+"""Registrations that cannot be listed: leaking twins, their cured twins, and calls that only look like registrations.
 
 None of them can be undone by the process that runs the tests, so each runs in one of its own.
 """

@@ -80,7 +80,7 @@ def test_the_method_that_undoes_is_found_on_the_holder(case, strategy, tmp_path)
     ],
 )
 def test_each_kind_of_edge_can_be_cut(twins, strategy, tmp_path):
-    """The cure removes the target's object from its holder, however the holder has it."""
+    """The cure removes the target's object from its holder, for each kind of reference."""
     cured(tmp_path, twins.leaking, strategy, twins.own_process, twins.target)
 
 
@@ -124,7 +124,7 @@ def test_a_server_on_the_loop_of_its_host_is_closed(tmp_path):
 
 
 def test_an_exception_in_a_name_is_let_go_as_a_whole(tmp_path):
-    """Nothing can be taken out of its traceback; and its class is the interpreter's, so nobody looks it up."""
+    """Nothing can be removed from its traceback. Its class is the interpreter's, so the cure must not look it up."""
     host = """
         error = None
         def run(function):
@@ -310,7 +310,7 @@ host.pools.append(pool)
 
 
 def test_what_runs_is_ended_and_what_owns_it_is_removed(tmp_path):
-    """A pool that was shut down still has its initializer: whoever keeps the pool keeps the old generation."""
+    """A pool that was shut down still has its initializer, so the holder of the pool keeps the old generation."""
     (cure,) = cured(tmp_path, {"host": "pools = []", "plugin": POOL}, "reimport", apart=True)
 
     assert cure.splitlines()[0] == "pool.shutdown()"

@@ -49,7 +49,7 @@ class Open:
 
 
 class Meta(type):
-    """A metaclass that lets nobody delete."""
+    """A metaclass that refuses every deletion."""
 
     def __delattr__(cls, name):
         raise AssertionError("it was called")
@@ -119,7 +119,7 @@ OWNERS = {
 
 @pytest.mark.parametrize("case", OWNERS)
 def test_the_reference_is_removed_and_nothing_else(case):
-    """All references of the owner to the object go, and what else the owner has stays."""
+    """All references from the owner to the object are removed, and its other references stay."""
     held = Thing()
     owner, is_right = OWNERS[case](held)
 
@@ -166,7 +166,7 @@ FIXED = {
 
 @pytest.mark.parametrize("case", FIXED)
 def test_what_cannot_let_go_is_known(case):
-    """Then what refers to the owner must let go of it."""
+    """Then the reference to the owner must be removed."""
     held = Thing()
 
     assert edges.removal((FIXED[case](held), held), 1, {id(held)}) is None

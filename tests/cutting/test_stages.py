@@ -24,13 +24,13 @@ def kept(cuts):
 
 
 def removed(staged):
-    """By stage, which holder has let go of which generation."""
+    """By stage, the generations that each holder has released."""
     return [{(number, g) for number, one in stage.cuts for g in one.generations} for stage in staged]
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_each_holder_is_left_alone_with_a_generation(count):
-    """All others have let go of it then, so each holder is shown to be needed; and no generation is free too early."""
+    """By then all others have released it, so each holder is shown to be needed. No generation is free too early."""
     cuts = apart(count, range(count))
 
     first, last = stages(cuts, kept(cuts))

@@ -23,7 +23,7 @@ def unregister():
 @pytest.mark.parametrize("strategy", ["reimport", "reload"])
 @pytest.mark.parametrize("rounds", [5, 12])
 def test_a_timer_that_the_hook_cancels_is_clean(strategy, rounds, tmp_path):
-    """The loop is idle, so that cancelled timers stay; uncancelled, they are told as timers."""
+    """The loop is idle, so that cancelled timers stay. Timers that are not cancelled are findings."""
     for cure, outcome, kinds in (("timer.cancel()", "clean", set()), ("pass", "leaking", {"live-timer"})):
         run.write(tmp_path, {"host": HOST, "plugin": TARGET.format(cure=cure)})
         with run.importable(tmp_path):

@@ -60,7 +60,7 @@ def test_what_is_left_on_a_loop_is_found(twins, strategy, tmp_path):
 
 @pytest.mark.parametrize(("twins", "strategy"), pairs())
 def test_what_was_ended_is_clean(twins, strategy, tmp_path):
-    """The same thing, ended before the next generation begins it anew."""
+    """The same effect, ended before the next generation begins it again."""
     report = measured(tmp_path, twins.files("cured"), strategy)
 
     assert (report.error, report.outcome, report.findings) == (None, "clean", ())
@@ -69,14 +69,14 @@ def test_what_was_ended_is_clean(twins, strategy, tmp_path):
 @pytest.mark.parametrize("strategy", loops.BOTH)
 @pytest.mark.parametrize("name", loops.INNOCENT)
 def test_what_is_over_is_no_leak(name, strategy, tmp_path):
-    """What has ended, was closed, or is kept by nobody but its own generation."""
+    """Effects that have ended, were closed, or are kept only by their own generation."""
     report = measured(tmp_path, {"host": loops.SERVING, "plugin": loops.INNOCENT[name]}, strategy)
 
     assert (report.error, report.outcome, report.findings) == (None, "clean", ())
 
 
 def test_a_task_tells_where_it_is_suspended(tmp_path):
-    """Innermost first, library code included, as a thread's stack is told."""
+    """Innermost first, library code included, as for the stack of a thread."""
     twins = next(t for t in loops.TWINS if t.name == "task that nobody cancels")
 
     report = measured(tmp_path, twins.files("leaking"), "reimport")

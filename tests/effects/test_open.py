@@ -56,7 +56,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize(("twins", "strategy"), cases())
 def test_what_stays_open_is_one_finding(twins, strategy, tmp_path):
-    """It says what the thing is, how many each reload leaves, and whose it is where that can be known."""
+    """It names the kind of descriptor or process, how many each reload leaves, and its owner if that is known."""
     report = measured(tmp_path, twins.leaking, strategy, own_process=twins.own_process)
 
     own_file = spelling.file(str(tmp_path / "plugin.py"), os.getcwd()).exact
@@ -116,7 +116,7 @@ def test_details_say_what_the_name_leaves_open(twins, tmp_path):
 
 
 def test_a_child_has_its_pipes(tmp_path):
-    """What is closed when somebody waits for the child is told with the child."""
+    """Descriptors that close with the end of the child belong to the child's finding."""
     report = measured(tmp_path, open_things.CHILDREN[0].leaking, "reimport")
 
     (finding,) = report["findings"]
@@ -168,7 +168,7 @@ def test_a_descriptor_is_told_by_its_number_and_by_what_it_is(probe, tmp_path):
 
 
 def test_a_port_of_its_own_choice_is_named(probe, monkeypatch):
-    """A port that the program asked for is told; one that the system chose differs in each round."""
+    """The path names a port that the program chose; a port that the system chose differs in each round."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         chosen = set(seen(probe))
@@ -275,7 +275,7 @@ def test_what_settling_closed_is_noted(tmp_path, monkeypatch):
     ],
 )
 def test_each_kind_of_descriptor_has_its_words(mode, link, name):
-    """From the type and the system's link; a file below the working directory is told as from there."""
+    """From the type and the system's link. A file below the working directory gets a relative path."""
     assert files.described(mode, link, "/app").name.exact == name
 
 
@@ -287,7 +287,7 @@ def test_numbers_are_told_where_they_agree():
 
 
 def test_a_loose_number_needs_another_that_agrees():
-    """A port that the system chose is told only when several sockets have it."""
+    """The path names a port that the system chose only if several sockets have it."""
     loose = spelling.Spelled("port 40000", "port *", is_loose=True)
 
     assert spelling.settled([loose]) == {loose: "port *"}

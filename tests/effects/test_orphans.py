@@ -1,4 +1,4 @@
-"""Processes whose parent ended, and which nobody's list has any more."""
+"""Processes whose parent has ended, so that no list of this process has them."""
 
 from __future__ import annotations
 

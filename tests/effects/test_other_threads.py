@@ -1,4 +1,4 @@
-"""Effects of unrelated code that runs at the same time are nobody's leak, and do not hide one."""
+"""Effects of unrelated code that runs at the same time are no leaks, and do not hide one."""
 
 from __future__ import annotations
 

@@ -301,7 +301,7 @@ def test_the_tool_survives_what_the_target_patched(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("owned", ["", "psutil"])
 def test_what_is_noted_before_a_fork_is_what_a_check_would_note(owned, monkeypatch):
-    """A check in a fork takes over the names of functions, unless the target owns some of these modules."""
+    """A check in a fork reuses the noted names of functions, unless the target owns some of these modules."""
     import psutil  # noqa: F401 - one that is not of the standard library
 
     def owns(name: str) -> bool:

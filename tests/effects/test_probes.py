@@ -64,7 +64,7 @@ def test_a_chosen_probe_finds_its_kind(chosen, project):
 
 
 def test_a_probe_that_is_not_chosen_does_not_look(project):
-    """The heap is not searched when only descriptors are asked for."""
+    """A check that looks only for descriptors does not search the heap."""
     files = {"host.py": STOPPING, "plugin.py": LEAKY}
 
     assert checked(project, files, "--reload-leak-probes=fds")["outcome"] == "clean"
@@ -72,7 +72,7 @@ def test_a_probe_that_is_not_chosen_does_not_look(project):
 
 
 def test_the_ini_file_and_the_keyword_choose_too(project):
-    """The keyword of a call is asked before the ini file."""
+    """The keyword of a call takes precedence over the ini file."""
     project.write(
         {
             "pytest.ini": "[pytest]\npythonpath = .\nreload_leak_probes = fds\n",
@@ -89,7 +89,7 @@ def test_the_ini_file_and_the_keyword_choose_too(project):
 
 
 def test_an_unknown_probe_is_a_usage_error(project):
-    """One line says what was wrong, what was received and what there is."""
+    """One line says what was wrong, what was received and which names exist."""
     project.write({"plugin.py": CURED})
 
     result = project.check_apart(*target("plugin"), "--reload-leak-probes=thread")

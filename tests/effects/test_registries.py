@@ -309,7 +309,7 @@ NAMED = {
     "of no module": ("logging.getLogger('server-8080')", "logging.getLogger('server-*').handlers[*]"),
     "of a module without a file": ("logging.getLogger('made5')", "logging.getLogger('made*').handlers[*]"),
 }
-"""Names of loggers with numbers in them, and how they are told."""
+"""Names of loggers with numbers in them, and how a report spells them."""
 
 
 @pytest.mark.parametrize("unload", [False, True], ids=["reloaded", "unloaded"])

@@ -24,7 +24,7 @@ def measured(directory, source, strategy):
 @pytest.mark.parametrize("strategy", BOTH)
 @pytest.mark.parametrize("twins", TWINS, ids=lambda twins: twins.name)
 def test_what_is_left_running_is_one_finding(twins, strategy, tmp_path):
-    """The thread is the finding; the generations that it keeps alive are told with it, not beside it."""
+    """The thread is the finding, and names the generations that it keeps alive. These are no separate finding."""
     report = measured(tmp_path, twins.leaking, strategy)
 
     (finding,) = report.findings
@@ -58,7 +58,7 @@ def test_the_report_shows_where_a_thread_is(tmp_path):
 
 @pytest.mark.parametrize("strategy", BOTH)
 def test_a_thread_of_the_host_is_nobodys_leak(strategy, tmp_path):
-    """A thread that a host starts once, when the target is first loaded, goes on as it should."""
+    """A thread that a host starts once, when the target is first loaded, is no finding."""
     report = measured(
         tmp_path,
         """

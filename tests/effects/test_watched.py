@@ -30,7 +30,7 @@ BUILTINS = {(module, name): vars(module)[name] for module, name in PLACES}
 
 
 def bye():
-    """Stand for a function that nobody reloads."""
+    """Stand for a function that is never reloaded."""
 
 
 def fail(*_):
@@ -121,7 +121,7 @@ def test_what_is_not_the_targets_doing_is_silent(files, strategy, tmp_path):
 
 @pytest.mark.parametrize("strategy", watched.BOTH)
 def test_a_target_that_imports_the_functions_by_name_is_clean(strategy, tmp_path):
-    """A builtin that a generation has from before the check is no old value of it, whoever else has it."""
+    """A builtin that a generation took before the check is no old value of the target."""
     files = {
         "host": "import atexit\n\nclass Exit:\n    add = atexit.register\n",
         "plugin": "from atexit import register, unregister\n\ndef bye():\n    pass\n\n"
@@ -168,7 +168,7 @@ def test_a_name_that_a_module_imported_is_replaced_and_put_back(probe, monkeypat
 
 
 def test_what_the_target_put_in_a_functions_place_stays(probe):
-    """Only stand-ins are exchanged: a patch that was made meanwhile is left, and still works."""
+    """Only stand-ins are exchanged: a patch that was made during the check stays, and still works."""
     calls = []
     inner = atexit.register
 
@@ -301,7 +301,7 @@ def test_nothing_that_is_registered_is_kept_alive(probe):
 
 
 def test_other_threads_are_not_blamed(probe):
-    """An entry that another thread made, without the target, is nobody's effect; the check's own thread's may be."""
+    """An entry that another thread made without the target is no effect; one of the check's own thread may be."""
     thread = threading.Thread(target=codecs.register, args=(bye,))
     thread.start()
     thread.join()
@@ -320,7 +320,7 @@ def test_other_threads_are_not_blamed(probe):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_two_checks_do_not_end_each_other(first):
-    """Whichever ends first, the other goes on to see what is registered, and the last one puts all back."""
+    """Whichever ends first, the other one still sees registrations, and the last one puts everything back."""
     probes = [Watched(), Watched()]
     for probe in probes:
         probe.begin(scope())

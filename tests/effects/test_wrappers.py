@@ -117,7 +117,7 @@ def found(tmp_path, body, strategy, *, early=False):
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("how", LEAKING)
 def test_a_wrapper_of_whatever_make_is_a_patch(how, early, strategy, tmp_path):
-    """One finding, on the attribute, however many layers there are and whenever the host was loaded."""
+    """One finding, on the attribute, for any number of layers and whenever the host was loaded."""
     body, path = LEAKING[how]
 
     assert found(tmp_path, body, strategy, early=early) == [("patched-global", "growing", path)]
@@ -148,7 +148,7 @@ def test_an_own_wrapper_in_a_module_that_nobody_saw_before(is_leaking, tmp_path)
     ],
 )
 def test_what_is_no_wrapper_of_a_function_is_no_patch(body, path, tmp_path):
-    """A list behind a host's own decorator is a registry, and an object of no known make says nothing."""
+    """A list behind a host's own decorator is a registry, and an object of an unknown kind proves nothing."""
     findings = found(tmp_path, body, "reimport")
 
     assert {kind for kind, _, _ in findings} == {"retained-generation"}

@@ -164,7 +164,7 @@ def test_fact_4_an_object_that_dies_in_its_del_is_clean(modules):
 @pytest.mark.parametrize("strategy", ["reimport", "reload"])
 @pytest.mark.parametrize("spelling", ["Optional[Own]", "List[Own]", "Callable[[Own], Own]", "Dict[str, Own]"])
 def test_fact_5_the_caches_of_typing_are_not_held_against_the_target(spelling, strategy, modules):
-    """`typing` keeps old classes in bounded caches: nobody's leak, and the check empties them before it judges."""
+    """`typing` keeps old classes in bounded caches. They are no leak, and the check empties them before it judges."""
     modules(f"import typing\n\nclass Own:\n    pass\n\nname = typing.{spelling}\n")
     importlib.import_module("plugin")
     cached = weakref.ref(sys.modules["plugin"].Own)
@@ -273,7 +273,7 @@ def test_fact_6_one_collection_is_not_enough(modules):
 @pytest.mark.parametrize("strategy", ["reimport", "reload"])
 @pytest.mark.parametrize("plugin", [ACROSS, WITHIN], ids=["across generations", "within a generation"])
 def test_fact_6_what_takes_several_collections_to_die_is_clean(plugin, strategy, modules):
-    """Settling goes on while something dies by it, so a chain of `__del__`s is no finding."""
+    """Settling continues while it frees something, so a chain of `__del__`s is no finding."""
     modules(plugin, host=NUMBERED)
 
     report = measure_reload("plugin", strategy=strategy, rounds=6)
@@ -424,7 +424,7 @@ NATIVE = {
 
 @pytest.mark.parametrize(("line", "root"), NATIVE.values(), ids=NATIVE)
 def test_fact_8_a_holder_that_the_collector_cannot_show_is_found(line, root, tmp_path):
-    """Registries in C show their entries to nobody; they are named all the same, and the entry is the cause."""
+    """Registries in C do not show their entries. The report names them anyway, and the entry is the cause."""
     registered = f"def on_event(*args):\n    pass\n\n{line}"
     run.write(tmp_path, {"plugin": registered})
 
@@ -584,7 +584,7 @@ def test_fact_11_a_reload_that_does_nothing_is_an_error(modules):
 
 
 def test_fact_11_a_reload_that_stops_reloading_is_an_error_of_that_round(modules):
-    """The proof is asked for in each round, not only in the first."""
+    """Each round must prove its reload, not only the first one."""
     modules("def on_event():\n    pass\n")
     importlib.import_module("plugin")
     rounds = iter([True, True, True, False, True])

@@ -31,7 +31,7 @@ BASELINE = Baseline((Entry(signature="aaaaaaaa", kind="open-fd", target="app.a",
 
 
 def test_a_finding_that_nobody_accepts_still_leaks():
-    """A finding that nobody accepts still leaks."""
+    """A finding that the team does not accept still leaks."""
     report = Gate(ignores=from_keyword("open-fd:* # why")).applied(REPORT)
     assert report.outcome == "leaking"
     assert [finding.known for finding in report.findings] == ["why", None]
@@ -75,7 +75,7 @@ def test_a_check_that_could_not_judge_never_becomes_known(outcome):
 def test_what_alias_leaves_by_design_is_known_where_strategies_are_compared(
     strategy, path, is_audit, outcome
 ):
-    """And nowhere else: the only strategy that was asked for leaks."""
+    """And nowhere else: a single chosen strategy leaks."""
     left = Holder(root="sys.modules", path=path, type="module")
     finding = replace(ONE, kind="registration", registry="sys.modules", holder=left)
     report = replace(REPORT, strategy=strategy, findings=(finding,))

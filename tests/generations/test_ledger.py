@@ -78,7 +78,7 @@ class Target:
             getattr(self, how)()
 
     def older(self, limit: int, *, but: int | None = None) -> int:
-        """How many old things are alive, after a collection."""
+        """The number of live old objects after a collection."""
         gc.collect()
         return sum(self.ledger.older(limit, but=but).values())
 
@@ -162,7 +162,7 @@ def test_entries_that_are_no_modules_are_noted_by_their_methods():
 
 @pytest.mark.parametrize("entry", [None, 42, "text", object(), type])
 def test_entries_that_are_anything_are_survived(entry):
-    """Programs put all sorts of things into `sys.modules`."""
+    """Programs put objects of any type into `sys.modules`."""
     assert Ledger(lambda _: True).note(0, [("plugin", entry)]) == set()
 
 
@@ -451,7 +451,7 @@ def test_nothing_old_is_alive_when_nobody_keeps_it(how):
 
 @pytest.mark.parametrize("part", ["on_event", "Plugin", "plugin", "closure"])
 def test_what_somebody_keeps_counts(part, how):
-    """And no longer once it is let go."""
+    """And no longer after it is released."""
     target = Target()
     target.reload()
     kept = [getattr(target.module, part)]
@@ -495,7 +495,7 @@ def test_unlisted_functions_are_those_that_no_walk_saw():
 
 
 def test_unlisted_functions_are_not_searched_for_without_need(monkeypatch):
-    """The heap is asked only when the reference count says that somebody else refers to the namespace."""
+    """The heap is searched only if the reference count shows that something else refers to the namespace."""
     target = Target("def f(): pass\n")
     target.reload()
     searched = []

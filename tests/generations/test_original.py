@@ -155,7 +155,7 @@ INNOCENT: dict[str, Callable[[Kept], object]] = {
 
 @pytest.mark.parametrize("reference", INNOCENT)
 def test_references_that_keep_nothing_of_the_generation_alive_are_none(reference):
-    """Weak ones, and those to things that belong to nobody."""
+    """Weak references, and references to objects that do not belong to the generation."""
     kept = Kept(PLUGIN)
 
     INNOCENT[reference](kept)
@@ -198,7 +198,7 @@ def test_what_is_referred_to_itself_is_told_from_what_is_led_to():
 
 
 def test_data_that_was_replaced_counts_by_its_name():
-    """`from plugin import DEFAULTS` goes on with the old one: another list under the same name is a new version."""
+    """`from plugin import DEFAULTS` keeps the old list: another list under the same name is a new version."""
     kept = Kept("DEFAULTS = [1]\n", "DEFAULTS = [1]\n")
     assert not kept.is_held()
 

@@ -93,7 +93,7 @@ def test_a_buffer_can_be_exported_during_a_check(tmp_path):
 
 
 def test_a_closed_stream_is_no_error():
-    """Its size cannot be asked for, and it has none."""
+    """Reading its size raises, so it counts as 0."""
     import io
 
     from pytest_reloadleak.heap import lengths

@@ -1,4 +1,4 @@
-"""Growth by type: which types each round leaves more of, without a word to the objects."""
+"""Growth by type: the types of which each round leaves more, without running code of the objects."""
 
 import gc
 import json

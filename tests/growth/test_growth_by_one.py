@@ -107,7 +107,7 @@ def test_an_item_that_another_line_makes_is_one_leak(way, tmp_path):
 
 
 def test_an_item_in_several_containers_is_told_for_each(tmp_path):
-    """A host that finds it by its name, by its time and in order has it in three places, each of which must let go."""
+    """A host that finds it by name, by time and in order has it in three places, and each must release it."""
     body = "item = [[] for _ in range(40)]\nhost.spare.append(item)\nhost.seen.add(id(item))\nhost.kept.append(item)"
     report = measured(tmp_path, body, "reimport")
 

@@ -93,7 +93,7 @@ def test_what_is_removed_or_overwritten_is_clean(source, cured, registry, path, 
 
 
 def test_what_others_make_meanwhile_is_never_reported(tmp_path, folder):
-    """A program that makes files all the time adds none to the target's, which sleeps meanwhile."""
+    """Files that another program makes while the target sleeps do not count as the target's."""
     stop = threading.Event()
 
     def make():

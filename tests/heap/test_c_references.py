@@ -77,7 +77,7 @@ def is_made_in_c(cls: type) -> bool:
 
 
 flags = type.__dict__["__flags__"].__get__
-"""The flags of a class; those of another test may raise when they are asked for an attribute."""
+"""The flags of a class. Classes of another test may raise when an attribute is read."""
 
 
 def classes() -> Iterator[type]:
@@ -130,7 +130,7 @@ class Thing:
 
 
 class Handler(Thing):
-    """A thing that can be called."""
+    """An object that can be called."""
 
     def __call__(self, *_: object) -> bool:
         return True
@@ -312,7 +312,7 @@ def test_a_chain_of_iterators_has_one_repeated_name() -> None:
 
 
 def test_naming_consumes_nothing() -> None:
-    """An iterator that has been named goes on where it was."""
+    """Naming the references of an iterator does not advance it."""
     source = iter([1, 2, 3])
     mapped = map(str, source)
     names = [step(mapped, child) for child in gc.get_referents(mapped)]

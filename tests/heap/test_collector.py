@@ -12,7 +12,7 @@ from pytest_reloadleak.heap import collector, lengths, settle
 
 
 def test_asyncio_in_c_shows_its_namespace_alone():
-    """Its free list is never asked for; copies that `sys.modules` has no more are told by their name."""
+    """Its free list is never read. Copies that `sys.modules` no longer has are recognised by their name."""
     assert asyncio.Future is not None
     module = sys.modules["_asyncio"]
 
@@ -34,7 +34,7 @@ os._exit(0)
 
 
 def test_a_copy_is_guarded_as_well():
-    """As a forced reload of asyncio leaves it; in another process, as nobody ought to have two of them.
+    """A forced reload of asyncio leaves such a copy. This runs in another process, since two copies are dangerous.
 
     Before 3.12 its classes do not lead to it, nor does it show its free list.
     """

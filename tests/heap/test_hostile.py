@@ -559,7 +559,7 @@ REPLACED = {
 @pytest.mark.parametrize("leaks", [True, False], ids=["leaking", "cured"])
 @pytest.mark.parametrize("replacement", REPLACED)
 def test_a_module_that_replaces_itself(replacement, leaks, world):
-    """Whatever a target puts in its place in `sys.modules`, each generation is told from the others."""
+    """Each generation is distinguished, whatever object the target puts in its place in `sys.modules`."""
     host = world.host(leaks=leaks)
     world.write({"plugin": PLUGIN + FACADE + REPLACED[replacement] + "\nhost.keep(on_event)\n"})
 
@@ -939,7 +939,7 @@ def test_texts_of_an_own_class_are_read_as_plain_ones(name, leaks, strategy, wor
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("raises", [True, False])
 def test_what_an_exception_says_is_read_as_plain_text(raises, strategy, world):
-    """An error is told by its name and its words, whatever they are made of."""
+    """An error is reported by its name and its text, whatever objects these are."""
     host = world.host(TEXT, leaks=False)
     host.armed = False
     world.write({"plugin": f"import host\n{PLUGIN}\nif host.armed: host.raises()\n"})

@@ -34,7 +34,7 @@ class Slotted:
 
 
 class Trouble:
-    """Raises whatever it is asked, except by those who go around it."""
+    """Raises from every special method, so that only guarded reads succeed."""
 
     def __eq__(self, other):
         raise RuntimeError("__eq__")
@@ -208,7 +208,7 @@ ANCHOR = Thing()
 
 
 class Handler(Thing):
-    """A thing that can stand where a function is wanted."""
+    """An object that can stand in for a function."""
 
     def __call__(self, *args):
         """Do nothing."""
@@ -229,14 +229,14 @@ def test_the_name_of_a_step(kind):
 
 
 INDIRECT = [type, types.MappingProxyType]
-"""Types that show another object to the collector, which shows the thing."""
+"""Types that show the collector another object, which shows `thing`."""
 if sys.version_info < (3, 11):
     INDIRECT += [types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType]  # they show their frame
 
 
 @pytest.mark.parametrize("kind", DIRECT)
 def test_the_holder_of_a_case_shows_the_thing_to_the_collector(kind):
-    """The table of cases is about real references: all but a view of another dict list the thing themselves."""
+    """The table of cases is about real references: all objects but a view of another dict list `thing` themselves."""
     make, _ = DIRECT[kind]
     thing = Handler()
     parent = make(thing)
@@ -271,7 +271,7 @@ def test_parts_of_a_function():
     sys.version_info < (3, 14), reason="annotations are computed by a function since 3.14 (PEP 649)"
 )
 def test_what_computes_annotations_is_a_step_of_its_own():
-    """It refers to the namespace, and is there before anybody has asked for the annotations."""
+    """It refers to the namespace, and exists before the annotations are first read."""
 
     def one(item: list[str]): ...
 
@@ -542,7 +542,7 @@ class Odd(type):
 
 
 def test_globals_are_not_folded():
-    """That a function leads to its namespace is the very thing to say."""
+    """The step from a function to its namespace is the most important one."""
     thing = Thing()
     function = types.FunctionType((lambda: 0).__code__, {"item": thing})
 
@@ -590,7 +590,7 @@ def running(thing):
 
 
 def test_reading_locals_leaves_no_snapshot_behind():
-    """When the frame lets go of a local, it dies, although the frame goes on (before 3.13 a snapshot would keep it)."""
+    """When the frame drops a local, it dies while the frame still runs (before 3.13 a snapshot would keep it)."""
     thing = Thing()
     died = []
     weakref.finalize(thing, died.append, 1)

@@ -1,4 +1,4 @@
-"""Settling goes on while collections free something, even if what is waited for dies last."""
+"""Settling continues while collections free something, even if the last object is the one waited for."""
 
 import gc
 

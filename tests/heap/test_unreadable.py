@@ -1,4 +1,4 @@
-"""Objects that raise where the tool reads them: caught at the object, told in the report, and the rest goes on."""
+"""Objects that raise where the tool reads them: the error concerns one object, and the report names it."""
 
 import importlib
 import sys
@@ -51,7 +51,7 @@ LEAKING, CURED = "append(Plugin())", "clear()"
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Writes a target whose plugin one of the host's objects keeps, and which is told of a function beside it."""
+    """Writes a target whose plugin one of the host's objects keeps, with a second leak beside it."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     unreadable.take()
@@ -78,7 +78,7 @@ def check(way):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("what", [LEAKING, CURED], ids=["leaking", "cured"])
 def test_a_dict_that_cannot_be_read_ends_no_check(program, place, what, way):
-    """As mypyc lays its classes out: the attributes' dict is a member that is empty until somebody needs it."""
+    """As mypyc lays out its classes: the attribute dict is a member that is empty until it is needed."""
     program(place, what)
 
     report = check(way)

@@ -79,7 +79,7 @@ def test_a_twin_that_leaks_under_the_other_strategy_only_is_clean_under_this(twi
 @pytest.mark.parametrize("strategy", edges.BOTH)
 @pytest.mark.parametrize("data", ["[1, 2, 3]", "bytearray(1000)", "{'a': [1]}", "'text' * 100"])
 def test_data_is_of_no_generation(data, strategy, tmp_path):
-    """Data that a target leaves behind holds no old code: however much it grows, no generation is retained by it."""
+    """Data that a target leaves behind holds no old code: it retains no generation, however much it grows."""
     run.write(tmp_path, {"host": edges.KEEPS, "plugin": f"import host\n\nhost.keep({data})\n"})
 
     report = run.measure_and_undo(tmp_path, "plugin", strategy, edges.ROUNDS)

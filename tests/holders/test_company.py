@@ -58,7 +58,7 @@ CASES = {
 @pytest.mark.parametrize("how", run.WAYS)
 @pytest.mark.parametrize("case", CASES)
 def test_a_finding_names_those_that_must_go_with_it(case, how, measured):
-    """Two holders of one generation must both let go; those of different generations have nothing to do with it."""
+    """Two holders of one generation must both release it; holders of other generations do not matter."""
     host, line, expected = CASES[case]
 
     report = measured({"host": f"{host}\n", "plugin": f"{ON}{line}\n"}, how=how)

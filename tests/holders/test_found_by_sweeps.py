@@ -168,7 +168,7 @@ def test_a_class_that_is_derived_once_is_a_holder(program):
 
 
 def test_a_name_is_stale_however_many_others_have_the_value(program):
-    """A name elsewhere that is bound to old data is told, also where a list, a closure or a tuple has the data too."""
+    """A name elsewhere that is bound to old data is a finding, even if a list, a closure or a tuple has it too."""
     program(
         "consumer",
         plugin="DATA = {}\n",
@@ -353,7 +353,7 @@ def test_modules_that_came_with_the_target_are_no_registrations(program):
 @pytest.mark.parametrize("strategy", ["reimport", "reload"])
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_a_finalizer_goes_with_what_it_watches(is_kept, strategy, program):
-    """Whoever keeps the watched object is the cause; if nobody does, the finalizer runs and is gone."""
+    """The holder of the watched object is the cause; without a holder the finalizer runs and is gone."""
     program(
         host="""
         import weakref

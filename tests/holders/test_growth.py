@@ -64,7 +64,7 @@ TWINS = {
 
 
 def measured_apart(tmp_path, body, strategy):
-    """The report of a process without another thread: where one runs, nobody can tell who takes memory in C."""
+    """The report of a process without another thread: with one, memory from C code cannot be attributed."""
     run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}{body}\n"})
     code = (
         f"import json, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
@@ -90,7 +90,7 @@ def measured(tmp_path, body, strategy, rounds=3):
 def test_what_accumulates_is_one_finding_with_its_line(
     body, cured, kind, path, holder, items, strategy, tmp_path
 ):
-    """A container that each reload leaves longer is told with its path, its type, its growth, and who fills it."""
+    """A finding on a growing container names its path, its type, its growth, and the line that fills it."""
     del cured
     report = measured(tmp_path, body, strategy)
 
@@ -119,7 +119,7 @@ def test_what_takes_its_predecessors_place_is_clean(
 
 @pytest.mark.parametrize("strategy", BOTH)
 def test_a_chain_of_objects_is_known_by_the_line_that_allocates_them(strategy, tmp_path):
-    """No container grows where each object leads to the one before it: the growth itself is told, with its line."""
+    """In a chain no container grows: the finding is on the growth itself, with its line."""
     report = measured_apart(tmp_path, "host.head = [host.head, *host.many()]", strategy)
 
     (finding,) = report.findings
@@ -165,7 +165,7 @@ def test_a_container_explains_what_it_has_and_no_more(strategy, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil.heap_info is not on all platforms")
 @pytest.mark.parametrize("strategy", BOTH)
 def test_memory_of_c_code_is_found_by_what_malloc_gave_out(strategy, tmp_path):
-    """Bytes that nothing of Python's accounts for are told as what they are, and freed ones are not.
+    """Bytes that no object of Python accounts for are `memory-growth`, and freed bytes are no finding.
 
     What a round left at least is told: malloc counts freed pieces that it has at hand as given out, so that a round
     may be some KiB short of what the target took.
@@ -201,7 +201,7 @@ def test_what_has_a_bound_is_a_note_that_says_it(body, path, tmp_path):
 
 
 def test_growth_that_a_leak_explains_is_not_told_twice(tmp_path):
-    """Old generations take memory: there is one cause, and it is the one that is told."""
+    """Old generations take memory: there is one cause, and it is the only finding."""
     report = measured(tmp_path, "def f(): pass\nhost.cache.append(f)\nhost.add(host.many())", "reimport")
 
     assert [f.kind for f in report.findings] == ["retained-generation"]
@@ -262,7 +262,7 @@ def test_what_a_keeper_puts_there_is_a_note(others, tmp_path):
 
 
 def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):
-    """`probes` selects by name or kind: without `growth` nobody looks."""
+    """`probes` selects by name or kind: without `growth` the check does not look for it."""
     run.write(tmp_path, {"host": HOST, "plugin": f"{NEXT}host.add(host.many())\n"})
     with run.importable(tmp_path):
         kinds = [
@@ -274,7 +274,7 @@ def test_growth_is_looked_for_if_its_probe_is_chosen(tmp_path):
 
 
 def test_what_another_thread_takes_is_not_the_targets(tmp_path):
-    """A list that somebody else fills all the time is a note at most, whatever the rounds leave."""
+    """A list that unrelated code fills all the time is a note at most."""
     stop, kept = threading.Event(), []
 
     def fill():

@@ -1,4 +1,4 @@
-"""A holder is named where it lives: by the module that made it, whoever else has a name for it."""
+"""A holder is named by the module that made it, whichever other modules have a name for it."""
 
 import pytest
 from cases import run
@@ -51,7 +51,7 @@ def test_the_cured_twin_that_imports_by_name_is_clean(how, measured, found):
 @pytest.mark.parametrize("made", MADE)
 @pytest.mark.parametrize("guest", GUESTS)
 def test_another_module_that_imports_it_is_a_guest(guest, made, measured, found):
-    """However it is imported and however it was made: a name before the home's in the alphabet changes nothing."""
+    """For each way to import it and to make it: another module's name, first in the alphabet, changes nothing."""
     files = {
         "app.bus": MADE[made],
         "app.aaa": GUESTS[guest],

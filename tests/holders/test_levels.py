@@ -61,7 +61,7 @@ class Trouble:
 
 
 def test_both_expand_this_process_alike(native):
-    """All there is: classes, extension types, frames, generators, running code, and objects that refuse to be asked."""
+    """Classes, extension types, frames, generators, running code, and objects that raise when they are read."""
     trouble = Trouble()
     Trouble.held.__set__(trouble, [trouble])
     skip = {*map(id, unsafe_modules())}
