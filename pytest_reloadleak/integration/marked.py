@@ -102,12 +102,7 @@ def _checks(
     names = targets_of(item, marker)
     hosts = _hosting(item, marker, names, options.preset)
     reload = hosts.reload if hosts is not None else reloader_of(item, marker.kwargs.get("reload"))
-    given = marker.kwargs.get("strategy")
-    strategies: list[Any] = list(options.strategies)
-    if given is not None:
-        if given not in (*STRATEGIES, ALL):
-            raise UsageError(unknown_strategy(given))
-        strategies = list(expanded([given]))
+    strategies = _strategies(marker.kwargs.get("strategy"), options)
     if reload is not None:
         strategies = ["callable"]
     elif hosts is not None:
@@ -148,6 +143,19 @@ def _checks(
     gate_for(item.config, marker.kwargs.get("ignore"), marker.kwargs.get("expect"))
     makers[0]()  # report wrong settings before the test's body begins
     return makers
+
+
+def _strategies(given: object, options: Options) -> list[Any]:
+    """The strategies of the `strategy` keyword, or those of the options without it.
+
+    Raises:
+        UsageError: there is no such strategy.
+    """
+    if given is None:
+        return list(options.strategies)
+    if given not in (*STRATEGIES, ALL):
+        raise UsageError(unknown_strategy(given))
+    return list(expanded([str(given)]))
 
 
 def _hosting(item: pytest.Function, marker: pytest.Mark, names: list[str], default: str) -> Hosting | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _GROUPED = 1000
-"""From here on digits are grouped, and a fraction says nothing."""
+"""From this value on, digits are grouped and fractions are dropped."""
 
 
 def amount(value: float) -> str:
