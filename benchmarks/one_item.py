@@ -50,7 +50,7 @@ def used(root: Path, arguments: list[str]) -> tuple[float, float]:
     begun_s = time.perf_counter()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_reloadleak.plugin", *arguments]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles all sources in each run
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise each run would compile all sources
     subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
     taken_s = time.perf_counter() - begun_s
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

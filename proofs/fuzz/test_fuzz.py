@@ -94,7 +94,7 @@ LINES = re.compile(r"(#.*\n|\[\[findings\]\]\n|[a-z]+ = (\"[^\"\n]*\"|[0-9]+|\[.
     | st.from_regex(LINES).map(str.encode)
 )
 def test_any_file_is_a_baseline_or_a_line(tmp_path_factory, data):
-    """An update keeps all entries of a file that can be read, and nobody writes one that cannot."""
+    """An update keeps all entries of a readable file, and never writes an unreadable one."""
     path = tmp_path_factory.getbasetemp() / "baseline.toml"
     path.write_bytes(data)
     try:

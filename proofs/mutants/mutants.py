@@ -196,7 +196,7 @@ def is_meant(mutant: Mutant, only: str) -> bool:
 
 
 def main() -> None:
-    """Run the mutants that were asked for."""
+    """Run the selected mutants."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -53,9 +53,9 @@ class Scenario:
     driver: str
     """A module with a function `cycle` that reloads once."""
     checked: str = "target"
-    """The target as the check is told."""
+    """The target, as the check gets it."""
     holder: re.Pattern[str] = field(default=re.compile(NOTHING))
-    """What a report must say of whoever keeps the old objects."""
+    """What a report must say of the holder of the old objects."""
     probe: str = "0"
     """Expression that counts what leaks: it grows by one each reload, whatever a checker says."""
     causes: int = 1

@@ -80,7 +80,7 @@ def test_every_generation_is_counted(scenario, tmp_path):
 
 @of(CONTROLS + GREY)
 def test_what_is_clean_passes(scenario, tmp_path):
-    """No control fails, and a bounded interpreter cache is nobody's leak, however it is reloaded."""
+    """No control fails, and a bounded interpreter cache is no leak under any way to reload."""
     outcome = run(scenario, tmp_path, strategies=strategies(scenario))
 
     assert {strategy: check["outcome"] for strategy, check in outcome.checks.items()} == dict.fromkeys(

@@ -91,7 +91,7 @@ def test_a_history_that_is_cleared(plug, reload_leaks, cell, outcome):
 
 
 def test_a_script_that_raises_ends_the_check(plug, reload_leaks):
-    """`%run` itself shows the traceback and goes on."""
+    """`%run` itself shows the traceback and continues."""
     plug(".no_such_method()")
 
     report = scripted(reload_leaks)

@@ -77,7 +77,7 @@ def test_without_the_preset(plug, reload_leaks):
 
 
 def test_a_module_that_raises_ends_the_check(plug, reload_leaks):
-    """Marimo only logs it, and the notebook goes on with the old module."""
+    """Marimo only logs it, and the notebook continues with the old module."""
     plug(" if not hub.listeners else no_such_name; hub.listeners.append(1)")
 
     report = reload_leaks.measure("plug", preset="marimo", rounds=2)

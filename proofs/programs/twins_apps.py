@@ -1,4 +1,4 @@
-"""Add-ons of Blender that leak. Integrations of Home Assistant are elsewhere: its test tools take over each test."""
+"""Add-ons of Blender that leak. Integrations of Home Assistant are elsewhere, as its test tools control each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool as a judge: a fork server that has imported pytest-reloadleak and checks what it is asked for.
+"""The tool as a judge: a fork server that has imported pytest-reloadleak and checks the modules of its requests.
 
 python asking.py --serve FOLDER      answer requests
 python asking.py --imports           print what a target finds loaded

@@ -47,7 +47,7 @@ def serve(judge, folder):
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     os.close(nothing)
-    sys.path[0] = ""  # as `python -c` has it: the folder of the judge is nobody's business
+    sys.path[0] = ""  # as with `python -c`, so that no module of the judge's folder can be imported
     number = 0
     with open(requests, "rb", closefd=False) as incoming:
         while (request := receive(incoming)) is not None:

@@ -79,7 +79,7 @@ def _attributes(value, name):
     """An attribute; all that match where a number is left open (`SIGUSR*`); of each in a tuple of bases."""
     if name == "__closure__" and type(value) is types.FunctionType:
         cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
-        # One that is not bound yet has no contents, and raises when it is asked for them.
+        # A cell that is not bound yet raises when its contents are read.
         return [{name: gc.get_referents(cell)[0] for name, cell in cells if gc.get_referents(cell)}]
     if type(value) is tuple:
         return [inner for one in value for inner in _attributes(one, name)]

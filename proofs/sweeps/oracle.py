@@ -140,7 +140,7 @@ class Generations:
                 if not has_code and not any(
                     value is v for space in homes.values() for v in list(space.values())
                 ):
-                    continue  # somebody else's, which merely says that it is of the module: C code does that
+                    continue  # another module's: C code may set the name of this one
             else:
                 continue
             known = self.born.get(id(value))
@@ -219,7 +219,7 @@ class Generations:
         return sorted("|".join(sorted(names)) for names in found.values())
 
     def bindings(self, limit):
-        """Names elsewhere that are bound to old functions, classes or modules; several for one thing are joined.
+        """Names elsewhere that are bound to old functions, classes or modules; several names of one object are joined.
 
         Those of one namespace too that has several names, as `os.path` is `posixpath`.
         """

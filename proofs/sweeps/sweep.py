@@ -67,7 +67,7 @@ class Pair:
         self.oracle = Server(str(HERE / "oracle.py"), tools_imports())
 
     def check(self, module: str, strategy: str) -> Row:
-        """Ask both; the oracle is told which holders the tool names, and looks there after its own verdict."""
+        """Run both judges. The oracle gets the holders that the tool names, and checks these after its own verdict."""
         begun_s = time.perf_counter()
         question = {"module": module, "strategy": strategy, "timeout_s": self._timeout_s}
         said = self.tool.ask(**question, rounds=ROUNDS)

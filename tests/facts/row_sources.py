@@ -3,6 +3,6 @@
 IN_PROCESS = ("reload", "decache", "reimport", "cascade")
 """Strategies under which the target keeps its name in this process."""
 SINGLE = IN_PROCESS[:3]
-"""Those that reload the target and nobody else."""
+"""The strategies that reload only the target."""
 ACT = "import host\nTOKEN = host.token()\nhost.ran.append(__name__)\n\ndef act():\n    return TOKEN\n"
 """A clean module with a function, and thus with a namespace in a circle of references."""

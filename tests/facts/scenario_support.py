@@ -133,7 +133,7 @@ def program(directory: Path) -> Iterator[Program]:
                     os.close(fd)
                 if "loop" in it.host.table:
                     it.host.stop_loop()
-                gc.collect()  # ends the threads of pools that nobody has
+                gc.collect()  # ends the threads of pools that are garbage
                 for thread in set(threading.enumerate()) - before:
                     if isinstance(thread, threading.Timer):
                         thread.cancel()

@@ -231,7 +231,7 @@ link = Link()
 if link.number > 1:
     host.waiting[link.number - 1] = link
 """
-"""Each generation, the original one aside, is let go of when its predecessor has died."""
+"""Each generation, except the original, is released when its predecessor has died."""
 
 WITHIN = """\
 import host
@@ -250,7 +250,7 @@ for _ in range(5):
     host.waiting[link.number - 1] = link
 del first, link
 """
-"""Each object is let go of when the one before it, of the same generation, has died."""
+"""Each object is released when the previous one of the same generation has died."""
 
 
 def test_fact_6_one_collection_is_not_enough(modules):

@@ -75,7 +75,7 @@ def test_row_47_accept_stops_propagation(accepts, program):
 
 
 def test_row_47_who_accepts_must_be_able_to(program):
-    """Row 47: an acceptance that does not take effect is found: whoever claims it still has the old object."""
+    """Row 47: an acceptance without effect is found: the module that claims it still has the old object."""
     program.load({"dep": "def f(): pass\n", "mid": "from dep import f\n__reload_accept__ = True\n"}, "mid")
 
     assert found(program.measure("dep", strategy="cascade")) == [("stale-reference", "bounded", "mid.f")]

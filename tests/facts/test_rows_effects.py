@@ -122,7 +122,7 @@ def test_row_37_descriptors(what, is_cured, program):
 @linux
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_row_37_what_the_collector_closes(program):
-    """Row 37: a module-level file is no leak, but somebody relied on the collector, which is a note."""
+    """Row 37: a module-level file is no leak, but the program relied on the collector, which is a note."""
     program.write({"app": "stream = open(__file__)\n\ndef f(): pass\n"})
 
     report = program.measure()

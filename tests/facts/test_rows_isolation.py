@@ -148,7 +148,7 @@ KEEPS = "host.listeners.append(int(mine))\nhost.table[int(mine)] = mine\n"
 
 @pytest.mark.parametrize("is_destroyed", [False, True], ids=["left", "destroyed"])
 def test_row_31_a_sub_interpreter_per_reload(is_destroyed, tmp_path):
-    """Row 31: the hoped-for cure: an interpreter that each reload makes and nobody destroys is a registration."""
+    """Row 31: the hoped-for cure: an interpreter that each reload makes and never destroys is a registration."""
     script = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})

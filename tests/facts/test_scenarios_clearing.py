@@ -255,7 +255,7 @@ def test_p4_clearing_during_an_import(program):
 
 
 def test_p5_everything_is_collected(program):
-    """P5: 8 times 4 rounds of importing and clearing: everything of them is collected, and nobody is named."""
+    """P5: 8 times 4 rounds of importing and clearing: all of it is collected, and no holder is named."""
     program.write({"app": "class C:\n    def f(self): pass\nc = C()\nc.itself = c\n"})
     markers = []
     for _ in range(8):
@@ -297,7 +297,7 @@ class Hook(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def test_p7_loader_hooks(program, monkeypatch):
-    """P7: a module that a hook loads is cleared like any other: the hook is asked and loads again, in a check too."""
+    """P7: a module that a hook loads is cleared like any other: the hook loads it again, in a check too."""
     hook = Hook()
     monkeypatch.setattr(sys, "meta_path", [hook, *sys.meta_path])
     try:

@@ -115,7 +115,7 @@ def test_i9_third_party_keeps_its_state(program):
 
 
 def test_i10_hooks_are_installed_once(program):
-    """I10: however often the tool itself is imported anew, nothing of it stays in the lists of the import system."""
+    """I10: after many imports of the tool itself, none of its objects stays in the lists of the import system."""
     program.write({"app": "import dep\n", "dep": ""})
     script = """
 import importlib, sys

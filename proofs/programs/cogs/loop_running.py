@@ -1,4 +1,4 @@
-"""Leaks: nobody cancels the loop, so the event loop keeps the old cog."""
+"""Leaks: the loop is not cancelled, so the event loop keeps the old cog."""
 
 from discord.ext import commands, tasks
 

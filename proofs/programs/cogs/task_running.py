@@ -1,4 +1,4 @@
-"""Leaks: nobody cancels the task, which waits for an event that never comes."""
+"""Leaks: the task is not cancelled, and waits for an event that never comes."""
 
 import asyncio
 

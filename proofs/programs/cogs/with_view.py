@@ -1,4 +1,4 @@
-"""Clean: a persistent view, whose buttons the next generation's take over by their ids."""
+"""Clean: a persistent view, whose buttons the next generation's buttons replace by their ids."""
 
 import discord
 
