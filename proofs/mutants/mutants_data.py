@@ -1867,6 +1867,14 @@ GATE = (
         ("tests/gate/test_verdicts.py",),
     ),
     Mutant(
+        "what only alias finds is fixed first",
+        "report/text/closing.py",
+        "return not leak.is_of_alias, is_growing,",
+        "return is_growing, is_growing,",
+        "a comparison sends the reader to a leak that hardly any program has",
+        ("tests/report/test_layout.py::test_what_only_alias_finds_is_not_fixed_first",),
+    ),
+    Mutant(
         "alias alone passes",
         "gate/verdicts.py",
         "if self.is_audit and is_by_design(",

@@ -75,7 +75,7 @@ def test_many_of_one_kind_are_counted(program):
 
     (line,) = {line for lines in details(report).values() for line in lines}
     assert line == (
-        "consumer0 and consumer1 and consumer2 and 3 more see generation -1, sys.modules sees generation 3 of plugin"
+        "consumer0, consumer1, consumer2 and 3 more see generation -1; sys.modules sees generation 3 of plugin"
     )
 
 

@@ -237,6 +237,11 @@ def test_a_long_path_is_short_in_a_key_fact():
     holder = Holder(root="sys.modules", path=long, type="list")
 
     assert short_path(dataclasses.replace(FINDING, holder=holder)) == "context...['nested']._routes[*].call"
+    deep = "attr.Check.__eq__.__globals__['Matches'].__eq__.__globals__['MinLength']"
+    holder = dataclasses.replace(holder, path=deep)
+    assert (
+        short_path(dataclasses.replace(FINDING, holder=holder)) == "Check...__eq__.__globals__['MinLength']"
+    )
 
 
 def test_a_summary_drops_the_target_before_it_drops_the_leak():
@@ -282,6 +287,17 @@ def test_the_closing_says_what_to_fix_first():
         "plugins/weather.py:14: it grows with each reload; it keeps old code of 2 targets; "
     )
     assert first.endswith("removing it frees 5 of 5 old generations")
+
+
+def test_what_only_alias_finds_is_not_fixed_first():
+    """A comparison runs it too, but hardly any program reloads so."""
+    alias = dataclasses.replace(REPORT, strategy="alias", findings=(only("a", retained_bytes=50 * 1024),))
+    used = dataclasses.replace(REPORT, findings=(only("b", growth="bounded", per_round=0.0),))
+
+    lines = closed(alias, used).splitlines()
+
+    assert lines[1].startswith("leaks      plugins.weather: b[*] ")
+    assert "a[*]" in lines[2]
 
 
 def test_the_closing_lists_strategies_in_the_order_of_the_table():

@@ -92,7 +92,8 @@ def in_words(sights: tuple[Sight, ...], target: str, current: int) -> str | None
     parts = [
         f"{_named(modules)} generation {generation}" for generation, modules in sorted(by_generation.items())
     ]
-    return f"{', '.join(parts)} of {target}"
+    between = "; " if any(len(modules) > 1 for modules in by_generation.values()) else ", "
+    return f"{between.join(parts)} of {target}"
 
 
 _SHOWN = 4
@@ -102,4 +103,5 @@ def _named(modules: list[str]) -> str:
     shown = (
         modules if len(modules) <= _SHOWN else [*modules[: _SHOWN - 1], f"{len(modules) - _SHOWN + 1} more"]
     )
-    return f"{' and '.join(shown)} {'sees' if len(modules) == 1 else 'see'}"
+    *first, last = shown
+    return f"{', '.join(first)} and {last} see" if first else f"{last} sees"

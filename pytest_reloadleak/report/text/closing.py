@@ -39,6 +39,8 @@ class _Leak(NamedTuple):
     targets: tuple[str, ...]
     others: tuple[Finding, ...]
     """Those that hold the same code, in the check of `finding`."""
+    is_of_alias: bool = False
+    """Whether only the strategy `alias` finds it, which hardly any program uses."""
 
     def cost(self) -> float:
         """Bytes per old generation; for a growing leak, bytes per reload."""
@@ -119,7 +121,8 @@ def _leak(group: list[tuple[Finding, Report]]) -> _Leak:
         for finding in report.findings
         if finding.signature in worst.together_with and not _is_by_design(report, finding)
     )
-    return _Leak(worst, tuple(dict.fromkeys(report.target for _, report in group)), others)
+    targets = tuple(dict.fromkeys(report.target for _, report in group))
+    return _Leak(worst, targets, others, all(report.strategy == "alias" for _, report in group))
 
 
 def _clarity(pair: tuple[Finding, Report]) -> tuple[bool, bool, bool]:
@@ -128,9 +131,10 @@ def _clarity(pair: tuple[Finding, Report]) -> tuple[bool, bool, bool]:
     return finding.growth == "growing", report.strategy != "alias", finding.proven is True
 
 
-def _weight(leak: _Leak) -> tuple[bool, int, bool, float]:
+def _weight(leak: _Leak) -> tuple[bool, bool, int, bool, float]:
     finding = leak.finding
-    return finding.growth == "growing", len(leak.targets), finding.proven is True, leak.cost()
+    is_growing = finding.growth == "growing"
+    return not leak.is_of_alias, is_growing, len(leak.targets), finding.proven is True, leak.cost()
 
 
 def _places(leak: _Leak, rootdir: str) -> Iterator[Span]:

@@ -103,7 +103,10 @@ def short_path(finding: Finding) -> str:
     names = found[0].strip(".").split(".")
     rest = path[found.end() :]
     text = f"{names[-1] if rest else '.'.join(names[-2:])}{rest}"
-    return text if len(text) <= _LONGEST else f"{names[-1]}...{_end(rest).lstrip('.')}"
+    if len(text) <= _LONGEST:
+        return text
+    first = next((name for name in reversed(names) if not name.startswith("__")), names[-1])
+    return f"{first}...{_end(rest).lstrip('.')}"
 
 
 def _end(steps: str) -> str:
