@@ -1988,6 +1988,22 @@ GATE = (
         ("tests/cures/test_applied.py::test_a_callback_that_knows_a_child_is_no_part_of_it",),
     ),
     Mutant(
+        "the transport is no part of its child",
+        "effects/system/children.py",
+        "(*known.transport, *objects)",
+        "(*objects,)",
+        "a child whose protocol is the target's is two findings, of which neither cure is enough",
+        ("tests/cures/test_applied.py::test_a_child_of_which_the_target_has_the_transport_is_one_finding",),
+    ),
+    Mutant(
+        "a table of children is not told",
+        "effects/observe.py",
+        'for value in effect.values if effect.cause.kind == "child-process" else effect.values[:1]:',
+        "for value in effect.values[:1]:",
+        "the cure ends the children, and the host's table of them grows on",
+        ("tests/cures/test_applied.py::test_a_table_of_children_of_a_loop_is_emptied_as_well",),
+    ),
+    Mutant(
         "an answer is read as it is",
         "isolation/worker.py",
         "== data and report.outcome in get_args(Outcomes)",

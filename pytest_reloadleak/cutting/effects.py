@@ -81,7 +81,7 @@ class Effects:
                 registrations.is_whole(cause.registry, cause.path),
             )
         if type(probe) is Children:
-            return Cut(partial(processes.end, int(identity[0])), generations)
+            return Cut(partial(_end_child, int(identity[0])), generations)
         effect = self._effect(probe, identity)
         if effect is None:  # it has ended since
             return Cut(_nothing, generations)
@@ -108,6 +108,11 @@ def _removal(probe: Probe, effect: Effect, cause: Cause) -> Any:
             [r for o in effect.values if (r := foreign.weak_reference(o))],
         )
     raise CannotCutError(f"there is no known way to end what the probe {probe.name} sees")
+
+
+def _end_child(pid: int) -> None:
+    loops.close_child(pid)
+    processes.end(pid)
 
 
 def _nothing() -> None:

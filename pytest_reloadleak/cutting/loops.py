@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.cutting import edges
 from pytest_reloadleak.cutting.cut import CannotCutError
+from pytest_reloadleak.effects.loops import asyncio_children
 from pytest_reloadleak.effects.loops.asyncio_objects import field, library
 from pytest_reloadleak.heap import collector as gc
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, instances
 
 _TURNS = 6
 """Turns of a loop that does not run by itself: a cancelled task may need several to end."""
@@ -41,6 +42,28 @@ def removal(o: Any, path: str) -> Callable[[], None]:
         path: the name of the effect. It begins with the word for the use of a handle.
     """
     return partial(_end, weakref.ref(o), path, _calls(o))
+
+
+def close_child(pid: int) -> None:
+    """Close what a loop has for a child, if it has something, and let it notice that the child has ended."""
+    transports = instances.instances([cls for cls in asyncio_children.classes() if cls is not None])
+    o = next((one for one in transports if asyncio_children.transported(one)[0] == pid), None)
+    if o is None:
+        return
+    loop = field(o, "_loop")
+    if loop is None:  # of uvloop
+        loop = next(
+            (part for part in gc.get_referents(o) if foreign.defines(type(part), "run_forever")), None
+        )
+    _in_loop(loop, o.close)
+    deadline = _now_s() + _PATIENCE_S
+    while o.get_returncode() is None and _now_s() < deadline:
+        _sleep(_PAUSE_S)
+        _in_loop(loop, _nothing)
+
+
+def _nothing() -> None:
+    """Let the loop turn."""
 
 
 def _calls(o: Any) -> _Calls | None:

@@ -213,8 +213,8 @@ class _Answers:
 
 
 def _weakly(effect: Effect) -> Iterable[weakref.ref[Any]]:
-    """A weak reference to the object of an effect, if it has one."""
-    for value in effect.values[:1]:
+    """Weak references to the object of an effect, and to all that stands for a child process, if it has any."""
+    for value in effect.values if effect.cause.kind == "child-process" else effect.values[:1]:
         with suppress(TypeError):  # a frame, or a handle of another loop
             yield weakref.ref(value)
 

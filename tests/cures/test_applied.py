@@ -185,6 +185,49 @@ def test_a_child_of_a_loop_is_one_finding_with_all_that_serves_it(pipe, strategy
     ]
 
 
+LINES = """
+import asyncio, host
+class Lines(asyncio.SubprocessProtocol):
+    def pipe_data_received(self, number, data): pass
+async def start():
+    return await host.loop.subprocess_exec(Lines, "sleep", "60")
+transport, protocol = host.loop.run_until_complete(start())
+"""
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+@pytest.mark.parametrize("made", ["asyncio.new_event_loop()", "__import__('uvloop').new_event_loop()"])
+def test_a_child_of_which_the_target_has_the_transport_is_one_finding(made, strategy, tmp_path):
+    """The protocol is the target's: whatever of the loop leads to it is the child's."""
+    if "uvloop" in made:
+        pytest.importorskip("uvloop")
+    files = {"host": CHILDREN.replace("asyncio.new_event_loop()", made), "plugin": LINES}
+
+    (finding,) = measured(tmp_path / "once", files, "plugin", strategy, apart=True)["findings"]
+
+    assert (finding["kind"], finding["holder"]["path"]) == ("child-process", "child process 'sleep 60'")
+    assert (finding["held"]["name"], finding["site"]["function"]) == ("plugin.Lines", "start")
+    assert cured(tmp_path, files, strategy, apart=True) == [
+        "transport.close()\n"
+        "while transport.get_returncode() is None and not host.loop.is_running():\n"
+        "    host.loop.run_until_complete(asyncio.sleep(0.01))"
+    ]
+
+
+@pytest.mark.parametrize("kept", ["transport", "process"])
+def test_a_table_of_children_of_a_loop_is_emptied_as_well(kept, tmp_path):
+    """The child ends; what stands for it stays in the table."""
+    process = LINES.replace("host.loop.subprocess_exec(Lines, ", "asyncio.create_subprocess_exec(").replace(
+        "transport, protocol", "process"
+    )
+    source = LINES if kept == "transport" else process
+    files = {"host": f"{CHILDREN}\nkept = []\n", "plugin": f"{source}\nhost.kept.append({kept})\n"}
+
+    (cure,) = cured(tmp_path, files, "reimport", apart=True)
+
+    assert cure.splitlines()[-1] == f"host.kept.remove({kept})"
+
+
 OF_THE_TARGET = {
     "timer": "host.loop.call_later(600, process.terminate)",
     "reader": "host.loop.add_reader(next(host.ends), functools.partial(print, process))",

@@ -17,19 +17,44 @@ from pytest_reloadleak.heap import foreign
 
 
 def child(clue: Clue, names: Names) -> list[str] | None:
-    """The lines that end a child that asyncio started; `None` where no global of the target is its process."""
+    """The lines that end a child of a loop; `None` where no global of the target is its process or transport."""
+    pid = next((part for part in clue.identity if type(part) is int), None)
     for name, value in list(names.namespace.items()):
-        if not is_name(name) or foreign.type_name(value) != _PROCESS:
-            continue
-        own = foreign.instance_dict(value) or {}
-        started = dict.get(foreign.instance_dict(dict.get(own, "_transport")) or {}, "_proc")
-        if any(started is o for o in clue.values):
-            loop = _spelled(dict.get(own, "_loop"), names)
-            if loop is None:
-                return [f"{name}.terminate()"]
-            wait = f"    {loop}.run_until_complete({name}.wait())"
-            return [f"{name}.terminate()", f"if not {loop}.is_running():", wait]
+        if is_name(name) and foreign.type_name(value) == _PROCESS:
+            own = foreign.instance_dict(value) or {}
+            if pid is not None and dict.get(own, "pid") == pid:
+                return _ended(names, dict.get(own, "_loop"), f"{name}.terminate()", f"{name}.wait()")
+        elif is_name(name) and any(value is o for o in clue.values) and function_of(value, "get_returncode"):
+            loop = dict.get(foreign.instance_dict(value) or {}, "_loop")
+            return _closed(names, loop or _loop_of_uvloop(value), name)
     return None
+
+
+def _ended(names: Names, loop: object, end: str, wait: str) -> list[str]:
+    """The lines that end a child and let its loop notice it."""
+    spelled = _spelled(loop, names)
+    if spelled is None:
+        return [end]
+    return [end, f"if not {spelled}.is_running():", f"    {spelled}.run_until_complete({wait})"]
+
+
+def _closed(names: Names, loop: object, name: str) -> list[str]:
+    """The lines that close a transport, which kills its child; only the loop notices that the child has ended."""
+    spelled = _spelled(loop, names)
+    if spelled is None:
+        return [f"{name}.close()"]
+    return [
+        f"{name}.close()",
+        f"while {name}.get_returncode() is None and not {spelled}.is_running():",
+        f"    {spelled}.run_until_complete({names.need('asyncio')}.sleep(0.01))",
+    ]
+
+
+def _loop_of_uvloop(o: Any) -> Any:
+    """The loop among what an object of uvloop refers to."""
+    return next(
+        (part for part in gc.get_referents_of_all(o) if foreign.defines(type(part), "run_forever")), None
+    )
 
 
 _PROCESS = "asyncio.subprocess.Process"

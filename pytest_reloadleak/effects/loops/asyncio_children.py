@@ -1,4 +1,4 @@
-"""Recognise the parts of a child process that asyncio started: its pipes, and the waiter on a loop or in a thread.
+"""Recognise the parts of a child process that asyncio started: transport, pipes, and the waiter for its end.
 
 All of them end with the child, so they belong to the child's finding.
 """
@@ -9,9 +9,10 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, instances
 
 _TRANSPORT = ("asyncio.base_subprocess", "BaseSubprocessTransport")
+_OF_UVLOOP = ("uvloop.loop", "UVProcessTransport")
 _PIPE = ("asyncio.transports", "BaseTransport")
 _WATCHERS = "asyncio.unix_events"
 _WAITS = frozenset({"_do_wait", "_do_waitpid"})
@@ -55,6 +56,57 @@ def waiting(handles: Iterable[Any]) -> dict[int, int]:
             if type(pid) is int and type(number) is int:
                 found[number] = pid
     return found
+
+
+def classes() -> tuple[Any, Any]:
+    """The classes of the transports of children; `None` for what the program has not loaded."""
+    return foreign.loaded_class(*_TRANSPORT), foreign.loaded_class(*_OF_UVLOOP)
+
+
+def facade() -> Any:
+    """The class of what `create_subprocess_exec` returns; `None` if the program has not loaded it."""
+    return foreign.loaded_class("asyncio.subprocess", "Process")
+
+
+def is_transport(o: object) -> bool:
+    """Whether an object is the transport of a child."""
+    return any(cls is not None and issubclass(type(o), cls) for cls in classes())
+
+
+def transported(transport: Any) -> tuple[int | None, tuple[Any, ...]]:
+    """The number of a transport's child, and the transport with the protocol that it calls.
+
+    One of uvloop has no attributes: it shows the collector what it refers to.
+    """
+    own = foreign.instance_dict(transport) or {}
+    uvloop = foreign.loaded_class(*_OF_UVLOOP)
+    if uvloop is None or not issubclass(type(transport), uvloop):
+        return _number(dict.get(own, "_pid")), (transport, dict.get(own, "_protocol"))
+    pid = foreign.class_dict(uvloop)["get_pid"](transport)
+    parts = [o for o in instances.referents(transport) if foreign.class_module(type(o)) not in _NO_PROTOCOL]
+    return _number(pid), (transport, *parts)
+
+
+def descriptors(transport: Any) -> set[int]:
+    """The descriptors of the pipes of a transport of uvloop; those of asyncio are the files of its process."""
+    uvloop = foreign.loaded_class(*_OF_UVLOOP)
+    if uvloop is None or not issubclass(type(transport), uvloop):
+        return set()
+    pipes = [foreign.class_dict(uvloop)["get_pipe_transport"](transport, number) for number in range(3)]
+    ends = [pipe.get_extra_info("socket") for pipe in pipes if pipe is not None]
+    return {end.fileno() for end in ends if foreign.class_module(type(end)) == "uvloop.loop"}
+
+
+def transport_of(o: Any) -> Any:
+    """The transport of what `create_subprocess_exec` returned."""
+    return dict.get(foreign.instance_dict(o) or {}, "_transport")
+
+
+_NO_PROTOCOL = frozenset({"builtins", "uvloop", "uvloop.loop", "_asyncio"})
+
+
+def _number(o: object) -> int | None:
+    return o if type(o) is int else None
 
 
 def _is_running(o: object) -> bool:

@@ -227,7 +227,8 @@ def _shortened(parts: Iterable[str]) -> str:
 
 def _effect(child: _Child, since: int | str, path: str) -> Effect:
     known = child.known
-    kind = foreign.type_name(known.objects[0]) if known is not None else "process"
+    objects = known.objects if known is not None else []
+    kind = foreign.type_name(objects[0]) if objects else "process"
     text = f"process {child.pid}: {child.status}"
     if child.command:
         text += f", {child.command[:_IN_DETAILS]}"
@@ -241,7 +242,7 @@ def _effect(child: _Child, since: int | str, path: str) -> Effect:
     return Effect(
         (child.pid, since),
         Cause("child-process", "child", path, kind),
-        tuple(known.objects) if known is not None else (),
+        (*known.transport, *objects) if known is not None else (),
         details=tuple(details),
         advice=advice,
     )

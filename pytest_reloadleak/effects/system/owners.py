@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from pytest_reloadleak.effects.loops import asyncio_children
@@ -95,15 +96,19 @@ class Child:
     """Its name, if `multiprocessing` gave it one."""
     command: tuple[str, ...] | None = None
     """What `subprocess` was asked to run."""
+    transport: tuple[Any, ...] = ()
+    """What an event loop has for it, the protocol that this calls, and what the program was given."""
 
 
 def of_children() -> dict[int, Child]:
-    """What the program keeps of its `subprocess` and `multiprocessing` children, by their number."""
-    popens, starters, processes, handles = _instances(
+    """What the program keeps of its children, by their number: those of the standard library, and of uvloop."""
+    popens, starters, processes, handles, facades, *transports = _instances(
         loaded_class("subprocess", "Popen"),
         loaded_class("multiprocessing.popen_fork", "Popen"),
         loaded_class("multiprocessing.process", "BaseProcess"),
         loaded_class("asyncio.events", "Handle"),
+        asyncio_children.facade(),
+        *asyncio_children.classes(),
     )
     found: dict[int, Child] = {}
     for o in (*popens, *starters):
@@ -116,14 +121,20 @@ def of_children() -> dict[int, Child]:
     for number, pid in asyncio_children.waiting(handles).items():
         if pid in found:
             found[pid].descriptors.add(number)
+    for o in chain(*transports):
+        pid, parts = asyncio_children.transported(o)
+        if pid is not None:
+            child = found.setdefault(pid, Child())
+            child.transport = (*parts, *(f for f in facades if asyncio_children.transport_of(f) is o))
+            child.descriptors |= asyncio_children.descriptors(o)
     for o in processes:
         own = foreign.instance_dict(o) or {}
         starter = dict.get(own, "_popen")
-        child = next((c for c in found.values() if c.objects[-1] is starter), None)
-        if child is not None:
-            child.objects.insert(0, o)
+        of = next((c for c in found.values() if c.objects and c.objects[-1] is starter), None)
+        if of is not None:
+            of.objects.insert(0, o)
             name = dict.get(own, "_name")
-            child.name = foreign.text(name) if foreign.is_text(name) else None
+            of.name = foreign.text(name) if foreign.is_text(name) else None
     return found
 
 
