@@ -83,6 +83,9 @@ class Effects:
         if type(probe) is Children:
             return Cut(partial(_end_child, int(identity[0])), generations)
         effect = self._effect(probe, identity)
+        if effect is None and cause.root == "timer":  # it has run since, and may have set the next one
+            alike = [e for e in self._present[probe.name].values() if e.cause == cause]
+            return Cut(partial(_each, [_removal(probe, e, cause) for e in alike]), generations)
         if effect is None:  # it has ended since
             return Cut(_nothing, generations)
         return Cut(_removal(probe, effect, cause), generations)
@@ -113,6 +116,11 @@ def _removal(probe: Probe, effect: Effect, cause: Cause) -> Any:
 def _end_child(pid: int) -> None:
     loops.close_child(pid)
     processes.end(pid)
+
+
+def _each(removals: Iterable[Any]) -> None:
+    for remove in removals:
+        remove()
 
 
 def _nothing() -> None:

@@ -81,15 +81,21 @@ def _parts(callback: Any) -> tuple[Any, ...]:
     return (callback.__self__, callback.__func__) if type(callback) is types.MethodType else (callback,)
 
 
-def _cancel_next(calls: _Calls) -> None:
-    """Cancel the timers that call the same function."""
-    loop, wanted = calls.loop(), [part() for part in calls.parts]
-    if loop is None or any(part is None for part in wanted):
+def _cancel_alike(calls: _Calls) -> None:
+    """Cancel the timers that call the same, where their loop runs: elsewhere each may set the next one meanwhile."""
+    loop = calls.loop()
+    if loop is not None:
+        _in_loop(loop, partial(_cancel_each, calls))
+
+
+def _cancel_each(calls: _Calls) -> None:
+    wanted = [part() for part in calls.parts]
+    if any(part is None for part in wanted):
         return
-    for timer in list(field(loop, "_scheduled") or ()):
+    for timer in list(field(calls.loop(), "_scheduled") or ()):
         parts = _parts(field(timer, "_callback"))
         if len(parts) == len(wanted) and all(one is other for one, other in zip(parts, wanted, strict=True)):
-            _in_loop(loop, timer.cancel)
+            timer.cancel()
 
 
 def _end(reference: weakref.ref[Any], path: str, calls: _Calls | None) -> None:
@@ -101,7 +107,7 @@ def _end(reference: weakref.ref[Any], path: str, calls: _Calls | None) -> None:
     o = reference()
     if o is None:
         if calls is not None:
-            _cancel_next(calls)
+            _cancel_alike(calls)
         return
     asyncio = library()
     if asyncio is None or foreign.class_module(type(o)).partition(".")[0] == "trio":
@@ -114,6 +120,8 @@ def _end(reference: weakref.ref[Any], path: str, calls: _Calls | None) -> None:
     elif issubclass(type(o), asyncio.handle):
         remove = _removal(loop, o, path)
         _in_loop(loop, remove if remove is not None else o.cancel)
+        if calls is not None:
+            _cancel_alike(calls)
     elif asyncio.is_future(o):
         _in_loop(loop, o.cancel)
         if not _is_over(o, loop):

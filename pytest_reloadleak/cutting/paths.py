@@ -19,8 +19,8 @@ from pytest_reloadleak.cutting.cut import CannotCutError, Cut
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references
 from pytest_reloadleak.holders.patches import is_of
-from pytest_reloadleak.holders.search import Known, KnownHolder, Plan
-from pytest_reloadleak.holders.trace import holder_index, is_timer
+from pytest_reloadleak.holders.search import Known, KnownHolder, Plan, is_timer
+from pytest_reloadleak.holders.trace import holder_index
 
 _DEEPEST = 40
 """The largest number of nested functions that are searched for the innermost function that they wrap."""

@@ -95,7 +95,10 @@ def members(
     out = []
     for effect in probe.effects():
         born, is_idle = effect_ledger.born(probe.name, effect.identity)
-        born = effect.generation if effect.generation is not None else _not_before(born, effect, scope, first)
+        if effect.generation is not None:
+            born, is_idle = effect.generation, False
+        else:
+            born = _not_before(born, effect, scope, first)
         held = effect.held or owner(effect.values, scope.owns, scope.rename)
         member = Member(effect, born, is_idle, held)
         if effect.ends_with_owner and effect.values and not member.is_certain:

@@ -298,11 +298,9 @@ def _joined(
             also = (kept_alive(retention.generations, search.target),) if retention.cause is not None else ()
             out.append(_with_effects(retention._replace(also_retains=also), more))
             continue
-        joined = retention._replace(
+        joined = _counted(retention, summary)._replace(
             held=summary.held if summary.held.name else retention.held,
             generations=tuple(sorted({*summary.generations, *retention.generations})),
-            items=max(summary.items, retention.items),
-            later=together(summary, retention),
             present=summary.present | retention.present,
             is_certain=True,
             rounds=summary.rounds,
@@ -320,6 +318,14 @@ def _joined(
     generations = {g for retention in out for g in retention.generations}
     notes = runner_noise.notes(found)
     return seen._replace(generations=tuple(sorted(generations)), retentions=tuple(out), notes=notes)
+
+
+def _counted(retention: Retention, summary: Retention) -> Retention:
+    """What an effect keeps, with the number of effects."""
+    if retention.cause is not None and retention.cause.kind == "live-timer" and summary.items:
+        # A timer that set itself again since is reached through both handles, and is one all the same.
+        return retention._replace(items=summary.items, later=summary.later or retention.later)
+    return retention._replace(items=max(summary.items, retention.items), later=together(summary, retention))
 
 
 def _with_effects(retention: Retention, more: list[Member]) -> Retention:

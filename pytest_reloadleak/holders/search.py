@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -178,6 +179,14 @@ class Search:
         """The namespaces that several generations share."""
         return [n for n in self.namespaces.values() if self.ledger.markers.is_shared(n)]
 
+    def set_again(self, path: Sequence[Any]) -> Cause | None:
+        """The effect of a timer whose function has set the next one since: what the next one leads to belongs to it."""
+        parts = set(map(id, path))
+        causes = ((root.cause, id(root.value)) for root in self.effects if not root.is_further)
+        return next(
+            (c for c, key in causes if c is not None and c.kind == "live-timer" and key in parts), None
+        )
+
     def timer_of(self, path: tuple[Any, ...], at: int, root: Root) -> Cause | None:
         """The effect of a running timer that the timer before it started after the probes had looked.
 
@@ -270,3 +279,10 @@ def sweep_of(
             wanted | (sinks.keys() & {id(root.value) for group in groups for root in group})
         ).issubset
     return Sweep(groups, sinks, skip, {3: withheld}, is_enough=is_enough)
+
+
+def is_timer(o: Any) -> bool:
+    """Whether an object is a timer of `threading` or of an event loop."""
+    asyncio = sys.modules.get("asyncio")
+    kinds = (threading.Timer, *([vars(asyncio)["TimerHandle"]] if asyncio is not None else []))
+    return any(issubclass(type(o), kind) for kind in kinds)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import collections
 import re
-import sys
-import threading
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pytest_reloadleak.heap import describe, foreign, references
 from pytest_reloadleak.holders import patches
 from pytest_reloadleak.holders.retained import Retained
 from pytest_reloadleak.holders.runner_noise import is_noise
-from pytest_reloadleak.holders.search import Search
+from pytest_reloadleak.holders.search import Search, is_timer
 from pytest_reloadleak.holders.sweep import Arrival, Cause
 from pytest_reloadleak.model import Held, Holder
 
@@ -146,17 +144,20 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
     """The effect, keeper of the test runner, patched attribute or kept timer on the path of an arrival, or `None`."""
     if arrival.root.cause is not None:
         return arrival.root.cause
-    kept_for_now = search.noise.cause_of_place(arrival)
-    if kept_for_now is not None:
-        return kept_for_now
+    if (cause := search.noise.cause_of_place(arrival)) is not None:
+        return cause
     timer = next((n for n, o in enumerate(arrival.path[:-1]) if is_timer(o)), None)
     if timer is not None:
         steps = references.folded(arrival.path[: timer + 1])
-        # A timer that a loop has yet to run merely wakes other code, and that code is the cause.
-        if all(name != "._scheduled" for _, name, _ in steps):
-            return search.timer_of(arrival.path, timer, arrival.root) or _kept_timer(
-                arrival, steps, timer, search
-            )
+        # The next one of a timer that has run belongs to it. Any other that a loop has to run merely wakes other code.
+        is_set = any(name == "._scheduled" for _, name, _ in steps)
+        if is_set or arrival.root.kind == "thread" or arrival.root.path == "threading":
+            cause = search.set_again(arrival.path[timer + 1 :])
+        if cause is None and not is_set:
+            cause = search.timer_of(arrival.path, timer, arrival.root)
+            cause = cause or _kept_timer(arrival, steps, timer, search)
+        if cause is not None:
+            return cause
     if arrival.root.kind != "sys.modules":
         return None
     if len(arrival.path) == 1:  # the module table itself holds an old module under a separate name
@@ -191,13 +192,6 @@ def _slot_of(kept: Any, search: Search) -> Cause | None:
         search.patches = patches.present_patches(search.ledger.owns, search.before)
     name = patches.put_name(kept)
     return search.slots.get(name) or search.patches.get(name)
-
-
-def is_timer(o: Any) -> bool:
-    """Whether an object is a timer of `threading` or of an event loop."""
-    asyncio = sys.modules.get("asyncio")
-    kinds = (threading.Timer, *([vars(asyncio)["TimerHandle"]] if asyncio is not None else []))
-    return any(issubclass(type(o), kind) for kind in kinds)
 
 
 def _kept_timer(arrival: Arrival, steps: list[Step], at: int, search: Search) -> Cause:

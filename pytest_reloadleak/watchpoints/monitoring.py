@@ -6,6 +6,7 @@ import _thread
 import sys
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
@@ -82,7 +83,10 @@ class Monitoring:
     def _trace(self, code: types.CodeType) -> None:
         if id(code) not in self._codes:
             self._codes[id(code)] = code
-            _monitoring().set_local_events(self._tool, code, self._local)
+            with suppress(
+                ValueError
+            ):  # the trace has ended since: an error would end the thread that begins here
+                _monitoring().set_local_events(self._tool, code, self._local)
 
     def _begins(self, code: types.CodeType, _offset: int) -> object:
         if not self._observer.begins(gc.getframe(1)):

@@ -207,10 +207,11 @@ def test_a_child_of_which_the_target_has_the_transport_is_one_finding(made, stra
 
     assert (finding["kind"], finding["holder"]["path"]) == ("child-process", "child process 'sleep 60'")
     assert (finding["held"]["name"], finding["site"]["function"]) == ("plugin.Lines", "start")
-    assert cured(tmp_path, files, strategy, apart=True) == [
-        "transport.close()\n"
-        "while transport.get_returncode() is None and not host.loop.is_running():\n"
-        "    host.loop.run_until_complete(asyncio.sleep(0.01))"
+    (cure,) = cured(tmp_path, files, strategy, apart=True)
+    assert cure.splitlines() == [
+        "transport.close()",
+        "while transport.get_returncode() is None and not host.loop.is_running():",
+        "    host.loop.run_until_complete(asyncio.sleep(0.01))",
     ]
 
 

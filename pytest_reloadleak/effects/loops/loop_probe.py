@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pytest_reloadleak.effects.attribution import is_owned, owner
+from pytest_reloadleak.effects.chains import Chains
 from pytest_reloadleak.effects.loops import (
     asyncio_children,
     asyncio_loops,
@@ -43,6 +44,7 @@ class Loops(Probe):
     def __init__(self) -> None:
         self._asyncio: Library | None = None
         self._serials = Serials()
+        self._chains = Chains()
         self._runs = other_loops.TrioRuns()
         self._threads_before: set[int] = set()
         self._is_searched = False
@@ -87,8 +89,11 @@ class Loops(Probe):
                 present += [self._serial(task) for task in self._tasks_of(loop)]
                 present += [self._serial(o) for o in asyncio_loops.generators(_asyncgens(loop))]
                 present += [self._noted(entry) for entry in self._entries(loop)]
+        self._chains.note((serial.name for serial in present if serial.name), self.scope.generation())
         present += [serial for _, serial in self._serials.alive() if serial.name]
-        return {(serial.number,) for serial in present if serial.is_dated}
+        found: set[Identity] = {(serial.number,) for serial in present if serial.is_dated}
+        # A look may have been the first to see a timer. That there are more has been seen in the rounds.
+        return found | {("chains",)} if self._chains.has_grown else found
 
     def _serial(self, o: Any) -> Serial:
         return self._serials.of(o, is_dated=True)
@@ -98,6 +103,7 @@ class Loops(Probe):
             """Remember the callback: a cancelled handle forgets it."""
             if entry.word == "call_later timer" and entry.callback is not None:
                 serial.name = self._name(entry.callback)
+                serial.generation = self.scope.generation()
                 serial.held = self._owner(self._made_of(entry))
 
         return self._serials.of(entry.handle, is_dated=True, first=first)
@@ -141,6 +147,7 @@ class Loops(Probe):
                 for entry in self._entries(loop):
                     if entry.callback is not None:
                         out += self._of_entry(entry, tasks, reached)
+            out = self._with_chains(out)
             futures[:] = [future for future in futures if id(future) not in reached]
             out += self._futures(futures)
             out += self._generators(loops, {id(o) for task in tasks.values() for o in task.suspended})
@@ -188,6 +195,20 @@ class Loops(Probe):
             details=_due(entry.handle) if is_timer else (),
             advice=_advice(entry.word, path),
         )
+
+    def _with_chains(self, found: list[Effect]) -> list[Effect]:
+        """The effects of handles, with the generations that began the timers which set themselves again."""
+        current = self.scope.generation()
+        timers = []
+        for number, effect in enumerate(found):
+            if effect.cause.root == "timer" and effect.identity[0] != "part":
+                serial = self._serials.of(effect.values[0], is_dated=False)
+                if serial.generation in {None, current}:
+                    timers.append((number, serial.name or self._name(effect.values[1]), effect))
+        dated = self._chains.dated([(name, effect) for _, name, effect in timers], self.scope)
+        for at, effect in dated.items():
+            found[timers[at][0]] = effect
+        return found
 
     def _cancelled(self, loops: list[Any]) -> Iterator[Effect]:
         """Cancelled timers that something other than the loop keeps. The loop itself drops them later."""

@@ -22,6 +22,8 @@ class Serial:
     name: str = ""
     held: Held | None = None
     """The target's object that it was made of when it was first seen."""
+    generation: int | None = None
+    """The newest generation at that time; `None` if no round saw it."""
 
 
 class Serials:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from pytest_reloadleak.effects import stack_lines
+from pytest_reloadleak.effects.chains import Chains
 from pytest_reloadleak.effects.loops import asyncio_children
 from pytest_reloadleak.effects.probe import Effect, Identity, Probe
 from pytest_reloadleak.heap import foreign
@@ -25,6 +26,8 @@ _RAW = "_thread"
 """Holder type of a thread that `threading` does not know."""
 _START_S = 0.001
 
+_RUN, _WAIT = vars(threading.Timer)["run"].__code__, vars(threading.Event)["wait"].__code__
+
 _sleep = time.sleep
 _enumerate = threading.enumerate
 _get_ident = threading.get_ident
@@ -37,10 +40,27 @@ class Threads(Probe):
     kinds = ("live-thread", "live-timer")
     is_transient = True
 
+    def __init__(self) -> None:
+        self._chains = Chains()
+        self._timers: dict[Identity, int] = {}
+        """The generation in which each timer was first seen."""
+
     def identities(self) -> Iterable[Identity]:
         """Ident and address: the interpreter reuses the ident of a thread that ended."""
-        known = {thread.ident: id(thread) for thread in _enumerate()}
-        return [(ident, known.get(ident, 0)) for ident in current_frames()]
+        threads, frames = _enumerate(), current_frames()
+        known = {thread.ident: id(thread) for thread in threads}
+        timers = [thread for thread in threads if issubclass(type(thread), threading.Timer)]
+        if timers or self._timers:
+            self._note([timer for timer in timers if _waits(frames.get(timer.ident or 0))])
+        idents = list(frames)
+        frames.clear()  # it has this very frame: a cycle that would keep all callers with what they refer to
+        return [(ident, known.get(ident, 0)) for ident in idents]
+
+    def _note(self, waiting: list[threading.Thread]) -> None:
+        current = self.scope.generation()
+        identities: list[Identity] = [(timer.ident or 0, id(timer)) for timer in waiting]
+        self._timers = {identity: self._timers.get(identity, current) for identity in identities}
+        self._chains.note(map(_called, waiting), current)
 
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
         """The same, without the lock of `threading`: the line may have run while that was held."""
@@ -51,13 +71,31 @@ class Threads(Probe):
 
     def effects(self) -> list[Effect]:
         """Every thread except this one and the main one."""
-        known = {thread.ident: thread for thread in _enumerate()}
+        known, frames = {thread.ident: thread for thread in _enumerate()}, current_frames()
         spared = {_get_ident(), threading.main_thread().ident}
-        return [
+        found = [
             _effect(ident, known.get(ident), frame)
-            for ident, frame in current_frames().items()
+            for ident, frame in frames.items()
             if ident not in spared and not _waits_for_child(known.get(ident))
         ]
+        waiting = {ident for ident, frame in frames.items() if _waits(frame)}
+        frames.clear()  # as above
+        return self._with_chains(found, waiting)
+
+    def _with_chains(self, found: list[Effect], waiting: Collection[int]) -> list[Effect]:
+        """The effects of threads, with the generations that began the timers which set themselves again."""
+        current = self.scope.generation()
+        timers = [
+            (number, _called(effect.values[0]))
+            for number, effect in enumerate(found)
+            if effect.cause.kind == "live-timer"
+            and self._timers.get(effect.identity, current) == current
+            and effect.identity[0] in waiting
+        ]
+        dated = self._chains.dated([(name, found[number]) for number, name in timers], self.scope)
+        for at, effect in dated.items():
+            found[timers[at][0]] = effect
+        return found
 
 
 def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType) -> Effect:
@@ -97,6 +135,24 @@ def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType)
         details=_stack(frames),
         advice=_advice("timer" if is_timer else "thread", path),
     )
+
+
+def _waits(frame: types.FrameType | None) -> bool:
+    """Whether the thread of a timer waits for its time: later it calls its function, which may set the next one."""
+    inner = None
+    for outer in outward(frame) if frame is not None else ():
+        if outer.f_code is _RUN:
+            return inner is _WAIT
+        inner = outer.f_code
+    return False
+
+
+def _called(timer: threading.Thread) -> str:
+    """What a timer calls, in words."""
+    function = dict.get(foreign.instance_dict(timer) or {}, "function")
+    if type(function) is types.MethodType:
+        function = function.__func__
+    return foreign.function_name(function) if type(function) is types.FunctionType else ""
 
 
 def _waits_for_child(thread: threading.Thread | None) -> bool:
