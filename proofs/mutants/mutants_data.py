@@ -2028,6 +2028,14 @@ GATE = (
         ("tests/effects/test_chains.py::test_a_timer_that_runs_during_the_look_is_one_finding",),
     ),
     Mutant(
+        "a chain of closures has no links",
+        "cures/chains.py",
+        '"closure": {"attribute", "key"}}',
+        "}",
+        "the cure asks whether the hook before the last is this generation's, which it never is",
+        ("tests/cures/test_applied.py::test_a_hook_whose_closure_has_the_one_before_is_unlinked",),
+    ),
+    Mutant(
         "an answer is read as it is",
         "isolation/worker.py",
         "== data and report.outcome in get_args(Outcomes)",

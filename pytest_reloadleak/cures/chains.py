@@ -1,7 +1,8 @@
 """Write the cure of a chain, in which each generation has the one before it.
 
-The links may have each other under the same name, one in the other. Or a global of the target has what it found in some
-place: `_previous = host.get_hook()`, then `host.set_hook(hook)`. A generation that puts that back ends the chain.
+The links may have each other under the same name, one in the other: an attribute, or the variable of a closure. Or a
+global of the target has what it found in some place: `_previous = host.get_hook()`, then `host.set_hook(hook)`. A
+generation that puts that back ends the chain.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def unlinked(path: Path, held_at: int, names: Names) -> list[str] | None:
     """
     steps = to_held(path, held_at)
     first = next((n for n in range(1, len(steps) - 1) if _is_link(steps[n], steps[n + 1])), None)
-    if first is None or access(*steps[first - 1]).kind != "attribute":
+    if first is None or access(*steps[first - 1]).kind not in _SLOTS[access(*steps[first]).kind]:
         return None
     if any(access(*step).kind == "item" for step in steps[:first]):
         return None  # each generation may have an item of its own
@@ -44,13 +45,17 @@ def unlinked(path: Path, held_at: int, names: Names) -> list[str] | None:
     )
     if where is None or test is None:
         return None
-    return [f"if {test}:", f"    {where} = {where}.{access(*steps[first]).name}"]
+    return [f"if {test}:", f"    {where} = {spelled(where, steps[first : first + 1])}"]
 
 
 def _is_link(step: Step, following: Step) -> bool:
     # Each link may be of a class of its own generation.
     same = step[1] == following[1] and foreign.type_name(step[0]) == foreign.type_name(following[0])
-    return same and access(*step).kind == "attribute"
+    return same and access(*step).kind in _SLOTS
+
+
+_SLOTS = {"attribute": {"attribute"}, "closure": {"attribute", "key"}}
+"""By how a link has the one before it: where the newest link may be. A table may have one under each key."""
 
 
 # -- what the target found in some place

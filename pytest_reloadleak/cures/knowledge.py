@@ -52,6 +52,8 @@ PAIRS: dict[str, tuple[str, ...]] = {
 
 KEYS = frozenset(
     {
+        "fd",
+        "fileobj",
         "handle",
         "handler_id",
         "id",

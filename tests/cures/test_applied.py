@@ -358,3 +358,61 @@ def test_what_runs_is_ended_and_what_owns_it_is_removed(tmp_path):
     (cure,) = cured(tmp_path, {"host": "pools = []", "plugin": POOL}, "reimport", apart=True)
 
     assert cure.splitlines()[0] == "pool.shutdown()"
+
+
+WRAPPED = """
+import host
+def install():
+    previous = {get}
+    def hook(*args):
+        if previous: previous(*args)
+    {set}
+install()
+"""
+
+
+@pytest.mark.parametrize("first", ["None", "print"])
+@pytest.mark.parametrize(
+    ("get", "set_", "slot"),
+    [
+        ("host.app.on_error", "host.app.on_error = hook", "host.app.on_error"),
+        ("host.hook", "host.hook = hook", "host.hook"),
+        ("host.hooks['error']", "host.hooks['error'] = hook", "host.hooks['error']"),
+        (
+            "host.loop.get_exception_handler()",
+            "host.loop.set_exception_handler(hook)",
+            "host.loop._exception_handler",
+        ),
+    ],
+    ids=["attribute", "global", "key", "loop"],
+)
+def test_a_hook_whose_closure_has_the_one_before_is_unlinked(get, set_, slot, first, tmp_path):
+    """The host gets back what it had; no later generation finds the hook of this one."""
+    host = f"""
+        import asyncio
+        class App: pass
+        app, hook, hooks, loop = App(), {first}, {{"error": {first}}}, asyncio.new_event_loop()
+        app.on_error = {first}
+        loop.set_exception_handler({first})
+        """
+    files = {"host": dedent(host), "plugin": WRAPPED.format(get=get, set=set_)}
+
+    (cure,) = cured(tmp_path, files, "reimport", apart=True)
+
+    assert cure.splitlines()[-1].strip() == f"{slot} = {slot}.__closure__[0].cell_contents"
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+def test_a_callback_of_a_selector_is_unregistered_by_its_file(strategy, tmp_path):
+    """To take it out of the selector's own table would leave the file in the kernel's."""
+    plugin = """
+        import host, selectors, socket
+        server = socket.create_server(("127.0.0.1", 0))
+        def accept(key): pass
+        host.selector.register(server, selectors.EVENT_READ, accept)
+        """
+    files = {"host": "import selectors\nselector = selectors.DefaultSelector()\n", "plugin": dedent(plugin)}
+
+    cures = cured(tmp_path, files, strategy, apart=True)
+
+    assert "host.selector.unregister(server)" in "\n".join(cures).splitlines()
