@@ -81,7 +81,8 @@ def _row(target: str, strategies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     ordered = {name: strategies[name] for name in STRATEGIES if name in strategies}
     safe = next((name for name in STRATEGIES if ordered.get(name, {}).get("verdict") == "clean"), None)
     if safe is not None:
-        advice = f"use {safe}"
+        # A process per generation hides what leaks, at a price; the leaks may be easy to cure.
+        advice = "use worker, or fix what the others leak" if safe == "worker" else f"use {safe}"
     else:
         best = min((cell for cell in ordered.values()), key=_badness, default=None)
         obstacle = f": {best['reason']}" if best is not None and best["reason"] else ""

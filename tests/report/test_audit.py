@@ -242,6 +242,13 @@ def test_a_check_that_made_no_reload_has_no_time():
     assert any("error" in line for line in table([row]))
 
 
+def test_where_only_processes_are_safe_the_leaks_may_be_fixed_instead():
+    """A leak of one line is no reason to start a process per reload."""
+    (row,) = audit([check("worker"), check("reimport", "leaking", ["growing"])])
+
+    assert (row["safe"], row["advice"]) == ("worker", "use worker, or fix what the others leak")
+
+
 def test_the_cheapest_is_told_whatever_the_order_of_the_checks():
     """From cheap to dear, by what a strategy does; a time is told, and decides nothing."""
     slow = check("reimport", reload_s=6.0)
