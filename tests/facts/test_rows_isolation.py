@@ -248,4 +248,4 @@ def test_row_34_a_restart_is_the_last_resort(program):
     assert (good["safe"], good["advice"]) == ("reload", "use reload")
     why = "retained-generation: host.listeners[*] holds app.f"
     assert (bad["safe"], bad["advice"]) == (None, f"no strategy is safe; restart the process: {why}")
-    assert (also["safe"], also["advice"]) == ("worker", "use worker")
+    assert (also["safe"], also["advice"]) == ("worker", "use worker, or fix what the others leak")

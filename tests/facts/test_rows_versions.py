@@ -120,7 +120,7 @@ def test_row_46_where_a_reload_works_best(program):
     assert safe == {
         "simple": ("reload", "use reload"),
         "wanted": ("cascade", "use cascade"),
-        "busy": ("worker", "use worker"),
+        "busy": ("worker", "use worker, or fix what the others leak"),
     }
 
 
