@@ -2036,6 +2036,14 @@ GATE = (
         ("tests/cures/test_applied.py::test_a_hook_whose_closure_has_the_one_before_is_unlinked",),
     ),
     Mutant(
+        "a method is unregistered that was never registered",
+        "cures/methods/arguments.py",
+        "if is_subject and not _is_of(subject, text):",
+        "if is_subject:",
+        "the cure passes a method to a host that knows only the object which has it",
+        ("tests/cures/test_applied.py::test_what_was_registered_as_a_whole_is_unregistered_as_a_whole",),
+    ),
+    Mutant(
         "an answer is read as it is",
         "isolation/worker.py",
         "== data and report.outcome in get_args(Outcomes)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextvars
 import functools
 import types
 from collections.abc import Iterator
@@ -75,6 +76,8 @@ def put_back(path: Path, held_at: int, names: Names) -> list[str] | None:
     if len(steps) < 2 or foreign.module_dict(path[0]) is not names.namespace:
         return None
     name = steps[0][1][1:]
+    if is_name(name) and type(steps[0][2]) is contextvars.Token:
+        return _reset(steps[0][2], name, names)
     if not is_name(name) or _home(steps[0][2]) != names.module:
         return None
     tree = reading.parsed(reading.file_of(names.module))
@@ -82,6 +85,15 @@ def put_back(path: Path, held_at: int, names: Names) -> list[str] | None:
         if _reads(found) <= names.namespace.keys() | vars(builtins).keys():
             return [found]
     return [f"globals()[{foreign.quoted(name)}] = None"]
+
+
+def _reset(token: contextvars.Token[Any], name: str, names: Names) -> list[str] | None:
+    """The line that gives a context variable the value that it had before: its token has that."""
+    variable = names.bound(token.var)
+    found = reading.global_of(token.var) if variable is None else None
+    if found is not None:
+        variable = f"{names.need(found[0])}.{found[1]}"
+    return [f"{variable}.reset({name})"] if variable is not None else None
 
 
 def _home(o: Any) -> str:

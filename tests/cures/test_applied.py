@@ -416,3 +416,55 @@ def test_a_callback_of_a_selector_is_unregistered_by_its_file(strategy, tmp_path
     cures = cured(tmp_path, files, strategy, apart=True)
 
     assert "host.selector.unregister(server)" in "\n".join(cures).splitlines()
+
+
+MANAGER = """
+class Manager:
+    def __init__(self):
+        self.plugins, self.hooks = [], {}
+    def register(self, plugin):
+        self.plugins.append(plugin)
+        for name in dir(plugin):
+            if name.startswith("on_"):
+                self.hooks.setdefault(name, []).append(getattr(plugin, name))
+    def unregister(self, plugin):
+        self.plugins.remove(plugin)
+        for name, hooks in self.hooks.items():
+            self.hooks[name] = [hook for hook in hooks if hook.__self__ is not plugin]
+manager = Manager()
+"""
+PLUGIN = """
+from host import manager
+class Plugin:
+    def on_start(self): pass
+    def on_stop(self): pass
+plugin = Plugin()
+manager.register(plugin)
+"""
+
+
+@pytest.mark.parametrize("strategy", edges.BOTH)
+def test_what_was_registered_as_a_whole_is_unregistered_as_a_whole(strategy, tmp_path):
+    """The holder has the methods, each by its name; the target never registered one of these."""
+    files = {"host": MANAGER, "plugin": PLUGIN}
+
+    found = measured(tmp_path / "leaking", files, "plugin", strategy, apart=True)["findings"]
+    cures = {finding["cure"] for finding in found}
+    again = measured(tmp_path / "cured", pasted(files, [*cures], "plugin"), "plugin", strategy, apart=True)
+
+    assert cures == {"manager.unregister(plugin)"}
+    assert again["outcome"] == "clean"
+
+
+def test_a_context_variable_is_reset_by_its_token(tmp_path):
+    """Each token has the value before it, and through that the generation before."""
+    plugin = """
+        import host
+        class Session:
+            def close(self): pass
+        token = host.current.set(Session())
+        """
+    host = "import contextvars\ncurrent = contextvars.ContextVar('current', default=None)\n"
+    files = {"host": host, "plugin": dedent(plugin)}
+
+    assert cured(tmp_path, files, "reimport", apart=True) == ["host.current.reset(token)"]

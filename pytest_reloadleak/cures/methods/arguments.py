@@ -124,9 +124,14 @@ def usable(text: str, is_subject: bool, mention: Mention, subject: Subject, name
         subject: the target's object.
         names: the names in the target's module.
     """
-    if is_subject:
+    if is_subject and not _is_of(subject, text):
         return subject.name
     read = reading.names_in(text)
     if read is None or read & mention.locals:
         return None
     return text if all(name in names.namespace or name in vars(builtins) for name in read) else None
+
+
+def _is_of(subject: Subject, text: str) -> bool:
+    """Whether the target's object is a method of what was passed: the registering call found it there."""
+    return subject.name is not None and subject.name.startswith(f"{text}.")
