@@ -12,7 +12,7 @@ from typing import Any
 from pytest_reloadleak.effects import catalogue
 from pytest_reloadleak.effects.probe import Probe
 from pytest_reloadleak.errors import ReloadLeakError, RoundError, UsageError
-from pytest_reloadleak.heap import unreadable
+from pytest_reloadleak.heap import sources, unreadable
 from pytest_reloadleak.holders.container_growth import Frames
 from pytest_reloadleak.model import PASSING, Finding, Report, Site
 from pytest_reloadleak.report import terminal
@@ -171,6 +171,7 @@ class Check:
     def end(self) -> None:
         """Put everything back."""
         unreadable.take()  # what was read after the report
+        sources.forget()
         self.run.reloads.end()
         self.performer.end()
 

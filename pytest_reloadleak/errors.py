@@ -42,10 +42,10 @@ class TargetError(Exception):
 
 
 def did_you_mean(name: object, names: Iterable[str], *, cutoff: float = 0.8) -> str:
-    """A question that suggests the most similar name, with a trailing space; empty if no name is similar."""
+    """A question that suggests the most similar other name, with a trailing space; empty if no name is similar."""
     from difflib import get_close_matches  # only an error needs it
 
-    spelled = {one.lower(): one for one in names}
+    spelled = {one.lower(): one for one in names if one != name}
     found = get_close_matches(str(name).lower(), list(spelled), n=1, cutoff=cutoff)
     return f"did you mean {spelled[found[0]]!r}? " if found else ""
 

@@ -741,7 +741,7 @@ STRATEGIES = (
     Mutant(
         "an emptied namespace is not marked again",
         "generations/emptied.py",
-        "            known.append((namespace, ended.generation, ended.module))\n",
+        "            self._known.append((namespace, ended.generation, ended.module))\n",
         "            pass\n",
         "a lambda of a namespace that its host empties on unload passes, or is told as growth of unknown objects",
         (
@@ -751,7 +751,7 @@ STRATEGIES = (
     Mutant(
         "an emptied namespace whose module is gone is not searched for",
         "generations/emptied.py",
-        "            lost[home] = ended.generation, ended.module\n",
+        "            self._lost[self._home] = ended.generation, ended.module\n",
         "            pass\n",
         "the same where the host kept only the namespace",
         (
@@ -786,6 +786,7 @@ STRATEGIES = (
         "the check's own hold on the original is reported under IPython",
         (
             "tests/generations/test_patched_in_place.py::test_an_original_that_was_patched_once_is_the_checks_own",
+            "tests/generations/test_patched_in_place.py::test_an_original_that_was_patched_once_and_is_held_is_found",
         ),
     ),
     Mutant(

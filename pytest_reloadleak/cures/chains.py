@@ -19,7 +19,7 @@ from pytest_reloadleak.cures import reading
 from pytest_reloadleak.cures.names import Names, is_name
 from pytest_reloadleak.cures.references import Path, Place, base_of, to_held
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, sources
 
 
 def unlinked(path: Path, held_at: int, names: Names) -> list[str] | None:
@@ -80,7 +80,7 @@ def put_back(path: Path, held_at: int, names: Names) -> list[str] | None:
         return _reset(steps[0][2], name, names)
     if not is_name(name) or _home(steps[0][2]) != names.module:
         return None
-    tree = reading.parsed(reading.file_of(names.module))
+    tree = ast.Module(sources.statements(reading.file_of(names.module)), type_ignores=[])
     for found in _candidates(tree, name):
         if _reads(found) <= names.namespace.keys() | vars(builtins).keys():
             return [found]

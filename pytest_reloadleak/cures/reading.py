@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures.names import is_name
 from pytest_reloadleak.heap import foreign, sources
 
-_stat = os.stat
 DELETED = ""
 """The default of a name that its source does not define."""
 
@@ -39,20 +36,6 @@ def file_of(module: str) -> str:
     return file if file.endswith(".py") else ""
 
 
-def parsed(file: str) -> ast.Module:
-    """The syntax tree of a file as it is now: a program is edited between its reloads."""
-    try:
-        found = _stat(file)
-    except OSError:
-        return ast.Module([], type_ignores=[])
-    return _parsed_once(file, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=256)
-def _parsed_once(file: str, *_stamp: int) -> ast.Module:
-    return ast.Module(sources.statements(file), type_ignores=[])
-
-
 # -- defaults ---------------------------------------------------------------------------------------------------------
 
 
@@ -64,8 +47,8 @@ def default(owner: Any, attribute: str) -> str | None:
         literal, such as by an import: then the binding is the owner's own.
     """
     if foreign.is_module(owner):
-        tree = parsed(file_of(foreign.module_name(foreign.module_dict(owner) or {})))
-        return _bound_in(tree.body, attribute)
+        file = file_of(foreign.module_name(foreign.module_dict(owner) or {}))
+        return _bound_in(sources.statements(file), attribute)
     cls = owner if foreign.is_class(owner) else type(owner)
     body = _class_body(cls)
     if owner is cls:
@@ -79,8 +62,7 @@ def default(owner: Any, attribute: str) -> str | None:
 
 
 def _class_body(cls: type) -> list[ast.stmt]:
-    tree = parsed(file_of(foreign.class_module(cls)))
-    body: list[ast.stmt] = tree.body
+    body = sources.statements(file_of(foreign.class_module(cls)))
     for name in foreign.class_qualname(cls).split("."):
         body = next((node.body for node in body if type(node) is ast.ClassDef and node.name == name), [])
     return body
@@ -121,14 +103,13 @@ def _is_literal(node: ast.expr) -> bool:
 
 def value_of(module: str, name: str) -> ast.expr | None:
     """The expression that a module's source assigns to a name, wherever it first does."""
-    found = (_assigned(node, name) for node in ast.walk(parsed(file_of(module))))
+    found = (_assigned(node, name) for node in sources.walk(file_of(module), name))
     return next((value for value in found if value is not None), None)
 
 
 def import_line(module: str, name: str) -> tuple[int, str] | None:
     """Line and text of the statement with which a module binds a name by import."""
-    tree = parsed(file_of(module))
-    for node in ast.walk(tree):
+    for node in sources.walk(file_of(module), name):
         if type(node) not in (ast.ImportFrom, ast.Import):
             continue
         aliases: list[ast.alias] = node.names  # type: ignore[attr-defined]  # both have them
@@ -144,15 +125,19 @@ def mentions(module: str, word: str) -> list[Mention]:
     """The calls in a module's source that are given an object of this name, the earliest first."""
     if not word:
         return []
-    return sorted(_mentions(parsed(file_of(module)), word), key=lambda mention: mention.line)
+    return sorted(_mentions(file_of(module), word), key=lambda mention: mention.line)
 
 
-def _mentions(tree: ast.Module, word: str) -> Iterator[Mention]:
+def _mentions(file: str, word: str) -> Iterator[Mention]:
+    lines = sources.lines_with(file, word)
+    # No recursion, as a long sum is deep.
     waiting: list[tuple[ast.AST, frozenset[str]]] = [
-        (tree, frozenset())
-    ]  # no recursion, as a long sum is deep
+        (node, frozenset()) for node in sources.statements(file)[::-1]
+    ]
     while waiting:
         node, local = waiting.pop()
+        if not sources.is_near(node, lines):
+            continue
         inner = local
         if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda):
             inner = local | _locals(node)

@@ -57,7 +57,7 @@ class Emptied:
         """
         # It has a callback, since from 3.15 on the collector clears references without callbacks later than others.
         alive = weakref.ref(life, _ignore)
-        return weakref.ref(marker, _teller(alive, module, id(namespace), self._known, self._lost))
+        return weakref.ref(marker, Teller(alive, module, id(namespace), self._known, self._lost))
 
     def take(self) -> list[Entry]:
         """The emptied namespaces, except those of loaded modules, which the next execution fills."""
@@ -81,27 +81,36 @@ class Emptied:
         return list(found.values())
 
 
-def _teller(
-    life: weakref.ref[Life],
-    module: Any,
-    home: int,
-    known: list[Entry],
-    lost: dict[int, tuple[int, str]],
-) -> Callable[[object], None]:
-    """The callback for the end of a marker."""
+class Teller:
+    """The callback for the end of a marker.
 
-    def tell(_: object) -> None:
-        ended = life()
+    An instance and not a closure: a function would count as one of the program's.
+    """
+
+    __slots__ = ("_home", "_known", "_lost", "life", "module")
+
+    def __init__(
+        self,
+        life: weakref.ref[Life],
+        module: Any,
+        home: int,
+        known: list[Entry],
+        lost: dict[int, tuple[int, str]],
+    ) -> None:
+        self.life, self.module = life, module
+        self._home, self._known, self._lost = home, known, lost
+
+    def __call__(self, _: object) -> None:
+        """Record the end."""
+        ended = self.life()
         if ended is None:  # the collector clears all references before it calls a callback
             return
-        loaded = module() if module is not None else None
+        loaded = self.module() if self.module is not None else None
         namespace = foreign.module_dict(loaded) if loaded is not None else None
-        if namespace is not None and id(namespace) == home:
-            known.append((namespace, ended.generation, ended.module))
+        if namespace is not None and id(namespace) == self._home:
+            self._known.append((namespace, ended.generation, ended.module))
         elif ended.is_referred_to:
-            lost[home] = ended.generation, ended.module
-
-    return tell
+            self._lost[self._home] = ended.generation, ended.module
 
 
 def _ignore(_: object) -> None:

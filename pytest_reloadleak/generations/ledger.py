@@ -48,6 +48,7 @@ class Ledger:
         self._reused: References = {}
         """Code that a loader keeps and executes again, as for frozen modules, so that it dates no function."""
         self._classes: References = {}
+        self._more = (self._codes, self._reused, self._classes)
         self._walked: set[int] = set()
         self._renewed: set[int] = set()
         self._stamps = Stamps()
@@ -229,10 +230,16 @@ class Ledger:
         """
         if not self.births:  # a watched block without a warm-up settles before its first generation
             return
-        self.births = pruned(self.births, (self._codes, self._reused, self._classes))
+        self.births = pruned(self.births, self._more)
         self._firsts.clear()
         self.markers.prune()
         self._stamps.prune()
+
+    def reference_count(self) -> int:
+        """How many weak references the ledger holds."""
+        tables = [*self._more, *(table for birth in self.births for table in birth.tables())]
+        held = (reference for table in tables for reference in table.values())
+        return len({id(reference) for reference in (*held, *self.markers.references())})
 
     def older(self, limit: int, *, but: int | None) -> Counter[int]:
         """The number of live objects of each generation before `limit`. Cheap, since it reads weak references only.

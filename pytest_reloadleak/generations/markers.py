@@ -8,6 +8,7 @@ classloader-leak-prevention).
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_reloadleak.generations.emptied import Emptied, Life
@@ -141,6 +142,13 @@ class Markers:
         """The markers that are alive, except resurrected ones. Cheap."""
         self.recover()
         return [marker for reference in self._markers if (marker := reference()) is not None]
+
+    def references(self) -> Iterator[weakref.ref[Any]]:
+        """The weak references that watch living markers."""
+        for reference in self._markers:
+            if reference() is not None:
+                teller: Any = reference.__callback__
+                yield from (r for r in (reference, teller.life, teller.module) if r is not None)
 
     def alive(self) -> list[Any]:
         """The markers that are alive, resurrected ones included."""

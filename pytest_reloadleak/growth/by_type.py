@@ -17,6 +17,7 @@ _MOST = 20
 """The largest number of types that a report lists."""
 _SKIPPED = frozenset({"tuple", "frame", "cell"})
 """Types whose number is random: the collector untracks tuples, and frames come and go with the tool's own calls."""
+_REFERENCE = weakref.ref.__name__
 _READS = frozenset({"__getattribute__", "__name__"})
 """Attributes that make it unsafe to read a class's name, if its metaclass defines them."""
 
@@ -36,9 +37,17 @@ class ByType:
         """Whether to count after this round: three counts distinguish growth from what was left once."""
         return number in self._due
 
-    def note(self, number: int) -> None:
-        """Count the objects of each type at the end of a settled round, or before the first one."""
-        self._counts.append((number, _counted(self._names)))
+    def note(self, number: int, own_references: int = 0) -> None:
+        """Count the objects of each type at the end of a settled round, or before the first one.
+
+        Args:
+            number: of the round.
+            own_references: how many of the weak references are this tool's.
+        """
+        found = _counted(self._names)
+        if _REFERENCE in found:
+            found[_REFERENCE] -= own_references
+        self._counts.append((number, found))
 
     def found(self) -> tuple[TypeGrowth, ...]:
         """The types of which each part of the rounds left more, those that grew most first."""

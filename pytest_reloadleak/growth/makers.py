@@ -55,11 +55,12 @@ class Makers:
 
     def __init__(self, new: Collection[str]) -> None:
         self._directory = os.getcwd()
-        self._before = frozenset(new)
         self._folders = sorted({_split(path)[0] for path in new})
         self._times: dict[str, tuple[int, int]] = {}
         """The times of each folder's last change and of its listing, in ns."""
         self._names = {folder: self._listed(folder) for folder in self._folders}
+        # What was there before the check counts too: a program that keeps its newest logs removes those first.
+        self._before = frozenset(new).union(f"{folder}/{n}" for folder, ns in self._names.items() for n in ns)
         self._made: dict[str, tuple[int, Stack]] = {}
         self._others: list[str] = []
         """The paths that appeared while no code of the target ran."""

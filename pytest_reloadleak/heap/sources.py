@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import os
 import tokenize
 import types
 import warnings
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
-_open = tokenize.open
-"""A private copy, since the target may patch the original."""
+_open, _stat = tokenize.open, os.stat
+"""Private copies, since the target may patch the originals."""
 
 
 def parsed(source: str) -> ast.Module:
@@ -24,15 +29,73 @@ def parsed(source: str) -> ast.Module:
         return ast.parse(source)
 
 
+class _Source(NamedTuple):
+    """A source file."""
+
+    body: list[ast.stmt]
+    lines: list[str]
+
+
 def statements(file: str) -> list[ast.stmt]:
     """The top-level statements of a source file; empty for a file that is gone, unreadable or no source."""
+    return _read(file).body
+
+
+def lines_with(file: str, *words: str) -> list[int]:
+    """The numbers, in order, of the lines of a source file in which any of some words occurs."""
+    lines = _read(file).lines
+    if not all(map(str.isascii, words)):  # Python normalizes names, so another spelling may mean the same
+        return [*range(1, len(lines) + 1)]
+    return [number for number, line in enumerate(lines, 1) if any(word in line for word in words)]
+
+
+def is_near(node: ast.AST, lines: list[int]) -> bool:
+    """Whether a syntax node covers any of some lines, which are in order; true for a node that has no position."""
+    parts = vars(node)
+    if "lineno" not in parts:
+        return True
+    decorators: list[ast.expr] = parts.get("decorator_list", [])
+    first: int = min([parts["lineno"], *(decorator.lineno for decorator in decorators)])
+    last: int = parts["end_lineno"]
+    at = bisect_left(lines, first)
+    return at < len(lines) and lines[at] <= last
+
+
+def walk(file: str, word: str) -> Iterator[ast.AST]:
+    """The syntax nodes of a source file that cover lines with a word, in the order of `ast.walk`.
+
+    A check may look for a hundred names in one large module, so it must not visit all nodes for each of them.
+    """
+    lines = lines_with(file, word)
+    waiting: deque[ast.AST] = deque(statements(file))
+    while waiting:
+        node = waiting.popleft()
+        if is_near(node, lines):
+            waiting.extend(ast.iter_child_nodes(node))
+            yield node
+
+
+def forget() -> None:
+    """Drop the syntax trees, at the end of a check: each collection of the program would visit them."""
+    _read_once.cache_clear()
+
+
+def _read(file: str) -> _Source:
+    """A file as it is now: a program is edited between its reloads."""
     if not file.endswith(".py"):
-        return []
+        return _Source([], [])
     try:
-        with _open(file) as source:
-            return parsed(source.read()).body
+        found = _stat(file)
+        return _read_once(file, found.st_mtime_ns, found.st_size)
     except Exception:  # noqa: BLE001 - a codec of the program's own may raise anything
-        return []
+        return _Source([], [])
+
+
+@lru_cache(maxsize=64)
+def _read_once(file: str, *_stamp: int) -> _Source:
+    with _open(file) as source:
+        text = source.read()
+    return _Source(parsed(text).body, text.split("\n"))
 
 
 def compares_with_none(code: types.CodeType) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.own_objects import is_of_tool
 from pytest_reloadleak.holders.retained import Retained
 from pytest_reloadleak.holders.sweep import Sweep
 from pytest_reloadleak.model import Cost, TypeCost
@@ -60,6 +61,9 @@ class Reaches:
         self._types: dict[int, int] = {}
         """Ids of the types of the objects walked, by the objects' ids. Ids, since a reference would hold the class."""
         self._names: dict[int, str] = {}
+        self._own_types: set[int] = set()
+        self._own: set[int] = set()
+        """Ids of the markers in old namespaces, which are this tool's and no cost of the leak."""
         self._closures: dict[int, set[int]] = {}
         """Ids of what a namespace leads to, by its own id; namespaces that lead to one another share one set."""
         self._counted: dict[frozenset[int], Reach] = {}
@@ -169,12 +173,19 @@ class Reaches:
                     own.append(child)  # a string or number with no other owner: size, but no object
             # A walk that this one interrupted may still refer to its last child, which then has two owners.
             if key not in sizes:
-                kind = id(type(o))
-                self._types[key] = kind
-                if kind not in self._names:
-                    self._names[kind] = self._rename(foreign.type_name(o))
+                self._note_type(o)
                 sizes[key] = size_bytes(o) + (_bytes_with_own(own) if own else 0)
+        ids -= self._own
         return next((closure for closure in merged if len(closure) == len(ids)), ids)
+
+    def _note_type(self, o: Any) -> None:
+        kind = self._types[id(o)] = id(type(o))
+        if kind not in self._names:
+            self._names[kind] = self._rename(foreign.type_name(o))
+            if is_of_tool(foreign.class_module(type(o))):
+                self._own_types.add(kind)
+        if kind in self._own_types:
+            self._own.add(id(o))
 
 
 def _joined(closed: set[int], closure: set[int], count: int) -> set[int]:

@@ -216,7 +216,7 @@ class Run:
     def _note_types(self, by_type: ByType | None, number: int, *, is_sampled: bool = True) -> None:
         """Count the objects of each type if that is due, unseen where samples follow."""
         if by_type is not None and by_type.is_due(number):
-            note = partial(by_type.note, number)
+            note = partial(by_type.note, number, self.record.ledger.reference_count())
             try:
                 self.looks.meter.unseen(note) if is_sampled else note()
             except Exception as error:  # noqa: BLE001 - a library reads every type of the program: no verdict needs it

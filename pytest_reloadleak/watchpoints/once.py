@@ -10,8 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from pytest_reloadleak.heap import foreign, references
-from pytest_reloadleak.heap.sources import statements
+from pytest_reloadleak.heap import foreign, references, sources
 from pytest_reloadleak.holders.retention import Place, Stack
 from pytest_reloadleak.watchpoints.stacks import Ranks
 
@@ -70,14 +69,15 @@ def lines(name: Name, files: Iterable[str], ranks: Ranks) -> tuple[Stack, ...]:
         rank = ranks.of_file(file, is_target=file in files)
         if rank is None:
             continue
-        for line, function in _binding(statements(file), name, is_home=file == name.file):
+        for line, function in _binding(file, name, is_home=file == name.file):
             found[Place(file, line, function, rank)] = None
     return tuple((place,) for place in found) if len(found) <= _MOST else ()
 
 
-def _binding(body: list[ast.stmt], name: Name, *, is_home: bool) -> Iterator[tuple[int, str]]:
-    """Line and function of each statement that binds a name."""
-    for node, function, classes in _statements(body, "<module>", ()):
+def _binding(file: str, name: Name, *, is_home: bool) -> Iterator[tuple[int, str]]:
+    """Line and function of each statement of a file that binds a name."""
+    lines = sources.lines_with(file, name.name, "*")  # `import *` binds what it does not spell
+    for node, function, classes in _statements(sources.statements(file), lines, "<module>", ()):
         if name.key is not None:
             if _sets_key(node, name) or (is_home and classes == name.classes and _displays_key(node, name)):
                 yield node.lineno, function
@@ -90,10 +90,12 @@ def _binding(body: list[ast.stmt], name: Name, *, is_home: bool) -> Iterator[tup
 
 
 def _statements(
-    body: Iterable[ast.AST], function: str, classes: tuple[str, ...]
+    body: Iterable[ast.AST], lines: list[int], function: str, classes: tuple[str, ...]
 ) -> Iterator[tuple[ast.stmt, str, tuple[str, ...]]]:
-    """Every statement, with the function and the classes around it."""
+    """Every statement that covers some lines, with the function and the classes around it."""
     for node in body:
+        if not sources.is_near(node, lines):
+            continue
         within, around = function, classes
         if isinstance(node, ast.stmt):
             yield node, function, classes
@@ -103,7 +105,7 @@ def _statements(
                 around = (*classes, node.name)
         if isinstance(node, (ast.stmt, ast.excepthandler, ast.match_case)):
             inner = (n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.expr))
-            yield from _statements(inner, within, around)
+            yield from _statements(inner, lines, within, around)
 
 
 def _binds(node: ast.stmt, name: str) -> bool:

@@ -54,6 +54,7 @@ def test_what_each_round_leaves_is_counted_by_type(what, measured):
     assert report.outcome == "leaking"
     assert expected in report.growth_by_type
     assert jsonfile.from_dict(json.loads(json.dumps(jsonfile.to_dict(report)))) == report
+    assert "ReferenceType" not in {grown.type for grown in report.growth_by_type}
     line = f"{expected.per_round} {expected.type}"
     assert line in terminal.text(report)
     assert "leaves more objects" not in terminal.text(report, verbose=False)

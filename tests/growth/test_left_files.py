@@ -161,15 +161,23 @@ def test_the_line_is_found_in_a_large_folder_too(most, made, outcome, tmp_path, 
     assert [f.site.code for f in report.findings] == [f"made = {made}"] * (outcome == "leaking")
 
 
-def test_a_pool_of_fixed_size_is_clean(tmp_path):
-    """A program that keeps its newest six logs removes as many as it makes."""
+@pytest.mark.parametrize("is_full", [True, False], ids=["full", "empty"])
+def test_a_pool_of_fixed_size_is_clean(is_full, tmp_path):
+    """A program that keeps its newest seven logs removes as many as it makes, once it has seven.
+
+    A pool that is full loses an older log for each one that the watched rounds make, so the new ones alone look like a
+    leak.
+    """
     source = (
-        "names = sorted(os.listdir(host.folder()))\n[os.unlink(host.place(n)) for n in names[:-5]]\n"
+        "names = sorted(os.listdir(host.folder()))\n[os.unlink(host.place(n)) for n in names[:-6]]\n"
         "open(host.fresh('log-{}'), 'w').close()"
     )
     run.write(tmp_path, {"host": HOST, "plugin": IMPORTS + source})
     with run.importable(tmp_path):
-        report = measure_reload("plugin", rounds=8)
+        host = importlib.import_module("host")
+        for _ in range(7 * is_full):
+            Path(host.fresh("log-{}")).touch()
+        report = measure_reload("plugin", rounds=ROUNDS if is_full else 8)
 
     assert (report.outcome, report.findings) == ("clean", ())
 

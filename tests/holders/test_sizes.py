@@ -54,6 +54,7 @@ def test_what_one_holder_keeps_dies_with_it(measured):
     assert sum(part.bytes for part in cost.by_type) == cost.bytes
     functions = next(part for part in cost.by_type if part.type == "function")
     assert functions.objects == len(finding.generations)
+    assert not any("reloadleak" in part.type for part in cost.by_type)
 
 
 def test_what_two_holders_keep_dies_with_neither(measured):
