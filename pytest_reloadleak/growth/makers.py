@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -26,6 +27,11 @@ ROUNDS = 4
 _MANY = 1000
 """A folder with more names is listed only after a line that changed it, and where the target's code begins and ends."""
 
+_LONGEST_REST_S = 5.0
+_DOUBTFUL_SHARE = 0.25
+"""The share of a rate at which names appear without the target that makes all of them doubtful."""
+
+_now_s, _sleep = time.monotonic, time.sleep
 _listdir, _fstat, _lstat, _open = os.listdir, os.fstat, os.lstat, open
 _realpath, _split = os.path.realpath, os.path.split
 _now_ns = time.time_ns
@@ -64,6 +70,9 @@ class Makers:
         self._made: dict[str, tuple[int, Stack]] = {}
         self._others: list[str] = []
         """The paths that appeared while no code of the target ran."""
+        self._spent_s = {True: 0.0, False: 0.0}
+        """How long code of the target ran, and how long none did."""
+        self._looked_s = _now_s()
         self.round = 0
         """Number of the watched round."""
         self.is_doubtful = False
@@ -71,6 +80,7 @@ class Makers:
 
     def look(self, *, is_inside: bool, is_edge: bool, stack: Callable[[], Stack]) -> None:
         """Note the names that a line of the target has made."""
+        self._note_time(is_inside=is_inside)
         for folder in self._folders:
             if len(self._names[folder]) > _MANY and not is_edge and self._is_same(folder):
                 continue
@@ -82,6 +92,21 @@ class Makers:
                 self._made |= {f"{folder}/{name}": (self.round, found) for name in more}
             else:
                 self._others += [f"{folder}/{name}" for name in more]
+
+    def rest(self) -> None:
+        """Wait about as long as the target ran, and note which names appear without it.
+
+        Only then can names that other processes make in a shared folder be told from the target's: a reload that takes
+        seconds has some in each round. Nothing is waited for unless the target seems to leave names.
+        """
+        if any(rounds for _, _, rounds in self._families()):
+            missing_s = min(self._spent_s[True] - self._spent_s[False], _LONGEST_REST_S)
+            _sleep(max(missing_s, 0))
+            self.look(is_inside=False, is_edge=True, stack=tuple)
+
+    def _note_time(self, *, is_inside: bool) -> None:
+        before_s, self._looked_s = self._looked_s, _now_s()
+        self._spent_s[is_inside] += self._looked_s - before_s
 
     def _listed(self, folder: str) -> frozenset[str]:
         self._times[folder] = (last_change_ns(folder) or 0, _now_ns())
@@ -96,6 +121,19 @@ class Makers:
 
         A name that is open or has a finalizer is left to the probes, which see its user.
         """
+        out = []
+        for kind, paths, rounds in self._families():
+            path = f"{_split(paths[0])[0]}/{_name(paths)}"
+            is_doubtful = bool(rounds) and self._may_be_others(path, rounds, len(paths))
+            self.is_doubtful |= is_doubtful
+            if rounds and not is_doubtful:
+                gone = sum(1 for old in self._before if _is_like(old, path) and not is_own(old))
+                if len(paths) > gone:
+                    out.append(self._left(kind, path, paths, len(paths) - gone, self._made[paths[0]][1]))
+        return out
+
+    def _families(self) -> list[tuple[str, list[str], set[int]]]:
+        """Kind and paths of the names that belong together, and the rounds that made them if they stay too long."""
         made = {path: born for path, born in self._made.items() if is_own(path)}
         used = _in_use() | _to_be_removed() if made else frozenset()
         families: dict[tuple[str, str, Stack], list[str]] = {}
@@ -103,22 +141,19 @@ class Makers:
             if used.isdisjoint((path, _inode(path))):
                 families.setdefault((_split(path)[0], kind_of(path), stack[:1]), []).append(path)
         out = []
-        for (folder, kind, _), paths in sorted(families.items()):
+        for (_, kind, _), paths in sorted(families.items()):
             rounds = {made[path][0] for path in paths}
-            path = f"{folder}/{_name(paths)}"
             is_old = len(rounds) > 1 and min(rounds) <= ROUNDS - 1 - GRACE
-            is_doubtful = is_old and self._may_be_others(path, rounds, len(paths))
-            self.is_doubtful |= is_doubtful
-            if is_old and not is_doubtful:
-                gone = sum(1 for old in self._before if _is_like(old, path) and not is_own(old))
-                if len(paths) > gone:
-                    out.append(self._left(kind, path, paths, len(paths) - gone, made[paths[0]][1]))
+            out.append((kind, paths, rounds if is_old else set()))
         return out
 
     def _may_be_others(self, pattern: str, rounds: Collection[int], count: int) -> bool:
         """Whether other programs may have made these names, since such names appear while the target does not run."""
-        others = sum(1 for path in self._others if _is_like(path, pattern))
-        return others > 0 and (others >= min(ROUNDS, count) or len(rounds) < ROUNDS)
+        others = sum(1 for path in self._others if _is_like(path, pattern) or _begins_like(path, pattern))
+        inside_s, outside_s = self._spent_s[True], self._spent_s[False]
+        # By rate, since the rest may have been shorter than the target's own time.
+        is_usual = _DOUBTFUL_SHARE * count * outside_s <= others * inside_s
+        return others > 0 and (is_usual or others >= min(ROUNDS, count) or len(rounds) < ROUNDS)
 
     def _left(self, kind: str, path: str, paths: list[str], count: int, stack: Stack) -> Left:
         folder = _split(path)[0]
@@ -138,6 +173,15 @@ def _is_like(path: str, pattern: str) -> bool:
     tail = tail.rpartition("*")[2]
     return path.startswith(head) and path.endswith(tail)
 
+
+def _begins_like(path: str, pattern: str) -> bool:
+    """Whether two names in one folder have the same word in front of what may be random, such as `job-`."""
+    (folder, name), (other_folder, other) = _split(path), _split(pattern)
+    words = [_WORD.match(one) for one in (name, other)]
+    return folder == other_folder and None not in words and words[0][0] == words[1][0]  # type: ignore[index]  # as it says
+
+
+_WORD = re.compile(r"[A-Za-z]+[-_.]")
 
 _Inode = tuple[int, int]
 """Device and inode."""

@@ -92,18 +92,30 @@ def test_what_is_removed_or_overwritten_is_clean(source, cured, registry, path, 
     assert (report.outcome, report.findings, report.error) == ("clean", (), None)
 
 
-def test_what_others_make_meanwhile_is_never_reported(tmp_path, folder):
-    """Files that another program makes while the target sleeps do not count as the target's."""
+OTHERS = {
+    "many": (lambda: os.close(tempfile.mkstemp()[0]), 0.001, 0.01),
+    "some files": (lambda: os.close(tempfile.mkstemp(prefix="job-")[0]), 0.1, 0.3),
+    "some folders": (lambda: tempfile.mkdtemp(prefix="run-"), 0.1, 0.3),
+}
+"""What others make, how often, and how long a reload takes."""
+
+
+@pytest.mark.parametrize(("make", "every_s", "reload_s"), OTHERS.values(), ids=OTHERS)
+def test_what_others_make_meanwhile_is_never_reported(make, every_s, reload_s, tmp_path, folder):
+    """Names that another program makes while the target sleeps do not count as the target's.
+
+    A slow reload leaves hardly a moment in which only others run.
+    """
     stop = threading.Event()
 
-    def make():
-        while not stop.wait(0.001):
-            os.close(tempfile.mkstemp()[0])
+    def run_beside():
+        while not stop.wait(every_s):
+            make()
 
-    thread = threading.Thread(target=make)
+    thread = threading.Thread(target=run_beside)
     thread.start()
     try:
-        report = measured(tmp_path, "import time\ntime.sleep(0.01)")
+        report = measured(tmp_path, f"import time\ntime.sleep({reload_s})")
     finally:
         stop.set()
         thread.join()
