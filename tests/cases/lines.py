@@ -61,7 +61,6 @@ def _statement(source: str, line: int) -> ast.stmt:
 
 WITHOUT = frozenset(
     {
-        "future with a callback",  # only a search of the heap finds such futures
         "run_in_executor",  # a pool has all its threads before the traced round
         "signal handler on a loop",  # added once, and the source has no name that would be bound
     }

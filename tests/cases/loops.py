@@ -357,7 +357,7 @@ TWINS = (
         name="future with a callback",
         leaking="""
             future = host.loop.create_future()
-            future.add_done_callback(on_event)
+            future.add_done_callback(on_event)  # leak here
             host.kept.append(future)
         """,
         cured="""
