@@ -1695,11 +1695,19 @@ PATHS = (
     ),
     Mutant(
         "parts of one object are several causes",
-        "holders/grouping.py",
+        "holders/results/dominators.py",
         "        if len(alike) < 2 or edge is None:\n",
         "        if alike:\n",
         "a route is reported once for each of its attributes",
         ("tests/holders/test_grouping.py::test_parts_of_one_object_are_one_finding",),
+    ),
+    Mutant(
+        "links of a chain are parts of their own",
+        "holders/results/dominators.py",
+        "    if len(counts) != 1 and (chain is None or count <= chain + 1):\n",
+        "    if len(counts) != 1:\n",
+        "what hangs on one link of a chain is reported once for each part",
+        ("tests/holders/test_grouping.py::test_what_hangs_on_one_link_of_a_chain_is_one_finding",),
     ),
     Mutant(
         "one way is enough",

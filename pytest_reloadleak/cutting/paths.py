@@ -97,8 +97,10 @@ class Paths:
     ) -> int:
         """The position in a path of the object that the named reference leads to."""
         path = known.path
-        if holder.at is not None and len(steps) >= holder.at:
-            return positions[id(steps[holder.at - 1][2])]
+        if holder.at is not None:
+            top = next((positions[id(child)] for _, _, child in steps if id(child) in holder.tops), None)
+            if top is not None or len(steps) >= holder.at:
+                return top if top is not None else positions[id(steps[holder.at - 1][2])]
         timer = next((n for n, o in enumerate(path[:-1]) if is_timer(o)), None)
         if holder.cause is not None and holder.cause.kind == "live-timer" and timer is not None:
             return timer

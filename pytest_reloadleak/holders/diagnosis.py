@@ -9,15 +9,15 @@ from __future__ import annotations
 import collections
 import types
 from collections.abc import Callable, Sequence
-from itertools import filterfalse
 from typing import Any
 
 from pytest_reloadleak.generations.original import Suspicion, suspect
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, own_objects, references
 from pytest_reloadleak.holders import native, own_hold
-from pytest_reloadleak.holders.grouping import Group, joined, own_parts, paths_of
+from pytest_reloadleak.holders.grouping import Group, joined, paths_of
 from pytest_reloadleak.holders.homes import Homes
+from pytest_reloadleak.holders.results.dominators import below_one_edge, own_parts
 from pytest_reloadleak.holders.results.effect_owners import objects_of_effects, owners_of_effects
 from pytest_reloadleak.holders.results.entries import joined_entries
 from pytest_reloadleak.holders.results.ownership import owned
@@ -258,7 +258,9 @@ class _HolderSearch:
             return
         mine = [*self._own, self._groups, self._spared, missing, self._sweep.roots, *own_objects.own_locals()]
         kept = own_objects.kept_locals()
-        own = native.own_closure([*mine, *filterfalse(own_objects.is_heap_listing, kept)], self._sweep)
+        own = native.own_closure(
+            [*mine, *(o for o in kept if not own_objects.is_heap_listing(o))], self._sweep
+        )
         own.update(map(id, [kept, *kept]))
         found = native.find(self._sweep, missing, own)
         for holder in sorted(
@@ -313,14 +315,12 @@ class _HolderSearch:
         code = foreign.own_code(path[-1]) if len(path) == 1 else None
         if code is None:
             return None
-        return next(
-            (r for r in self._search.effects if type(r.value) is types.FrameType and r.value.f_code is code),
-            None,
-        )
+        roots = self._search.effects
+        return next((r for r in roots if type(r.value) is types.FrameType and r.value.f_code is code), None)
 
     def _grouped(self) -> tuple[Retention, ...]:
         born = self._retained.born.__getitem__
-        groups = joined_entries(joined(self._groups.values(), born), born)
+        groups = joined_entries(below_one_edge(joined(self._groups.values(), born), born), born)
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, born))
         if self._search.plan is not None:

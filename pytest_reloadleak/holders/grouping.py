@@ -1,4 +1,4 @@
-"""Join references that have one cause: they differ only in a number, in the length of a chain, or below one edge."""
+"""Join references that have one cause: they differ only in a number, in a name, or in the length of a chain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from pytest_reloadleak.heap import foreign, references
+from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.sweep import Root
 from pytest_reloadleak.holders.trace import Trace
 from pytest_reloadleak.model import Holder
@@ -85,14 +85,16 @@ def joined(groups: Iterable[Group], born: Born) -> list[Group]:
     for group in groups:
         is_fixed = group.first.cause is not None or group.first.is_one
         (alone if is_fixed else several).append(group)
-    return [*alone, *_below_one_edge(_chains(_renamed(_numbered(several, born), born)), born)]
+    return [*alone, *_chains(_renamed(_numbered(several, born), born))]
 
 
-def _generations(group: Group, born: Born) -> set[int]:
+def generations_of(group: Group, born: Born) -> set[int]:
+    """The generations that a group retains."""
     return set(map(born, group.sinks))
 
 
-def _by(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[Group]]:
+def by(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[Group]]:
+    """The groups that have equal keys, together and in order."""
     found: dict[Hashable, list[Group]] = defaultdict(list)
     for group in groups:
         found[key(group)].append(group)
@@ -117,9 +119,9 @@ def _numbered(groups: list[Group], born: Born) -> list[Group]:
     A name that holds several generations is a holder of its own, whatever number is in it.
     """
     out: list[Group] = []
-    for alike in _by(groups, lambda group: group.first.key):
-        single = [group for group in alike if len(_generations(group, born)) == 1]
-        generations = {generation for group in single for generation in _generations(group, born)}
+    for alike in by(groups, lambda group: group.first.key):
+        single = [group for group in alike if len(generations_of(group, born)) == 1]
+        generations = {generation for group in single for generation in generations_of(group, born)}
         if len(single) < 2 or len(generations) < 2:
             out += alike
             continue
@@ -135,7 +137,7 @@ def _forget_patches(groups: Iterable[Group], born: Born) -> None:
     """Make references of patches under names that each generation adds: a new name replaces nothing."""
     patches = [g for g in groups if g.first.cause is not None and g.first.cause.kind == "patched-global"]
     patches = [g for g in patches if g.first.holder.path.endswith("".join(g.first.to_held[:-1]))]
-    for alike in _by(patches, _around_name):
+    for alike in by(patches, _around_name):
         if _has_name_each(alike, born):
             for group in alike:
                 group.first.cause, group.first.is_one = None, False
@@ -144,7 +146,7 @@ def _forget_patches(groups: Iterable[Group], born: Born) -> None:
 def _renamed(groups: list[Group], born: Born) -> list[Group]:
     """Join groups whose steps differ in the last name, which each generation made up for itself."""
     out: list[Group] = []
-    for alike in _by(groups, _around_name):
+    for alike in by(groups, _around_name):
         if not _has_name_each(alike, born):
             out += alike
             continue
@@ -163,7 +165,7 @@ def _around_name(group: Group) -> Hashable:
 
 def _has_name_each(groups: Sequence[Group], born: Born) -> bool:
     """Whether there are several generations, each with one name of its own."""
-    generations = [_generations(group, born) for group in groups]
+    generations = [generations_of(group, born) for group in groups]
     return len(groups) >= _NAMES and all(len(g) == 1 for g in generations) and _are_apart(generations)
 
 
@@ -188,13 +190,13 @@ def _chains(groups: list[Group]) -> list[Group]:
     """Join groups whose paths differ only in the number of links of a chain, and fold the repeated steps."""
     left, out = list(groups), []
     for where, pattern in dict.fromkeys((_where(g), p) for g in groups if (p := _repeated(g)) is not None):
-        lengths = {id(g): pattern.length(_steps(g)[:-1]) for g in left if _where(g) == where}
+        lengths = {id(g): pattern.length(steps_of(g)[:-1]) for g in left if _where(g) == where}
         chain = [g for g in left if lengths.get(id(g)) is not None]
         are_containers = any(g.first.kinds[len(pattern.head)] in _CONTAINERS for g in chain)
         if not chain or (are_containers and len(set(lengths.values()) - {None}) < _LENGTHS):
             continue
         left = [g for g in left if lengths.get(id(g)) is None]
-        held = min(_steps(g)[-1] for g in chain)
+        held = min(steps_of(g)[-1] for g in chain)
         out.append(union(chain, (*pattern.head, f"({''.join(pattern.link)})*", *pattern.end, held)))
     return [*left, *out]
 
@@ -203,13 +205,14 @@ def _where(group: Group) -> tuple[str, str]:
     return group.first.root, group.first.holder.type
 
 
-def _steps(group: Group) -> tuple[str, ...]:
+def steps_of(group: Group) -> tuple[str, ...]:
+    """The steps from the root to the held object, its name included; all links of a chain are one step."""
     return group.steps or group.first.to_held
 
 
 def _repeated(group: Group) -> _Pattern | None:
     """The longest chain in a group's steps, with the shortest links; `None` if no step is repeated."""
-    steps, kinds = _steps(group)[:-1], group.first.kinds
+    steps, kinds = steps_of(group)[:-1], group.first.kinds
     best = (0, 0, 1)
     for size in range(1, _LONGEST_LINK + 1):
         at = 0
@@ -242,101 +245,6 @@ class _Pattern(NamedTuple):
         count, rest = divmod(len(steps) - len(self.head) - len(self.end), len(self.link))
         is_one = count >= 0 and not rest and steps == (*self.head, *self.link * count, *self.end)
         return count if is_one else None
-
-
-# -- dominators -------------------------------------------------------------------------------------------------------
-
-
-def _below_one_edge(groups: list[Group], born: Born) -> list[Group]:
-    """Join groups whose references all lead over one edge: removing that edge releases all of them.
-
-    The edge leads to the first object of each path that belongs to one generation: a route in a host's list, of which
-    two attributes are the target's.
-    """
-    own = _leading_to(groups, born)
-    edges: dict[int, tuple[Hashable, int, frozenset[int], str] | None] = {
-        id(group): _edge(group, own) for group in groups
-    }
-    out = []
-    for alike in _by(groups, lambda group: edges[id(group)] or id(group)):
-        edge = edges[id(alike[0])]
-        if len(alike) < 2 or edge is None:
-            out += alike
-            continue
-        first = union(alike)
-        _, first.at, tops, first.holder_type = edge
-        first.tops = _births(first.paths, tops, born)
-        out.append(first)
-    return out
-
-
-def _births(paths: list[tuple[Any, ...]], wanted: frozenset[int], born: Born) -> dict[int, int]:
-    """By id, the oldest generation to which each of the wanted objects on the paths leads."""
-    found: dict[int, int] = {}
-    for path in paths:
-        for o in path:
-            if id(o) in wanted:
-                generation = born(id(path[-1]))
-                found[id(o)] = min(generation, found.get(id(o), generation))
-    return found
-
-
-def _leading_to(groups: list[Group], born: Born) -> dict[int, set[int]]:
-    """By id, the generations to which each object on the paths leads."""
-    found: dict[int, set[int]] = defaultdict(set)
-    for group in groups:
-        for path in group.paths:
-            generation = born(id(path[-1]))
-            for o in path[:-1]:
-                found[id(o)].add(generation)
-    return found
-
-
-def _edge(group: Group, own: dict[int, set[int]]) -> tuple[Hashable, int, frozenset[int], str] | None:
-    """The edge over which all of a group's references lead: its key, steps, ids behind it, and the holder's type."""
-    tops: set[int] = set()
-    found: set[tuple[int, str]] = set()
-    for path in group.paths:
-        at = next((n for n, o in enumerate(path[:-1]) if len(own[id(o)]) == 1), None)
-        if at is None or at == 0:
-            return None
-        tops.add(id(path[at]))
-        found.add(_reaching(path, at))
-    if len(found) != 1 or len(tops) < 2:
-        return None
-    ((count, kind),) = found
-    steps = _steps(group)[:count]
-    return ((group.first.root, steps, frozenset(tops)), count, frozenset(tops), kind)
-
-
-def _reaching(path: tuple[Any, ...], at: int) -> tuple[int, str]:
-    """The number of steps to the object at a position of a path, and the type of the object that holds it."""
-    positions = {id(o): position for position, o in enumerate(path)}
-    for count, (parent, _, child) in enumerate(references.folded(path), start=1):
-        if positions[id(child)] >= at:
-            return count, "module" if foreign.is_module(parent) else foreign.type_name(parent)
-    raise AssertionError("the last step of a path leads to its last object")
-
-
-def own_parts(groups: Iterable[Group], born: Born) -> dict[int, list[tuple[Any, tuple[Any, ...]]]]:
-    """Objects that each belong to one generation and lead to its sinks: a subscription, a partial, a wrapper.
-
-    Such an object came with its generation, so each further reference to it holds the generation as well. Modules and
-    classes do not count, nor does a group whose paths all belong to one generation.
-
-    Returns:
-        By the object's id, for each path through the object: the object before it, and the path from it to the sink.
-    """
-    several = [g for g in groups if g.first.cause is None and not g.first.is_one]
-    several = [g for g in several if len(_generations(g, born)) > 1]
-    own = _leading_to(several, born)
-    found: dict[int, list[tuple[Any, tuple[Any, ...]]]] = defaultdict(list)
-    for group in several:
-        for path in group.paths:
-            for at, o in enumerate(path[:-1]):
-                if at and len(own[id(o)]) == 1 and not (foreign.is_module(o) or foreign.is_class(o)):
-                    found[id(o)].append((path[at - 1], path[at:]))
-    return found
 
 
 def paths_of(groups: Iterable[Group], born: Born) -> dict[object, list[tuple[int, tuple[Any, ...]]]]:

@@ -45,6 +45,8 @@ class KnownHolder:
     """Position in the trace of the reference that is named."""
     at: int | None
     """Number of steps to the reference that is named; `None` if that is the last one before the held object."""
+    tops: frozenset[int]
+    """Ids of the objects that the named references lead to: in a chain, each path has another number of steps."""
 
 
 class KnownEffect(NamedTuple):

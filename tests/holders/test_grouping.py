@@ -5,6 +5,8 @@ import sched
 import pytest
 from cases import run
 
+from pytest_reloadleak import measure_reload
+
 HOWS = run.WAYS
 
 
@@ -236,3 +238,35 @@ def test_a_route_in_two_tables_is_two_findings(measured, found):
     report = measured({"host": ROUTES, "plugin": lines})
 
     assert found(report) == growing("host.names[*]", "host.routes[*]", sole=False)
+
+
+CHAIN = """
+chain = None
+
+class Item:
+    def __init__(self, **parts):
+        vars(self).update(parts)
+
+class Link:
+    def __init__(self, older, item):
+        self.older, self.item = older, item
+
+def push(**parts):
+    global chain
+    chain = Link(chain, Item(**parts))
+"""
+
+
+@pytest.mark.parametrize("is_leaking", [True, False], ids=["leaking", "cured"])
+@pytest.mark.parametrize("strategy", ["reimport", "reload"])
+def test_what_hangs_on_one_link_of_a_chain_is_one_finding(strategy, is_leaking, tmp_path):
+    """Whoever removes the link is done, as with the routes of a router that each reload merges into an application."""
+    body = "import host\ndef call(): pass\ndef check(): pass\nhost.push(call=call, deep=[check])\n"
+    before = "" if is_leaking else "import host\nhost.chain = None\n"
+    run.write(tmp_path, {"host": CHAIN, "plugin": before + body})
+    with run.importable(tmp_path):
+        report = measure_reload("plugin", strategy=strategy)
+
+    paths = [finding.holder.path for finding in report.findings if finding.holder is not None]
+    assert paths == ["host.chain(.older)*.item"] * is_leaking
+    assert [finding.growth for finding in report.findings] == ["growing"] * is_leaking

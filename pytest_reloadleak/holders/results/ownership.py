@@ -11,7 +11,8 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
-from pytest_reloadleak.holders.grouping import Group, own_parts
+from pytest_reloadleak.holders.grouping import Group
+from pytest_reloadleak.holders.results.dominators import own_parts
 
 Mark = int | tuple[str, int]
 """The id of an effect's object, or `("fd", number)` for a descriptor, since a program may keep only the number."""

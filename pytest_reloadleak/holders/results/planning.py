@@ -32,5 +32,7 @@ def fill(plan: Plan, groups: Sequence[Group], reaches: Reaches, retained: Retain
             generations = reaches.of({id(sink): sink}).generations
             references.append(Known(root, path, frozenset(beside[born[id(sink)]]), generations))
         named = len(group.trace) - len(group.first.tail) - 2 if group.at is None else group.at
-        plan.holders[number] = KnownHolder(group.first.cause, references, named, group.at)
+        plan.holders[number] = KnownHolder(
+            group.first.cause, references, named, group.at, frozenset(group.tops)
+        )
     plan.watch(retained.objects, born, kept)
