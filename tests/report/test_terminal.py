@@ -2,9 +2,12 @@ import dataclasses
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_reloadleak.model import Finding, Held, Holder, Report
 from pytest_reloadleak.report import terminal
+from pytest_reloadleak.report.text import facts
 
 LISTENERS = Finding(
     kind="retained-generation",
@@ -332,3 +335,22 @@ def test_the_text_of_a_report_is_plain():
         assert [line for line in shown.splitlines() if line != line.rstrip()] == []
         assert "\n\n\n" not in shown
         assert not shown.endswith("\n")
+
+
+LONG_NAME = "a_name_that_somebody_made_very_long"
+PARTS = st.sampled_from(
+    (f".{LONG_NAME}", ".x", "[*]", "['a\nb']", "[\n", "(.older)*", "<function>", "'", "]", "\n")
+)
+
+
+@given(
+    name=st.sampled_from(("m", LONG_NAME, "")), parts=st.lists(PARTS, max_size=12), width=st.integers(20, 120)
+)
+def test_every_path_has_a_short_form(name, parts, width):
+    """The names and keys on a path are the program's, so they may be of any length and form."""
+    path = "".join((name, *parts))
+    holder = Holder(root="sys.modules", path=path, type="list")
+    report = dataclasses.replace(LEAKING, findings=(dataclasses.replace(LISTENERS, holder=holder),))
+
+    assert terminal.text(report, width=width)
+    assert facts.short_path(report.findings[0]) in path or "..." in facts.short_path(report.findings[0])

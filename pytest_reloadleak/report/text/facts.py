@@ -32,7 +32,7 @@ _ENTRIES = {
 """By registry: what an entry does. An entry of any other registry stays registered."""
 _BEGINNING = re.compile(r"[\w.]+")
 """The attributes at the beginning of a path."""
-_STEP = re.compile(r"\.\w+|\[[^]]*\]|<[^>]*>|\([^)]*\)\*?|.")
+_STEP = re.compile(r"\.\w+|\[[^]]*\]|<[^>]*>|\([^)]*\)\*?|.", re.DOTALL)
 _LONGEST = 48
 """Characters of a short path: beside what it keeps, that fills a line. The line `holder` has the whole path."""
 _TAIL = 32
@@ -103,7 +103,7 @@ def short_path(finding: Finding) -> str:
     names = found[0].strip(".").split(".")
     rest = path[found.end() :]
     text = f"{names[-1] if rest else '.'.join(names[-2:])}{rest}"
-    if len(text) <= _LONGEST:
+    if len(text) <= _LONGEST or not rest:
         return text
     first = next((name for name in reversed(names) if not name.startswith("__")), names[-1])
     return f"{first}...{_end(rest).lstrip('.')}"
