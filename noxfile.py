@@ -51,7 +51,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def realworld(session: nox.Session) -> None:
     """Check targets in real hosts (discord.py, Flask, loguru, Qt, ...) and under reloaders that patch in place."""
-    session.install(".[realworld]")
+    session.install(".[realworld]", "pytest-xdist")
     # discord.py imports audioop, which warns on 3.11 and 3.12; from 3.13 on it brings its own.
     audioop = "-Wignore:'audioop' is deprecated:DeprecationWarning"
     session.run("pytest", audioop, "proofs/programs", *session.posargs)
