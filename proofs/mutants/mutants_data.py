@@ -1702,6 +1702,22 @@ PATHS = (
         ("tests/holders/test_grouping.py::test_parts_of_one_object_are_one_finding",),
     ),
     Mutant(
+        "a ligature spells no name",
+        "heap/sources.py",
+        "if not line.isascii() or any(",
+        "if any(",
+        "a binding whose source spells the name with other letters has no line",
+        ("tests/heap/test_sources.py::test_the_nodes_around_a_word_are_those_of_a_full_walk",),
+    ),
+    Mutant(
+        "names by others are not compared by rate",
+        "growth/makers.py",
+        "(is_usual or others >=",
+        "(others >=",
+        "names that another process makes during a reload of minutes are the target's",
+        ("tests/growth/test_left_files.py::test_names_of_a_very_slow_reload_are_compared_by_rate",),
+    ),
+    Mutant(
         "links of a chain are parts of their own",
         "holders/results/dominators.py",
         "    if len(counts) != 1 and (chain is None or count <= chain + 1):\n",

@@ -93,7 +93,7 @@ class Makers:
             else:
                 self._others += [f"{folder}/{name}" for name in more]
 
-    def rest(self) -> None:
+    def _rest(self) -> None:
         """Wait about as long as the target ran, and note which names appear without it.
 
         Only then can names that other processes make in a shared folder be told from the target's: a reload that takes
@@ -121,6 +121,7 @@ class Makers:
 
         A name that is open or has a finalizer is left to the probes, which see its user.
         """
+        self._rest()
         out = []
         for kind, paths, rounds in self._families():
             path = f"{_split(paths[0])[0]}/{_name(paths)}"
@@ -177,8 +178,8 @@ def _is_like(path: str, pattern: str) -> bool:
 def _begins_like(path: str, pattern: str) -> bool:
     """Whether two names in one folder have the same word in front of what may be random, such as `job-`."""
     (folder, name), (other_folder, other) = _split(path), _split(pattern)
-    words = [_WORD.match(one) for one in (name, other)]
-    return folder == other_folder and None not in words and words[0][0] == words[1][0]  # type: ignore[index]  # as it says
+    word = _WORD.match(name)
+    return folder == other_folder and word is not None and other.startswith(word[0])
 
 
 _WORD = re.compile(r"[A-Za-z]+[-_.]")

@@ -42,11 +42,12 @@ def statements(file: str) -> list[ast.stmt]:
 
 
 def lines_with(file: str, *words: str) -> list[int]:
-    """The numbers, in order, of the lines of a source file in which any of some words occurs."""
-    lines = _read(file).lines
-    if not all(map(str.isascii, words)):  # Python normalizes names, so another spelling may mean the same
-        return [*range(1, len(lines) + 1)]
-    return [number for number, line in enumerate(lines, 1) if any(word in line for word in words)]
+    """The numbers, in order, of the lines of a source file in which any of some words may occur.
+
+    Python normalizes the letters of names (PEP 3131), so a line with letters beyond ASCII may spell a word otherwise.
+    """
+    lines = enumerate(_read(file).lines, 1)
+    return [n for n, line in lines if not line.isascii() or any(word in line for word in words)]
 
 
 def is_near(node: ast.AST, lines: list[int]) -> bool:

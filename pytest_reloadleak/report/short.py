@@ -22,10 +22,8 @@ def line(report: Report, *, names_target: bool = False, room: int | None = None)
     whole = list(_variants(report))
     if room is None:
         return f"{before}{whole[0]}"
-    variants = [f"{before}{text}" for text in whole]
-    variants += (
-        whole if before else []
-    )  # the leak says more than the target, which the test names in its own way
+    # The leak says more than the target, which the test names in its own way.
+    variants = [*(f"{before}{text}" for text in whole), *whole]
     return next((text for text in variants if len(text) <= room), variants[-1])
 
 

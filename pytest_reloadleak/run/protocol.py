@@ -210,7 +210,6 @@ class Run:
                 yield from _rounds(1)
                 yield Step.SETTLE
         if seen.is_complete:
-            made.rest()
             self.observations.left = tuple(made.found())
             self.observations.is_doubtful = made.is_doubtful
 

@@ -104,17 +104,12 @@ class Knowledge(NamedTuple):
     """Whether the process is not the check's own, so that no removal is tried."""
 
 
-_EFFECTS: frozenset[Kind] = frozenset(
-    (
-        "child-process",
-        "live-timer",
-        "live-thread",
-        "pending-task",
-        "registration",
-        "open-fd",
-        "patched-global",
-    )
-)
+_EFFECTS = frozenset(get_args(Kind)) - {
+    "retained-generation",
+    "stale-reference",
+    "object-growth",
+    "memory-growth",
+}
 _IN_PROCESS = "not tried, as the check shares this process"
 
 

@@ -83,9 +83,8 @@ class Monitoring:
     def _trace(self, code: types.CodeType) -> None:
         if id(code) not in self._codes:
             self._codes[id(code)] = code
-            with suppress(
-                ValueError
-            ):  # the trace has ended since: an error would end the thread that begins here
+            # The trace may have ended since: then an error would reach the function that begins here.
+            with suppress(ValueError):
                 _monitoring().set_local_events(self._tool, code, self._local)
 
     def _begins(self, code: types.CodeType, _offset: int) -> object:

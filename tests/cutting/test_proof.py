@@ -192,6 +192,22 @@ ALONE = {
         True,
         "removing it frees 5 of 5 old generations",
     ),
+    "what hangs on one link of a chain": (
+        """
+        class Link:
+            def __init__(self, older, item): self.older, self.item = older, item
+        class Item: pass
+        chain = None
+        def push(call, check):
+            global chain
+            item = Item()
+            item.call, item.deep = call, [check]
+            chain = Link(chain, item)
+        """,
+        "host.push(on, Plain)",
+        True,
+        "removing it frees 5 of 5 old generations",
+    ),
     "attribute of an object that is built anew": (
         "class Box: pass\nbox = None",
         "box = host.Box()\nbox.first = getattr(host.box, 'first', on)\nhost.box = box",

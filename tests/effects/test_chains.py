@@ -7,9 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent, indent
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from cases import run
+
+from pytest_reloadleak.effects.chains import Chains
+from pytest_reloadleak.effects.probe import Effect
+from pytest_reloadleak.holders.sweep import Cause
 
 HOST = """
 import asyncio, threading
@@ -112,3 +118,26 @@ def test_a_timer_that_runs_during_the_look_is_one_finding(tmp_path):
     (finding,) = checked(tmp_path / "leaking", plugin, "reimport", IN_A_THREAD)["findings"]
 
     assert (finding["kind"], finding["per_round"]) == ("live-timer", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("pending", "left"),
+    [
+        ([1, 2, 3, 4], [0, 1, 2]),
+        ([2, 4, 6, 8], [0, 0, 1, 1, 2, 2]),
+        ([3, 3, 3, 3], []),
+        ([1, 1, 1, 2], []),
+    ],
+    ids=["one more", "two more", "as many", "once more"],
+)
+def test_what_the_present_generation_began_is_not_left(pending, left):
+    """Timers pending at once in each generation, and the generations whose timers are left in the last one."""
+    chains = Chains()
+    for generation, count in enumerate(pending):
+        chains.note(["poll"] * count, generation)
+    scope: Any = SimpleNamespace(generation=lambda: len(pending) - 1, owns=lambda _: False)
+    effects = [Effect((n,), Cause("live-timer", "timer", "poll", "Timer")) for n in range(pending[-1])]
+
+    dated = chains.dated([("poll", effect) for effect in effects], scope)
+
+    assert sorted(effect.generation for effect in dated.values()) == left

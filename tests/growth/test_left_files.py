@@ -124,6 +124,28 @@ def test_what_others_make_meanwhile_is_never_reported(make, every_s, reload_s, t
     assert len(list(folder.iterdir())) > ROUNDS
 
 
+@pytest.mark.parametrize(("others", "is_found"), [(0, True), (1, False)])
+def test_names_of_a_very_slow_reload_are_compared_by_rate(others, is_found, folder, monkeypatch):
+    """The rest is shorter than the reload, so fewer names by others appear in it."""
+    clock_s = [0.0]
+    monkeypatch.setattr(makers, "_now_s", lambda: clock_s[0])
+    monkeypatch.setattr(makers, "_sleep", lambda _: made(others, makers._LONGEST_REST_S))
+    (folder / "job-0").touch()
+    seen = makers.Makers([str(folder / "job-0")])
+
+    def made(count, within_s):
+        for _ in range(count):
+            (folder / f"job-{len(list(folder.iterdir()))}").touch()
+        clock_s[0] += within_s
+
+    for seen.round in range(makers.ROUNDS):
+        made(2, 10)
+        seen.look(is_inside=True, is_edge=True, stack=tuple)
+
+    assert [left.per_round for left in seen.found()] == [2.0] * is_found
+    assert seen.is_doubtful is not is_found
+
+
 def test_a_name_that_another_program_makes_now_and_then_hides_no_leak(tmp_path, folder):
     """What appears while no code of the target runs tells how many names by others may appear while it runs."""
     host = HOST + (

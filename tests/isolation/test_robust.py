@@ -223,7 +223,8 @@ def test_a_kernel_without_pidfd_is_no_obstacle(write, number, monkeypatch):
 
 
 PARENT = """
-    import sys
+    import signal, sys
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has it ignored
     from pytest_reloadleak.isolation import worker
     from pytest_reloadleak.settings import Settings
     worker.run("robust_target", Settings(), 600)

@@ -12,6 +12,7 @@ import threading
 import weakref
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -173,6 +174,29 @@ def test_a_hook_that_raises_in_the_traced_round_only_is_no_error(tmp_path):
     report = measured(tmp_path, plugin, host)
 
     assert (report.outcome, report.error) == ("leaking", None)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in 3.12")
+def test_a_trace_that_ends_while_a_function_begins_raises_nothing_there():
+    """Another thread of the program may just have called one."""
+    from pytest_reloadleak.watchpoints.monitoring import Monitoring
+
+    class Ends:
+        ranks = SimpleNamespace(of=lambda _: None)
+
+        def begins(self, _: object) -> bool:
+            tracer.stop()
+            return True
+
+    def work() -> int:
+        return 1
+
+    tracer = Monitoring(Ends())  # type: ignore[arg-type]  # nothing else of an observer is called
+    before = tool_numbers()
+
+    assert tracer.start() is None
+    assert work() == 1
+    assert tool_numbers() == before
 
 
 def test_a_clean_check_traces_nothing(tmp_path):

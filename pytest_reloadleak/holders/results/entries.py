@@ -20,9 +20,8 @@ def joined_entries(groups: list[Group], born: Born) -> list[Group]:
         groups: references that are one cause.
         born: the generation of a sink, by its id.
     """
-    keys_of: dict[
-        int, dict[int, int | None]
-    ] = {}  # of each table, read once: it may be as long as there are paths
+    # Those of each table, read once: it may be as long as there are paths.
+    keys_of: dict[int, dict[int, int | None]] = {}
     found = {id(group): _entries(group, born, keys_of) for group in _of_shared_tables(groups)}
     found = {key: entries for key, entries in found.items() if entries}
     out: list[Group] = []
