@@ -220,6 +220,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
     nodeid: str | None = None,
     project: Project | None = None,
     expected: Iterable[Known] = (),
+    has_series: bool = True,
 ) -> Settings:
     """Validated settings from a caller's arguments.
 
@@ -243,6 +244,7 @@ def settings_for(  # noqa: PLR0913 - one keyword per setting
         known=tuple((o.pattern, o.sentence) for o in expected if not (o.is_ignored or o.is_bounded)),
         remainders=tuple((one.pattern, one.sentence) for one in expected if one.is_bounded),
         ignored=tuple(one.pattern for one in expected if one.is_ignored),
+        has_series=has_series,
     )
 
 

@@ -57,6 +57,8 @@ class Settings:
     """Whether to remove on trial what holds old generations: only where the process is the check's own."""
     ignored: tuple[str, ...] = ()
     """Attributes of modules, `module.attribute`, whose values the sweep does not enter."""
+    has_series: bool = True
+    """Whether somebody reads the numbers of each round: then a second pass settles each one, if that is cheap."""
 
     def looks_for(self, name: str) -> bool:
         """Whether the check looks for what this name selects."""

@@ -203,6 +203,7 @@ class TargetItem(_Item):
             nodeid=self.nodeid,
             project=project,
             expected=(*options.expected, *(preset.known if preset is not None else ())),
+            has_series=options.has_series,
         )
         if preset is not None and preset.reloads:
             settings = replace(settings, strategy="callable")

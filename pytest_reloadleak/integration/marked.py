@@ -121,6 +121,7 @@ def _checks(
             nodeid=item.nodeid,
             project=project_of(item.config),
             expected=(*options.expected, *(hosts.preset.known if hosts is not None else ())),
+            has_series=options.has_series,
         )
         runner = runner_of(item, plugins, options.extra)
         if hosts is None:

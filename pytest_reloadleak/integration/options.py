@@ -49,6 +49,8 @@ class Options:
     extra: tuple[type[Probe], ...]
     expected: tuple[Known, ...]
     """References that plugins and conftests expect."""
+    has_series: bool
+    """Whether a report shows the numbers of each round."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
@@ -73,6 +75,7 @@ class Options:
                 probes=probes_of(config),
                 extra=extra_probes(config),
                 expected=expected_of(config),
+                has_series=shows_series(config),
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -149,6 +152,13 @@ def wants_unload(config: pytest.Config) -> bool:
         return bool(config.getoption("reload_leak_unload") or config.getini("reload_leak_unload"))
     except (ValueError, pytest.UsageError) as error:  # pytest's own words do not name the line
         raise UsageError(f"reload_leak_unload: {error}; write true or false") from None
+
+
+def shows_series(config: pytest.Config) -> bool:
+    """Whether the session writes or prints what the settled rounds of a second pass show: JSON, HTML and `-v` do."""
+    written = config.getoption("reload_leak_json") or config.getoption("reload_leak_html")
+    # pytest-html adds our page to its own.
+    return bool(written or getattr(config.option, "htmlpath", None)) or config.get_verbosity() > 0
 
 
 def probes_of(config: pytest.Config) -> tuple[str, ...]:

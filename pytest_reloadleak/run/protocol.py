@@ -115,10 +115,10 @@ class Run:
     def _second_pass(self, rounds: int) -> Iterator[Step]:
         """As many rounds again. Birthdays show what each holder took in them, so nothing settles in between.
 
-        If a collection is cheap, each round is settled for the report's series.
+        If somebody reads the report's series and a collection is cheap, each round is settled for them.
         """
         meter = self.looks.meter
-        if meter.may_sample(rounds):
+        if self.settings.has_series and meter.may_sample(rounds):
             yield from self._settled_rounds(rounds, by_type=ByType(rounds))
             return
         yield from _rounds(rounds)
@@ -164,7 +164,7 @@ class Run:
             return False
         more = self.observations.grown
         fillers = Fillers(growing.candidates(), has_memory=bool(more.native_bytes or more.mapped_bytes))
-        by_type = ByType(_WATCHED) if not self.looks.meter.is_large() else None
+        by_type = ByType(_WATCHED) if self.settings.has_series and not self.looks.meter.is_large() else None
         self._note_types(by_type, 0, is_sampled=False)
         with watching(self.record.scope.owns, fillers) as seen:
             for number in range(1, _WATCHED + 1):
