@@ -174,7 +174,8 @@ def _unless_unreliable(report: Report) -> Report:
     """The report, made inconclusive if the canaries fail. They run last, since the target itself may break them."""
     if report.outcome not in {"clean", "leaking", "known"}:
         return report
-    reason = canaries.defeated(was_clean=report.outcome == "clean")
+    is_proven = bool(report.findings) and all(finding.proven for finding in report.findings)
+    reason = canaries.defeated(was_clean=report.outcome == "clean", is_proven=is_proven)
     if reason is None:
         return report
     if canaries.FAILED in reason and any(finding.proof is not None for finding in report.findings):

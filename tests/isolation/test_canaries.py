@@ -11,6 +11,7 @@ def test_nothing_is_said_where_both_come_out_right():
     """The leak is found and the clean one is clean, in a process like any other."""
     assert canaries.defeated() is None
     assert canaries.defeated(was_clean=True) is None
+    assert canaries.defeated(is_proven=True) is None
 
 
 def test_it_leaves_nothing_behind():
@@ -23,13 +24,13 @@ def test_it_leaves_nothing_behind():
     assert all(a is b for a, b in zip(sys.meta_path, finders, strict=True))
 
 
-@pytest.mark.parametrize("was_clean", [True, False])
-def test_a_leak_that_is_not_found_is_said(was_clean, monkeypatch):
+@pytest.mark.parametrize("before", [{"was_clean": True}, {"is_proven": True}, {}])
+def test_a_leak_that_is_not_found_is_said(before, monkeypatch):
     """As it would be if something hid the holder from the tool: here the leak is not made."""
     monkeypatch.setitem(canaries._SOURCES, canaries._LEAKS, "def event(): pass\n")
 
     assert (
-        canaries.defeated(was_clean=was_clean)
+        canaries.defeated(**before)
         == "checks are unreliable in this process: a deliberate leak was not found"
     )
 
@@ -43,13 +44,14 @@ def test_a_leak_that_is_held_elsewhere_is_not_the_one_that_was_made(monkeypatch)
     assert canaries.defeated() == "checks are unreliable in this process: a deliberate leak was not found"
 
 
-def test_a_clean_module_that_is_held_is_said(monkeypatch):
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_a_clean_module_that_is_held_is_said(is_proven, monkeypatch):
     """As it would be if something kept whatever is imported: here the clean one sees to it itself."""
     held = f"import {canaries._HOST} as host\n\ndef event(): pass\n\nhost.other.append(event)\n"
     monkeypatch.setitem(canaries._SOURCES, canaries._HOST, "kept, other = [], []\n")
     monkeypatch.setitem(canaries._SOURCES, canaries._CLEAN, held)
 
-    assert canaries.defeated() == (
+    assert canaries.defeated(is_proven=is_proven) == (
         "checks are unreliable in this process: a clean module was reported as held by "
         "reloadleak_canary_host.other[*]"
     )
@@ -80,10 +82,22 @@ sys.settrace(tracing)
 """
 
 
-@pytest.mark.parametrize(("keeper", "outcome"), [(KEEPS, "inconclusive"), ("kept = []\n", "clean")])
-def test_an_environment_that_keeps_whatever_runs_is_inconclusive(project, keeper, outcome):
+LEAK = "import host\nhost.kept.append(f)\n"
+
+
+@pytest.mark.parametrize(
+    ("keeper", "leak", "outcome"),
+    [
+        (KEEPS, "", "inconclusive"),
+        (KEEPS, LEAK, "inconclusive"),
+        ("", "", "clean"),
+        ("", LEAK, "leaking"),
+    ],
+)
+def test_an_environment_that_keeps_whatever_runs_is_inconclusive(project, keeper, leak, outcome):
     """A debugger that keeps the namespaces of all code says nothing of the target; its twin keeps nothing."""
-    project.write({"keeper.py": keeper, "app.py": "import keeper\n\ndef f(): pass\n"})
+    files = {"keeper.py": keeper, "host.py": "kept = []\n"}
+    project.write({**files, "app.py": f"import keeper\n\ndef f(): pass\n{leak}"})
 
     project.run("--reload-leak-check", "--reload-leak-target=app")
 
