@@ -1003,10 +1003,26 @@ JUDGEMENT = (
     Mutant(
         "the short canary is not asked",
         "isolation/canaries.py",
-        "                return None if is_found else _unreliable(_MISSED)\n",
+        "                return None if _is_alive(_LEAKS, _CLEAN) else _unreliable(_MISSED)\n",
         "                return None\n",
         "a clean verdict is believed in a process in which no leak is seen",
         ("tests/isolation/test_canaries.py::test_a_leak_that_is_not_found_is_said",),
+    ),
+    Mutant(
+        "a proof stands for the clean canary",
+        "isolation/canaries.py",
+        "            if is_proven and _is_alive(_LEAKS) and not _is_alive(_CLEAN):\n",
+        "            if is_proven and _is_alive(_LEAKS):\n",
+        "a leaking verdict is believed in a process that keeps whatever runs",
+        ("tests/isolation/test_canaries.py",),
+    ),
+    Mutant(
+        "every session settles each round",
+        "run/protocol.py",
+        "        if self.settings.has_series and meter.may_sample(rounds):\n",
+        "        if meter.may_sample(rounds):\n",
+        "a leaking check collects in each round for numbers that nobody reads",
+        ("tests/run/test_series.py",),
     ),
     Mutant(
         "ctypes makes classes of the target's",

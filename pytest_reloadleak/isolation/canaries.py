@@ -83,7 +83,9 @@ def defeated(*, was_clean: bool = False, is_proven: bool = False) -> str | None:
                 return None if _is_alive(_LEAKS, _CLEAN) else _unreliable(_MISSED)
             if is_proven and _is_alive(_LEAKS) and not _is_alive(_CLEAN):
                 return None
-            paths = [retention.holder.path for retention in _reloaded(Looking.look, _LEAKS, _CLEAN).retentions]
+            paths = [
+                retention.holder.path for retention in _reloaded(Looking.look, _LEAKS, _CLEAN).retentions
+            ]
     except Exception as error:  # noqa: BLE001 - any error would have hit the target as well
         return _unreliable(f"{FAILED} {type(error).__name__}: {error}")
     if _PATH not in paths:
