@@ -1017,6 +1017,14 @@ JUDGEMENT = (
         ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
+        "a change does not end the quiet",
+        "effects/effect_ledger.py",
+        "            self._quiet[probe.name] = 0\n",
+        "            pass\n",
+        "effects that begin late are dated several rounds too late",
+        ("tests/effects/test_quiet_probes.py",),
+    ),
+    Mutant(
         "every session settles each round",
         "run/protocol.py",
         "        if self.settings.has_series and meter.may_sample(rounds):\n",

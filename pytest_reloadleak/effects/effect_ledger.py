@@ -15,6 +15,11 @@ while the process settled."""
 
 _UNKNOWN: FirstSeen = (None, False)
 
+_QUIET_ROUNDS = 20
+_ASKED_EACH = 5
+"""After so many rounds without a change, a probe is asked only once in so many rounds. An effect that begins after that
+is dated up to four rounds too late, once: then the probe is asked in each round again."""
+
 
 class EffectLedger:
     """The births of the effects that some probes see.
@@ -29,6 +34,8 @@ class EffectLedger:
         self._born: dict[str, dict[Identity, FirstSeen]] = {probe.name: {} for probe in self._probes}
         self._present: dict[str, object] = {}
         """The last result of each probe."""
+        self._quiet = dict.fromkeys(self._born, 0)
+        """For how many notes in a row a probe has seen no change."""
         self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
         """By the name of a probe, the error after which it is no longer called."""
@@ -57,9 +64,16 @@ class EffectLedger:
         for probe in self.working():
             self.guarded(probe, partial(self._note, probe, (generation, is_idle)))
 
+    def note_round(self, generation: int) -> None:
+        """Date the new effects of a round that more rounds follow. Leaves out most probes that see no change."""
+        for probe in self.working():
+            if self._quiet[probe.name] < _QUIET_ROUNDS or generation % _ASKED_EACH == 0:
+                self.guarded(probe, partial(self._note, probe, (generation, False)))
+
     def _note(self, probe: Probe, now: FirstSeen) -> None:
         before = self._born[probe.name]
         found = probe.identities()
+        self._quiet[probe.name] += 1
         if type(found) is tuple and found is self._present.get(probe.name):
             return  # the same object: nothing is new, and nothing is gone
         self._present[probe.name] = found
@@ -68,7 +82,10 @@ class EffectLedger:
             gone = before.keys() - set(present)
             ended = probe.collected(one for one in gone if before[one][0] is not None)
             self.collected.update(dict.fromkeys(ended))
-        self._born[probe.name] = dict(zip(present, map(before.get, present, repeat(now)), strict=True))
+        born = dict(zip(present, map(before.get, present, repeat(now)), strict=True))
+        if born != before:
+            self._quiet[probe.name] = 0
+        self._born[probe.name] = born
 
     def guarded(self, probe: Probe, action: Callable[[], None]) -> None:
         """Run an action of a probe, which may be a third party's. A probe that raises is not called again."""

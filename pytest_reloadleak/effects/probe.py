@@ -86,7 +86,7 @@ class Probe:
         self.scope = scope
 
     def identities(self) -> Iterable[Identity]:
-        """The identities of the present effects. Called in each round, so it must be cheap.
+        """The identities of the present effects. Called in most rounds, so it must be cheap.
 
         If it returns the same tuple as before, nothing has changed, and the tuple is not read.
         """

@@ -154,7 +154,7 @@ class Reloading:
     def _prepared(self, names: list[str]) -> ExitStack:
         """Prepare one reload. Returns its context: fresh bytecode, and the data that was handed over."""
         subject, record = self._subject, self._record
-        record.effects.note(record.generation)
+        record.effects.note_round(record.generation)
         self._note_others(record.ledger.replaced(subject.entries(names)))
         if subject.strategy is None:
             name_stamps.stamp_specs(names)
