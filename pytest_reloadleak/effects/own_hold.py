@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from pytest_reloadleak.effects.groups import Member
-from pytest_reloadleak.generations.original import Kept, only_kept
+from pytest_reloadleak.generations.original import OnlyKept, only_kept
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.heap.own_objects import outward
@@ -91,7 +91,7 @@ def _is_old(member: Member, limit: int) -> bool:
 
 
 def _is_own(
-    member: Member, kept: Kept, ended: Collection[int], doubtful: Iterable[Member], search: Search
+    member: Member, kept: OnlyKept, ended: Collection[int], doubtful: Iterable[Member], search: Search
 ) -> bool:
     """Whether an effect ends with what the check keeps: its object dies then, or an object dies that it watches."""
     effect = member.effect

@@ -6,7 +6,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pytest_reloadleak.generations.walk import Found
+from pytest_reloadleak.generations.walk import Definitions
 
 References = dict[int, "weakref.ref[Any]"]
 """Weak references by id. An id counts only while its reference is alive: another object may have it afterwards."""
@@ -32,7 +32,7 @@ class Birth:
         """All four tables."""
         return self.functions, self.codes, self.classes, self.modules
 
-    def given_to_proxies(self, found: Found) -> set[int]:
+    def given_to_proxies(self, found: Definitions) -> set[int]:
         """Ids of the classes and code of this birth that proxies keep in a module that was not executed again.
 
         A reloader of single classes or functions replaces each with a proxy. The proxy keeps the class or function that
@@ -46,7 +46,7 @@ class Birth:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Noted:
+class RoundClasses:
     """What is known about classes while a round is noted, by ids only."""
 
     own: dict[str, set[int]] = field(default_factory=dict)

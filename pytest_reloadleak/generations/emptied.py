@@ -57,7 +57,7 @@ class Emptied:
         """
         # It has a callback, since from 3.15 on the collector clears references without callbacks later than others.
         alive = weakref.ref(life, _ignore)
-        return weakref.ref(marker, Teller(alive, module, id(namespace), self._known, self._lost))
+        return weakref.ref(marker, EndCallback(alive, module, id(namespace), self._known, self._lost))
 
     def take(self) -> list[Entry]:
         """The emptied namespaces, except those of loaded modules, which the next execution fills."""
@@ -81,7 +81,7 @@ class Emptied:
         return list(found.values())
 
 
-class Teller:
+class EndCallback:
     """The callback for the end of a marker.
 
     An instance and not a closure: a function would count as one of the program's.

@@ -16,7 +16,7 @@ from importlib.machinery import (
 from typing import Any
 from zipimport import zipimporter
 
-from pytest_reloadleak.generations.walk import Found
+from pytest_reloadleak.generations.walk import Definitions
 from pytest_reloadleak.heap import foreign
 
 _EXECUTING = foreign.type_ids(SourceFileLoader, SourcelessFileLoader, zipimporter)
@@ -39,7 +39,7 @@ class HandedOut:
         if not _executes(namespace):
             self._bound[name] = _values(namespace)
 
-    def is_again(self, name: str, namespace: dict[str, Any], found: Found) -> bool:
+    def is_again(self, name: str, namespace: dict[str, Any], found: Definitions) -> bool:
         """Whether a module with a new spec was merely handed out: its code is old, and its data is what it was.
 
         The loaders of the standard library always execute the module, even if that renews nothing. In place, old data

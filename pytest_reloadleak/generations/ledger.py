@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from pytest_reloadleak.generations.birth import Birth, Firsts, Noted, References, is_in, living, pruned
+from pytest_reloadleak.generations.birth import Birth, Firsts, References, RoundClasses, is_in, living, pruned
 from pytest_reloadleak.generations.earlier_checks import is_left_over
 from pytest_reloadleak.generations.handed_out import HandedOut
 from pytest_reloadleak.generations.markers import Markers
 from pytest_reloadleak.generations.specs import Specs
 from pytest_reloadleak.generations.stamps import Stamps
-from pytest_reloadleak.generations.walk import Found, functions_of, namespaces_of, site_of, walk
+from pytest_reloadleak.generations.walk import Definitions, functions_of, namespaces_of, site_of, walk
 from pytest_reloadleak.heap import foreign
 
 
@@ -80,7 +80,7 @@ class Ledger:
             object or, for a module of nothing but data, module spec.
         """
         self.births.append(birth := Birth(generation))
-        noted, executed = Noted(), set()
+        noted, executed = RoundClasses(), set()
         self._firsts.clear()
         for name, module in modules:
             self.markers.look_at(namespaces := namespaces_of(name, module))
@@ -93,7 +93,7 @@ class Ledger:
         self._firsts.clear()
         return executed
 
-    def _drop_stale_classes(self, birth: Birth, noted: Noted) -> None:
+    def _drop_stale_classes(self, birth: Birth, noted: RoundClasses) -> None:
         """Remove old classes that a module of the unit still has although their own module ran again without them."""
         for key, reference in list(birth.classes.items()):
             cls = reference()
@@ -103,7 +103,7 @@ class Ledger:
                 del birth.classes[key]
 
     def _note_namespace(
-        self, birth: Birth, noted: Noted, name: str, namespace: dict[str, Any], module: object
+        self, birth: Birth, noted: RoundClasses, name: str, namespace: dict[str, Any], module: object
     ) -> bool:
         fresh = not self.markers.is_known(namespace, module)
         emptied = not fresh and self.markers.is_emptied(namespace)
@@ -146,18 +146,18 @@ class Ledger:
         """
         return self.markers.is_shared(namespace) and id(namespace) in self._renewed
 
-    def _has_new(self, found: Found) -> bool:
+    def _has_new(self, found: Definitions) -> bool:
         """Whether a walk found code or classes that no round saw before."""
         codes = any(not is_in(self._codes, code) for code in found.codes)
         return codes or any(not is_in(self._classes, cls) for cls in found.classes)
 
-    def _has_old(self, found: Found, name: str) -> bool:
+    def _has_old(self, found: Definitions, name: str) -> bool:
         """Whether a walk found the module's own code of an earlier round: then the emptied namespace was put back."""
         codes = any(is_in(self._codes, f.__code__) for f in found.functions)
         own = [cls for cls in found.classes if foreign.class_module(cls) == name]
         return codes or any(is_in(self._classes, cls) for cls in own)
 
-    def _is_any_new(self, found: Found) -> bool:
+    def _is_any_new(self, found: Definitions) -> bool:
         """Whether a walk found code or classes that no round saw before, or a new function with old code."""
         return self._has_new(found) or any(map(self._is_made_again, found.functions))
 
@@ -169,7 +169,9 @@ class Ledger:
         )
         return not is_old and is_in(self._codes, function.__code__)
 
-    def _file(self, birth: Birth, noted: Noted, found: Found, name: str, *, executed: bool) -> bool:
+    def _file(
+        self, birth: Birth, noted: RoundClasses, found: Definitions, name: str, *, executed: bool
+    ) -> bool:
         """File what a walk found under a birth; return whether any of it is new.
 
         An object that an older round saw counts as current too, since in-place patchers leave unchanged code alone,

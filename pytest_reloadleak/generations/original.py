@@ -97,7 +97,7 @@ def suspect(
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Kept:
+class OnlyKept:
     """What lives only because the check keeps the original. Empty if the unit is too large to tell."""
 
     ids: set[int]
@@ -107,7 +107,7 @@ class Kept:
     """The objects, by id, that would die if the check released the original now."""
 
 
-def only_kept(original: Original, ledger: Ledger, known: Sequence[Any]) -> Kept:
+def only_kept(original: Original, ledger: Ledger, known: Sequence[Any]) -> OnlyKept:
     """Find what lives only because the check keeps the original.
 
     Args:
@@ -117,12 +117,12 @@ def only_kept(original: Original, ledger: Ledger, known: Sequence[Any]) -> Kept:
     """
     nodes, inner, borders, complete = _graph(original, ledger, known)
     if not complete:
-        return Kept(set(), {})
+        return OnlyKept(set(), {})
     direct = referred_to_from_outside(nodes, inner)
     closed = borders | {id(namespace) for namespace, _ in original.namespaces.values()}
     ids = nodes.keys() - direct - reachable_from(direct - closed, nodes, closed)
     outside = direct | reachable_from(direct - borders, nodes, borders)
-    return Kept(ids, {key: o for key, o in nodes.items() if key not in outside})
+    return OnlyKept(ids, {key: o for key, o in nodes.items() if key not in outside})
 
 
 def _is_any_unreached(nodes: dict[int, Any], original: Original, ledger: Ledger) -> bool:

@@ -40,7 +40,7 @@ _CARRIERS = foreign.type_ids(
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Found:
+class Definitions:
     """What a walk found. Lives only while the ledger is written."""
 
     functions: list[types.FunctionType] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Found:
     """Ids of those that were found in an object other than a container, and of what is defined within these."""
 
 
-def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Found:
+def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: bool) -> Definitions:
     """Find the functions, code and classes of a namespace.
 
     Args:
@@ -61,7 +61,7 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
         owns: whether a module name belongs to the unit; classes of others are not entered.
         is_deep: whether to enter functions, and to look for functions inside classes and other functions.
     """
-    found = Found()
+    found = Definitions()
     stack: list[Any] = [
         v for name, v in dict.items(namespace) if type(name) is not str or name != "__builtins__"
     ]
@@ -105,7 +105,7 @@ def walk(namespace: dict[str, Any], owns: Callable[[str], bool], *, is_deep: boo
     return found
 
 
-def _of_function(function: types.FunctionType, namespace: dict[str, Any], found: Found) -> list[Any]:
+def _of_function(function: types.FunctionType, namespace: dict[str, Any], found: Definitions) -> list[Any]:
     inner: list[Any] = [*(function.__closure__ or ()), *function.__dict__.values()]
     if function.__globals__ is namespace:
         found.functions.append(function)
@@ -116,7 +116,7 @@ def _of_function(function: types.FunctionType, namespace: dict[str, Any], found:
     return inner
 
 
-def _items(o: Any, found: Found) -> list[Any]:
+def _items(o: Any, found: Definitions) -> list[Any]:
     """The items of a plain container, unless it is a large table or has only atoms."""
     if not gc.is_tracked(o) or len(o) > _WIDEST:
         return []

@@ -38,7 +38,7 @@ _now_ns = time.time_ns
 _DESCRIPTORS = "/dev/fd"
 
 
-class Left(NamedTuple):
+class NamesLeft(NamedTuple):
     """The names that one line of the target leaves in the file system, as values."""
 
     kind: str
@@ -116,7 +116,7 @@ class Makers:
         before_ns, listed_ns = self._times[folder]
         return last_change_ns(folder) == before_ns and before_ns < listed_ns - TICK_NS
 
-    def found(self) -> list[Left]:
+    def found(self) -> list[NamesLeft]:
         """The names that stay although their generation is gone, more with each round.
 
         A name that is open or has a finalizer is left to the probes, which see its user.
@@ -156,12 +156,12 @@ class Makers:
         is_usual = _DOUBTFUL_SHARE * count * outside_s <= others * inside_s
         return others > 0 and (is_usual or others >= min(ROUNDS, count) or len(rounds) < ROUNDS)
 
-    def _left(self, kind: str, path: str, paths: list[str], count: int, stack: Stack) -> Left:
+    def _left(self, kind: str, path: str, paths: list[str], count: int, stack: Stack) -> NamesLeft:
         folder = _split(path)[0]
         is_temporary = f"{folder}/".startswith(f"{temporary()}/")
         is_listed = folder == SEGMENTS
         shown = path.removeprefix(f"{SEGMENTS}/") if is_listed else spelling.file(path, self._directory).exact
-        return Left(kind, shown, is_temporary, round(count / ROUNDS, 2), tuple(sorted(paths)), stack)
+        return NamesLeft(kind, shown, is_temporary, round(count / ROUNDS, 2), tuple(sorted(paths)), stack)
 
 
 def _name(paths: list[str]) -> str:

@@ -20,7 +20,7 @@ from pytest_reloadleak.settings import Settings
 from pytest_reloadleak.strategies.dependencies.project import Project
 
 if TYPE_CHECKING:
-    from pytest_reloadleak.watchpoints.watchpoints import Made, Watchpoints
+    from pytest_reloadleak.watchpoints.watchpoints import TracedLines, Watchpoints
 
 _LEAST_S = 1.0
 """Seconds that the looks after all lines may take in any case."""
@@ -124,7 +124,7 @@ class Explaining:
 
         watchpoints.learn(*in_worker.recorded(self._record_file))
 
-    def _place(self, found: Diagnosis, lines: Sequence[Made]) -> None:
+    def _place(self, found: Diagnosis, lines: Sequence[TracedLines]) -> None:
         """Put the lines into the retentions. A retention without a line keeps what its probe knows."""
         explained = [
             retention._replace(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pytest_reloadleak.effects.system.meter import Grown
 from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.growth.fillers import MemoryShare
-from pytest_reloadleak.growth.makers import Left
+from pytest_reloadleak.growth.makers import NamesLeft
 from pytest_reloadleak.growth.survivors import Survivors
 from pytest_reloadleak.holders.container_growth import Accumulation, Frames
 from pytest_reloadleak.holders.retention import Diagnosis
@@ -39,7 +39,7 @@ class Observations:
     """The lines of the target whose allocations outlive each round, if no container explains the growth."""
     shares: MemoryShare = field(default_factory=MemoryShare)
     """Whose code took memory from malloc and from the system, if the target's lines were watched."""
-    left: tuple[Left, ...] = ()
+    left: tuple[NamesLeft, ...] = ()
     """What the target leaves on the machine."""
     is_doubtful: bool = False
     """Whether some of that was left out because other programs on the machine leave the same."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pytest_reloadleak.growth.makers import Left
+from pytest_reloadleak.growth.makers import NamesLeft
 from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.model import Finding, Held, Holder, Site
 from pytest_reloadleak.verdict.signature import signature
@@ -24,7 +24,9 @@ REGISTRIES = frozenset({*(registry for registry, _ in _REGISTRIES.values()), "te
 _SHOWN = 5
 
 
-def findings(target: str, left: Iterable[Left], site_of: Callable[[Stack], Site | None]) -> list[Finding]:
+def findings(
+    target: str, left: Iterable[NamesLeft], site_of: Callable[[Stack], Site | None]
+) -> list[Finding]:
     """Findings on what is left on the machine.
 
     Args:
@@ -35,7 +37,7 @@ def findings(target: str, left: Iterable[Left], site_of: Callable[[Stack], Site 
     return [_finding(target, one, site_of(one.stack)) for one in left]
 
 
-def _finding(target: str, one: Left, site: Site | None) -> Finding:
+def _finding(target: str, one: NamesLeft, site: Site | None) -> Finding:
     registry, undo = _REGISTRIES[one.kind]
     if registry == "files" and one.is_temporary:
         registry = "tempfile"

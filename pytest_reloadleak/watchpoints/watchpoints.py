@@ -14,12 +14,12 @@ from pytest_reloadleak.holders.sweep import Cause
 from pytest_reloadleak.watchpoints import futures
 from pytest_reloadleak.watchpoints.births import Birth
 from pytest_reloadleak.watchpoints.containers import Container, Likeness, likeness
+from pytest_reloadleak.watchpoints.edges import Path, watched_edges
 from pytest_reloadleak.watchpoints.effects import Listed, is_of
 from pytest_reloadleak.watchpoints.futures import Futures
 from pytest_reloadleak.watchpoints.natives import Native
 from pytest_reloadleak.watchpoints.observer import Observer, Watch
 from pytest_reloadleak.watchpoints.once import lines, name_of
-from pytest_reloadleak.watchpoints.spots import Path, spots
 from pytest_reloadleak.watchpoints.stacks import Ranks
 from pytest_reloadleak.watchpoints.tracers import tracer
 
@@ -35,7 +35,7 @@ _NO_LINE = "it appeared while no first-party line was running"
 _NATIVE = "only C code holds it, so no container shows when it was passed on"
 
 
-class Made(NamedTuple):
+class TracedLines(NamedTuple):
     """The stacks that made such references again, or why there are none."""
 
     stacks: tuple[Stack, ...]
@@ -65,7 +65,7 @@ class Watchpoints:
         self._names = [name_of(paths[0][1]) if paths else None for _, paths in found]
         self._retentions = [retention for retention, _ in found]
         self._containers: dict[tuple[int, tuple[str, ...]], Container] = {}
-        self._spots: list[list[tuple[Container, set[Likeness]]]] = [
+        self._edges: list[list[tuple[Container, set[Likeness]]]] = [
             self._watched(retention, paths) for retention, paths in found
         ]
         causes = {r.cause for r in self._retentions if r.cause is not None}
@@ -109,10 +109,10 @@ class Watchpoints:
             container = self._container(namespace, (attribute,))
             if container is not None:
                 out.append((container, {likeness(namespace[attribute])}))
-        for spot in spots(paths):
-            container = self._container(spot.container, spot.keys())
+        for edge in watched_edges(paths):
+            container = self._container(edge.container, edge.keys())
             if container is not None:
-                out.append((container, spot.likenesses))
+                out.append((container, edge.likenesses))
         return out
 
     def _container(self, o: object, keys: tuple[str, ...]) -> Container | None:
@@ -152,20 +152,20 @@ class Watchpoints:
         """Note why the round did not reach its end."""
         self.failure = self.failure or why
 
-    def made(self) -> list[Made]:
+    def made(self) -> list[TracedLines]:
         """The lines of each finding, in order. Releases every object."""
         for container in self._containers.values():
             container.close()
         born = [pair for listed in self._listed for pair in listed.by_cause()]
         return [self._made(at, born) for at in range(len(self._retentions))]
 
-    def _made(self, at: int, born: list[tuple[Cause, Birth]]) -> Made:
+    def _made(self, at: int, born: list[tuple[Cause, Birth]]) -> TracedLines:
         retention = self._retentions[at]
         births: list[Birth] = []
         if retention.cause is not None:
             births = [birth for cause, birth in born if is_of(cause, retention.cause)]
         if not any(birth.stack for birth in births) or _is_of_target(retention):
-            births = self._of_future(at) or _chosen(self._spots[at]) or births
+            births = self._of_future(at) or _chosen(self._edges[at]) or births
         if not births and at in self._natives:
             births = [birth for _, birth in self._natives[at].births.items()]
         stacks = tuple(dict.fromkeys(birth.stack for birth in births if birth.stack))[:SHOWN]
@@ -173,7 +173,7 @@ class Watchpoints:
         # A name of the target itself is bound in a new namespace, which no traced round can watch before it exists.
         if not stacks and name is not None and (name.file in self._files or len(retention.generations) == 1):
             stacks = lines(name, self._files, self._ranks)
-        return Made(stacks, None if stacks else self._reason(retention, births))
+        return TracedLines(stacks, None if stacks else self._reason(retention, births))
 
     def _of_future(self, at: int) -> list[Birth]:
         return [birth for _, birth in self._futures[at].births.items()] if at in self._futures else []
@@ -197,12 +197,12 @@ def _patched(retention: Retention) -> tuple[dict[str, Any], str] | None:
     return patches.place_of(cause) if cause is not None and cause.kind == "patched-global" else None
 
 
-def _chosen(spots_of: list[tuple[Container, set[Likeness]]]) -> list[Birth]:
+def _chosen(edges: list[tuple[Container, set[Likeness]]]) -> list[Birth]:
     """The births in the container next to the items, with an item's likeness; if there are none, all births there."""
-    for container, likenesses in spots_of:
+    for container, likenesses in edges:
         found = [birth for _, birth in container.births.items() if birth.likeness in likenesses]
         if found:
             return found
-    for container, _ in spots_of[:1]:
+    for container, _ in edges[:1]:
         return [birth for _, birth in container.births.items()]
     return []

@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-Found = Callable[[Sequence[Any], Mapping[str, Any]], tuple[Any, ...]]
+Extracted = Callable[[Sequence[Any], Mapping[str, Any]], tuple[Any, ...]]
 """Finds objects among the arguments of a call that succeeded."""
 
 
@@ -25,7 +25,7 @@ def _first(args: Sequence[Any], _kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(args[:1])
 
 
-def _first_or(keyword: str) -> Found:
+def _first_or(keyword: str) -> Extracted:
     """Find the first argument, which may also be passed by name."""
     return lambda args, kwargs: tuple(args[:1]) or ((kwargs[keyword],) if keyword in kwargs else ())
 
@@ -70,11 +70,11 @@ class Watch(NamedTuple):
     module: str
     """The module that defines the builtin."""
     registry: str
-    entries: Found = _nothing
+    entries: Extracted = _nothing
     """The registered objects, which form one entry."""
-    also: Found = _nothing
+    also: Extracted = _nothing
     """Other objects that the entry keeps."""
-    slot: Found = _nothing
+    slot: Extracted = _nothing
     """The name of the slot whose previous entry this one replaces; empty if there is no slot."""
     undoes: str = ""
     """Which entries it removes. `equal`: all that equal its first argument; `same`: the first that is that object;

@@ -19,7 +19,7 @@ chain grows.
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Spot:
+class WatchedEdge:
     """A container, with the likenesses of its next item. Lives only while a round is traced."""
 
     container: Any
@@ -47,19 +47,21 @@ class Spot:
         return () if is_growing else tuple(names)
 
 
-def spots(paths: list[Path]) -> list[Spot]:
+def watched_edges(paths: list[Path]) -> list[WatchedEdge]:
     """The containers to watch, those next to the items first."""
-    found: dict[int, Spot] = {}
+    found: dict[int, WatchedEdge] = {}
     for generation, path in paths:
         for depth, (parent, child) in enumerate(pairwise(path)):
             if not can_change(parent):
                 continue
-            spot = found.setdefault(id(parent), Spot(parent, depth, path[depth - 1] if depth else None))
-            spot.depth = max(spot.depth, depth)
-            spot.generations.add(generation)
-            spot.children[id(child)] = child
-    several = [spot for spot in found.values() if len(spot.generations) > 1]
-    ordered = sorted(several or found.values(), key=lambda spot: -spot.depth)
+            edge = found.setdefault(
+                id(parent), WatchedEdge(parent, depth, path[depth - 1] if depth else None)
+            )
+            edge.depth = max(edge.depth, depth)
+            edge.generations.add(generation)
+            edge.children[id(child)] = child
+    several = [edge for edge in found.values() if len(edge.generations) > 1]
+    ordered = sorted(several or found.values(), key=lambda edge: -edge.depth)
     if len(ordered) <= _NEAREST + _FARTHEST:
         return ordered
     return [*ordered[:_NEAREST], *ordered[-_FARTHEST:]]
