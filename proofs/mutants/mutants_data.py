@@ -1017,6 +1017,14 @@ JUDGEMENT = (
         ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
+        "a heap is a list like any other",
+        "cures/heaps.py",
+        "    if not steps or type(steps[-1][2]) is not list:\n",
+        "    if steps is not None:\n",
+        "a pasted cure leaves a host's heap in a wrong order",
+        ("tests/cures/test_applied.py::test_the_method_that_undoes_is_found_on_the_holder",),
+    ),
+    Mutant(
         "a change does not end the quiet",
         "effects/effect_ledger.py",
         "            self._quiet[probe.name] = 0\n",

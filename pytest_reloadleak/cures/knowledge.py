@@ -175,6 +175,15 @@ UNDOS = (
         )
         for method in ("add_job", "scheduled_job")
     ),
+    *(
+        Undo(
+            method,
+            "for item in [item for item in {self}.queue if TEST(item.action)]: {self}.cancel(item)",
+            "sched.scheduler",
+            "https://docs.python.org/3/library/sched.html#sched.scheduler.cancel",
+        )
+        for method in ("enter", "enterabs")
+    ),
     Undo(
         "callLater",
         "for item in [item for item in {self}.getDelayedCalls() if TEST(item.func)]: item.cancel()",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures import reading
+from pytest_reloadleak.cures.heaps import is_heap
 from pytest_reloadleak.cures.methods.arguments import items_of, named_item
 from pytest_reloadleak.cures.methods.on_the_way import ended, ended_on_the_way, undone_on_the_way
 from pytest_reloadleak.cures.methods.pairs import paired
@@ -84,6 +85,8 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
         if type(place.step[0]) is types.MappingProxyType:  # what it shows can change
             container = f"{names.need('gc')}.get_referents({container})[0]"
         found = _removed(container, place, subject, names, is_single=is_single)
+        if found is not None and access(*place.step).kind == "item" and is_heap(place.steps[: place.at]):
+            found.append(f"{names.need('heapq')}.heapify({container})")
     return [*wrapped, *(f"    {line}" if wrapped else line for line in found)] if found else None
 
 

@@ -128,6 +128,65 @@ CASES = (
         """,
     ),
     Case(
+        name="sched",
+        host="import sched\nscheduler = sched.scheduler()",
+        leaking="host.scheduler.enter(3600, 1, on_event)",
+        cure="""
+            for item in [item for item in host.scheduler.queue if item.action is on_event]: host.scheduler.cancel(item)
+        """,
+    ),
+    Case(
+        name="a heap of the host's module",
+        host="""
+            import heapq, itertools
+            timers, count = [], itertools.count()
+            def at(time_s, function):
+                heapq.heappush(timers, (time_s, next(count), function))
+        """,
+        leaking="host.at(60, on_event)",
+        cure="""
+            import heapq
+            host.timers[:] = [item for item in host.timers if item[2] is not on_event]
+            heapq.heapify(host.timers)
+        """,
+    ),
+    Case(
+        name="a heap of an object of the host",
+        host="""
+            from heapq import heappush
+            class Timers:
+                def __init__(self):
+                    self.waiting = []
+                def at(self, time_s, function):
+                    heappush(self.waiting, (time_s, len(self.waiting), function))
+            timers = Timers()
+        """,
+        leaking="host.timers.at(60, on_event)",
+        cure="""
+            import heapq
+            host.timers.waiting[:] = [item for item in host.timers.waiting if item[2] is not on_event]
+            heapq.heapify(host.timers.waiting)
+        """,
+    ),
+    Case(
+        name="queue.PriorityQueue",
+        host="import itertools, queue\ncount = itertools.count()\nqueue = queue.PriorityQueue()",
+        leaking="host.queue.put((1, next(host.count), on_event))",
+        cure="""
+            import heapq
+            host.queue.queue[:] = [item for item in host.queue.queue if item[2] is not on_event]
+            heapq.heapify(host.queue.queue)
+        """,
+    ),
+    Case(
+        name="queue.LifoQueue, which is no heap",
+        host="import queue\nqueue = queue.LifoQueue()",
+        leaking="host.queue.put((1, on_event))",
+        cure="""
+            host.queue.queue[:] = [item for item in host.queue.queue if item[1] is not on_event]
+        """,
+    ),
+    Case(
         name="a table in tables, by keys that the method takes",
         host="""
             class Adapters:
