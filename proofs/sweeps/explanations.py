@@ -38,14 +38,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         modules=("jedi.plugins.registry",),
         difference="jedi.inference.plugin_manager._registered_plugins[[]*[]]: holds nothing old",
-        strategies=("reimport",),
         why="Each execution registers the same four modules of jedi once more: plain Python counts 8, 12 and 16 of "
         "them. None is old, and the oracle looks only for what is.",
     ),
     Explanation(
         modules=("cattrs.gen",),
         difference="not named: cattrs.converters.*Fn",
-        strategies=("reimport",),
         why="These are generic aliases of classes that are not the target's: unrelated code shares such an object "
         "through a cache, so it counts as a constant.",
     ),
@@ -81,6 +79,13 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         strategies=("reload",),
         why="`setuptools._vendor.packaging` in `sys.modules` is the module that the unit has as "
         "`setuptools.extern.packaging`. The tool names that one entry, the oracle each function in it.",
+    ),
+    Explanation(
+        modules=("pkg_resources.extern", "setuptools.extern"),
+        difference="not named: *._vendor.*",
+        strategies=("reimport",),
+        why="Each generation's finder hands out the same module, so its functions are the current ones as well. The "
+        "tool names what the module keeps of the old unit, `__spec__.loader`; the oracle names each function.",
     ),
     Explanation(
         modules=("setuptools", "setuptools._distutils"),
