@@ -75,10 +75,13 @@ def is_stack(o: object) -> bool:
 def stack_at(path: Sequence[object]) -> int | None:
     """Where a path enters a traceback: at the exception, or at a part of it; `None` if it does not.
 
-    An exception does not count where the path leaves it through an attribute that the program set on it.
+    An exception does not count where the path leaves it through an attribute that the program set on it. Nor does the
+    frame of a suspended generator, which is on its paths before 3.11.
     """
     for n, o in enumerate(path):
         below = path[n + 1] if n + 1 < len(path) else None
+        if type(o) is types.FrameType and n and id(type(path[n - 1])) in _SUSPENDED:
+            continue
         if is_stack(o) and (below is None or foreign.instance_dict(o) is not below):
             return n
     return None
