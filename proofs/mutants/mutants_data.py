@@ -1017,6 +1017,14 @@ JUDGEMENT = (
         ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
+        "a circle of imports turns",
+        "strategies/reload.py",
+        "in_order(sorted(modules, key=self._ranks.__getitem__))",
+        "in_order(modules)",
+        "in a circle of imports each round executes another module first",
+        ("tests/strategies/test_reload_order.py",),
+    ),
+    Mutant(
         "a heap is a list like any other",
         "cures/heaps.py",
         "    if not steps or type(steps[-1][2]) is not list:\n",

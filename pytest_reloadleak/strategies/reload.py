@@ -7,6 +7,7 @@ from importlib import reload
 
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.strategies.dependencies.importers import bound_modules
+from pytest_reloadleak.strategies.dependencies.project import Project
 from pytest_reloadleak.strategies.imports.name_stamps import stamp_specs
 from pytest_reloadleak.strategies.imports.unit import reloadable
 from pytest_reloadleak.strategies.single import Single
@@ -18,11 +19,19 @@ class Reload(Single):
     name = "reload"
     is_in_place = True
 
+    def __init__(self, project: Project) -> None:
+        super().__init__(project)
+        self._ranks: dict[str, int] = {}
+        """The order of the modules at the first reload. Each reload moves modules to the end of `sys.modules`, so in a
+        circle of imports another module would come first each time, and would keep objects of another age."""
+
     def reload(self, names: list[str]) -> None:
         """Reload each module in place, after its submodules and after the modules that it imported from."""
         modules = [name for name in reloadable(names) if not _is_substitute(name, names)]
         stamp_specs(modules)
-        for name in in_order(modules):
+        for name in modules:
+            self._ranks.setdefault(name, len(self._ranks))
+        for name in in_order(sorted(modules, key=self._ranks.__getitem__)):
             reload(sys.modules[name])
 
 
