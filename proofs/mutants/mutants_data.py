@@ -888,7 +888,7 @@ STRATEGIES = (
     Mutant(
         "reload in the order of names",
         "strategies/reload.py",
-        "        for name in in_order(modules):\n",
+        "        for name in in_order(sorted(modules, key=self._ranks.__getitem__)):\n",
         "        for name in sorted(modules):\n",
         "a package is executed before its submodules",
         (
