@@ -9,6 +9,7 @@ import pytest
 from cases import run
 from cases.threads import BOTH, HOST, JUDGED, ROUNDS, TWINS
 
+from pytest_reloadleak.effects.system import threads
 from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause, Root
 
@@ -141,3 +142,32 @@ def test_a_timer_set_after_the_probes_had_looked_is_of_the_one_that_set_it(case)
     if is_running:
         after.join()
     assert found == (cause if is_found else None)
+
+
+RAW = [Cause("live-thread", "thread", "raw thread in loop", "_thread")]
+
+
+@pytest.mark.parametrize(
+    ("without_frame", "asked"),
+    [([0, 0], 2), ([0, 1, 1, 0], 4), ([3, 3], 2), ([0, *[1] * 10_000], None)],
+    ids=["none begins", "one begins late", "threads of a library", "one that never runs Python"],
+)
+def test_a_raw_thread_gets_time_to_begin(without_frame, asked, monkeypatch):
+    """The system lists it at once, but it has a frame only once it runs: the line that started it is over by then."""
+    left = iter(without_frame)
+    monkeypatch.setattr(threads, "_threads_without_frame", lambda: next(left))
+    probe = threads.Threads()
+    probe._without_frame = without_frame[0]
+    probe.glance(RAW)
+
+    probe.glance(RAW)
+
+    if asked is None:
+        assert probe._without_frame == 1  # it is not waited for again
+    else:
+        assert len(without_frame) - len(list(left)) == asked
+
+
+def test_the_system_lists_the_threads_of_this_process():
+    """On Linux each thread that runs Python is one of them."""
+    assert threads._threads_without_frame() >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import types
@@ -24,11 +25,15 @@ _STACK = 8
 
 _RAW = "_thread"
 """Holder type of a thread that `threading` does not know."""
-_START_S = 0.001
+_START_S, _LONGEST_START_S = 0.001, 0.1
+"""How long a raw thread may take to begin: nothing waits for it. The second holds where the system shows that a thread
+exists which has no frame yet, as on a machine with other work."""
+_TASKS = "/proc/self/task"
 
 _RUN, _WAIT = vars(threading.Timer)["run"].__code__, vars(threading.Event)["wait"].__code__
 
 _sleep = time.sleep
+_now_s = time.monotonic
 _enumerate = threading.enumerate
 _get_ident = threading.get_ident
 
@@ -44,6 +49,8 @@ class Threads(Probe):
         self._chains = Chains()
         self._timers: dict[Identity, int] = {}
         """The generation in which each timer was first seen."""
+        self._without_frame = 0
+        """How many threads of the process ran no Python code at the last glance."""
 
     def identities(self) -> Iterable[Identity]:
         """Ident and address: the interpreter reuses the ident of a thread that ended."""
@@ -65,9 +72,17 @@ class Threads(Probe):
     def glance(self, causes: Collection[Cause]) -> Iterable[Identity]:
         """The same, without the lock of `threading`: the line may have run while that was held."""
         if any(cause.type == _RAW for cause in causes):
-            _sleep(_START_S)  # a raw thread may not have begun yet: nothing waits for that
+            self._wait_for_start()
         known = {ident: id(thread) for ident, thread in dict.copy(vars(threading)["_active"]).items()}
         return {(ident, known.get(ident, 0)) for ident in current_frames()}
+
+    def _wait_for_start(self) -> None:
+        """Give a raw thread that the last line may have started the time to begin."""
+        _sleep(_START_S)
+        until_s = _now_s() + _LONGEST_START_S
+        while (without := _threads_without_frame()) > self._without_frame and _now_s() < until_s:
+            _sleep(_START_S)
+        self._without_frame = without
 
     def effects(self) -> list[Effect]:
         """Every thread except this one and the main one."""
@@ -96,6 +111,14 @@ class Threads(Probe):
         for at, effect in dated.items():
             found[timers[at][0]] = effect
         return found
+
+
+def _threads_without_frame() -> int:
+    """How many threads of this process run no Python code; 0 where the system does not list them."""
+    try:
+        return len(os.listdir(_TASKS)) - len(current_frames())
+    except OSError:
+        return 0
 
 
 def _effect(ident: int, thread: threading.Thread | None, frame: types.FrameType) -> Effect:
