@@ -263,8 +263,13 @@ def again(name, strategy):
         importlib.import_module(n)
 
 
+FIRST = {}
+
+
 def ordered(names):
     """Submodules first, and each after those of which it has functions, classes or the module itself."""
+    # Each reload moves a module to the end of `sys.modules`. A circle begins with the same module each time.
+    names = sorted(names, key=lambda n: FIRST.setdefault(n, len(FIRST)))
     needs = {}
     for n in names:
         values = list(namespace_of(sys.modules[n]).values())
