@@ -91,6 +91,10 @@ class Names:
         if self.bound(foreign.module_table().get(module)) != module:
             self.imports[f"import {module}"] = None
 
+    def is_own(self, function: types.FunctionType) -> bool:
+        """Whether a function is the target's."""
+        return foreign.module_name(function.__globals__) in self._namespaces
+
     def bound(self, o: object) -> str | None:
         """The global of the module whose value is `o`."""
         return self._bound.get(id(o))

@@ -12,6 +12,7 @@ from pytest_reloadleak.cures.heaps import is_heap
 from pytest_reloadleak.cures.methods.arguments import items_of, named_item
 from pytest_reloadleak.cures.methods.on_the_way import ended, ended_on_the_way, undone_on_the_way
 from pytest_reloadleak.cures.methods.pairs import paired
+from pytest_reloadleak.cures.methods.returned import undone_by_returned
 from pytest_reloadleak.cures.names import Names, Subject, Test
 from pytest_reloadleak.cures.steps import Step, access, condition, spelled
 from pytest_reloadleak.heap import describe, foreign, references
@@ -79,6 +80,8 @@ def cure(paths: Sequence[Path], held_at: int, names: Names, *, is_single: bool) 
     end = ended_on_the_way([place.step[2], *(parent for parent, _, _ in place.after)], names)
     if end is None and found is None and place.after:
         end = ended(place.step[2], place.step[0], names)
+    if end is None and found is None and is_single and access(*place.step).kind in {*_OPEN, "key"}:
+        end = undone_by_returned(place.step[0], subject, names)
     if end is not None:
         return [end]
     if found is None and container is not None:

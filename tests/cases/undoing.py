@@ -128,6 +128,69 @@ CASES = (
         """,
     ),
     Case(
+        name="a function that registration returned, which has the item in its closure",
+        host="""
+            class Job:
+                def __init__(self, target): self.target = target
+            class Bus:
+                def __init__(self): self.listeners = {}
+                def listen(self, event, listener):
+                    job = (Job(listener), None)
+                    self.listeners.setdefault(event, []).append(job)
+                    def remove(): self.listeners[event].remove(job)
+                    return remove
+            bus = Bus()
+        """,
+        leaking="unlisten = host.bus.listen('tick', on_event)",
+        cure="unlisten()",
+    ),
+    Case(
+        name="a partial that registration returned",
+        host="""
+            import functools
+            class Bus:
+                def __init__(self): self.listeners = {}
+                def listen(self, event, listener):
+                    job = [listener]
+                    self.listeners.setdefault(event, []).append(job)
+                    return functools.partial(self._drop, event, job=job)
+                def _drop(self, event, job):
+                    self.listeners[event].remove(job)
+            bus = Bus()
+        """,
+        leaking="unlisten = host.bus.listen('tick', on_event)",
+        cure="unlisten()",
+    ),
+    Case(
+        name="a function that registration returned, which deletes the entry",
+        host="""
+            import itertools
+            keys, table = itertools.count(), {}
+            def observe(function):
+                key = next(keys)
+                table[key] = function
+                def done():
+                    if table.get(key) is function:
+                        del table[key]
+                return done
+        """,
+        leaking="done = host.observe(on_event)",
+        cure="done()",
+    ),
+    Case(
+        name="a wrapper that registration returned, which is no way to undo it",
+        host="""
+            calls = []
+            def traced(function):
+                def call(*args):
+                    return function(*args)
+                calls.append(function)
+                return call
+        """,
+        leaking="on_traced = host.traced(on_event)",
+        cure="host.calls.remove(on_event)",
+    ),
+    Case(
         name="sched",
         host="import sched\nscheduler = sched.scheduler()",
         leaking="host.scheduler.enter(3600, 1, on_event)",
