@@ -1017,6 +1017,14 @@ JUDGEMENT = (
         ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
+        "nobody waits for a host's thread",
+        "watchpoints/observer.py",
+        "        return stacks[0] if len(stacks) == 1 else ()\n",
+        "        return ()\n",
+        "since 3.12 the site is a line of the host's thread and not the target's line that waits for it",
+        ("tests/watchpoints/test_waiting.py",),
+    ),
+    Mutant(
         "a circle of imports turns",
         "strategies/reload.py",
         "in_order(sorted(modules, key=self._ranks.__getitem__))",

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap.collector import current_frames
 from pytest_reloadleak.holders.retention import Stack
 from pytest_reloadleak.watchpoints.births import Blame
-from pytest_reloadleak.watchpoints.stacks import Ranks
+from pytest_reloadleak.watchpoints.stacks import TARGET, Ranks
 
 _now_s = time.thread_time
 """The processor time of this thread, so that a busy machine does not make a look longer."""
@@ -175,4 +176,25 @@ class Observer:
         if self._is_behind:
             return ()
         place = self._at.get(self._last) or self._at.get(ident)
-        return self.ranks.stack(*place) if place is not None else ()
+        stack = self.ranks.stack(*place) if place is not None else ()
+        return stack if _has_target(stack) else self._of_waiting() or stack
+
+    def _of_waiting(self) -> Stack:
+        """The stack of the one thread that has called something from a line of the target; empty if there is none.
+
+        A host's thread may do what the target's line waits for. If that thread runs the target's own code at the
+        moment, it waits for nothing, and the line that it is at has nothing to do with what is new.
+        """
+        running = current_frames()
+        calling = [
+            place
+            for ident, place in self._at.items()
+            if (frame := running.get(ident)) is not None and self.ranks.of(frame) != TARGET
+        ]
+        running.clear()  # it has this very frame: a cycle that would keep all callers
+        stacks = [stack for stack in (self.ranks.stack(*place) for place in calling) if _has_target(stack)]
+        return stacks[0] if len(stacks) == 1 else ()
+
+
+def _has_target(stack: Stack) -> bool:
+    return any(place.rank == TARGET for place in stack)
