@@ -1017,6 +1017,14 @@ JUDGEMENT = (
         ("tests/isolation/test_canaries.py",),
     ),
     Mutant(
+        "a started patch keeps nothing",
+        "holders/patches.py",
+        '_REPLACING = frozenset({"unittest.mock"})\n',
+        "_REPLACING: frozenset[str] = frozenset()\n",
+        "a patch that the target has a name for is two findings",
+        ("tests/effects/test_registries.py::test_what_each_generation_leaves_behind_is_one_finding",),
+    ),
+    Mutant(
         "nobody waits for a host's thread",
         "watchpoints/observer.py",
         "        return stacks[0] if len(stacks) == 1 else ()\n",

@@ -20,6 +20,7 @@ from typing import Any
 
 from pytest_reloadleak.heap import collector as gc
 from pytest_reloadleak.heap import foreign, references, sources
+from pytest_reloadleak.holders.search import Search
 from pytest_reloadleak.holders.sweep import Cause
 
 _CALLABLES = foreign.type_ids(types.FunctionType, types.BuiltinFunctionType, type)
@@ -241,3 +242,39 @@ _OF_CLASSES = (types.FunctionType, property, staticmethod, classmethod)
 def is_standard(name: str) -> bool:
     """Whether a module is of the standard library."""
     return name.partition(".")[0] in sys.stdlib_module_names and name != "__main__"
+
+
+# -- what an effect replaced -------------------------------------------------------------------------------------------
+
+
+def by_slot(path: Sequence[Any], search: Search) -> Cause | None:
+    """The slot whose previous entry a module keeps, as after `previous = json.dumps`."""
+    return _slot_of(next((o for o in path[1:] if type(o) is not dict), None), search)
+
+
+def by_entry(path: Sequence[Any], search: Search) -> Cause | None:
+    """The entry of a registry that the target has a name for, and that keeps what it replaced until it is undone.
+
+    The way leads on from one such entry to the one before, so undoing each of them ends it.
+    """
+    entries = {id(r.value): r.cause for r in search.effects if r.cause and r.cause.registry in _REPLACING}
+    return next((entries[id(o)] for o in path[1:] if id(o) in entries), None)
+
+
+_REPLACING = frozenset({"unittest.mock"})
+"""Registries whose entries, started patches, keep what they replaced."""
+
+
+def by_slot_beyond(path: Sequence[Any], search: Search) -> Cause | None:
+    """The slot whose previous entry a function of the target keeps, if another holder keeps that function."""
+    functions = [o for o in path if type(o) is types.FunctionType and is_of(o, search.ledger.owns)]
+    return _slot_of(functions[1], search) if len(functions) > 1 else None
+
+
+def _slot_of(kept: Any, search: Search) -> Cause | None:
+    if kept is None or not is_of(kept, search.ledger.owns):
+        return None
+    if search.patches is None:
+        search.patches = present_patches(search.ledger.owns, search.before)
+    name = put_name(kept)
+    return search.slots.get(name) or search.patches.get(name)

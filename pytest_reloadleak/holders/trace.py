@@ -163,35 +163,15 @@ def cause_at(arrival: Arrival, search: Search) -> Cause | None:
     if len(arrival.path) == 1:  # the module table itself holds an old module under a separate name
         return Cause("registration", "sys.modules", "sys.modules[*]", "module", "sys.modules")
     if foreign.is_module(arrival.path[0]) and search.ledger.owns(arrival.root.path):
-        return _slot_cause(arrival.path, search)
+        return patches.by_slot(arrival.path, search) or patches.by_entry(arrival.path, search)
     name = search.rename(arrival.root.path)
     patch = patches.patch_of(arrival.path, name, search.ledger.owns, search.before)
-    return patch if patch is not None else _slot_cause_beyond(arrival.path, search)
+    return patch if patch is not None else patches.by_slot_beyond(arrival.path, search)
 
 
 def runner_cause(arrival: Arrival, search: Search) -> Cause | None:
     """The only part of the test runner that keeps the object, such as a recorder or a fixture's value."""
     return search.noise.cause_of_runner(arrival, lambda o: _is_plain(o, search))
-
-
-def _slot_cause(path: Sequence[Any], search: Search) -> Cause | None:
-    """The slot whose previous entry a module keeps, as after `previous = json.dumps`."""
-    return _slot_of(next((o for o in path[1:] if type(o) is not dict), None), search)
-
-
-def _slot_cause_beyond(path: Sequence[Any], search: Search) -> Cause | None:
-    """The slot whose previous entry a function of the target keeps, if another holder keeps that function."""
-    functions = [o for o in path if type(o) is types.FunctionType and patches.is_of(o, search.ledger.owns)]
-    return _slot_of(functions[1], search) if len(functions) > 1 else None
-
-
-def _slot_of(kept: Any, search: Search) -> Cause | None:
-    if kept is None or not patches.is_of(kept, search.ledger.owns):
-        return None
-    if search.patches is None:
-        search.patches = patches.present_patches(search.ledger.owns, search.before)
-    name = patches.put_name(kept)
-    return search.slots.get(name) or search.patches.get(name)
 
 
 def _kept_timer(arrival: Arrival, steps: list[Step], at: int, search: Search) -> Cause:

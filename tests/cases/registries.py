@@ -668,6 +668,25 @@ LIBRARY = (
         """,
     ),
     Case(
+        name="patch of unittest.mock that the target has a name for",
+        registry="unittest.mock",
+        path="unittest.mock.patch(..., 'loads')",
+        type="unittest.mock.patch",
+        held=FUNCTION,
+        host="import unittest.mock",
+        leaking="""
+            from unittest import mock
+            patch = mock.patch('json.loads', on_event)
+            patch.start()
+        """,
+        cured="""
+            from unittest import mock
+            patch = mock.patch('json.loads', on_event)
+            patch.start()
+            patch.stop()
+        """,
+    ),
+    Case(
         name="patch of unittest.mock with a mock",
         registry="unittest.mock",
         path="unittest.mock.patch(..., 'loads')",
