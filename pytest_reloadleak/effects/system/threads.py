@@ -32,6 +32,7 @@ _TASKS = "/proc/self/task"
 
 _RUN, _WAIT = vars(threading.Timer)["run"].__code__, vars(threading.Event)["wait"].__code__
 
+_listdir = os.listdir
 _sleep = time.sleep
 _now_s = time.monotonic
 _enumerate = threading.enumerate
@@ -116,7 +117,7 @@ class Threads(Probe):
 def _threads_without_frame() -> int:
     """How many threads of this process run no Python code; 0 where the system does not list them."""
     try:
-        return len(os.listdir(_TASKS)) - len(current_frames())
+        return len(_listdir(_TASKS)) - len(current_frames())
     except OSError:
         return 0
 
