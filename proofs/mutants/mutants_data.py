@@ -1542,7 +1542,7 @@ GROWTH = (
         "blocks=least([s.blocks for s in samples], blocks_floor),",
         "blocks=0,",
         "text that piles up is not reported",
-        growing("dict of text-reload"),
+        growing_by_one("chain of short texts-reimport"),
     ),
     Mutant(
         "malloc is not asked",

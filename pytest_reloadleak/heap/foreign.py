@@ -243,11 +243,28 @@ def own_code(function: object) -> types.CodeType | None:
 
 def is_atom(o: object) -> bool:
     """Whether `o` is compared by value: an exact builtin scalar, or a tuple or frozenset of these."""
-    if id(type(o)) in _ATOMS:
-        return True
     if type(o) is tuple or type(o) is frozenset:
-        return all(is_atom(item) for item in o)
-    return False
+        return all(id(type(item)) in _ATOMS for item in _leaves(o))
+    return id(type(o)) in _ATOMS
+
+
+_MOST_NESTED = 1000
+"""Tuples within one another that are followed. A program may chain them without limit: `head = (head, item)`."""
+
+
+def _leaves(o: tuple[Any, ...] | frozenset[Any]) -> Iterator[Any]:
+    """What nested tuples and frozensets contain, in a loop: recursion would end at a long chain.
+
+    Of more than `_MOST_NESTED`, this yields a tuple itself, which is neither an atom nor a constant.
+    """
+    waiting, seen = [o], {id(o)}
+    while waiting:
+        for item in waiting.pop():
+            if (type(item) is not tuple and type(item) is not frozenset) or len(seen) > _MOST_NESTED:
+                yield item
+            elif id(item) not in seen:
+                seen.add(id(item))
+                waiting.append(item)
 
 
 def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
@@ -261,16 +278,21 @@ def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
         owns: whether a module name belongs to the target, whose functions, classes and modules have generations.
     """
     if type(o) is tuple or type(o) is frozenset:
-        return all(is_constant(item, owns) for item in o)
+        return all(_is_constant(item, owns) for item in _leaves(o))
+    return _is_constant(o, owns)
+
+
+def _is_constant(o: Any, owns: Callable[[str], bool]) -> bool:
+    """The same for a single object, and false for a tuple."""
     if is_class(o):
         return not owns(class_module(o))
     if type(o) is types.FunctionType:
         return not owns(module_name(o.__globals__))
     if type(o) is types.BuiltinFunctionType:
-        return o.__self__ is None or (is_module(o.__self__) and is_constant(o.__self__, owns))
+        return o.__self__ is None or (is_module(o.__self__) and _is_constant(o.__self__, owns))
     if is_module(o):
         return not owns(module_name(module_dict(o) or {}))
-    return is_atom(o) or is_exactly(o, _EXPRESSIONS) or class_module(type(o)) == "typing"
+    return id(type(o)) in _ATOMS or is_exactly(o, _EXPRESSIONS) or class_module(type(o)) == "typing"
 
 
 _EXPRESSIONS = type_ids(types.GenericAlias, types.UnionType)

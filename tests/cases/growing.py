@@ -65,6 +65,10 @@ TWINS = {
     "chain of texts": ("host.head = (host.head, f'{next(host.count):20000}')",
                        "host.head = (None, f'{next(host.count):20000}')",
                        "memory-growth", ""),
+    "chain of short texts": (
+        "for _ in range(1500): host.head = (host.head, f'{next(host.count):40}')",
+        "for _ in range(1500): host.head = (None, f'{next(host.count):40}')",
+        "memory-growth", ""),
     "chain of instances": ("host.head = host.Thing(host.head)", "host.head = host.Thing()", "object-growth", ""),
     "chain of closures": ("host.head = host.factory(host.head)", "host.head = host.factory(None)",
                           "object-growth", ""),
