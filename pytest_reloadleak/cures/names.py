@@ -308,4 +308,6 @@ def is_name(text: object) -> bool:
 
 def _is_same_code(o: Any, code: types.CodeType) -> bool:
     own = foreign.own_code(o)
-    return own is not None and (own.co_name, own.co_firstlineno) == (code.co_name, code.co_firstlineno)
+    if own is None or own.co_firstlineno != code.co_firstlineno:
+        return False
+    return foreign.code_name(own) == foreign.code_name(code)

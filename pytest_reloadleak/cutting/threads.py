@@ -137,7 +137,7 @@ def _from_code(frame: types.FrameType) -> Iterator[Callable[[], object]]:
     code, values = frame.f_code, dict(frame_locals(frame))
     owner: Any = values.get(code.co_varnames[0]) if code.co_argcount else None
     module = foreign.module_name(frame.f_globals)
-    if module == "asyncio.base_events" and code.co_name == "run_forever":
+    if module == "asyncio.base_events" and foreign.code_text(code) == "run_forever":
         yield partial(owner.call_soon_threadsafe, owner.stop)
     if module.partition(".")[0] in sys.stdlib_module_names:
         return

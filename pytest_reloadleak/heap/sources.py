@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from pytest_reloadleak.heap import foreign
+
 _open, _stat = tokenize.open, os.stat
 """Private copies, since the target may patch the originals."""
 
@@ -149,8 +151,8 @@ def _without_not(test: ast.expr, *, ends: bool) -> tuple[ast.expr, bool]:
 
 def _body(code: types.CodeType) -> Iterator[ast.AST]:
     """The syntax nodes of a function's definition."""
-    for node in ast.walk(ast.Module(statements(code.co_filename), type_ignores=[])):
-        if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef) and node.name == code.co_name:  # type: ignore[attr-defined]  # both have it
+    for node in ast.walk(ast.Module(statements(foreign.code_location(code)[0]), type_ignores=[])):
+        if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef) and node.name == foreign.code_text(code):  # type: ignore[attr-defined]  # both have it
             decorators: list[ast.expr] = node.decorator_list  # type: ignore[attr-defined]  # as above
             first = min([node.lineno, *(decorator.lineno for decorator in decorators)])  # type: ignore[attr-defined]  # as above
             if first == code.co_firstlineno:
