@@ -57,10 +57,37 @@ HYPOTHESIS_HEAD = """
 
 
 def test_strategies_and_examples_are_no_findings(project):
-    """Strategies of the target's classes fill hypothesis's caches, which are bounded: they are emptied."""
+    """Strategies of the target's classes fill hypothesis's caches: they are emptied."""
     seen = run(project, HYPOTHESIS, fixtures=HYPOTHESIS_HEAD, plugins=["_hypothesis_pytestplugin"])
 
     assert different(seen, HYPOTHESIS) == {}
+
+
+LABELLED = """
+    import hypothesis, itertools, plugin, pytest
+    import hypothesis.strategies as st
+
+    NUMBERS = itertools.count()
+
+    @pytest.mark.reloadable("plugin", rounds=10)
+    def test_labelled():
+        @hypothesis.settings(max_examples=3, database=None)
+        @hypothesis.given(st.sampled_from([plugin.Own, next(NUMBERS)]))
+        def inner(value):
+            pass
+
+        inner()
+"""
+
+
+def test_tags_of_new_strategies_are_no_growth(project):
+    """A strategy with a new hash has a new tag. Hashes of classes repeat by chance, these numbers never do."""
+    project.write({"plugin.py": "class Own: pass\n", "test_it.py": LABELLED})
+
+    project.check_apart(plugins=["_hypothesis_pytestplugin"])
+
+    (check,) = project.checks()
+    assert (check["outcome"], check["notes"]) == ("clean", [])
 
 
 GIVEN = """

@@ -1,4 +1,4 @@
-"""Empty bounded caches of test libraries, which fill with the target's classes and refill when used."""
+"""Empty caches of test libraries, which fill with the target's classes or grow each round, and refill when used."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ CACHES = (
         clear="constants_from_module.cache_clear",
         why="hypothesis caches the constants of the project's modules, with the modules as keys",
         bound="4096 modules",
+        versions="hypothesis 6.170",
+        link="https://hypothesis.readthedocs.io/en/latest/changelog.html",
+    ),
+    Cache(
+        module="hypothesis.internal.conjecture.data",
+        clear="STRUCTURAL_COVERAGE_CACHE.clear",
+        why=(
+            "hypothesis keeps a tag for each strategy that it drew from, by a number that it makes of the hashes of "
+            "its elements: a new class has a new one, unless its address is used again. Tags are compared by that number"
+        ),
+        bound="none",
         versions="hypothesis 6.170",
         link="https://hypothesis.readthedocs.io/en/latest/changelog.html",
     ),

@@ -12,7 +12,12 @@ from pytest_reloadleak.integration.noise import caches, logs, warned
 
 
 def release(item: pytest.Item, test_modules: Iterable[dict[str, Any]]) -> None:
-    """Turn the entries of pytest's recorders into text, empty bounded caches, drop the interpreter's last exception."""
+    """Turn the entries of pytest's recorders into text, empty caches, drop the interpreter's last exception.
+
+    Args:
+        item: the test.
+        test_modules: the namespaces of test modules, whose recorded warnings become text.
+    """
     caches.clear()
     logs.release(item)
     warned.release(test_modules)
