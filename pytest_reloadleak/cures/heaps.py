@@ -24,7 +24,8 @@ def is_heap(steps: Sequence[Step]) -> bool:
     owner = steps[-1][0]
     found = access(*steps[-1])
     return found.kind == "attribute" and any(
-        {_PUSH, found.name} <= set(function.__code__.co_names) for function in _functions_of(owner)
+        {_PUSH, found.name} <= set(map(foreign.text, function.__code__.co_names))
+        for function in _functions_of(owner)
     )
 
 

@@ -17,8 +17,8 @@ _UNKNOWN: FirstSeen = (None, False)
 
 _QUIET_ROUNDS = 20
 _ASKED_EACH = 5
-"""After so many rounds without a change, a probe is asked only once in so many rounds. An effect that begins after that
-is dated up to four rounds too late, once: then the probe is asked in each round again."""
+"""After 20 noted rounds without a change, a probe is asked in one round of five. An effect that begins after that is
+dated up to four rounds too late, once: then the probe is asked in each round again."""
 
 
 class EffectLedger:
@@ -35,7 +35,7 @@ class EffectLedger:
         self._present: dict[str, object] = {}
         """The last result of each probe."""
         self._quiet = dict.fromkeys(self._born, 0)
-        """For how many notes in a row a probe has seen no change."""
+        """For how many noted rounds in a row a probe has seen no change."""
         self._begun: list[Probe] = []
         self.failed: dict[str, str] = {}
         """By the name of a probe, the error after which it is no longer called."""
@@ -68,12 +68,12 @@ class EffectLedger:
         """Date the new effects of a round that more rounds follow. Leaves out most probes that see no change."""
         for probe in self.working():
             if self._quiet[probe.name] < _QUIET_ROUNDS or generation % _ASKED_EACH == 0:
+                self._quiet[probe.name] += 1
                 self.guarded(probe, partial(self._note, probe, (generation, False)))
 
     def _note(self, probe: Probe, now: FirstSeen) -> None:
         before = self._born[probe.name]
         found = probe.identities()
-        self._quiet[probe.name] += 1
         if type(found) is tuple and found is self._present.get(probe.name):
             return  # the same object: nothing is new, and nothing is gone
         self._present[probe.name] = found

@@ -7,6 +7,7 @@ Everything here goes through `type()` and the descriptors of CPython's own types
 
 from __future__ import annotations
 
+import itertools
 import sys
 import types
 import weakref
@@ -248,23 +249,29 @@ def is_atom(o: object) -> bool:
     return id(type(o)) in _ATOMS
 
 
-_MOST_NESTED = 1000
-"""Tuples within one another that are followed. A program may chain them without limit: `head = (head, item)`."""
+_DEEPEST = 1000
+"""Levels of tuples within one another that are followed. A program may chain them: `head = (head, item)`."""
 
 
 def _leaves(o: tuple[Any, ...] | frozenset[Any]) -> Iterator[Any]:
-    """What nested tuples and frozensets contain, in a loop: recursion would end at a long chain.
+    """What nested tuples and frozensets contain, level by level: recursion would end at a long chain.
 
-    Of more than `_MOST_NESTED`, this yields a tuple itself, which is neither an atom nor a constant.
+    Below `_DEEPEST` levels this yields the tuples themselves, which are neither atoms nor constants.
     """
-    waiting, seen = [o], {id(o)}
-    while waiting:
-        for item in waiting.pop():
-            if (type(item) is not tuple and type(item) is not frozenset) or len(seen) > _MOST_NESTED:
+    level: list[Any] = [o]
+    seen: set[int] = set()
+    for _ in range(_DEEPEST):
+        nested = []
+        for item in itertools.chain.from_iterable(level):
+            if type(item) is not tuple and type(item) is not frozenset:
                 yield item
             elif id(item) not in seen:
                 seen.add(id(item))
-                waiting.append(item)
+                nested.append(item)
+        if not nested:
+            return
+        level = nested
+    yield from level
 
 
 def is_constant(o: Any, owns: Callable[[str], bool]) -> bool:

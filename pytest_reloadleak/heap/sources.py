@@ -101,6 +101,34 @@ def _read_once(file: str, *_stamp: int) -> _Source:
     return _Source(parsed(text).body, text.split("\n"))
 
 
+class Calls(NamedTuple):
+    """What a function's body calls."""
+
+    functions: frozenset[str]
+    """The names that it calls."""
+    methods: frozenset[tuple[str, str]]
+    """The method of each other call, after the name of its object; the name is empty for any other expression."""
+    has_del: bool
+    """Whether it deletes an item or attribute."""
+
+
+def calls(code: types.CodeType) -> Calls | None:
+    """What a function calls, by its source; `None` if there is no source."""
+    nodes = list(_body(code))
+    called = [node.func for node in nodes if type(node) is ast.Call]
+    methods = [
+        (f.value.id if type(f.value) is ast.Name else "", f.attr) for f in called if type(f) is ast.Attribute
+    ]
+    deleted = [part for node in nodes if type(node) is ast.Delete for part in node.targets]
+    if not nodes:
+        return None
+    return Calls(
+        functions=frozenset(f.id for f in called if type(f) is ast.Name),
+        methods=frozenset(methods),
+        has_del=any(type(part) is not ast.Name for part in deleted),
+    )
+
+
 def compares_with_none(code: types.CodeType) -> bool:
     """Whether a function compares something with `None`, as a loop over a queue does that ends at the item `None`."""
     compared = [part for node in _body(code) if type(node) is ast.Compare for part in node.comparators]
@@ -150,8 +178,12 @@ def _without_not(test: ast.expr, *, ends: bool) -> tuple[ast.expr, bool]:
 
 
 def _body(code: types.CodeType) -> Iterator[ast.AST]:
-    """The syntax nodes of a function's definition."""
+    """The syntax nodes of a function's definition; those of the first one where a line has several lambdas."""
+    is_lambda = foreign.code_text(code) == "<lambda>"
     for node in ast.walk(ast.Module(statements(foreign.code_location(code)[0]), type_ignores=[])):
+        if is_lambda and type(node) is ast.Lambda and node.lineno == code.co_firstlineno:
+            yield from ast.walk(node)
+            return
         if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef) and node.name == foreign.code_text(code):  # type: ignore[attr-defined]  # both have it
             decorators: list[ast.expr] = node.decorator_list  # type: ignore[attr-defined]  # as above
             first = min([node.lineno, *(decorator.lineno for decorator in decorators)])  # type: ignore[attr-defined]  # as above

@@ -178,6 +178,69 @@ CASES = (
         cure="done()",
     ),
     Case(
+        name="a lambda that registration returned",
+        host="""
+            class Bus:
+                def __init__(self): self.listeners = []
+                def listen(self, listener):
+                    self.listeners.append([listener])
+                    return lambda entry=None: self.listeners.remove(entry or [listener])
+            bus = Bus()
+        """,
+        leaking="unlisten = host.bus.listen(on_event)",
+        cure="unlisten()",
+    ),
+    Case(
+        name="a method of what registration returned",
+        host="""
+            class Entry:
+                def __init__(self, owner, listener): self.owner, self.listener = owner, listener
+                def fire(self): self.listener()
+                def leave(self): self.owner.entries.remove(self)
+            class Bus:
+                def __init__(self): self.entries = []
+                def listen(self, listener):
+                    self.entries.append(Entry(self, listener))
+                    return self.entries[-1].leave
+            bus = Bus()
+        """,
+        leaking="unlisten = host.bus.listen(on_event)",
+        cure="unlisten()",
+    ),
+    Case(
+        name="a wrapper that registration returned, which removes something else",
+        host="""
+            calls, running = [], []
+            def traced(function):
+                def call(*args):
+                    running.append(args)
+                    try:
+                        return function(*args)
+                    finally:
+                        running.pop()
+                calls.append(function)
+                return call
+        """,
+        leaking="on_traced = host.traced(on_event)",
+        cure="host.calls.remove(on_event)",
+    ),
+    Case(
+        name="a method of a registered object that runs its callback and leaves",
+        host="""
+            class Once:
+                def __init__(self, listener): self.listener = listener
+                def fire(self):
+                    waiting.remove(self)
+                    self.listener()
+            waiting = []
+            def once(listener):
+                waiting.append(Once(listener))
+                return waiting[-1].fire
+        """,
+        leaking="fire = host.once(on_event)",
+        cure="host.waiting[:] = [item for item in host.waiting if item.listener is not on_event]",
+    ),
+    Case(
         name="a wrapper that registration returned, which is no way to undo it",
         host="""
             calls = []

@@ -42,8 +42,21 @@ def test_a_quiet_probe_is_asked_less_often():
 
     rounds(probe, lambda _: None)
 
-    assert probe.asked[:20] == list(range(20))
-    assert probe.asked[21:] == list(range(25, ROUNDS, 5))
+    assert probe.asked == [*range(20), *range(20, ROUNDS, 5)]
+
+
+def test_notes_that_are_no_rounds_make_no_probe_quiet():
+    """A check notes the state before the run and after each pass as well."""
+    probe = Numbers()
+    ledger = EffectLedger([probe])
+    for _ in range(30):
+        ledger.note(None)
+    probe.asked.clear()
+
+    for probe.now in range(20):
+        ledger.note_round(probe.now)
+
+    assert probe.asked == list(range(20))
 
 
 @pytest.mark.parametrize("begins", range(26, 31))

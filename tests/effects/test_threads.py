@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -168,6 +170,20 @@ def test_a_raw_thread_gets_time_to_begin(without_frame, asked, monkeypatch):
         assert len(without_frame) - len(list(left)) == asked
 
 
-def test_the_system_lists_the_threads_of_this_process():
-    """On Linux each thread that runs Python is one of them."""
-    assert threads._threads_without_frame() >= 0
+@pytest.mark.skipif(
+    not Path(threads._TASKS).is_dir(), reason="the system does not list the threads of a process"
+)
+def test_threads_that_run_no_python_are_counted(monkeypatch):
+    """The system lists all threads; those with a frame run Python."""
+    before = threads._threads_without_frame()
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "current_frames", dict)
+
+        assert threads._threads_without_frame() == before + len(sys._current_frames())
+
+
+def test_without_a_list_of_threads_no_raw_thread_is_waited_for(monkeypatch):
+    """Other systems have no such folder."""
+    monkeypatch.setattr(threads, "_TASKS", "/nowhere")
+
+    assert threads._threads_without_frame() == 0

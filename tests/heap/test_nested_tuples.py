@@ -33,6 +33,15 @@ def test_the_innermost_object_decides():
     assert not foreign.is_constant(nested(900, int), lambda name: name == "builtins")
 
 
+def test_many_tuples_side_by_side_are_one_value():
+    """A table of constants is wide, not deep."""
+    table = tuple((f"name {number}", number) for number in range(20_000))
+
+    assert foreign.is_atom(table)
+    assert foreign.is_constant(table, lambda _: True)
+    assert not foreign.is_atom((*table, ("last", [])))
+
+
 def test_tuples_that_share_their_parts_are_read_once():
     """Otherwise each level would double the time."""
     shared = ()

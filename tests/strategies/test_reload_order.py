@@ -27,8 +27,9 @@ def package(imports):
     return files
 
 
+@pytest.mark.parametrize("strategy", ["reload", "decache", "reimport", "cascade"])
 @pytest.mark.parametrize("circle", CIRCLES)
-def test_each_round_executes_the_modules_in_the_same_order(circle, tmp_path):
+def test_each_round_executes_the_modules_in_the_same_order(circle, strategy, tmp_path):
     """Reloading moves modules within `sys.modules`; this must not decide which of a circle comes first."""
     files = package(CIRCLES[circle])
     for name, text in files.items():
@@ -38,7 +39,7 @@ def test_each_round_executes_the_modules_in_the_same_order(circle, tmp_path):
     with run.importable(tmp_path):
         import host
 
-        measure_reload("plug", strategy="reload", rounds=4, warmup=0, probes=["references"])
+        measure_reload("plug", strategy=strategy, rounds=4, warmup=0, probes=["references"])
         log = iter(host.log)
 
     size = len(files) - 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures.knowledge import KEYS, PAIRS, TOPICS, undoing
@@ -50,13 +51,27 @@ def function_of(owner: Any, name: str) -> Any:
 _WRAPPED = foreign.type_ids(staticmethod, classmethod)
 
 
-def needs_nothing(method: Any) -> bool:
-    """Whether a method can be called without arguments."""
-    if type(method) is not types.FunctionType:
+def needs_nothing(function: Any, given: int = 1, named: Collection[str] = ()) -> bool:
+    """Whether a call of a function that gets some arguments, and no others, does at once what the function says.
+
+    Args:
+        function: the function; false for anything that is no Python function.
+        given: how many positional arguments it gets: a method gets its object.
+        named: the keyword arguments that it gets.
+    """
+    code = foreign.own_code(function)
+    if code is None or code.co_flags & _LATER:
         return False
-    code = method.__code__
-    needed = code.co_argcount - len(method.__defaults__ or ())
-    return needed <= 1 <= code.co_argcount and code.co_kwonlyargcount <= len(method.__kwdefaults__ or {})
+    if given > code.co_argcount and not code.co_flags & inspect.CO_VARARGS:
+        return False
+    positional = code.co_varnames[given : code.co_argcount - len(function.__defaults__ or ())]
+    by_keyword = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    needed = {*map(foreign.text, positional), *map(foreign.text, by_keyword)}
+    return needed <= {*named, *(function.__kwdefaults__ or {})}
+
+
+_LATER = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+"""A call of such a function runs none of it."""
 
 
 def parameters_of(owner: Any, function: Any) -> Parameters | None:

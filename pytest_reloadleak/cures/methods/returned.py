@@ -1,29 +1,28 @@
 """Find the function that a registration returned and that undoes it, as in `unsubscribe = bus.listen("x", on_x)`.
 
 Such a function refers to what it removes. A wrapper of the target's function does so as well, and calling that would
-run the handler. So the name of the function, or its code, must say that it removes something.
+run the handler. So a function must remove something, by its name or by what its code calls, and must not call what the
+container keeps.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pytest_reloadleak.cures.knowledge import ENDS, PAIRS, STOPS
 from pytest_reloadleak.cures.methods.arguments import items_of
+from pytest_reloadleak.cures.methods.offers import needs_nothing
 from pytest_reloadleak.cures.names import Names, Subject, is_name
-from pytest_reloadleak.heap import foreign
+from pytest_reloadleak.heap import foreign, sources
 
 _WORD = re.compile(r"[A-Z]?[a-z]+")
-_UNDOING = frozenset(
-    word.lower() for names in (ENDS, STOPS, *PAIRS.values()) for name in names for word in _WORD.findall(name)
-) - {"end", "listener", "listening", "observer", "request", "route", "un"}
-"""Words of names that undo something."""
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_FIRST = {_WORD.findall(name)[0].lower() for names in (ENDS, STOPS, *PAIRS.values()) for name in names}
+_VERBS = frozenset(_FIRST - {"end", "request"} | {"del", "pop"})
+"""First words of names that undo something."""
 
 
 class _Callable(NamedTuple):
@@ -31,7 +30,7 @@ class _Callable(NamedTuple):
 
     function: Any  # a function; mypy would take one for a method of this class
     arguments: tuple[Any, ...]
-    keywords: frozenset[str]
+    keywords: Mapping[str, Any]
 
 
 def undone_by_returned(container: Any, subject: Subject, names: Names) -> str | None:
@@ -48,9 +47,12 @@ def undone_by_returned(container: Any, subject: Subject, names: Names) -> str | 
         newest.add(id(own))
     for name, value in list(names.namespace.items()):
         found = _callable(value) if is_name(name) else None
-        if found is None or names.is_own(found.function) or not _needs_nothing(found) or not _removes(found):
+        if found is None or names.is_own(found.function):
             continue
-        if any(id(part) in newest for part in _parts(found)):
+        if not needs_nothing(found.function, len(found.arguments), found.keywords.keys()):
+            continue
+        kept = {parameter: part for parameter, part in _bound(found) if id(part) in newest}
+        if kept and _removes(found.function, kept):
             return f"{name}()"
     return None
 
@@ -58,52 +60,53 @@ def undone_by_returned(container: Any, subject: Subject, names: Names) -> str | 
 def _callable(o: Any) -> _Callable | None:
     """The function behind a function, bound method or partial; `None` for anything else."""
     if type(o) is types.FunctionType:
-        return _Callable(o, (), frozenset())
+        return _Callable(o, (), {})
     if type(o) is types.MethodType and type(o.__func__) is types.FunctionType:
-        return _Callable(o.__func__, (o.__self__,), frozenset())
+        return _Callable(o.__func__, (o.__self__,), {})
     if type(o) is functools.partial:
         inner = _callable(o.func)
         if inner is not None:
-            keywords = [key for key in dict.keys(o.keywords) if type(key) is str]
-            values = (*o.args, *dict.values(o.keywords))
-            # What a keyword binds comes last here: only the number of the others counts.
-            return _Callable(inner.function, (*inner.arguments, *values), inner.keywords.union(keywords))
+            keywords = {key: value for key, value in dict.items(o.keywords) if type(key) is str}
+            return _Callable(inner.function, (*inner.arguments, *o.args), {**inner.keywords, **keywords})
     return None
 
 
-def _needs_nothing(found: _Callable) -> bool:
-    """Whether it can be called as it is, and runs at once."""
-    function, code = found.function, found.function.__code__
-    if code.co_flags & _ASYNC:
-        return False
-    bound = len(found.arguments) - len(found.keywords)
-    positional = code.co_varnames[bound : code.co_argcount - len(function.__defaults__ or ())]
-    by_keyword = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    missing = {*positional, *by_keyword} - found.keywords - (function.__kwdefaults__ or {}).keys()
-    return not missing
-
-
-def _removes(found: _Callable) -> bool:
-    """Whether the names that it has and uses say that it removes something."""
+def _bound(found: _Callable) -> Iterator[tuple[str, Any]]:
+    """What the function refers to, by the names in its code: its arguments and the cells of its closure."""
     code = found.function.__code__
-    used = {foreign.function_name(found.function).rpartition(".")[2], *code.co_names}
-    words = {word.lower() for name in used for word in _WORD.findall(name)}
-    return not _UNDOING.isdisjoint(words) or any(
-        instruction.opname == "DELETE_SUBSCR" for instruction in _instructions(code)
-    )
-
-
-def _instructions(code: types.CodeType) -> Iterator[Any]:
-    import dis  # few cures need it
-
-    return dis.get_instructions(code)
-
-
-def _parts(found: _Callable) -> Iterator[Any]:
-    """What it refers to: its arguments, and the cells of its closure."""
-    yield from found.arguments
-    for cell in found.function.__closure__ or ():
+    yield from zip(map(foreign.text, code.co_varnames), found.arguments, strict=False)
+    yield from found.keywords.items()
+    for name, cell in zip(code.co_freevars, found.function.__closure__ or (), strict=True):
         try:
-            yield cell.cell_contents
+            yield foreign.text(name), cell.cell_contents
         except ValueError:  # noqa: PERF203 - an empty cell says so only like this
             continue
+
+
+def _removes(function: types.FunctionType, kept: Mapping[str, Any]) -> bool:
+    """Whether a function removes something, and calls nothing of what the container keeps.
+
+    Args:
+        function: the function.
+        kept: what it has of the container's items, by the names in its code.
+    """
+    code = function.__code__
+    is_named = _says_so([foreign.code_text(code)])
+    called = sources.calls(code)
+    if called is None:
+        return is_named
+    if not called.functions.isdisjoint(kept) or any(
+        _is_callback(kept.get(o), name) for o, name in called.methods
+    ):
+        return False
+    return is_named or called.has_del or _says_so([*called.functions, *(name for _, name in called.methods)])
+
+
+def _is_callback(item: Any, name: str) -> bool:
+    """Whether an item has a callback in an attribute, which a call of that attribute runs."""
+    return name in (foreign.instance_dict(item) or {})
+
+
+def _says_so(names: Collection[str]) -> bool:
+    """Whether one of some names has a word that says that something is removed."""
+    return not _VERBS.isdisjoint(word.lower() for name in names for word in _WORD.findall(name))

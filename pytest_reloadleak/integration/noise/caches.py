@@ -43,8 +43,8 @@ CACHES = (
         module="hypothesis.internal.conjecture.data",
         clear="STRUCTURAL_COVERAGE_CACHE.clear",
         why=(
-            "hypothesis keeps a tag for each strategy that it drew from, by a number that it makes of the hashes of "
-            "its elements: a new class has a new one, unless its address is used again. Tags are compared by that number"
+            "hypothesis keeps a tag for each strategy that it drew from, by a number made of its elements' hashes. "
+            "A new class has a new hash, unless its address is used again. Tags with equal numbers are equal"
         ),
         bound="none",
         versions="hypothesis 6.170",
