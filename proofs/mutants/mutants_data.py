@@ -982,7 +982,7 @@ JUDGEMENT = (
         "    objects = _difference(first.objects, last.objects) if is_counted else blocks - noise\n",
         "    objects = _difference(first.objects, last.objects) if is_counted else 0\n",
         "on a large heap growth of objects is not suspected",
-        ("tests/holders/test_growth.py::test_the_objects_of_a_large_heap_are_counted_for_good_reason_only",),
+        ("tests/holders/test_growth.py::test_where_objects_were_not_counted_the_blocks_tell",),
     ),
     Mutant(
         "a pass for growth goes on",
@@ -1318,7 +1318,9 @@ RUNNING = (
         "set(vars(self._session).get(_RECORDED, ()))",
         "set()",
         "a test module that a plugin dropped, and whose name no pattern matches, is a holder",
-        ("tests/integration/test_own_modules.py::test_a_deselected_test_module_is_no_holder",),
+        (
+            "tests/integration/test_own_modules.py::test_a_deselected_module_without_a_name_for_tests_is_no_holder",
+        ),
     ),
     Mutant(
         "helper-is-a-target",
@@ -1526,7 +1528,7 @@ GROWTH = (
         "return is_found and seen.grown.objects - seen.explained < UNEXPLAINED",
         "return not is_found",
         "the items of a container are reported a second time, as growth without a holder",
-        ("tests/growth/test_growth_by_one.py::test_an_item_that_another_line_makes_is_one_leak",),
+        ("tests/growth/test_growth_verdict.py::test_what_containers_explain_is_no_further_growth",),
     ),
     Mutant(
         "what several containers have belongs to none",
@@ -1574,7 +1576,7 @@ GROWTH = (
         "if length > known[id(o)]",
         "if length >= 0",
         "a list that did not grow is reported as the one that did",
-        ("tests/holders/test_growth.py::test_only_what_each_round_left_longer_is_told",),
+        ("tests/growth/test_growing.py::test_what_shrank_is_no_candidate_any_more",),
     ),
     Mutant(
         "traced rounds count as one",
@@ -1598,7 +1600,7 @@ GROWTH = (
         "wanted=_held_by_others(sinks)",
         "is_enough=bool",
         "of two containers that grow, only the nearer one is named",
-        ("tests/growth/test_large_heaps.py",),
+        ("tests/holders/test_growth.py::test_all_that_grow_are_told_however_far_away",),
     ),
     Mutant(
         "what is spared is a holder at first sight",
@@ -1699,7 +1701,7 @@ PATHS = (
         "    return Sweep(groups, sinks, skip, {3: withheld}, is_enough=is_enough)\n",
         "    return Sweep([groups[3], *groups[:3], *groups[4:]], sinks, skip)\n",
         "a holder is named by a name that the target has for it",
-        ("tests/holders/test_homes.py::test_what_the_target_imports_is_at_home_elsewhere",),
+        ("tests/holders/test_homes.py::test_a_name_for_a_part_of_the_host_is_a_guest",),
     ),
     Mutant(
         "guests are at home",
@@ -1854,7 +1856,7 @@ EXACT = (
         "any(id(value) in kept.ids for value in effect.values[:1])",
         "any(id(value) in () for value in effect.values[:1])",
         "a task of the original generation that nothing can wake is reported",
-        ("tests/effects/test_own_hold.py::test_a_task_that_nobody_can_wake_is_collected",),
+        ("tests/effects/test_own_hold.py::test_what_only_the_original_has_ends_with_it",),
     ),
     Mutant(
         "finalizers of the original",
@@ -1878,7 +1880,9 @@ EXACT = (
         "any(id(o) in kept.alone for o in _watched(parts))",
         "any(True for o in _watched(parts))",
         "a thread that waits for an owner that a host keeps is missed",
-        ("tests/effects/test_own_hold.py::test_what_waits_for_an_owner_that_lives_on_is_found",),
+        (
+            "tests/effects/test_own_hold.py::test_a_thread_of_the_first_generation_that_watches_what_the_host_keeps_is_found",
+        ),
     ),
     Mutant(
         "an entry with a callback stays",
@@ -2247,7 +2251,7 @@ LINES = (
         "            self.noise.kept += debuggers()\n",
         "",
         "the frame at which pdb stopped last is reported as a leak of the program",
-        ("tests/watchpoints/test_debuggers.py::test_pdb_shows_what_it_shows_without_the_check",),
+        ("tests/watchpoints/test_debuggers.py::test_what_a_debugger_keeps_is_a_note",),
     ),
     Mutant(
         "one round makes a type grow",
@@ -2279,7 +2283,7 @@ LINES = (
         "if token not in present]:",
         "if not present]:",
         "a file that was opened and closed is reported as a line",
-        line("a descriptor among others that are closed"),
+        ("tests/watchpoints/test_births.py",),
     ),
     Mutant(
         "a daemon is charged to who waits for its parent",

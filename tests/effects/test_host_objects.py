@@ -74,6 +74,16 @@ class WithParent(WithThreadOfAFunction):
         super().begin()
         self.all = KEPT
 
+class WithParentNearby(Kept):
+    def begin(self):
+        self.all, self.stopped = KEPT, threading.Event()
+        self.thread = threading.Thread(target=wait, args=(self.stopped,), daemon=True)
+        self.thread.start()
+
+    def end(self):
+        self.stopped.set()
+        self.thread.join()
+
 class WithNothing(Kept):
     def begin(self):
         pass
@@ -100,6 +110,7 @@ FOUND = {
     "WithThread": ("live-thread", "thread 'Thread-* (run)' (daemon)", (GENERATIONS, "open-fd: fd * pipe")),
     "WithThreadOfAFunction": ("live-thread", "thread 'Thread-* (wait)' (daemon)", (GENERATIONS,)),
     "WithParent": ("live-thread", "thread 'Thread-* (wait)' (daemon)", (GENERATIONS,)),
+    "WithParentNearby": ("live-thread", "thread 'Thread-* (wait)' (daemon)", (GENERATIONS,)),
     "WithTimer": ("live-timer", "timer 'Thread-*'", (GENERATIONS,)),
     "WithFiles": (
         "retained-generation",

@@ -16,6 +16,8 @@ waiters = []
 kept = []
 entries = []
 
+class Owner: pass
+
 async def parked():
     future = asyncio.get_running_loop().create_future()
     waiters.append(future)
@@ -279,6 +281,25 @@ def test_what_only_the_first_generation_started_is_found(measured, way):
     """The original's own thread, which nothing of it ends, is a leak although no later generation has one."""
     report = measured(FIRST, way)
     sys.modules["host"].stopped.set()
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.growth, finding.generations) == ("live-thread", "bounded", (-1,))
+
+
+FIRST_WATCHING = """
+def run(owner):
+    while owner() is not None: time.sleep(0.005)
+if not hasattr(host, 'owner'):
+    host.owner = host.Owner()
+    threading.Thread(target=run, args=(weakref.ref(host.owner),), daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("way", IN_PLACE)
+def test_a_thread_of_the_first_generation_that_watches_what_the_host_keeps_is_found(measured, way):
+    """It ends when the host drops what it watches, and not with the original."""
+    report = measured(FIRST_WATCHING, way)
+    del sys.modules["host"].owner
 
     (finding,) = report.findings
     assert (finding.kind, finding.growth, finding.generations) == ("live-thread", "bounded", (-1,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 from dataclasses import dataclass
 
 import pytest
@@ -302,7 +303,11 @@ def test_the_tool_survives_what_the_target_patched(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("owned", ["", "psutil"])
 def test_what_is_noted_before_a_fork_is_what_a_check_would_note(owned, monkeypatch):
     """A check in a fork reuses the noted names of functions, unless the target owns some of these modules."""
-    import psutil  # noqa: F401 - one that is not of the standard library
+    import psutil  # one that is not of the standard library
+
+    guest = types.ModuleType("guest")
+    guest.count = psutil.cpu_count
+    monkeypatch.setitem(sys.modules, "guest", guest)
 
     def owns(name: str) -> bool:
         return bool(owned) and name.partition(".")[0] == owned
@@ -314,5 +319,6 @@ def test_what_is_noted_before_a_fork_is_what_a_check_would_note(owned, monkeypat
 
     assert patches.own_callables(owns) == expected
     assert ("psutil" in expected) is not bool(owned)
+    assert expected["guest"] == (set() if owned else {"count"})
     patches._early["psutil"] = frozenset({"noted"})
     assert patches.own_callables(lambda _: False) == {**taken, "psutil": {"noted"}}

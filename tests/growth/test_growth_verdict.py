@@ -11,7 +11,7 @@ from pytest_reloadleak.growth.fillers import MemoryShare
 from pytest_reloadleak.growth.survivors import Survivors
 from pytest_reloadleak.holders.container_growth import Accumulation
 from pytest_reloadleak.model import Holder, Site
-from pytest_reloadleak.run.observations import Observations
+from pytest_reloadleak.run.observations import Observations, is_explained
 from pytest_reloadleak.verdict.growth import findings
 
 FILE = "/plugin.py"
@@ -61,6 +61,27 @@ def test_who_fills_a_container_decides(objects, known, expected):
     assert [f.kind for f in found] == expected
     is_log = "is_plain" in known and "bytes_per_round" not in known
     assert bool(notes) is (known.get("is_targets") is False or "bound" in known or is_log)
+
+
+@pytest.mark.parametrize(
+    ("known", "objects", "explained", "expected"),
+    [
+        ({"is_targets": True}, 60, 60.0, True),
+        ({"is_targets": True}, 60, 45.0, True),
+        ({"is_targets": True}, 60, 20.0, False),
+        ({"has_instances": True}, 60, 60.0, True),
+        ({"bound": 100}, 60, 60.0, True),
+        ({"is_targets": False}, 60, 60.0, False),
+    ],
+)
+def test_what_containers_explain_is_no_further_growth(known, objects, explained, expected):
+    """Containers that the target fills, or that have a bound, explain what only they keep alive, and a little more."""
+    seen = Observations(
+        accumulations=[accumulation(**known)], grown=Grown(objects=objects), explained=explained
+    )
+
+    assert is_explained(seen) is expected
+    assert is_explained(Observations(grown=Grown(objects=objects), explained=explained)) is False
 
 
 @pytest.mark.parametrize(("is_only", "expected"), [(True, 1), (False, 0)])

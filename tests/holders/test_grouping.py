@@ -23,6 +23,11 @@ NUMBERS = {
         "setattr(host.hold_12.kept, f'a{host.n[0]}', on); host.n[0] += 1",
         ["host.hold_12.kept.a*"],
     ),
+    "a name on the way": (
+        f"{CLASS}kept = Thing()\nn = [0]\n",
+        "box = host.Thing(); box.f = on; setattr(host.kept, f'a{host.n[0]}', box); host.n[0] += 1; del box",
+        ["host.kept.a*.f"],
+    ),
     "a part of a name": (
         f"{CLASS}kept = Thing()\nn = [0]\n",
         "setattr(host.kept, f'v2_slot{host.n[0]}_x1', on); host.n[0] += 1",

@@ -246,6 +246,15 @@ def test_only_what_each_round_left_longer_is_told(tmp_path):
     assert [f.holder.path for f in measured(tmp_path, body, "reimport").findings] == ["host.cache[*]"]
 
 
+def test_all_that_grow_are_told_however_far_away(tmp_path):
+    """The search goes on after it has met the nearest container."""
+    body = "host.add(host.many())\nhost.bus.queue.append(host.many())"
+
+    found = measured(tmp_path, body, "reimport").findings
+
+    assert sorted(f.holder.path for f in found) == ["host.bus.queue[*]", "host.cache[*]"]
+
+
 @pytest.mark.parametrize(
     "others", ["", "host.names[host.count] = host.many()"], ids=["alone", "beside a leak"]
 )

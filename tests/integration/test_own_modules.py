@@ -55,6 +55,16 @@ def test_a_deselected_test_module_is_no_holder(app, options, mode):
     assert {check["outcome"] for check in app.checks()} == {"clean"}
 
 
+def test_a_deselected_module_without_a_name_for_tests_is_no_holder(app):
+    """A test file may have any name if it is named on the command line, and need not be in a folder of tests."""
+    app.write({"odd.py": BINDS})
+
+    result = app.check_apart("odd.py", "tests/test_marked.py", "-m", "reloadable")
+
+    assert result.ret == 0
+    assert {check["outcome"] for check in app.checks()} == {"clean"}
+
+
 def test_a_deselected_test_module_is_no_holder_for_targets_of_this_process(app):
     """Nor for target items without isolation."""
     options = ("--reload-leak-target=app.part", "--reload-leak-isolation=none", "-k", "reload-leak")

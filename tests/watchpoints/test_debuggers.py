@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cases import run
 from watchpoints.test_lines import lines, marked, measured
+
+from pytest_reloadleak import measure_reload
 
 PLUGIN = "import host\n\ndef on(): pass\n\nhost.keep(on)  # leak here\n"
 HOST = "kept = []\n\ndef keep(function):\n    kept.append(function)\n    return len(kept)\n"
@@ -118,3 +122,37 @@ def test_a_debugger_of_sys_monitoring_sees_every_round_alike(tmp_path):
     per_round = seen[: seen.index(("<module>", "starts"), 1)]
     assert len(per_round) >= 4
     assert seen == per_round * rounds
+
+
+OF_A_TRACER = """
+import sys, threading
+
+def on(): pass
+
+threading.gettrace().__self__.seen.append(sys._getframe())
+"""
+
+
+@pytest.mark.parametrize("base", ["bdb.Bdb", "object"])
+def test_what_a_debugger_keeps_is_a_note(base, tmp_path):
+    """A debugger keeps frames in which it stopped until it stops again. Another tracer that keeps frames leaks."""
+    files = {
+        "tracer": f"import bdb\n\nclass Tracer({base}):\n    def see(self, frame, event, argument): pass\n",
+        "plugin": OF_A_TRACER,
+    }
+    run.write(tmp_path, files)
+    before = threading.gettrace()
+    with run.importable(tmp_path):
+        import tracer
+
+        one = tracer.Tracer()
+        one.seen = []
+        threading.settrace(one.see)
+        del one
+        try:
+            report = measure_reload("plugin", rounds=3)
+        finally:
+            threading.settrace(before)
+
+    assert report.outcome == ("clean" if base == "bdb.Bdb" else "leaking")
+    assert any(note.startswith("a debugger keeps ") for note in report.notes) is (base == "bdb.Bdb")
