@@ -55,6 +55,7 @@ LAYERS = (
     "presets",
     "isolation",
     "integration",
+    "command_line",
     "plugin",
     "__main__",  # reads the options from their definitions in `plugin`
 )
@@ -176,8 +177,8 @@ def gc_in_heap_only(module: Module) -> Iterator[str]:
 
 
 def pytest_in_integration_only(module: Module) -> Iterator[str]:
-    """Only `integration`, `plugin` and the command know pytest; the engine runs without it."""
-    if module.wing not in {"integration", "plugin", "__main__"}:
+    """Only `integration`, `plugin`, its options and the command know pytest; the engine runs without it."""
+    if module.wing not in {"integration", "command_line", "plugin", "__main__"}:
         yield from imported(module, {"pytest", "_pytest"})
 
 

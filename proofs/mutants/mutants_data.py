@@ -1576,7 +1576,7 @@ GROWTH = (
         "if length > known[id(o)]",
         "if length >= 0",
         "a list that did not grow is reported as the one that did",
-        ("tests/growth/test_growing.py::test_what_shrank_is_no_candidate_any_more",),
+        ("tests/growth/test_candidates.py::test_what_shrank_is_no_candidate_any_more",),
     ),
     Mutant(
         "traced rounds count as one",
