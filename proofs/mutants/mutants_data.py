@@ -1930,7 +1930,7 @@ EXACT = (
         "                    await pause(0)\n",
         "                    pass\n",
         "tasks of several generations begin together and wait for the newest one",
-        ("tests/effects/test_own_hold.py::test_what_only_the_original_has_ends_with_it",),
+        ("tests/run/test_async_callers.py::test_what_a_round_starts_begins_before_the_next_round",),
     ),
 )
 

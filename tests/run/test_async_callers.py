@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from cases import run
+from cases.edges import source
 from support import CURED, LEAKY
+
+from pytest_reloadleak.check import Check, settings_for
 
 TEST = """
     import importlib
@@ -87,3 +93,28 @@ def test_a_coroutine_that_runs_beside_the_test_is_a_holder(project):
     result = project.spawn(plugins=("asyncio",))
 
     result.assert_outcomes(passed=1)
+
+
+BEGINS = """
+    import asyncio, host
+
+    host.count += 1
+    number = host.count
+
+    async def begin():
+        host.begun.append(number)
+
+    asyncio.get_running_loop().create_task(begin())
+"""
+
+
+def test_what_a_round_starts_begins_before_the_next_round(tmp_path):
+    """A program that reloads on its loop returns to it. Otherwise all tasks would see the newest globals."""
+    run.write(tmp_path, {"host": "count, begun = 0, []\n", "plugin": source(BEGINS)})
+    with run.importable(tmp_path):
+        import host
+
+        asyncio.run(Check(["plugin"], settings_for(strategy="reload", rounds=4)).aperform())
+
+    assert len(host.begun) == host.count > 4
+    assert host.begun[1:] == [*range(2, host.count + 1)]
