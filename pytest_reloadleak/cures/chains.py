@@ -41,10 +41,14 @@ def unlinked(path: Path, held_at: int, names: Names) -> list[str] | None:
     )
     base = base_of(path, Place(steps, first - 1), names)
     where = spelled(base[0], steps[base[1] : first]) if base is not None else None
-    test = (
-        condition(names, where, steps[last + 1 :], names.subject(steps[-1][2])) if where is not None else None
-    )
-    if where is None or test is None:
+    if where is None:
+        return None
+    newest = names.bound(steps[first - 1][2])
+    if newest is not None:
+        test: str | None = f"{where} is {newest}"
+    else:
+        test = condition(names, where, steps[last + 1 :], names.subject(steps[-1][2]))
+    if test is None:
         return None
     return [f"if {test}:", f"    {where} = {spelled(where, steps[first : first + 1])}"]
 
@@ -55,7 +59,7 @@ def _is_link(step: Step, following: Step) -> bool:
     return same and access(*step).kind in _SLOTS
 
 
-_SLOTS = {"attribute": {"attribute"}, "closure": {"attribute", "key"}}
+_SLOTS = {"attribute": {"attribute"}, "closure": {"attribute", "key"}, "defaults": {"attribute", "key"}}
 """By how a link has the one before it: where the newest link may be. A table may have one under each key."""
 
 
@@ -73,18 +77,55 @@ def put_back(path: Path, held_at: int, names: Names) -> list[str] | None:
         names: the names in the target's module.
     """
     steps = to_held(path, held_at)
-    if len(steps) < 2 or foreign.module_dict(path[0]) is not names.namespace:
+    start = _start(path, steps, names)
+    if start is None or len(steps) < start + 2:
         return None
-    name = steps[0][1][1:]
-    if is_name(name) and type(steps[0][2]) is contextvars.Token:
-        return _reset(steps[0][2], name, names)
-    if not is_name(name) or _home(steps[0][2]) != names.module:
+    name = _global(steps[start])
+    if is_name(name) and type(steps[start][2]) is contextvars.Token:
+        return _reset(steps[start][2], name, names)
+    if not is_name(name) or _home(steps[start][2]) != names.module:
         return None
     tree = ast.Module(sources.statements(reading.file_of(names.module)), type_ignores=[])
-    for found in _candidates(tree, name):
-        if _reads(found) <= names.namespace.keys() | vars(builtins).keys():
-            return [found]
-    return [f"globals()[{foreign.quoted(name)}] = None"]
+    texts = _texts(name, steps[start + 1 :])
+    for text in texts:
+        for found in _candidates(tree, text):
+            if _reads(found) <= names.namespace.keys() | vars(builtins).keys():
+                return [found]
+    place = _place(path, steps, start, names)
+    return [f"{place} = {texts[0]}" if place is not None else f"globals()[{foreign.quoted(name)}] = None"]
+
+
+def _start(path: Path, steps: list[Step], names: Names) -> int | None:
+    """The step from the target's namespace: the first, or one behind a function of the target that uses a global."""
+    if foreign.module_dict(path[0]) is names.namespace:
+        return 0
+    return next((at for at, (parent, _, _) in enumerate(steps) if at > 1 and parent is names.namespace), None)
+
+
+def _global(step: Step) -> str:
+    """The name of the global to which a step from a module or its namespace leads."""
+    found = access(*step)
+    return found.name[1:-1] if found.kind == "key" else found.name
+
+
+def _texts(name: str, steps: list[Step]) -> list[str]:
+    """How a source may spell what the wrapper wraps, the longest first: `State.before`, `State`."""
+    out = [name]
+    for step in steps:
+        found = access(*step)
+        if found.kind != "attribute" or type(step[0]) is types.FunctionType:
+            break
+        out.insert(0, f"{out[0]}.{found.name}")
+    return out
+
+
+def _place(path: Path, steps: list[Step], start: int, names: Names) -> str | None:
+    """How the place of the present wrapper is spelled; `None` if the path does not lead over one."""
+    wrapper = start - 1  # the step from it to its namespace
+    if start == 0 or any(access(*step).kind == "item" for step in steps[:wrapper]):
+        return None
+    base = base_of(path, Place(steps, wrapper - 1), names)
+    return spelled(base[0], steps[base[1] : wrapper]) if base is not None else None
 
 
 def _reset(token: contextvars.Token[Any], name: str, names: Names) -> list[str] | None:
@@ -120,11 +161,11 @@ def _reads(source: str) -> set[str]:
 
 
 def _candidates(tree: ast.Module, name: str) -> Iterator[str]:
-    """What may put back the value of a global, by where the source takes it from."""
+    """What may put back the value of a global, or of an attribute of one, by where the source takes it from."""
     nodes = list(ast.walk(tree))
     calls = [node for node in nodes if type(node) is ast.Call]
     for node in nodes:
-        if type(node) is ast.Assign and any(_is_name(target, name) for target in node.targets):
+        if type(node) is ast.Assign and any(ast.unparse(target) == name for target in node.targets):
             yield from _from_place(node.value, nodes, name)
             if type(node.value) is ast.Call:
                 yield from _from_getter(node.value, calls, name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from pytest_reloadleak.effects import spelling
@@ -21,6 +22,7 @@ from pytest_reloadleak.growth.places import (
 )
 from pytest_reloadleak.heap import foreign
 from pytest_reloadleak.holders.retention import GRACE, Stack
+from pytest_reloadleak.holders.search import Search
 
 ROUNDS = 4
 """Number of watched rounds: the names of two should be gone, since a program may keep those of the last generation."""
@@ -50,6 +52,8 @@ class NamesLeft(NamedTuple):
     per_round: float
     paths: tuple[str, ...]
     stack: Stack
+    cure: str | None = None
+    """What removes the present generation's; `None` where the target has no name for it."""
 
 
 class Makers:
@@ -162,6 +166,23 @@ class Makers:
         is_listed = folder == SEGMENTS
         shown = path.removeprefix(f"{SEGMENTS}/") if is_listed else spelling.file(path, self._directory).exact
         return NamesLeft(kind, shown, is_temporary, round(count / ROUNDS, 2), tuple(sorted(paths)), stack)
+
+
+def with_cures(left: Iterable[NamesLeft], search: Search) -> tuple[NamesLeft, ...]:
+    """Some names with what removes those of the present generation.
+
+    Args:
+        left: the names.
+        search: has the target's namespaces.
+    """
+    from pytest_reloadleak.cures.effects import left_names  # only what leaks needs a cure
+    from pytest_reloadleak.cures.writing import written
+
+    def cure(one: NamesLeft) -> str | None:
+        write = partial(left_names.cure, one.kind, one.paths)
+        return written(write, search.target, search.namespaces, search.given)
+
+    return tuple(one._replace(cure=cure(one)) for one in left)
 
 
 def _name(paths: list[str]) -> str:

@@ -20,6 +20,7 @@ from pytest_reloadleak.holders.homes import Homes
 from pytest_reloadleak.holders.results.dominators import below_one_edge, own_parts
 from pytest_reloadleak.holders.results.effect_owners import objects_of_effects, owners_of_effects
 from pytest_reloadleak.holders.results.entries import joined_entries
+from pytest_reloadleak.holders.results.onions import Onions, joined_layers
 from pytest_reloadleak.holders.results.ownership import owned
 from pytest_reloadleak.holders.results.planning import fill
 from pytest_reloadleak.holders.results.retentions import retentions
@@ -42,7 +43,6 @@ from pytest_reloadleak.holders.trace import (
 )
 from pytest_reloadleak.model import Holder
 
-_ANONYMOUS = foreign.type_ids(tuple, list, dict, types.CellType)
 _OWNED_ROOTS = frozenset({"thread", "task"})
 """Kinds of roots that may belong as a whole to one generation."""
 
@@ -122,6 +122,7 @@ class _HolderSearch:
         limit = search.first_pass.limit if search.first_pass is not None else None
         self._reach = Reaches(self._sweep, retained, search.rename, limit)
         self._homes = Homes(self._sweep, search.ledger.owns, set(map(id, self._own)))
+        self._onions = Onions(self._sweep, search, set(map(id, self._own)))
         self.consequences: dict[Cause, set[int]] = {}
         """Ids of the owners of other effects, by the effect that keeps these owners."""
         self.effect_owners = EffectOwners()
@@ -161,7 +162,7 @@ class _HolderSearch:
         # binding. This data must not hide what it leads to.
         below: dict[int, set[int]] = {}
         within: dict[int, list[Arrival]] = {}
-        for arrival in self._homes.rehomed(arrivals):
+        for arrival in self._homes.rehomed(self._onions.over_places(arrivals)):
             generation = self._retained.born[id(arrival.path[-1])]
             if own_hold.is_own(arrival.path, self._search, self._retained):
                 self._spared.append(arrival.path[-1])
@@ -290,7 +291,7 @@ class _HolderSearch:
         )
         if holder.opaque:
             trace.holder = Holder(root="native", path=trace.holder.path, type=holder.opaque)
-        is_seen = holder.opaque is not None or not self._is_uninformative(holder, root)
+        is_seen = holder.opaque is not None or not native.is_uninformative(holder, root)
         # The original is alive because the check keeps it, which proves nothing. Without a visible holder it counts
         # only together with other generations that are held in the same way.
         if (
@@ -299,16 +300,6 @@ class _HolderSearch:
             or trace.exact_key in self._groups
         ):
             self._add(trace, [trace.sink], path, root)
-
-    @staticmethod
-    def _is_uninformative(holder: native.NativeHolder, root: Root) -> bool:
-        """Whether a native holder shows only that it exists: no path, or a container to which nothing refers."""
-        if holder.is_bare:
-            return True
-        is_bare = (
-            root.kind == "native" and root.value is None and foreign.is_exactly(holder.path[0], _ANONYMOUS)
-        )
-        return len(holder.path) < 2 or is_bare
 
     def _running_effect(self, path: tuple[Any, ...]) -> Root | None:
         """The effect whose frame runs the function. Since 3.11 a frame hides its function from the collector."""
@@ -321,6 +312,7 @@ class _HolderSearch:
     def _grouped(self) -> tuple[Retention, ...]:
         born = self._retained.born.__getitem__
         groups = joined_entries(below_one_edge(joined(self._groups.values(), born), born), born)
+        groups = joined_layers(groups, self._search.namespaces.values(), self._search.ledger.owns)
         if self._search.paths is not None:
             self._search.paths.update(paths_of(groups, born))
         if self._search.plan is not None:

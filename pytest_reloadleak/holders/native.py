@@ -331,3 +331,14 @@ def _untracked(sweep: Sweep) -> Iterable[tuple[int, int, Any]]:
                 for o in gc.get_referents(objects[position]):
                     if not gc.is_tracked(o) and not foreign.is_atom(o):
                         yield level, position, o
+
+
+def is_uninformative(holder: NativeHolder, root: Root) -> bool:
+    """Whether a native holder shows only that it exists: no path, or a container to which nothing refers."""
+    if holder.is_bare:
+        return True
+    is_bare = root.kind == "native" and root.value is None and foreign.is_exactly(holder.path[0], _BARE)
+    return len(holder.path) < 2 or is_bare
+
+
+_BARE = foreign.type_ids(tuple, list, dict, types.CellType)

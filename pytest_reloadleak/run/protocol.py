@@ -17,12 +17,12 @@ from pytest_reloadleak.effects.system.process_numbers import Sample
 from pytest_reloadleak.growth import makers, survivors
 from pytest_reloadleak.growth.by_type import ByType
 from pytest_reloadleak.growth.fillers import Fillers
-from pytest_reloadleak.growth.makers import Makers
+from pytest_reloadleak.growth.makers import Makers, with_cures
 from pytest_reloadleak.growth.survivors import Surviving
 from pytest_reloadleak.growth.target_lines import watching
 from pytest_reloadleak.heap import foreign, settle
 from pytest_reloadleak.holders.container_growth import Growing
-from pytest_reloadleak.holders.retention import Diagnosis
+from pytest_reloadleak.holders.retention import GRACE, Diagnosis
 from pytest_reloadleak.run.explaining import Explaining
 from pytest_reloadleak.run.glance import Glance
 from pytest_reloadleak.run.looking import Looking
@@ -210,7 +210,7 @@ class Run:
                 yield from _rounds(1)
                 yield Step.SETTLE
         if seen.is_complete:
-            self.observations.left = tuple(made.found())
+            self.observations.left = with_cures(made.found(), self.looks.search(GRACE))
             self.observations.is_doubtful = made.is_doubtful
 
     def _note_types(self, by_type: ByType | None, number: int, *, is_sampled: bool = True) -> None:

@@ -62,4 +62,5 @@ def _finding(target: str, one: NamesLeft, site: Site | None) -> Finding:
         site=site,
         details=one.paths[:_SHOWN],
         advice=f"{undo} on unload, or make it under the same name each time; nothing else removes it",
+        cure=one.cure,
     )

@@ -1341,6 +1341,12 @@ PARTS_OF_C = (
     ),
 )
 
+APP = """
+    class App:
+        def run(self): return 1
+    app = App()
+    commands = {'run': app.run}
+"""
 CHAINS = (
     hosted(
         "chain of generations",
@@ -1363,6 +1369,98 @@ CHAINS = (
         holder="plugin.Link",
         held="plugin.Link",
         tail=(".__class__", ".__init__", ".__globals__"),
+    ),
+    hosted(
+        "wrapper in an attribute, which finds the previous one in a global",
+        host=APP,
+        leaking="""
+            before = host.app.run
+            def run(): return before()
+            host.app.run = run
+        """,
+        cured="""
+            before = host.app.run
+            def run(): return before()
+        """,
+        at="host .app .run (.__globals__['before'])*",
+        holder="dict",
+        held="function plugin.run",
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    hosted(
+        "wrapper in a table, which finds the previous one in a class",
+        host=APP,
+        leaking="""
+            class State: before = host.commands['run']
+            def run(): return State.before()
+            host.commands['run'] = run
+        """,
+        cured="""
+            class State: before = host.commands['run']
+            def run(): return State.before()
+        """,
+        at="host .commands ['run'] (.__globals__['State'].before)*",
+        holder="class",
+        held="function plugin.run",
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    hosted(
+        "instance in an attribute, which finds the previous one in a global",
+        host=APP,
+        leaking="""
+            before = host.app.run
+            class Wrapper:
+                def __call__(self): return before()
+            host.app.run = Wrapper()
+        """,
+        cured="""
+            before = host.app.run
+            class Wrapper:
+                def __call__(self): return before()
+        """,
+        at=(
+            "host .app .run .__class__ .__call__ .__globals__ ['before']"
+            " .__class__ .__call__ .__globals__ ['before']"
+        ),
+        holder="dict",
+        held="plugin.Wrapper",
+        tail=(".__class__", ".__call__", ".__globals__"),
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    hosted(
+        "wrapper in an attribute, which has the previous one twice",
+        host=APP,
+        leaking="""
+            import functools
+            before = host.app.run
+            @functools.wraps(before)
+            def run(): return before()
+            host.app.run = run
+        """,
+        cured="""
+            import functools
+            before = host.app.run
+            @functools.wraps(before)
+            def run(): return before()
+        """,
+        at="host .app .run (.__wrapped__)*",
+        holder="function",
+        held="function host.App.run",
+    ),
+    hosted(
+        "global that has the previous one, which no wrapper uses",
+        host=APP,
+        leaking="""
+            before, host.app.run = host.app.run, on_event
+        """,
+        cured="host.app.run = on_event",
+        at="plugin .before .__globals__ ['before']",
+        holder="dict",
+        strategies=("reimport",),
+        harmless=("reload",),
     ),
     hosted(
         "container of the previous one only",

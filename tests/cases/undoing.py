@@ -254,6 +254,41 @@ CASES = (
         cure="host.calls.remove(on_event)",
     ),
     Case(
+        name="both ends of a pipe",
+        host="import os",
+        leaking="reading, writing = host.os.pipe()",
+        cure="""
+            import os
+            os.close(reading)
+            os.close(writing)
+        """,
+    ),
+    Case(
+        name="a pipe with one name",
+        host="import os",
+        leaking="ends = host.os.pipe()",
+        cure="""
+            import os
+            os.close(ends[0])
+            os.close(ends[1])
+        """,
+    ),
+    Case(
+        name="a descriptor beside another pipe",
+        host="""
+            import os
+            others = os.pipe()
+        """,
+        leaking="""
+            reading, writing = host.others
+            number = host.os.open('/', 0)
+        """,
+        cure="""
+            import os
+            os.close(number)
+        """,
+    ),
+    Case(
         name="sched",
         host="import sched\nscheduler = sched.scheduler()",
         leaking="host.scheduler.enter(3600, 1, on_event)",

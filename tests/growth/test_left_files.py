@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import tempfile
+import textwrap
 import threading
 import types
 from pathlib import Path
@@ -283,3 +284,53 @@ def test_an_async_server_leaves_its_file_too(tmp_path):
 def test_names_are_open_where_each_is_made_anew(names, expected):
     """What two drawn names have in common by chance is no part of the name."""
     assert {*opened(names)} == {expected}
+
+
+NAMED = {
+    "a directory": ("place = tempfile.mkdtemp()", "import shutil\nshutil.rmtree(place)"),
+    "a file with its descriptor": (
+        "made = tempfile.mkstemp()\nos.close(made[0])",
+        "os.remove(made[1])",
+    ),
+    "a path": (
+        "place = Path(host.fresh('app-{}.pid'))\nplace.write_text('1')",
+        "os.remove(place)",
+    ),
+    "a file object": (
+        "file = tempfile.NamedTemporaryFile(delete=False)\nfile.close()",
+        "os.remove(file.name)",
+    ),
+    "a FIFO": ("place = host.place(uuid.uuid4().hex)\nos.mkfifo(place)", "os.remove(place)"),
+    "a segment": (
+        (
+            "memory = host.SharedMemory(create=True, size=8)\n"
+            "host.resource_tracker.unregister(memory._name, 'shared_memory')\n"
+            "host.segments.append(memory.name)\nmemory.close()"
+        ),
+        "memory.close()\nmemory.unlink()",
+    ),
+}
+"""By what has the name: a source that leaves something, and the cure."""
+
+
+@pytest.mark.parametrize("way", ["reimport", "reload"])
+@pytest.mark.parametrize("name", NAMED)
+def test_the_cure_removes_what_the_target_has_a_name_for(name, way, tmp_path):
+    """Whatever has the name. Applied in the dispose hook, it makes the target clean."""
+    source, cure = NAMED[name]
+
+    report = measured(tmp_path / "leaking", f"{source}\n", way)
+
+    assert [finding.cure for finding in report.findings] == [cure]
+    if name == "a segment":
+        cure += "\nhost.segments.remove(memory.name)"
+    hook = f"def __reload_dispose__(data):\n{textwrap.indent(cure, '    ')}\n"
+    assert measured(tmp_path / "cured", f"{source}\n{hook}", way).outcome == "clean"
+
+
+def test_without_a_name_there_is_no_cure(tmp_path):
+    """The advice says what to do."""
+    (finding,) = measured(tmp_path, "tempfile.mkdtemp()\n").findings
+
+    assert finding.cure is None
+    assert finding.advice.startswith("remove the directory on unload")

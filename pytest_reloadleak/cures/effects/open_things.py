@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import io
+import os
+import stat
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pytest_reloadleak.cures import reading
@@ -27,6 +29,7 @@ _POOLS = {
     "multiprocessing.managers.SharedMemoryManager": ("shutdown",),
 }
 """Methods that end what a pool of the standard library owns, in order."""
+_fstat = os.fstat
 _STEPS, _MOST = 4, 2_000
 """How far an object may be from its pool, and how many objects are looked at."""
 
@@ -125,10 +128,39 @@ def descriptor(clue: Clue, names: Names) -> list[str] | None:
     if kept is not None:
         return kept
     number = next((part for part in clue.identity if type(part) is int), None)
+    known = dict(_numbers(names))
+    if number is None or number not in known.values():
+        return None
+    both = {number, *_other_ends(number, known.values())}
+    return [f"{names.need('os')}.close({text})" for text, value in known.items() if value in both]
+
+
+def _numbers(names: Names) -> Iterator[tuple[str, int]]:
+    """The numbers that may be descriptors among the globals, and in pairs as `os.pipe` returns them."""
+    seen: set[int] = set()
     for name, value in list(names.namespace.items()):
-        if is_name(name) and type(value) is int and value == number and value > 2:
-            return [f"{names.need('os')}.close({name})"]
-    return None
+        parts = [(name, value)]
+        if type(value) is tuple and len(value) == 2:
+            parts = [(f"{name}[{at}]", part) for at, part in enumerate(value)]
+        for text, part in parts if is_name(name) else ():
+            if type(part) is int and part > 2 and part not in seen:
+                seen.add(part)
+                yield text, part
+
+
+def _other_ends(number: int, others: Iterable[int]) -> Iterator[int]:
+    """The descriptors that are ends of the same pipe."""
+    try:
+        pipe = _fstat(number)
+    except OSError:
+        return
+    for other in others if stat.S_ISFIFO(pipe.st_mode) else ():
+        try:
+            found = _fstat(other)
+        except (OSError, OverflowError):
+            continue
+        if (found.st_dev, found.st_ino) == (pipe.st_dev, pipe.st_ino):
+            yield other
 
 
 def _is_made_segment(o: Any, name: str, names: Names) -> bool:
