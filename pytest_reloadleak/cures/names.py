@@ -95,6 +95,16 @@ class Names:
         """Whether a function is the target's."""
         return foreign.module_name(function.__globals__) in self._namespaces
 
+    def is_present(self, o: Any) -> bool:
+        """Whether a function, method, class or instance is the target's, of the present generation."""
+        if type(o) is types.MethodType:
+            o = o.__func__
+        if type(o) is types.FunctionType:
+            return any(o.__globals__ is namespace for namespace in self._namespaces.values())
+        cls = o if foreign.is_class(o) else type(o)
+        name = foreign.class_qualname(cls).partition(".")[0]
+        return dict.get(self._namespaces.get(foreign.class_module(cls)) or {}, name) is cls
+
     def bound(self, o: object) -> str | None:
         """The global of the module whose value is `o`."""
         return self._bound.get(id(o))

@@ -109,8 +109,13 @@ def _suffix(step: Step, found: Access) -> str | None:
     return _AT[found.kind].format(at) if at is not None else None
 
 
-_AT = {"item": "[{}]", "closure": ".__closure__[{}].cell_contents", "defaults": ".__defaults__[{}]"}
-"""How an object is written that has a position in a list, a closure or the defaults of a function."""
+_AT = {
+    "item": "[{}]",
+    "closure": ".__closure__[{}].cell_contents",
+    "defaults": ".__defaults__[{}]",
+    "bases": ".__bases__[{}]",
+}
+"""How an object is written that has a position in a list, a closure, the defaults of a function or a class's bases."""
 
 
 def _position(parent: Any, child: object, kind: str) -> int | None:
@@ -121,6 +126,8 @@ def _position(parent: Any, child: object, kind: str) -> int | None:
         items = list.__iter__(parent)
     elif kind == "defaults" and type(parent) is types.FunctionType:
         items = parent.__defaults__ or ()
+    elif kind == "bases" and foreign.is_class(parent):
+        items = foreign.bases(parent)
     return next((n for n, o in enumerate(items) if o is child), None)
 
 

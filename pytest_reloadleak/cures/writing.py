@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from pytest_reloadleak.cures import chains, patches, reading, references
+from pytest_reloadleak.cures import chains, layers, patches, reading, references
 from pytest_reloadleak.cures.knowledge import HOSTS
 from pytest_reloadleak.cures.methods.on_the_way import undone_in_c
 from pytest_reloadleak.cures.names import Given, Names
@@ -114,9 +114,11 @@ def _of_reference(leak: Leak, length: int, names: Names) -> list[str] | None:
     killed = _killed(leak, names)
     if killed is not None:
         return killed
-    longest = max(leak.paths, key=len)
-    chained = chains.put_back(min(leak.paths, key=len), leak.held_at, names)
+    longest, shortest = max(leak.paths, key=len), min(leak.paths, key=len)
+    chained = chains.put_back(shortest, leak.held_at, names)
+    chained = chained or layers.unwrapped(shortest, leak.held_at, names, is_named=True)
     chained = chained or chains.unlinked(longest, leak.held_at + len(longest) - length, names)
+    chained = chained or layers.unwrapped(shortest, leak.held_at, names, is_named=False)
     if chained is not None:
         return chained
     alike = [path for path in leak.paths if len(path) == length][:_MOST_PATHS]

@@ -1407,6 +1407,65 @@ CHAINS = (
         harmless=("reload",),
     ),
     hosted(
+        "wrapper in an attribute, which finds the previous one in a table",
+        host=APP,
+        leaking="""
+            originals = {'run': host.app.run}
+            def run(): return originals['run']()
+            host.app.run = run
+        """,
+        cured="""
+            originals = {'run': host.app.run}
+            def run(): return originals['run']()
+        """,
+        at="host .app .run (.__globals__['originals']['run'])*",
+        holder="dict",
+        held="function plugin.run",
+        strategies=("reimport",),
+        harmless=("reload",),
+    ),
+    hosted(
+        "method in an attribute, whose object has the previous one",
+        host=APP,
+        leaking="""
+            class Wrapper:
+                def run(self): return self.before()
+            wrapper = Wrapper()
+            wrapper.before = host.app.run
+            host.app.run = wrapper.run
+        """,
+        cured="""
+            class Wrapper:
+                def run(self): return self.before()
+            wrapper = Wrapper()
+            wrapper.before = host.app.run
+        """,
+        at="host .app .run (.__self__.before)*",
+        holder="plugin.Wrapper",
+        held="method plugin.Wrapper.run",
+        tail=(".__func__", ".__globals__"),
+    ),
+    hosted(
+        "class in a table, derived from the previous one",
+        host="""
+            class Base: pass
+            kinds = {'base': Base}
+        """,
+        leaking="""
+            class Own(host.kinds['base']):
+                def run(self): pass
+            host.kinds['base'] = Own
+        """,
+        cured="""
+            class Own(host.kinds['base']):
+                def run(self): pass
+        """,
+        at="host .kinds ['base'] .__bases__[*] .__bases__[*]",
+        holder="class",
+        held="class plugin.Own",
+        tail=(".run", ".__globals__"),
+    ),
+    hosted(
         "instance in an attribute, which finds the previous one in a global",
         host=APP,
         leaking="""
