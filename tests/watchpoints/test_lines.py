@@ -291,12 +291,12 @@ def test_the_line_of_a_patch_is_named(patch, tmp_path, monkeypatch):
 
 
 def test_the_line_of_a_chain_through_the_target_is_named(tmp_path):
-    """The newest wrapper is in the slot of an instance; what keeps the older ones is the target's own name."""
+    """The target's own name leads to the older wrappers, but the newest is in the slot of an instance of the host."""
     plugin = """
         import host
-        previous = host.bus.hook  # leak here
+        previous = host.bus.hook
         def hook(): return previous and previous()
-        host.bus.hook = hook
+        host.bus.hook = hook  # leak here
         """
     report = measured(tmp_path, plugin)
 
