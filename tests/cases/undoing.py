@@ -254,6 +254,41 @@ CASES = (
         cure="host.calls.remove(on_event)",
     ),
     Case(
+        name="a tuple in a context variable of the host",
+        host="""
+            import contextvars
+            listeners = contextvars.ContextVar("listeners", default=())
+        """,
+        leaking="host.listeners.set((*host.listeners.get(), on_event))",
+        cure="host.listeners.set(tuple(item for item in host.listeners.get() if item is not on_event))",
+    ),
+    Case(
+        name="a frozenset in a context variable of the host",
+        host="""
+            import contextvars
+            listeners = contextvars.ContextVar("listeners", default=frozenset())
+        """,
+        leaking="host.listeners.set(host.listeners.get() | {on_event})",
+        cure="host.listeners.set(frozenset(item for item in host.listeners.get() if item is not on_event))",
+    ),
+    Case(
+        name="a connection to a database, which alone knows its file",
+        host="""
+            import os, sqlite3
+            def connect(): return sqlite3.connect(os.path.join(os.path.dirname(__file__), "data.db"))
+            open_ones = []
+        """,
+        leaking="""
+            connection = host.connect()
+            connection.execute("create table if not exists rows (number)")
+            host.open_ones.append(connection)
+        """,
+        cure="""
+            connection.close()
+            host.open_ones.remove(connection)
+        """,
+    ),
+    Case(
         name="both ends of a pipe",
         host="import os",
         leaking="reading, writing = host.os.pipe()",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_reloadleak.cures.effects import loops, open_things, registrations, threads
+from pytest_reloadleak.cures.effects import contexts, loops, open_things, registrations, threads
 from pytest_reloadleak.cures.effects.registrations import Clue
 from pytest_reloadleak.cures.names import Names
 
@@ -15,6 +15,8 @@ def cure(clue: Clue, registry: str | None, names: Names) -> list[str] | None:
         registry: the registry's name, for registrations.
         names: the names in the target's module.
     """
+    if registry == "contextvars":
+        return contexts.without_item(clue, names)
     if registry is not None:
         return registrations.cure(clue, registry, names)
     if clue.root == "thread":

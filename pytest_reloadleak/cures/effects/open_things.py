@@ -29,6 +29,8 @@ _POOLS = {
     "multiprocessing.managers.SharedMemoryManager": ("shutdown",),
 }
 """Methods that end what a pool of the standard library owns, in order."""
+_WITH_FILES = frozenset({"sqlite3.Connection", "_gdbm.gdbm", "_dbm.dbm"})
+"""Types of C whose objects have an open file that Python sees only as a number."""
 _fstat = os.fstat
 _STEPS, _MOST = 4, 2_000
 """How far an object may be from its pool, and how many objects are looked at."""
@@ -130,9 +132,24 @@ def descriptor(clue: Clue, names: Names) -> list[str] | None:
     number = next((part for part in clue.identity if type(part) is int), None)
     known = dict(_numbers(names))
     if number is None or number not in known.values():
-        return None
+        return _closed_in_c(clue, names)
     both = {number, *_other_ends(number, known.values())}
     return [f"{names.need('os')}.close({text})" for text, value in known.items() if value in both]
+
+
+def _closed_in_c(clue: Clue, names: Names) -> list[str] | None:
+    """Close the one object of the target whose file only C code knows, and take it out of the list that has it."""
+    files = [
+        (name, value)
+        for name, value in list(names.namespace.items())
+        if is_name(name) and foreign.type_name(value) in _WITH_FILES
+    ]
+    if len(files) != 1 or " file " not in clue.path:
+        return None
+    ((name, value),) = files
+    found = reading.list_with(value)
+    removed = [f"{names.need(found[0])}.{found[1]}.remove({name})"] if found is not None else []
+    return [f"{name}.close()", *removed]
 
 
 def _numbers(names: Names) -> Iterator[tuple[str, int]]:
