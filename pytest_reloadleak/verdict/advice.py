@@ -90,6 +90,12 @@ def _sentence(kind: Kind, retention: Retention) -> str:
     if holder.root == "frame":
         return f"running code still uses {held.name}; let {holder.path} end, or delete the name, before the next reload"
     if retention.is_within:
+        place, link, _ = holder.path.partition("(.")
+        if link and not place.startswith(f"{held.name.partition('.')[0]}."):
+            return (
+                f"each generation puts a wrapper into {place} that keeps the one before; put back on unload what was "
+                "there"
+            )
         return (
             f"each generation keeps the previous one through {holder.path}; do not carry the old object over"
         )

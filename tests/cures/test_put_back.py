@@ -109,6 +109,17 @@ def test_what_the_wrapper_wraps_is_put_back(case, tmp_path):
     assert measured(tmp_path / "cured", plugin + hook).outcome == "clean"
 
 
+def test_the_advice_names_the_place(tmp_path):
+    """The path goes on over the wrappers; the reader changes the place."""
+    plugin = f"import host\n{CASES['a global'][0]}\n"
+
+    (finding,) = measured(tmp_path, plugin).findings
+
+    assert finding.advice == (
+        "each generation puts a wrapper into host.app.run that keeps the one before; put back on unload what was there"
+    )
+
+
 def measured(folder, plugin):
     """The report on a target beside the host."""
     run.write(folder, {"host": HOST, "plugin": plugin})
