@@ -165,11 +165,18 @@ def _candidates(tree: ast.Module, name: str) -> Iterator[str]:
     nodes = list(ast.walk(tree))
     calls = [node for node in nodes if type(node) is ast.Call]
     for node in nodes:
-        if type(node) is ast.Assign and any(ast.unparse(target) == name for target in node.targets):
+        if type(node) is ast.Assign and any(_is_spelled(target, name) for target in node.targets):
             yield from _from_place(node.value, nodes, name)
             if type(node.value) is ast.Call:
                 yield from _from_getter(node.value, calls, name)
                 yield from _from_exchange(node.value, name)
+
+
+def _is_spelled(node: ast.expr, text: str) -> bool:
+    """Whether an expression is a name, or an attribute, with this text."""
+    if type(node) is ast.Attribute:  # few have the right last name, and writing all would take long
+        return node.attr == text.rpartition(".")[2] and ast.unparse(node) == text
+    return _is_name(node, text)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
