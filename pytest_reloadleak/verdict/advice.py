@@ -93,8 +93,8 @@ def _sentence(kind: Kind, retention: Retention) -> str:
         place, link, _ = holder.path.partition("(.")
         if link and not place.startswith(f"{held.name.partition('.')[0]}."):
             return (
-                f"each generation puts a wrapper into {place} that keeps the one before; put back on unload what was "
-                "there"
+                f"each generation puts a wrapper into {place} that keeps the one before; on unload, put back what it "
+                "replaced"
             )
         return (
             f"each generation keeps the previous one through {holder.path}; do not carry the old object over"

@@ -116,7 +116,8 @@ def test_the_advice_names_the_place(tmp_path):
     (finding,) = measured(tmp_path, plugin).findings
 
     assert finding.advice == (
-        "each generation puts a wrapper into host.app.run that keeps the one before; put back on unload what was there"
+        "each generation puts a wrapper into host.app.run that keeps the one before; on unload, put back what it "
+        "replaced"
     )
 
 
