@@ -20,7 +20,7 @@ SLOW = (
     "test_random_targets",
 )
 """Tests that take half a minute each: only a long run has them."""
-PARTS = 4
+PARTS = 6
 """Parts into which a short run divides the tests of the wings; it takes one of them."""
 MOST = 2
 """Cases of a test that a short run takes whole: a leak and its cure, say. Of more it takes one."""
@@ -31,14 +31,14 @@ def pytest_addoption(parser):
     parser.addoption(
         "--short",
         action="store_true",
-        help="run a quarter of the tests, one strategy of each twin, and one case of a test that has many",
+        help="run a sixth of the tests, one strategy of each twin, and one case of a test that has many",
     )
     parser.addoption(
         "--part",
         type=int,
         # 3.10, 3.11 and 3.13 take different ones.
         default=sys.version_info.minor - (sys.version_info >= (3, 13)),
-        help="which quarter of the tests a short run takes (default: each interpreter another one)",
+        help="which sixth of the tests a short run takes (default: each interpreter another one)",
     )
 
 
